@@ -1,0 +1,197 @@
+"""``params.yaml`` as frozen, checked objects.
+
+Unknown keys and values that do not fit are refused with the key's full name and, for a key, the nearest valid one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from ganlib.errors import BadInput, unknown
+
+
+class Frozen(BaseModel):
+    """Base of every configuration object and result record: immutable, nothing unknown accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Frozen):
+    """Which images, and how they are split."""
+
+    source: str = Field("mnist", description="'mnist', or a folder of IDX files or of one PNG folder a class")
+    source_sha256: str | None = Field(None, description="digest of that folder's content, checked by the fetch stage")
+    seed: int = Field(0, description="of the stratified draws")
+    validation_one_in: int = Field(12, ge=2, description="one in so many training images becomes validation")
+    test_one_in: int = Field(7, ge=2, description="one in so many images becomes test, if the source has no test split")
+
+
+class JudgeConfig(Frozen):
+    """Training of the frozen judge (a DVC stage that is run once; its weights are committed)."""
+
+    epochs: PositiveInt = 20
+    batch_size: PositiveInt = 128
+    learning_rate: float = Field(0.003, gt=0)
+    seed: int = 0
+
+
+class TrainConfig(Frozen):
+    """What holds for every family; a family's own options are in its row of ``families``."""
+
+    families: tuple[str, ...] = Field(("dcgan", "vae"), description="what `ganlib retrain` trains")
+    budget: str = Field("standard", description="a row of `budgets`")
+    seed: int = Field(0, ge=0)
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    threads: int = Field(0, ge=0, description="0: as many as this process may use")
+    log_every: PositiveInt = Field(50, description="steps between reads of the losses to the host")
+    grids: PositiveInt = Field(4, description="sample grids over a run")
+    checkpoint_seconds: float = Field(60, gt=0)
+
+
+class Budget(Frozen):
+    """A limit on training: whichever comes first."""
+
+    steps: PositiveInt
+    seconds: float = Field(gt=0, description="of training alone: no data, evaluation or export")
+
+
+class EvaluateConfig(Frozen):
+    """How a model is measured. Figures are comparable only where all of these are equal."""
+
+    samples: int = Field(10_000, ge=1000)
+    seed: int = Field(20260, ge=0)
+    bootstrap: int = Field(500, ge=50, description="bootstrap replicates")
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    kid_subsets: PositiveInt = 50
+    kid_subset_size: int = Field(1000, ge=100)
+
+
+class ExportConfig(Frozen):
+    """The ONNX graph and its parity certificate."""
+
+    opset: int = Field(20, ge=18)
+    parity_batches: tuple[PositiveInt, ...] = (1, 2, 7, 64, 1000)
+
+
+class RegistryConfig(Frozen):
+    """Names in MLflow."""
+
+    model: str = Field("mnist-generator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    experiment: str = Field("mnist-generators", min_length=1)
+
+
+class GateConfig(Frozen):
+    """What a challenger must show besides a better FID."""
+
+    max_pixel_difference: int = Field(1, ge=0, le=255, description="grey levels between torch and onnxruntime")
+    max_digit_share: float = Field(0.30, gt=0.1, le=1, description="more of one digit than this is mode collapse")
+
+
+class GenerateConfig(Frozen):
+    """Defaults of a batch job."""
+
+    count: PositiveInt = 1000
+    seed: int = Field(0, ge=0)
+    shard_size: PositiveInt = 1000
+
+
+class ServicesConfig(Frozen):
+    """What `make up` starts, on loopback only."""
+
+    mlflow_port: int = Field(5050, ge=1024, le=65535)
+    prefect_port: int = Field(4242, ge=1024, le=65535)
+    retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
+
+
+class Params(Frozen):
+    """The whole of ``params.yaml``."""
+
+    data: DataConfig = DataConfig()
+    judge: JudgeConfig = JudgeConfig()
+    train: TrainConfig = TrainConfig()
+    budgets: dict[str, Budget]
+    families: dict[str, dict[str, Any]]
+    evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
+    registry: RegistryConfig = RegistryConfig()
+    gate: GateConfig = GateConfig()
+    generate: GenerateConfig = GenerateConfig()
+    services: ServicesConfig = ServicesConfig()
+
+    def budget(self, name: str | None = None) -> Budget:
+        """The row of ``budgets`` called ``name`` (default: ``train.budget``)."""
+        chosen = name or self.train.budget
+        if chosen not in self.budgets:
+            raise unknown("budget", chosen, self.budgets)
+        return self.budgets[chosen]
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> Params:
+    """Read ``path`` and apply ``overrides`` of the form ``section.key=value`` (value in YAML).
+
+    Raises:
+        BadInput: the file is missing or not YAML, a key is unknown, a value does not fit.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise BadInput(f"{path} must be a mapping of sections.")
+    for override in overrides:
+        _apply(tree, override)
+    return parse(Params, tree, where=path.name)
+
+
+def parse(model: type[Model], tree: Mapping[str, Any], where: str) -> Model:
+    """Validate ``tree`` as ``model``; ``where`` prefixes key names in errors.
+
+    Raises:
+        BadInput: one line that names the first offending key (and the nearest valid one if it is unknown).
+    """
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise unknown(f"key in {where}:", path.rpartition(".")[2], _siblings(model, first["loc"])) from None
+        raise BadInput(f"{where}: {path}: {first['msg']} (got {first.get('input')!r}).") from None
+
+
+def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The valid keys beside the one at ``location``."""
+    here: Any = model
+    for part in location[:-1]:
+        fields = getattr(here, "model_fields", {})
+        if part in fields:
+            here = fields[part].annotation
+        elif hasattr(here, "__args__"):  # a value of dict[str, Row]
+            here = here.__args__[-1]
+    return list(getattr(here, "model_fields", {}))
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise BadInput(f"override {override!r} is not of the form section.key=value.")
+    *parents, last = name.split(".")
+    here = tree
+    for part in parents:
+        here = here.setdefault(part, {})
+        if not isinstance(here, dict):
+            raise BadInput(f"override {override!r}: {part} is not a section.")
+    try:
+        here[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise BadInput(f"override {override!r}: {text!r} is not a YAML value.") from None

@@ -1,0 +1,62 @@
+"""What can go wrong, in the user's words. The command line prints these in one line, without a traceback.
+
+Exit codes follow sysexits where one fits: 2 for the user's mistake or damaged input, 75 (EX_TEMPFAIL) for a
+service that cannot be reached now, 1 for a job that ran and failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GanlibError(Exception):
+    """Base of all expected failures: what happened, what was kept, what to do next."""
+
+    exit_code = 1
+
+
+class BadInput(GanlibError):
+    """A value, name or file the user gave cannot be used. Nothing was changed."""
+
+    exit_code = 2
+
+
+class Corrupt(BadInput):
+    """Bytes are not what their checksum says."""
+
+    def __init__(self, what: object, *, expected: str, actual: str, hint: str = "") -> None:
+        """``what`` names the file; ``expected`` and ``actual`` are lower-case hex SHA-256 digests."""
+        super().__init__(f"{what} is damaged: expected sha256 {expected}, found {actual}.{' ' + hint if hint else ''}")
+        self.expected, self.actual = expected, actual
+
+
+class NoSpace(BadInput):
+    """The file system cannot hold what is about to be written."""
+
+    def __init__(self, path: object, *, needed: int, free: int) -> None:
+        """``needed`` and ``free`` are bytes."""
+        super().__init__(
+            f"no space at {path}: {needed:,} bytes needed, {free:,} free. "
+            "What is already there was kept; free some space and run the same command again."
+        )
+
+
+class Unavailable(GanlibError):
+    """A service cannot be reached just now: nothing was decided, nothing was changed, try again."""
+
+    exit_code = 75
+
+
+class Interrupted(GanlibError):
+    """The user or the system asked the job to stop; state was saved."""
+
+    exit_code = 130
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
+    """The error for a name that is not one of ``known``, offering the nearest one."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.4)
+    offer = f" Did you mean {near[0]!r}?" if near else ""
+    return BadInput(f"unknown {kind} {name!r}.{offer} Known: {', '.join(names) or 'none'}.")

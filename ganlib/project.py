@@ -1,0 +1,72 @@
+"""Where things are: the project's root, its state folder, and what git says of the source."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganlib.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout with a ``params.yaml``. All paths are absolute."""
+
+    root: Path
+
+    @property
+    def params_file(self) -> Path:
+        """The one source of configuration."""
+        return self.root / "params.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Everything made at run time that is not MLflow's: checkpoints, caches, Prefect's database, locks."""
+        return self.root / ".ganlib"
+
+    @property
+    def raw(self) -> Path:
+        """The four IDX files, output of the DVC stage ``fetch``."""
+        return self.root / "data" / "raw"
+
+    @property
+    def prepared(self) -> Path:
+        """The splits, output of the DVC stage ``prepare``."""
+        return self.root / "data" / "prepared"
+
+
+def find(start: Path | None = None) -> Project:
+    """The project around ``start`` (default: $GANLIB_ROOT, else the working folder), looking upwards.
+
+    Raises:
+        BadInput: no ``params.yaml`` in that folder or any above it.
+    """
+    here = (start or Path(os.environ.get("GANLIB_ROOT", "."))).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file():
+            return Project(folder)
+    raise BadInput(f"no params.yaml in {here} or above it: run ganlib inside a checkout, or set GANLIB_ROOT.")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The state of the source tree: ``commit`` is None where git knows nothing of the folder."""
+
+    commit: str | None
+    dirty: bool
+
+
+def source(root: Path) -> Source:
+    """Ask git for the commit of ``root`` and whether tracked files differ from it (untracked ones do not count)."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    return Source(commit, bool(git("status", "--porcelain", "--untracked-files=no")) if commit else False)

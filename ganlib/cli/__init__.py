@@ -1,0 +1,184 @@
+"""The command line. One verb a function; what it does is in ganlib/jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganlib.cli import data, judge, registry
+from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, run, show
+
+app = typer.Typer(
+    name="ganlib",
+    help="Train image generators, keep the best in a registry, and make images from it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data", help="Version, show and verify the data.")
+app.add_typer(judge.app, name="judge", help="The frozen classifier that all metrics use.")
+app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
+
+Model = Annotated[str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")]
+
+
+@app.command()
+def families(as_json: Json = False) -> None:
+    """List the generator families."""
+    from ganlib import families as zoo
+
+    found = [{"family": name, "about": (zoo.module(name).__doc__ or "").strip().splitlines()[0]} for name in zoo.names()]
+    show(found, as_json=as_json, text=lambda: "\n".join(f"{row['family']:10} {row['about']}" for row in found))
+
+
+@app.command()
+def train(
+    family: Annotated[str, typer.Argument(help="A name that `ganlib families` lists.")],
+    budget: Budget = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Go on with an interrupted run.")] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Train one family and export its generator to ONNX, as one MLflow run."""
+    from ganlib import families as zoo
+
+    zoo.require(family)
+    project, params = open_project(overrides)
+    params.budget(budget)
+    from ganlib.jobs import child
+
+    child.watch_lifeline()
+    from ganlib.jobs.train import train as job
+
+    with reporting(as_json=as_json) as report:
+        result = job(
+            project, params, family, budget=budget, resume=resume, overrides=overrides or [], report=report
+        )
+    show(
+        result,
+        as_json=as_json,
+        text=lambda: f"run {result.run_id}: {family}, {result.steps:,} steps in {result.seconds:.0f} s -> {result.onnx}\n"
+        f"next: ganlib evaluate runs:/{result.run_id}",
+    )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model's ONNX file: FID and KID with intervals beside the real-data floors, digit histogram."""
+    project, params = open_project(overrides)
+    from ganlib.jobs.evaluate import evaluate as job
+
+    with reporting(as_json=as_json) as report:
+        result = job(project, params, model, report=report)
+    show(result, as_json=as_json, text=result.summary)
+
+
+@app.command()
+def register(
+    run_id: Annotated[str, typer.Argument(help="The run whose graph becomes a version.")],
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a run's graph and make it a version of the registered model, as challenger."""
+    project, params = open_project(overrides)
+    from ganlib.jobs.evaluate import evaluate as measure
+    from ganlib.jobs.promote import register as job
+
+    with reporting(as_json=as_json) as report:
+        version = job(project, params, run_id, measure(project, params, f"runs:/{run_id}", report=report), report=report)
+    show(version, as_json=as_json, text=lambda: f"version {version.version} of {version.name}: {version.family}, FID {version.fid}")
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="The challenger: a version number, an alias or a models:/ URI.")],
+    expect: Annotated[int | None, typer.Option(help="Refuse unless the champion is still this version (0: none).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Put a version through the gate against the champion; exit code 1 if it is refused."""
+    project, params = open_project(overrides)
+    from ganlib.jobs.promote import promote as job
+
+    decision = job(project, params, version, expect=expect, dry_run=dry_run)
+    show(decision, as_json=as_json, text=decision.summary)
+    raise typer.Exit(0 if decision.promoted else 1)
+
+
+@app.command()
+def retrain(
+    families: Annotated[str | None, typer.Option(help="Comma-separated names; default: `train.families`.")] = None,
+    budget: Budget = None,
+    library: Annotated[bool, typer.Option("--no-prefect", help="As plain library calls, with no Prefect.")] = False,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Data version, training of the families side by side, evaluation, export, registration, gate: the retrain flow."""
+    project, params = open_project(overrides)
+    from ganlib.cli.flows import start
+    from ganlib.jobs.retrain import require_families
+
+    chosen = require_families([name.strip() for name in families.split(",")] if families else params.train.families)
+    params.budget(budget)
+    if not library:
+        start("retrain", families=",".join(chosen), budget=budget, overrides=overrides, as_json=as_json)
+    from ganlib.jobs.retrain import retrain as job
+
+    with reporting(as_json=as_json) as report:
+        result = job(project, params, families=chosen, budget=budget, overrides=overrides or [], report=report)
+    show(result, as_json=as_json, text=result.decision.summary)
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="Folder to fill; an earlier, interrupted job in it is completed.")],
+    model: Model = "champion",
+    count: Annotated[int | None, typer.Option(help="How many images.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Image i depends only on the model, this seed and i.")] = None,
+    shard_size: Annotated[int | None, typer.Option(help="Images a folder.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images worked on at once; does not change any image.")] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Make images with onnxruntime: resumable, verifiable, the same bytes whatever the batch size."""
+    from ganlib.errors import BadInput
+
+    try:
+        project, params = open_project(overrides)
+    except BadInput:
+        if not model.endswith(".onnx"):  # a bare graph needs no project around it
+            raise
+        project, params = None, None
+    from ganlib.jobs.generate import generate as job
+
+    with reporting(as_json=as_json) as report:
+        manifest = job(
+            project, params, model, out=output_path(out), count=count, seed=seed,
+            shard_size=shard_size, batch_size=batch_size, report=report,
+        )  # fmt: skip
+    show(manifest, as_json=as_json, text=lambda: f"{manifest.count:,} images in {output_path(out)} (digest {manifest.digest})")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that `ganlib generate` filled.")], as_json: Json = False
+) -> None:
+    """Check generated images against their manifest: missing, altered, truncated, extra."""
+    from ganlib.generation.batch import verify as job
+
+    with reporting(as_json=as_json) as report:
+        found = job(output_path(folder), report=report)
+    show(found, as_json=as_json, text=found.summary)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def main() -> None:
+    """Entry point of the ``ganlib`` command."""
+    run(app)

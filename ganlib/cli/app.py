@@ -1,0 +1,94 @@
+"""What every command shares: options, the project, output, and errors in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganlib.errors import GanlibError
+
+if TYPE_CHECKING:
+    from ganlib.config import Params
+    from ganlib.progress import Report
+    from ganlib.project import Project
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one value of params.yaml for this run (repeatable)."),
+]
+Budget = Annotated[str | None, typer.Option(help="A row of `budgets` in params.yaml, such as smoke, demo, standard.")]
+
+# Set before torch, mlflow or dvc are imported, unless the user has said otherwise. Spinning OpenMP barriers make
+# two-thread torch up to a hundred times slower as soon as anything else runs.
+_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DVC_NO_ANALYTICS": "1",
+    "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
+}
+
+
+def settle_environment() -> None:
+    """Defaults for the libraries below us; what the user has set stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
+    """The project around the working folder and its configuration with ``overrides`` applied."""
+    from ganlib import config, project
+
+    here = project.find()
+    return here, config.load(here.params_file, overrides or [])
+
+
+def show(value: Any, *, as_json: bool, text: Callable[[], str]) -> None:
+    """Print ``value`` (a pydantic record, or anything JSON takes) as JSON, or else what ``text`` gives."""
+    if as_json:
+        plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(text())
+
+
+@contextmanager
+def reporting(*, as_json: bool) -> Iterator[Report]:
+    """The progress display of a long command."""
+    from ganlib.progress import console
+
+    with console(as_json=as_json) as report:
+        yield report
+
+
+def run(app: typer.Typer) -> None:
+    """Run ``app`` on the command line; expected failures are one line on stderr and an exit code."""
+    settle_environment()
+    try:
+        app()
+    except GanlibError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        fail("interrupted.", 130)
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def fail(message: str, code: int) -> None:
+    """Print ``message`` as one line (a JSON event under --json) and exit with ``code``."""
+    line = " ".join(message.split())
+    typer.echo(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
+    raise SystemExit(code)
+
+
+def output_path(path: Path) -> Path:
+    """``path`` made absolute, so that messages and manifests name it fully."""
+    return path.expanduser().resolve()

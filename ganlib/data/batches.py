@@ -1,0 +1,40 @@
+"""Batches gathered on the device from a data set that lives there as uint8.
+
+The order of a whole run is a function of the seed: epoch e is permuted by (seed, e), so a resumed run needs only its
+step number to go on where it was.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganlib.errors import BadInput
+
+
+class DeviceBatches:
+    """Random access by step to a shuffled, endless stream of batches."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, device: torch.device) -> None:
+        """``images`` are uint8 [n, 28, 28], ``labels`` uint8 [n].
+
+        Raises:
+            BadInput: the batch is larger than the data.
+        """
+        if batch_size > len(images):
+            raise BadInput(f"batch size {batch_size} is larger than the training split ({len(images)} images).")
+        self._images = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).to(device)
+        self._labels = torch.from_numpy(labels.astype(np.int64)).to(device)
+        self._size, self._seed = batch_size, seed
+        self.per_epoch = len(images) // batch_size
+        self._epoch, self._order = -1, torch.empty(0)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of ``step``: images float32 [batch, 1, 28, 28] in [-1, 1], labels int64 [batch]."""
+        epoch, place = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            order = np.random.Generator(np.random.Philox(key=[self._seed, epoch])).permutation(len(self._images))
+            self._epoch, self._order = epoch, torch.from_numpy(order).to(self._images.device)
+        chosen = self._order[place * self._size : (place + 1) * self._size]
+        return self._images[chosen].float().div_(127.5).sub_(1.0), self._labels[chosen]

@@ -1,0 +1,38 @@
+"""DCGAN: convolutional generator and discriminator, non-saturating loss (Radford 2016)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ganlib.families.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.base import OptimizerOptions
+from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
+from ganlib.objectives import losses
+
+
+class DcganOptions(AdversarialOptions):
+    """Defaults that measured best (docs/families/dcgan.md)."""
+
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=5e-4)
+    channels: int = 32
+    r1_gamma: float = 0.1
+
+
+class Dcgan(Adversarial):
+    """See the module."""
+
+    Options: ClassVar[type[DcganOptions]] = DcganOptions
+
+    def __init__(self, options: DcganOptions) -> None:
+        """Build both nets."""
+        super().__init__(
+            options,
+            ConvGenerator(options.latent_dim, options.channels),
+            ConvDiscriminator(options.channels),
+            losses.bce_discriminator,
+            losses.bce_generator,
+        )
+
+
+family = Dcgan

@@ -1,0 +1,104 @@
+"""A job in a process of its own: it can be timed out and killed, and it dies with its parent.
+
+Orchestrators' time-outs do not stop a thread that is inside torch, and two trainings in one process would share its
+threads and its random state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+
+LIFELINE = "GANLIB_LIFELINE"
+_BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable, Interrupted)}
+
+
+def run(project: Project, arguments: Sequence[str], *, timeout: float | None = None, report: Report = silent) -> Any:
+    """Run ``python -m ganlib ARGUMENTS --json`` in the project and return what it printed, parsed.
+
+    Args:
+        project: the child's working folder.
+        arguments: verb and options.
+        timeout: seconds; then the child is asked to stop, and killed 20 s later.
+        report: the child's progress is passed on to it.
+
+    Raises:
+        GanlibError: the child failed; its own message, of the class its exit code stands for.
+    """
+    command = [sys.executable, "-m", "ganlib", *arguments, "--json"]
+    environment = {**os.environ, LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
+    with subprocess.Popen(
+        command, cwd=project.root, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as child:  # fmt: skip
+        timer = threading.Timer(timeout, _end, [child]) if timeout else None
+        output: list[str] = []
+        reader = threading.Thread(target=lambda: output.append(child.stdout.read() if child.stdout else ""), daemon=True)
+        reader.start()
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            problem = _follow(child, report)
+        except BaseException:
+            child.send_signal(signal.SIGTERM)
+            raise
+        finally:
+            if timer:
+                timer.cancel()
+        child.wait()
+        reader.join()
+    name = " ".join(arguments[:2])
+    if child.returncode == 0:
+        return json.loads(output[0])
+    raise _BY_CODE.get(child.returncode, GanlibError)(problem or f"ganlib {name} ended with exit code {child.returncode}.")
+
+
+def _follow(child: subprocess.Popen[str], report: Report) -> str:
+    """Pass the child's progress on until it closes its standard error; return its error, or the tail of other output."""
+    tail = ""
+    for line in child.stderr or ():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            tail = (tail + line)[-2000:]
+            continue
+        kind = event.pop("event", None) if isinstance(event, dict) else None
+        if kind == "progress":
+            report(event.pop("stage"), event.pop("done"), event.pop("total"), event)
+        elif kind == "error":
+            return str(event["message"])
+    return tail
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(20)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+def watch_lifeline() -> None:
+    """In a child: end when the parent is gone, which closes our standard input. SIGTERM first, so that state is saved."""
+    if os.environ.pop(LIFELINE, None) is None:
+        return
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(30)
+        os._exit(143)
+
+    threading.Thread(target=watch, daemon=True, name="lifeline").start()

@@ -1,0 +1,71 @@
+"""From what a user calls a model (file, run, version, alias) to a graph on disk whose bytes are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganlib.config import Frozen, Params
+from ganlib.errors import BadInput
+from ganlib.files import sha256_file
+from ganlib.jobs.train import run_folder
+from ganlib.project import Project
+from ganlib.registry.versions import Registry, Version
+from ganlib.tracking.store import connect
+
+
+class Model(Frozen):
+    """A graph on disk and how it was named."""
+
+    reference: str
+    path: Path
+    sha256: str
+    version: Version | None = None
+    run_id: str | None = None
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """What a manifest keeps of where the model came from."""
+        version = self.version
+        return {
+            "reference": self.reference,
+            "sha256": self.sha256,
+            "version": version.version if version else None,
+            "model": version.name if version else None,
+            "aliases": list(version.aliases) if version else [],
+            "run_id": version.run_id if version else self.run_id,
+        }
+
+
+def fetch(project: Project | None, params: Params | None, reference: str) -> Model:
+    """Find the graph that ``reference`` names, once: an alias is pinned to the version it points to now.
+
+    Args:
+        project: needed for anything but a file.
+        params: needed for anything but a file.
+        reference: a path to an ``.onnx`` file, ``runs:/ID``, ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, a
+            version number, or an alias.
+
+    Raises:
+        BadInput: nothing of that name.
+        Corrupt: the stored bytes are not those that were registered.
+        Unavailable: the registry cannot be reached.
+    """
+    path = Path(reference)
+    if path.suffix == ".onnx":
+        if not path.is_file():
+            raise BadInput(f"no such file: {path}.")
+        return Model(reference=reference, path=path.resolve(), sha256=sha256_file(path))
+    if project is None or params is None:
+        raise BadInput(f"{reference!r} is not an .onnx file, and there is no params.yaml here that says where a registry is.")
+    store = connect(project)
+    if reference.startswith("runs:/"):
+        run_id = reference.removeprefix("runs:/").strip("/")
+        local = run_folder(project, run_id) / "generator.onnx"
+        path = local if local.is_file() else store.download(run_id, "onnx/generator.onnx", project.state / "cache")
+        return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
+    registry = Registry(store, params.registry.model)
+    version = registry.resolve(reference)
+    cached = project.state / "cache" / "models" / f"{version.sha256}.onnx"
+    if not (cached.is_file() and sha256_file(cached) == version.sha256):
+        cached = registry.download(version, cached)
+    return Model(reference=reference, path=cached, sha256=version.sha256, version=version)

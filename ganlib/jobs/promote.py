@@ -1,0 +1,45 @@
+"""Register a trained run, and put a version through the gate."""
+
+from __future__ import annotations
+
+from ganlib.config import Params
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs.models import fetch
+from ganlib.jobs.version_data import current_data
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.registry import promote as promotion
+from ganlib.registry.gate import Decision
+from ganlib.registry.versions import Registry, Version
+from ganlib.tracking.store import connect
+
+
+def register(project: Project, params: Params, run_id: str, evaluation: Evaluation, *, report: Report = silent) -> Version:
+    """Make the graph of ``run_id`` a version of the registered model, tagged with its evidence, as ``challenger``."""
+    report("register", 0, 1)
+    found = fetch(project, params, f"runs:/{run_id}")
+    registry = Registry(connect(project), params.registry.model)
+    version = registry.register(run_id, found.path, evaluation=evaluation, data=current_data(project))
+    report("register", 1, 1, {"version": version.version})
+    return version
+
+
+def promote(
+    project: Project, params: Params, reference: str, *, expect: int | None = None, dry_run: bool = False
+) -> Decision:
+    """Put a version through the gate against the champion; move the aliases if it passes and this is no dry run.
+
+    Args:
+        project: the checkout.
+        params: the configuration; its ``gate`` is the policy.
+        reference: the challenger: a version number, alias or ``models:/`` URI.
+        expect: refuse unless the champion is still this version (0: unless there is none).
+        dry_run: decide and explain, change nothing.
+
+    Raises:
+        BadInput: no such version, or the champion moved.
+        Unavailable: the registry cannot be reached: nothing was decided, nothing changed.
+    """
+    registry = Registry(connect(project), params.registry.model)
+    challenger = registry.resolve(reference)
+    return promotion.promote(registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run)

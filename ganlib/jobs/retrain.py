@@ -1,0 +1,98 @@
+"""The main job: data version to a decided version, as one library call.
+
+Prefect's flow (pipelines/retrain.py) calls the same pieces as tasks of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ganlib.config import Frozen, Params
+from ganlib.data.record import DataVersion
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs import child
+from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.promote import promote, register
+from ganlib.jobs.train import TrainResult, require_families
+from ganlib.jobs.version_data import version_data
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.registry.gate import Decision
+from ganlib.registry.versions import Version
+
+
+class RetrainResult(Frozen):
+    """What a retraining made and decided."""
+
+    data: DataVersion
+    runs: tuple[TrainResult, ...]
+    evaluations: dict[str, Evaluation]
+    """By run id."""
+    version: Version
+    decision: Decision
+
+
+def retrain(
+    project: Project,
+    params: Params,
+    *,
+    families: Sequence[str] | None = None,
+    budget: str | None = None,
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+) -> RetrainResult:
+    """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
+    chosen = require_families(families or params.train.families)
+    params.budget(budget)
+    data = version_data(project, report=report)
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        runs = tuple(
+            pool.map(
+                lambda family: train_in_child(
+                    project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
+                ),
+                chosen,
+            )
+        )
+    evaluations = {run.run_id: evaluate(project, params, f"runs:/{run.run_id}", report=report) for run in runs}
+    best = best_run(evaluations)
+    version = register(project, params, best, evaluations[best], report=report)
+    decision = promote(project, params, str(version.version))
+    return RetrainResult(data=data, runs=runs, evaluations=evaluations, version=version, decision=decision)
+
+
+def best_run(evaluations: Mapping[str, Evaluation]) -> str:
+    """The run id with the lowest FID.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if not evaluations:
+        raise BadInput("no run was evaluated, so there is none to register.")
+    return min(evaluations, key=lambda run_id: evaluations[run_id].fid.value)
+
+
+def train_in_child(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None = None,
+    siblings: int = 1,
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+) -> TrainResult:
+    """:func:`ganlib.jobs.train.train` in a process of its own, sharing the machine's cores with ``siblings - 1`` others."""
+    limits = params.budget(budget)
+    arguments = ["train", family, *(f"--set={override}" for override in overrides)]
+    if budget:
+        arguments.append(f"--budget={budget}")
+    if siblings > 1:
+        # Spinning barriers of two trainings on the same cores slow both a hundredfold.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Start-up, checkpointing and export are not training: allow for them on a slow machine.
+    timeout = limits.seconds * 1.5 + 300
+    return TrainResult.model_validate(child.run(project, arguments, timeout=timeout, report=report))

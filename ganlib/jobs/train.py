@@ -1,0 +1,258 @@
+"""Train one family: an MLflow run from its first step to its exported graph."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib import families
+from ganlib import project as projects
+from ganlib.config import Budget, Frozen, Params
+from ganlib.errors import BadInput, Interrupted
+from ganlib.export.onnx import Certificate
+from ganlib.files import require_writable, sha256_file
+from ganlib.jobs.version_data import current_data
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.tracking.reap import reap
+from ganlib.tracking.store import connect
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganlib.data.record import DataVersion
+    from ganlib.families.base import Family
+    from ganlib.tracking.run import Run
+    from ganlib.training.ema import Ema
+    from ganlib.training.loop import Outcome
+
+
+class TrainResult(Frozen):
+    """A finished training: where its run and its exported graph are."""
+
+    run_id: str
+    family: str
+    steps: int
+    seconds: float
+    images: int
+    onnx: Path
+    sha256: str
+    certificate: Certificate
+
+
+def train(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None = None,
+    resume: str | None = None,
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+) -> TrainResult:
+    """Train ``family`` on the current data version and export its generator.
+
+    Args:
+        project: the checkout; checkpoints go to its state folder.
+        params: the configuration, ``overrides`` already applied.
+        family: a name of :func:`ganlib.families.names`.
+        budget: a row of ``budgets``; default ``train.budget``.
+        resume: id of an interrupted run to go on with, from its last checkpoint.
+        overrides: what the command line changed, recorded in the run.
+        report: told of progress.
+
+    Raises:
+        BadInput: unknown family, budget, option or device; no verified data; nothing to resume.
+        Unavailable: MLflow cannot be reached.
+        Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
+    """
+    options = families.options(family, params.families.get(family, {}))
+    limits = params.budget(budget)
+    data = current_data(project)
+    config = _config(params, family, limits, options.model_dump(mode="json"), data)
+    store = connect(project)
+    reap(store)
+    with (
+        _stop_signals() as stop,
+        store.start_run(
+            f"train {family} ({budget or params.train.budget})",
+            family=family,
+            params=_flat(config),
+            tags={"ganlib.overrides": " ".join(overrides) or "none"},
+            data=data,
+            source=projects.source(project.root),
+            experiment=params.registry.experiment,
+            resume=resume,
+        ) as run,
+    ):
+        folder = run_folder(project, run.id)
+        require_writable(folder)
+        model, ema, outcome = _fit(project, params, family, limits, config, run, stop, report, resume=resume is not None)
+        if outcome.stopped:
+            raise Interrupted(
+                f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
+            )
+        run.artifact(folder / "checkpoint.pt", "checkpoint")
+        return _export(params, family, data, project, run, model, ema, outcome, report)
+
+
+def run_folder(project: Project, run_id: str) -> Path:
+    """Where the checkpoint and the graph of a run are kept on this machine."""
+    return project.state / "runs" / run_id
+
+
+def _fit(
+    project: Project,
+    params: Params,
+    family: str,
+    limits: Budget,
+    config: dict[str, Any],
+    run: Run,
+    stop: Callable[[], bool],
+    report: Report,
+    *,
+    resume: bool,
+) -> tuple[Family, Ema, Outcome]:
+    """Build the family on its device and run the loop."""
+    import torch
+
+    from ganlib.data.batches import DeviceBatches
+    from ganlib.data.splits import load_split
+    from ganlib.training import device as devices
+    from ganlib.training import loop
+    from ganlib.training.ema import Ema
+
+    settings = params.train
+    device = devices.prepare(settings.device, settings.threads)
+    torch.manual_seed(settings.seed)
+    options = families.options(family, params.families.get(family, {}))
+    model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ema = Ema(model.generator, options.ema_half_life)
+    split = load_split(project.prepared, "train")
+    batches = DeviceBatches(split.images, split.labels, options.batch_size, settings.seed, device)
+    run.tag("ganlib.device", str(device))
+    run.tag("ganlib.parameters", str(sum(p.numel() for p in model.generator.parameters())))
+    plan = loop.Plan(
+        title=f"train {family}",
+        seed=settings.seed,
+        budget=limits,
+        checkpoint=run_folder(project, run.id) / "checkpoint.pt",
+        config=config,
+        log_every=settings.log_every,
+        grids=settings.grids,
+        checkpoint_seconds=settings.checkpoint_seconds,
+    )
+    hooks = loop.Hooks(
+        log=run.log,
+        grid=lambda images, step: run.image(_grid(images), f"grids/step-{step:07d}.png"),
+        report=report,
+        stop=stop,
+    )
+    return model, ema, loop.fit(model, ema, batches, plan, hooks, resume=resume)
+
+
+def _export(
+    params: Params,
+    family: str,
+    data: DataVersion,
+    project: Project,
+    run: Run,
+    model: Family,
+    ema: Ema,
+    outcome: Outcome,
+    report: Report,
+) -> TrainResult:
+    """Write the moving average's graph beside the checkpoint and log it with its certificate."""
+    from ganlib.evaluation.judge import judge_sha256
+    from ganlib.export.onnx import export
+
+    report(f"export {family}", 0, 1)
+    path = run_folder(project, run.id) / "generator.onnx"
+    metadata = {
+        "family": family,
+        "data_version": data.md5,
+        "run_id": run.id,
+        "source_commit": projects.source(project.root).commit or "unknown",
+        "judge_sha256": judge_sha256(),
+    }
+    certificate = export(ema.module.cpu().eval(), model.options.latent_dim, path, params.export, metadata)
+    run.artifact(path, "onnx")
+    run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
+    run.log({"parity_max_pixel_difference": certificate.max_pixel_difference, "train_seconds": outcome.seconds}, outcome.steps)
+    report(f"export {family}", 1, 1)
+    return TrainResult(
+        run_id=run.id,
+        family=family,
+        steps=outcome.steps,
+        seconds=outcome.seconds,
+        images=outcome.images,
+        onnx=path,
+        sha256=sha256_file(path),
+        certificate=certificate,
+    )
+
+
+def _config(params: Params, family: str, limits: Budget, options: dict[str, Any], data: DataVersion) -> dict[str, Any]:
+    """What shapes a run: a resume must find all of it unchanged."""
+    return {
+        "family": family,
+        "seed": params.train.seed,
+        "steps": limits.steps,
+        "seconds": limits.seconds,
+        "data_version": data.md5,
+        **_flat(options),
+    }
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as ``outer.inner`` keys, for MLflow's flat parameters."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _grid(images: Tensor) -> bytes:
+    """64 images in [-1, 1] as one PNG."""
+    from ganlib.generation.sheet import contact_sheet
+
+    return contact_sheet(images.add(1).mul(127.5).round().clamp(0, 255).byte().numpy(), columns=8)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """While inside, SIGTERM and the first Ctrl-C set a flag that the loop reads; a second Ctrl-C interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def require_families(names: Sequence[str]) -> tuple[str, ...]:
+    """``names`` without repeats, each checked.
+
+    Raises:
+        BadInput: none given, or one is not a family.
+    """
+    if not names:
+        raise BadInput(f"no family given. Known: {', '.join(families.names())}.")
+    return tuple(dict.fromkeys(families.require(name) for name in names))

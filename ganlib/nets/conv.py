@@ -1,0 +1,100 @@
+"""Convolutional nets for 28 x 28 images of one channel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvGenerator(nn.Module):
+    """Latent vector to image by two fractionally strided convolutions (Radford 2016, section 3).
+
+    ``[batch, latent_dim]`` -> ``[batch, 2c, 7, 7]`` -> ``[batch, c, 14, 14]`` -> ``[batch, 1, 28, 28]`` in [-1, 1].
+    """
+
+    def __init__(self, latent_dim: int, channels: int) -> None:
+        """``channels`` is the width c of the last hidden layer."""
+        super().__init__()
+        self.width = 2 * channels
+        self.project = nn.Sequential(
+            nn.Linear(latent_dim, self.width * 49, bias=False), nn.BatchNorm1d(self.width * 49), nn.ReLU()
+        )
+        self.grow = nn.Sequential(
+            nn.ConvTranspose2d(self.width, channels, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, 1, 4, 2, 1),
+            nn.Tanh(),
+        )
+        self.apply(initialise)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Float [batch, latent_dim] to float [batch, 1, 28, 28] in [-1, 1]."""
+        image: Tensor = self.grow(self.project(latent).view(-1, self.width, 7, 7))
+        return image
+
+
+class ConvTrunk(nn.Module):
+    """Image to features by two strided convolutions: ``[batch, 1, 28, 28]`` -> ``[batch, 2c * 49]``.
+
+    There is no BatchNorm: it would tie the samples of a batch together, and a gradient penalty is per sample.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """``channels`` is the width c of the first layer."""
+        super().__init__()
+        self.features = 2 * channels * 49
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, channels, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, 2 * channels, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+        )
+        self.apply(initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float [batch, 1, 28, 28] in [-1, 1] to float [batch, 2c * 49]."""
+        features: Tensor = self.layers(images)
+        return features
+
+
+class ConvDiscriminator(nn.Module):
+    """Image to one logit, with a minibatch standard deviation feature against mode collapse (Karras 2018, section 3)."""
+
+    def __init__(self, channels: int, group: int = 8) -> None:
+        """``group`` is how many neighbours in the batch share one statistic."""
+        super().__init__()
+        self.group = group
+        self.trunk = ConvTrunk(channels)
+        self.head = nn.Linear(self.trunk.features + 1, 1)
+        initialise(self.head)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float [batch, 1, 28, 28] in [-1, 1] to logits, float [batch]."""
+        features = self.trunk(images)
+        logits: Tensor = self.head(torch.cat([features, minibatch_deviation(features, self.group)], dim=1))
+        return logits.squeeze(1)
+
+
+def minibatch_deviation(features: Tensor, group: int) -> Tensor:
+    """Mean over features of their standard deviation within groups of the batch, float [batch, 1].
+
+    A batch that ``group`` does not divide is taken as one group.
+    """
+    size = group if features.shape[0] % group == 0 else features.shape[0]
+    groups = features.view(-1, size, features.shape[1])
+    deviation = (groups.var(dim=1, correction=0) + 1e-8).sqrt().mean(dim=1)
+    return deviation.repeat_interleave(size).unsqueeze(1)
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), BatchNorm's scale from N(1, 0.02), biases zero (Radford 2016, section 4)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,78 @@
+# The vocabulary of this project. People, git hooks and CI use the same words.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CODE := ganlib pipelines tests benchmarks
+
+# Spinning OpenMP barriers make two-thread torch up to a hundred times slower beside any other process.
+export OMP_WAIT_POLICY ?= PASSIVE
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install data demo ui up down test test-fast format lint types bench constraints hooks clean
+
+help: ## Show these words
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Create .venv with the pinned packages
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=... make); $$($(PYTHON) --version) found." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+data: $(STAMP) ## Fetch MNIST, split it, and record the data version
+	$(BIN)/ganlib data version
+
+demo: $(STAMP) ## MNIST -> two trained families -> gate -> champion -> 1,000 images (under 6 minutes on 2 cores)
+	@$(BIN)/python -m pipelines.demo
+
+ui: $(STAMP) ## Start the servers if need be and open MLflow and Prefect
+	@$(BIN)/python -m pipelines.services up --open
+
+up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs
+	@$(BIN)/python -m pipelines.services up
+
+down: $(STAMP) ## Stop what `make up` started
+	@$(BIN)/python -m pipelines.services down
+
+test: export OMP_NUM_THREADS := 1
+test: $(STAMP) ## All tests: real data, real servers, real kills
+	$(BIN)/ganlib data version
+	$(BIN)/python -m pytest
+
+test-fast: export OMP_NUM_THREADS := 1
+test-fast: $(STAMP) ## The tests that take seconds
+	$(BIN)/python -m pytest -m 'not slow and not services and not faults'
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix --exit-zero --quiet $(CODE)
+
+lint: $(STAMP) ## Style, and the direction of the layers' arrows
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+bench: $(STAMP) ## Measured ratios (docs/performance.md)
+	$(BIN)/python -m benchmarks
+
+constraints: ## Resolve pyproject.toml afresh in a throw-away environment and rewrite constraints.txt
+	@folder=$$(mktemp -d) && trap 'rm -rf $$folder' EXIT && $(PYTHON) -m venv $$folder \
+	&& $$folder/bin/python -m pip install --quiet '.[dev,s3,dask]' \
+	&& { sed -n '/^#/p' constraints.txt; $$folder/bin/python -m pip freeze --exclude ganlib | grep -viE '^(nvidia|triton|-e )' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > $$folder/new \
+	&& cp $$folder/new constraints.txt
+
+hooks: $(STAMP) ## Run format, lint and types before each commit
+	$(BIN)/pre-commit install
+
+clean: ## Remove everything that was made, but not the data, the registry or the images
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

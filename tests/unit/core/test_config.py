@@ -1,0 +1,69 @@
+"""Configuration: one source, frozen, and strict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ganlib.config import Params, load
+from ganlib.errors import BadInput
+from tests.conftest import ROOT
+
+PARAMS = ROOT / "params.yaml"
+
+
+def test_the_committed_file_names_every_key_once_and_holds_the_defaults() -> None:
+    import yaml
+
+    written = yaml.safe_load(PARAMS.read_text())
+    assert set(written) == set(Params.model_fields)
+    for section, values in written.items():
+        if section not in ("families", "budgets"):
+            assert set(values) == set(Params.model_fields[section].annotation.model_fields), section  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.seeed=3", "Did you mean 'seed'"),
+        ("budgets.demo.step=3", "Did you mean 'steps'"),
+        ("trane.seed=1", "Did you mean 'train'"),
+        ("train.seed=x", "train.seed"),
+        ("train.seed=-1", "train.seed"),
+        ("evaluate.samples=64", "evaluate.samples"),
+        ("registry.model=../x", "registry.model"),
+        ("nonsense", "section.key=value"),
+        ("train.seed.deeper=1", "not a section"),
+        ("train.seed=[1", "not a YAML value"),
+    ],
+)
+def test_a_bad_override_is_refused_in_one_line(override: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message) as caught:
+        load(PARAMS, [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_override_changes_its_value_and_no_other() -> None:
+    before, after = load(PARAMS), load(PARAMS, ["train.seed=5"])
+    assert after.train.seed == 5
+    assert after.model_copy(update={"train": before.train}) == before
+
+
+def test_configuration_cannot_be_changed_after_it_is_read() -> None:
+    with pytest.raises(ValidationError):
+        load(PARAMS).train.seed = 4  # type: ignore[misc]
+
+
+def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot read"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(BadInput, match="not YAML"):
+        load(tmp_path / "params.yaml")
+
+
+def test_an_unknown_budget_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(BadInput, match="Did you mean 'demo'"):
+        load(PARAMS).budget("dmo")

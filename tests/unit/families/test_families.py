@@ -1,0 +1,88 @@
+"""Every family: listed, composed, and playing by the rules of the loop."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganlib import families
+from ganlib.config import load
+from ganlib.errors import BadInput
+from ganlib.families.base import Batch, Family
+from tests.conftest import ROOT
+
+EVERY = families.names()
+
+
+def build(name: str, **row: object) -> Family:
+    torch.manual_seed(0)
+    return families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, **row}))
+
+
+def batch(size: int = 16) -> Batch:
+    return Batch(torch.rand(size, 1, 28, 28) * 2 - 1, torch.arange(size) % 10)
+
+
+def test_the_zoo_has_the_two_families_of_the_demo() -> None:
+    assert {"dcgan", "vae"} <= set(EVERY)
+
+
+def test_every_family_has_a_row_in_params_and_every_row_a_family() -> None:
+    assert sorted(load(ROOT / "params.yaml").families) == EVERY
+
+
+def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(BadInput, match="Did you mean 'dcgan'"):
+        families.require("dcgna")
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(BadInput, match="Did you mean 'channels'"):
+        families.options("dcgan", {"chanels": 3})
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
+    family = build(name)
+    images = family.generator(torch.randn(5, family.options.latent_dim))
+    assert images.shape == (5, 1, 28, 28)
+    assert images.min() >= -1
+    assert images.max() <= 1
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_phase_changes_its_player_and_no_other(name: str) -> None:
+    from ganlib.training.loop import _take_turn
+
+    family = build(name)
+    for step, phase in enumerate(family.phases(0)):
+        before = {key: value.clone() for key, value in family.named_parameters()}
+        _take_turn(family, phase, batch(), step)
+        mine = {id(parameter) for parameter in phase.player.parameters()}
+        for key, value in family.named_parameters():
+            if id(value) not in mine:
+                assert torch.equal(before[key], value), f"{phase.name} moved {key}"
+        assert any(not torch.equal(before[k], v) for k, v in family.named_parameters() if id(v) in mine)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_parameter_belongs_to_exactly_one_optimiser(name: str) -> None:
+    family = build(name)
+    held = [id(p) for o in family.optimizers.values() for group in o.param_groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in family.parameters())
+
+
+def test_the_discriminators_phase_leaves_no_gradient_in_the_generator() -> None:
+    family = build("dcgan")
+    discriminate, _ = family.phases(0)
+    loss, _ = discriminate.loss(batch(), 0)
+    loss.backward()
+    assert all(parameter.grad is None for parameter in family.generator.parameters())
+
+
+def test_minibatch_deviation_is_zero_for_equal_samples_and_known_for_two() -> None:
+    from ganlib.nets.conv import minibatch_deviation
+
+    assert minibatch_deviation(torch.ones(8, 5), 4).max() < 1e-3
+    got = minibatch_deviation(torch.tensor([[0.0, 0.0], [2.0, 4.0]]), 8)  # deviations 1 and 2
+    assert got.flatten().tolist() == pytest.approx([1.5, 1.5], rel=1e-4)

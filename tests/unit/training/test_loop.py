@@ -1,0 +1,160 @@
+"""The loop: exact resume, budgets, refusal of NaN, the moving average, and the data order."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganlib import families
+from ganlib.config import Budget
+from ganlib.data.batches import DeviceBatches
+from ganlib.errors import BadInput
+from ganlib.families.base import Family
+from ganlib.training import checkpoint, loop
+from ganlib.training.device import prepare
+from ganlib.training.ema import Ema
+
+CPU = torch.device("cpu")
+EVERY = families.names()
+
+
+def data(batch_size: int = 16, n: int = 100) -> DeviceBatches:
+    draw = np.random.default_rng(0)
+    return DeviceBatches(
+        draw.integers(0, 256, (n, 28, 28), dtype=np.uint8), draw.integers(0, 10, n, dtype=np.uint8), batch_size, 7, CPU
+    )
+
+
+def start(name: str) -> tuple[Family, Ema]:
+    torch.manual_seed(3)
+    family = families.load(name)(families.options(name, {"channels": 4, "batch_size": 16, "latent_dim": 8}))
+    return family, Ema(family.generator, 500)
+
+
+def plan(path: Path, steps: int, **changes: object) -> loop.Plan:
+    base = loop.Plan(
+        title="t", seed=7, budget=Budget(steps=steps, seconds=600), checkpoint=path, config={"a": 1}, log_every=5, grids=2
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def stop_after(steps: int) -> loop.Hooks:
+    asked = iter(range(10**6))
+    return loop.Hooks(stop=lambda: next(asked) >= steps)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_stopped_and_resumed_run_ends_with_the_same_bits_as_an_unbroken_one(name: str, tmp_path: Path) -> None:
+    whole, whole_ema = start(name)
+    loop.fit(whole, whole_ema, data(), plan(tmp_path / "whole.pt", 24), loop.Hooks())
+
+    first, first_ema = start(name)
+    outcome = loop.fit(first, first_ema, data(), plan(tmp_path / "c.pt", 24), stop_after(11))
+    assert outcome.stopped
+    assert outcome.steps == 11
+    torch.manual_seed(999)  # another process has another random state and other initial weights
+    other = families.load(name)(first.options)
+    other_ema = Ema(other.generator, 500)
+    loop.fit(other, other_ema, data(), plan(tmp_path / "c.pt", 24), loop.Hooks(), resume=True)
+
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key]), key
+    for key, value in whole_ema.module.state_dict().items():
+        assert torch.equal(value, other_ema.module.state_dict()[key]), key
+
+
+def test_resume_with_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 2), loop.Hooks())
+    with pytest.raises(BadInput, match="a: 1 then, 2 now"):
+        loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 4, config={"a": 2}), loop.Hooks(), resume=True)
+
+
+def test_a_truncated_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    path = tmp_path / "c.pt"
+    checkpoint.save(path, family, ema, step=1, seconds=1.0, config={})
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadInput, match="cannot be read"):
+        checkpoint.restore(path, family, ema, config={})
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(tmp_path: Path) -> None:
+    family, ema = start("dcgan")
+    path = tmp_path / "c.pt"
+    loop.fit(family, ema, data(), plan(path, 4), loop.Hooks())
+    before = path.read_bytes()
+    with torch.no_grad():
+        next(family.generator.parameters()).fill_(float("nan"))
+    with pytest.raises(loop.Diverged, match="generator_loss"):
+        loop.fit(family, ema, data(), plan(path, 8, checkpoint_seconds=1e-9), loop.Hooks())
+    assert path.read_bytes() == before
+
+
+def test_the_budget_in_seconds_ends_a_run_of_any_number_of_steps(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    begin = time.monotonic()
+    outcome = loop.fit(
+        family, ema, data(), plan(tmp_path / "c.pt", 1, budget=Budget(steps=10**9, seconds=0.5)), loop.Hooks()
+    )
+    assert not outcome.stopped
+    assert 0.5 <= outcome.seconds < 10
+    assert time.monotonic() - begin < 30
+
+
+def test_losses_are_logged_as_means_and_grids_as_often_as_asked(tmp_path: Path) -> None:
+    logged: list[tuple[dict[str, float], int]] = []
+    grids: list[int] = []
+    family, ema = start("dcgan")
+    hooks = loop.Hooks(log=lambda m, s: logged.append((m, s)), grid=lambda images, step: grids.append(step))
+    loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 12), hooks)
+    assert [step for _, step in logged] == [5, 10, 12]
+    assert {"discriminator_loss", "generator_loss", "logit_real", "logit_fake", "images_per_second"} <= set(logged[0][0])
+    assert grids == [6, 12]
+
+
+def test_the_moving_average_reaches_half_way_in_its_half_life() -> None:
+    source = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        source.weight.fill_(0.0)
+    ema = Ema(source, half_life=100)
+    with torch.no_grad():
+        source.weight.fill_(1.0)
+    for _ in range(10):
+        ema.update(source, batch=10, images_seen=10**6)
+    assert ema.module.weight.item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_the_moving_average_forgets_its_random_start_early() -> None:
+    source = torch.nn.Linear(1, 1, bias=False)
+    ema = Ema(source, half_life=10**9)
+    with torch.no_grad():
+        source.weight.fill_(1.0)
+    for step in range(1, 51):
+        ema.update(source, batch=10, images_seen=10 * step)
+    assert ema.module.weight.item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_an_epoch_shows_every_image_at_most_once_and_the_next_in_another_order() -> None:
+    images = np.arange(100, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
+    batches = DeviceBatches(images, np.zeros(100, np.uint8), 20, 1, CPU)
+    epochs = [torch.cat([batches.at(step)[0][:, 0, 0, 0] for step in range(e * 5, e * 5 + 5)]) for e in (0, 1)]
+    assert all(len(set(epoch.tolist())) == 100 for epoch in epochs)
+    assert not torch.equal(*epochs)
+    assert torch.equal(batches.at(2)[0][:, 0, 0, 0], epochs[0][40:60])  # random access, in any order
+
+
+def test_a_batch_larger_than_the_data_is_refused() -> None:
+    with pytest.raises(BadInput, match="larger than the training split"):
+        data(batch_size=101)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_without_a_card_is_refused() -> None:
+    with pytest.raises(BadInput, match="no CUDA device"):
+        prepare("cuda", 0)

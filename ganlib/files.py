@@ -88,6 +88,18 @@ def require_writable(folder: Path) -> None:
         raise _explain(error, folder, 0) from error
 
 
+@contextlib.contextmanager
+def explained(path: Path, needed: int) -> Iterator[None]:
+    """Turn an ``OSError`` from inside into :class:`NoSpace` or :class:`BadInput` about ``path``.
+
+    ``needed`` is how many bytes the whole of the work inside was to write.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, path, needed) from error
+
+
 def _explain(error: OSError, path: Path, needed: int) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(path, needed=needed, free=0)

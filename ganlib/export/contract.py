@@ -1,0 +1,273 @@
+"""The contract every exported graph keeps, read back from the ONNX file itself rather than from what made it.
+
+=========  =========  ============================  ==========================================
+name       direction  type                          meaning
+=========  =========  ============================  ==========================================
+noise      in         float32 [batch, noise_dim]    standard normal, the only randomness
+label      in         int64 [batch]                 digit 0..9, conditional models only
+caption    in         int64 [batch, caption_len]    UTF-8 bytes, zero padded, text models only
+image      out        uint8 [batch, 1, 28, 28]      finished pixels, 0 is background
+=========  =========  ============================  ==========================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ganlib.config import Frozen
+from ganlib.errors import BadInput, Corrupt
+from ganlib.files import sha256_bytes
+
+VERSION = 1
+IMAGE_DIMS = (None, 1, 28, 28)
+
+VERSION_KEY = "contract_version"
+NOISE_DIM_KEY = "noise_dim"
+PARITY_KEY = "parity"
+WEIGHTS_KEY = "weights_sha256"
+
+_INPUTS = {"noise": ("float32", 2), "label": ("int64", 1), "caption": ("int64", 2)}
+_DOMAINS = ("", "ai.onnx")
+_RANDOM = {
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+}
+
+
+class TensorType(Frozen):
+    """Element type (numpy's name) and dimensions of a graph's input; ``None`` is the batch, of any size."""
+
+    dtype: str
+    dims: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        """As in ``float32[batch, 64]``."""
+        return f"{self.dtype}[{', '.join('batch' if size is None else str(size) for size in self.dims)}]"
+
+
+class Contract(Frozen):
+    """What a graph must be given. Its output is the same for all: ``image``, uint8 ``[batch, 1, 28, 28]``."""
+
+    version: int = VERSION
+    inputs: dict[str, TensorType]
+
+    @property
+    def noise_dim(self) -> int:
+        """Width of ``noise``."""
+        size = self.inputs["noise"].dims[1]
+        assert size is not None  # noqa: S101  (read_contract refuses such a graph)
+        return size
+
+    def problems(self, champion: Contract) -> tuple[str, ...]:
+        """Why a caller of ``champion`` would break on this graph; empty if none would.
+
+        The width of the noise may differ, because callers read it from the file. An input that the champion
+        does not have is a problem too: onnxruntime refuses a call that leaves one out.
+        """
+        found = []
+        if self.version != champion.version:
+            found.append(f"contract version {self.version} instead of {champion.version}")
+        for name, theirs in champion.inputs.items():
+            ours = self.inputs.get(name)
+            if ours is None:
+                found.append(f"input {name!r} is not accepted")
+            elif ours.dtype != theirs.dtype or (name != "noise" and ours.dims != theirs.dims):
+                found.append(f"input {name!r} is {ours} instead of {theirs}")
+        found += [f"input {name!r} is asked for anew" for name in self.inputs if name not in champion.inputs]
+        return tuple(found)
+
+    def accepts(self, champion: Contract) -> bool:
+        """Whether this graph can replace ``champion`` without breaking a caller."""
+        return not self.problems(champion)
+
+
+class Description(Frozen):
+    """What an ONNX file says of itself."""
+
+    contract: Contract
+    metadata: dict[str, str]
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract of the ONNX file at ``path``. See :func:`describe` for what is refused."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}.") from error
+    return describe(data, str(path)).contract
+
+
+def describe(data: bytes, name: str) -> Description:
+    """Contract and metadata of an ONNX file's bytes; no session is made, nothing outside the bytes is read.
+
+    Raises:
+        BadInput: not an ONNX file, or one that needs other files or operators that are not ONNX's own, draws
+            random numbers, or has inputs or an output outside the contract. ``name`` names it in the message.
+        Corrupt: the weights are not those that were exported.
+    """
+    model = parse(data, name)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    _refuse_foreign_parts(model, name)
+    _check_weights(model, metadata, name)
+    contract = Contract(version=_version(metadata, name), inputs=_inputs(model.graph, name))
+    _check_output(model.graph, name)
+    return Description(contract=contract, metadata=metadata)
+
+
+def parse(data: bytes, name: str) -> Any:
+    """``data`` as an ``onnx.ModelProto`` with a graph in it.
+
+    Raises:
+        BadInput: it is none; the message tells its size and SHA-256, to compare with those of the original.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        model = onnx.load_model_from_string(data)
+    except DecodeError:
+        model = None
+    if model is None or not model.graph.node or not model.graph.output:
+        raise BadInput(
+            f"{name} is not an ONNX model or is damaged ({len(data):,} bytes, sha256 {sha256_bytes(data)})."
+        )
+    return model
+
+
+def weights_sha256(model: Any) -> str:
+    """Digest of all initialisers of an ``onnx.ModelProto``, by name: lets a bare file prove that it is whole.
+
+    It is of the tensors' content and not of the file, so it survives being loaded and saved by another tool.
+    """
+    digest = hashlib.sha256()
+    for tensor in sorted(model.graph.initializer, key=lambda tensor: str(tensor.name)):
+        digest.update(f"{tensor.name}:{tensor.data_type}:{list(tensor.dims)}:".encode())
+        digest.update(_content(tensor))
+    return digest.hexdigest()
+
+
+def _content(tensor: Any) -> bytes:
+    from onnx import numpy_helper
+
+    return (
+        bytes(tensor.raw_data)
+        if tensor.HasField("raw_data")
+        else bytes(numpy_helper.to_array(tensor).tobytes())
+    )
+
+
+def _check_weights(model: Any, metadata: dict[str, str], name: str) -> None:
+    expected = metadata.get(WEIGHTS_KEY)
+    if expected is None:
+        return
+    actual = weights_sha256(model)
+    if actual != expected:
+        raise Corrupt(
+            f"the weights in {name}", expected=expected, actual=actual, hint="Download or export it again."
+        )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """All nodes, those of control flow's inner graphs included."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """All stored tensors: initialisers, dense and sparse, and attributes, of inner graphs too."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def _refuse_foreign_parts(model: Any, name: str) -> None:
+    from onnx import TensorProto
+
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
+        raise BadInput(
+            f"{name} keeps its weights in another file; the contract asks for one self-contained file."
+        )
+    foreign = {entry.domain for entry in model.opset_import} | {node.domain for node in _nodes(model.graph)}
+    foreign |= {function.domain or function.name for function in model.functions}
+    if foreign - set(_DOMAINS):
+        raise BadInput(
+            f"{name} needs operators that are not ONNX's own: {', '.join(sorted(foreign - set(_DOMAINS)))}."
+        )
+    drawn = {node.op_type for node in _nodes(model.graph)} & _RANDOM
+    if drawn:
+        raise BadInput(
+            f"{name} draws random numbers inside the graph ({', '.join(sorted(drawn))}); `noise` must be all."
+        )
+
+
+def _version(metadata: dict[str, str], name: str) -> int:
+    text = metadata.get(VERSION_KEY, str(VERSION))
+    if text != str(VERSION):
+        raise BadInput(
+            f"{name} keeps contract version {text}; this ganlib knows version {VERSION}. Update ganlib."
+        )
+    return VERSION
+
+
+def _type(value: Any) -> TensorType:
+    """A graph's input or output. A free first dimension becomes ``None``, other free ones -1."""
+    from onnx import helper
+
+    tensor = value.type.tensor_type
+    try:
+        dtype = str(helper.tensor_dtype_to_np_dtype(tensor.elem_type).name)
+    except KeyError:
+        dtype = "unknown"
+    sizes = [size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim]
+    return TensorType(
+        dtype=dtype, dims=tuple(None if not at and size < 0 else size for at, size in enumerate(sizes))
+    )
+
+
+def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
+    initialised = {tensor.name for tensor in graph.initializer}
+    inputs = {value.name: _type(value) for value in graph.input if value.name not in initialised}
+    if "noise" not in inputs:
+        raise BadInput(f"{name} has no input `noise`, so all its images would be the same.")
+    for key, found in inputs.items():
+        if key not in _INPUTS:
+            raise BadInput(
+                f"{name} asks for an input {key!r} that the contract does not know: {', '.join(_INPUTS)}."
+            )
+        dtype, rank = _INPUTS[key]
+        if found.dims[:1] != (None,):
+            raise BadInput(f"{name}: input {key!r} is {found}: the batch must be free.")
+        if (
+            found.dtype != dtype
+            or len(found.dims) != rank
+            or any(size is None or size < 1 for size in found.dims[1:])
+        ):
+            raise BadInput(
+                f"{name}: input {key!r} is {found}, the contract says {dtype} of rank {rank}, batch first."
+            )
+    return inputs
+
+
+def _check_output(graph: Any, name: str) -> None:
+    expected = {"image": TensorType(dtype="uint8", dims=IMAGE_DIMS)}
+    found = {value.name: _type(value) for value in graph.output}
+    if found != expected:
+        text = ", ".join(f"{key} {value}" for key, value in found.items())
+        raise BadInput(f"{name} gives {text}; the contract says image {expected['image']} and nothing else.")

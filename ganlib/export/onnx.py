@@ -1,0 +1,244 @@
+"""A net to one self-contained ONNX file, with measured proof that onnxruntime draws what torch draws."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib.config import ExportConfig, Frozen
+from ganlib.errors import BadInput, GanlibError
+from ganlib.export import contract
+from ganlib.export.runtime import first_line, open_session
+from ganlib.files import write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from ganlib.export.sampler import Sampler
+
+# torch.export patches torch's globals while it traces; families that train side by side in threads export one
+# by one.
+_TRACING = threading.Lock()
+_PARITY_KEY = 0x706172697479  # "parity": its noise is no user's seed
+
+
+class ExportError(GanlibError):
+    """A net cannot become a graph that keeps the contract. No file was written."""
+
+
+class Certificate(Frozen):
+    """How far the graph's images in onnxruntime are from the net's own in torch, on the same noise (CPU)."""
+
+    opset: int
+    batches: tuple[int, ...]
+    """Batch sizes that were run."""
+    max_pixel_difference: int
+    """Grey levels, 0..255; 1 is what rounding at a half can give."""
+    differing_share: float
+    """Share of all pixels compared that differ at all, 0..1."""
+    images_compared: int
+
+    def ok(self, limit: int) -> bool:
+        """Whether no pixel is off by more than ``limit`` grey levels."""
+        return self.max_pixel_difference <= limit
+
+
+def export(
+    net: nn.Module, noise_dim: int, path: Path, config: ExportConfig, metadata: Mapping[str, str]
+) -> Certificate:
+    """Write ``net`` to ``path`` as one ONNX file that keeps the contract, and measure it against torch.
+
+    Args:
+        net: float32 noise ``[batch, noise_dim]`` to float32 images ``[batch, 1, 28, 28]`` in [-1, 1]. It is
+            copied; its mode and device do not matter and do not change.
+        noise_dim: width of the noise.
+        path: replaced atomically, once everything below holds.
+        config: opset, and the batch sizes to compare.
+        metadata: goes into the file's ``metadata_props``, beside the contract's version, ``noise_dim``, a
+            digest of the weights, and the certificate (JSON under ``parity``).
+
+    The same net, configuration and metadata give the same bytes (on one machine, with the same versions).
+
+    Raises:
+        ExportError: the net's images have the wrong form or are not finite, the batch is baked into the
+            graph, it draws its own randomness, or all images are equal.
+        BadInput, NoSpace: ``path`` cannot be written.
+    """
+    import torch
+
+    sampler = _sampler(net)
+    with torch.no_grad():
+        _check_net(sampler, noise_dim)
+        model = _trace(sampler, noise_dim, config.opset)
+        certificate = _certify(sampler, model, noise_dim, config)
+    facts = {
+        **metadata,
+        contract.VERSION_KEY: str(contract.VERSION),
+        contract.NOISE_DIM_KEY: str(noise_dim),
+        contract.WEIGHTS_KEY: contract.weights_sha256(model),
+        contract.PARITY_KEY: certificate.model_dump_json(),
+    }
+    for key in sorted(facts):
+        model.metadata_props.add(key=key, value=facts[key])
+    data = model.SerializeToString(deterministic=True)
+    _keeps_contract(data, noise_dim)
+    write_bytes(path, data)
+    return certificate
+
+
+def _sampler(net: nn.Module) -> Sampler:
+    from ganlib.export.sampler import Sampler
+
+    return Sampler(copy.deepcopy(net)).cpu().float().eval()
+
+
+def _check_net(sampler: Sampler, noise_dim: int) -> None:
+    import torch
+
+    try:
+        images = sampler.net(torch.from_numpy(_noise(2, noise_dim)))
+    except RuntimeError as error:
+        raise ExportError(f"the net does not take noise [batch, {noise_dim}]: {first_line(error)}") from error
+    if images.dtype != torch.float32 or tuple(images.shape) != (2, 1, 28, 28):
+        raise ExportError(
+            f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 [2, 1, 28, 28]."
+        )
+    if not torch.isfinite(images).all():
+        raise ExportError(
+            "the net's images are not finite: training has diverged, export an earlier checkpoint."
+        )
+
+
+def _trace(sampler: Sampler, noise_dim: int, opset: int) -> Any:
+    """The graph as a checked ``onnx.ModelProto`` without names of this machine's files in it."""
+    import onnx
+    import torch
+
+    # A batch of one is specialised by torch.export, so the example has two.
+    example = torch.from_numpy(_noise(2, noise_dim))
+    with tempfile.TemporaryDirectory(prefix="ganlib-export-") as folder, _TRACING, _quiet():
+        # Absolute, because external data would follow the working folder otherwise.
+        file = Path(folder).resolve() / "model.onnx"
+        try:
+            torch.onnx.export(
+                sampler,
+                (example,),
+                file,
+                dynamo=True,
+                input_names=["noise"],
+                output_names=["image"],
+                dynamic_shapes={"noise": {0: torch.export.Dim("batch")}},
+                opset_version=opset,
+                external_data=False,
+                verbose=False,
+            )
+        except Exception as error:  # torch.export and the exporter raise a dozen unrelated types
+            cause = error.__cause__ or error
+            raise ExportError(f"torch cannot export the net: {first_line(cause)}") from error
+        made = sorted(entry.name for entry in Path(folder).iterdir())
+        if made != [file.name]:
+            raise ExportError(
+                f"the exporter made {', '.join(made)} where one self-contained file was asked for."
+            )
+        model = contract.parse(file.read_bytes(), "the exported graph")
+    _forget_source(model)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"the exported graph is not valid ONNX: {first_line(error)}") from error
+    return model
+
+
+def _forget_source(model: Any) -> None:
+    """Drop the stack traces, with paths of this machine, that the exporter hangs on all parts of a graph."""
+    del model.metadata_props[:]
+    graph = model.graph
+    parts = (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer)
+    for part in parts:
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+
+
+def _certify(sampler: Sampler, model: Any, noise_dim: int, config: ExportConfig) -> Certificate:
+    import numpy as np
+    import torch
+
+    session = open_session(model.SerializeToString(), "the exported graph")
+    worst, differing, first, varied = 0, 0, None, False
+    for batch in config.parity_batches:
+        noise = _noise(batch, noise_dim)
+        expected = sampler(torch.from_numpy(noise)).numpy()
+        actual = _run(session, noise)
+        gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
+        worst, differing = max(worst, int(gaps.max())), differing + int(np.count_nonzero(gaps))
+        first = actual[:1] if first is None else first
+        varied = varied or bool((actual != first).any())
+    images = sum(config.parity_batches)
+    if images > 1 and not varied:
+        raise ExportError(
+            f"all of {images:,} images are equal whatever the noise: the generator has collapsed."
+        )
+    return Certificate(
+        opset=config.opset,
+        batches=config.parity_batches,
+        max_pixel_difference=worst,
+        differing_share=differing / (images * 784),
+        images_compared=images,
+    )
+
+
+def _run(session: Any, noise: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """One call, whose output must have the batch's size: a baked batch shows here, not in the checker."""
+    try:
+        images: NDArray[np.uint8] = session.run(["image"], {"noise": noise})[0]
+    except Exception as error:  # onnxruntime's exceptions have no common base but this one
+        raise ExportError(
+            f"the exported graph fails on a batch of {len(noise)}: {first_line(error)}"
+        ) from error
+    if images.shape != (len(noise), 1, 28, 28):
+        raise ExportError(f"the exported graph gives {list(images.shape)} for a batch of {len(noise)}.")
+    return images
+
+
+def _keeps_contract(data: bytes, noise_dim: int) -> None:
+    try:
+        found = contract.describe(data, "the exported graph").contract
+    except BadInput as error:
+        raise ExportError(str(error)) from error
+    if set(found.inputs) != {"noise"} or found.noise_dim != noise_dim:
+        inputs = ", ".join(f"{name} {kind}" for name, kind in found.inputs.items())
+        raise ExportError(
+            f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}] alone."
+        )
+
+
+def _noise(batch: int, noise_dim: int) -> NDArray[np.float32]:
+    """Standard normal noise for parity, another draw for each batch size."""
+    import numpy as np
+
+    return np.random.Generator(np.random.Philox(key=[_PARITY_KEY, batch])).standard_normal(
+        (batch, noise_dim), np.float32
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks (torchvision is absent, pytree deprecations) off the user's screen."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,33 @@
+"""A trained net with its last step baked in, so that what leaves the graph is finished pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Float ``[batch, 1, 28, 28]`` in [-1, 1] to uint8 grey levels, rounded half up; values outside are
+    clipped.
+
+    Clipping comes before the cast because casting a float that uint8 cannot hold differs between runtimes.
+    """
+    return ((images * 0.5 + 0.5) * 255.0 + 0.5).clamp(0.0, 255.0).floor().to(torch.uint8)
+
+
+class Sampler(nn.Module):
+    """What is exported: ``noise``, float32 ``[batch, noise_dim]``, to ``image``, uint8 ``[batch, 1, 28,
+    28]``.
+
+    The net gets the graph's inputs in the contract's order (noise, then label, then caption) and returns
+    images in [-1, 1]; nothing random may happen in it.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        """``net`` maps the graph's inputs to float32 ``[batch, 1, 28, 28]`` in [-1, 1]."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Float32 ``[batch, noise_dim]`` to uint8 ``[batch, 1, 28, 28]``."""
+        return to_pixels(self.net(noise))

@@ -1,0 +1,119 @@
+"""What a folder of generated images says of itself, and how its images are cut into shards."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue, ValidationError
+
+from ganlib.config import Frozen
+from ganlib.errors import BadInput
+
+FILE = "manifest.json"
+
+
+class Job(Frozen):
+    """What decides the files of a folder. A folder is resumed by the same job only."""
+
+    model_sha256: str
+    seed: int
+    count: int
+    shard_size: int
+    block: int
+    """Images one call of onnxruntime works on."""
+    noise: str
+    """The algorithm that makes noise of (seed, index)."""
+    provider: str
+    """onnxruntime's execution provider, as read from the session."""
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are; the last one may be smaller."""
+        return -(-self.count // self.shard_size)
+
+    def images(self, shard: int) -> range:
+        """Indices of the images in ``shard``."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
+
+    def differences(self, other: Job) -> list[str]:
+        """Where ``self`` (what is there) and ``other`` (what is asked for) differ, in words."""
+        return [
+            f"{name} is {getattr(self, name)}, not {getattr(other, name)}"
+            for name in Job.model_fields
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+
+class Shard(Frozen):
+    """A folder of ``count`` PNG files from image ``start`` on."""
+
+    name: str
+    start: int
+    count: int
+    sha256: str
+    """Of the SHA-256 digests (32 bytes each) of its files, in order."""
+
+
+class Manifest(Job):
+    """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
+
+    format: Literal[1] = 1
+    complete: bool = False
+    synthetic: Literal[True] = True
+    model_metadata: dict[str, str]
+    """What the ONNX file says of itself: family, data version, run, commit, parity."""
+    origin: dict[str, JsonValue]
+    """How the model was named, and what the name stood for at that time."""
+    ganlib: str
+    versions: dict[str, str]
+    """Of the parts that decide the files' bytes; a job is only resumed with the same ones."""
+    digest: str | None = None
+    """SHA-256 of the digests (32 bytes each) of all files, in order: the same whatever the shard size."""
+    shards: tuple[Shard, ...] = ()
+
+
+def shard_name(shard: int) -> str:
+    """The folder of shard number ``shard``."""
+    return f"shard-{shard:05d}"
+
+
+def file_name(index: int) -> str:
+    """The file of image number ``index``, in its shard's folder."""
+    return f"{index:08d}.png"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the bytes of an image's file."""
+    from PIL import features
+
+    parts = {name: importlib.metadata.version(name) for name in ("numpy", "onnxruntime", "pillow")}
+    return {**parts, "zlib": str(features.version("zlib"))}
+
+
+def read(out: Path) -> Manifest | None:
+    """The manifest in ``out``; ``None`` if there is none.
+
+    Raises:
+        BadInput: it is damaged, or of a format that this version does not know.
+    """
+    path = out / FILE
+    try:
+        manifest = Manifest.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}.") from error
+    except (ValidationError, ValueError) as error:
+        raise BadInput(
+            f"{path} is damaged or not a manifest of this version of ganlib; nothing was changed."
+        ) from error
+    if manifest.complete and [shard.name for shard in manifest.shards] != [
+        shard_name(k) for k in range(manifest.shard_count)
+    ]:
+        raise BadInput(
+            f"{path} is damaged: its shards are not those of {manifest.count:,} images; nothing was changed."
+        )
+    return manifest

@@ -1,0 +1,136 @@
+"""A verified ONNX model, ready to draw any of its images."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganlib.errors import BadInput, Corrupt, GanlibError
+from ganlib.export.contract import describe
+from ganlib.export.runtime import PROVIDER, first_line, open_session
+from ganlib.files import sha256_bytes
+from ganlib.generation.noise import BLOCK, noise_block, require_seed
+from ganlib.progress import Report, silent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_AHEAD = 4  # blocks a thread computes ahead of the reader, so that encoding and inference overlap
+
+
+class OnnxModel:
+    """One opened graph. Image i depends only on (model sha256, seed, i) on a given machine.
+
+    The file is read once: the bytes that were hashed are the bytes that run.
+    """
+
+    def __init__(self, path: Path, *, sha256: str | None = None) -> None:
+        """Open the ONNX file at ``path``; nothing of it runs before it has been checked.
+
+        Args:
+            path: the file.
+            sha256: what its digest must be, in lower-case hex (``None``: the file has to vouch for itself).
+
+        Raises:
+            Corrupt: the digest is another one.
+            BadInput: no such file, not ONNX, or outside the contract (see
+                :func:`ganlib.export.contract.describe`).
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise BadInput(f"cannot read the model {path}: {error.strerror}.") from error
+        self.path, self.sha256 = path, sha256_bytes(data)
+        if sha256 is not None and self.sha256 != sha256:
+            raise Corrupt(
+                path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again."
+            )
+        described = describe(data, str(path))
+        self.contract, self.metadata = described.contract, described.metadata
+        self.noise_dim, self.provider = self.contract.noise_dim, PROVIDER
+        self._session = open_session(data, str(path))
+
+    def images(self, seed: int, start: int, count: int, report: Report = silent) -> NDArray[np.uint8]:
+        """Images ``start`` to ``start + count - 1`` of ``seed``, uint8 ``[count, 1, 28, 28]``.
+
+        Raises:
+            BadInput: a negative start, a count below one, a seed that does not fit 64 bits, or a conditional
+                model.
+        """
+        import numpy as np
+
+        if start < 0 or count < 1:
+            raise BadInput(f"cannot draw {count} images from number {start} on: both must be positive.")
+        made = np.empty((count, 1, 28, 28), np.uint8)
+        for at, image in enumerate(self.stream(seed, start, start + count)):
+            made[at] = image
+            if (at + 1) % 1024 == 0 or at + 1 == count:
+                report("draw images", at + 1, count)
+        return made
+
+    def stream(
+        self, seed: int, start: int, stop: int, batch_size: int | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Images ``start`` to ``stop - 1`` one by one, uint8 ``[1, 28, 28]``, computed ahead in threads.
+
+        Args:
+            seed: of the noise.
+            start: the first image.
+            stop: one past the last image.
+            batch_size: how many images may be worked on at once, rounded up to whole blocks; decides memory,
+                not content. ``None``: enough to keep the processors busy.
+
+        Raises:
+            BadInput: a seed that does not fit 64 bits, or a conditional model.
+        """
+        require_seed(seed)
+        self.require_noise_only()
+        blocks = range(start // BLOCK, -(-stop // BLOCK))
+        for block, images in zip(blocks, self._blocks(seed, blocks, batch_size), strict=True):
+            first = block * BLOCK
+            yield from images[max(start - first, 0) : stop - first]
+
+    def require_noise_only(self) -> None:
+        """Raise :class:`BadInput` if the graph asks for a label or a caption."""
+        others = sorted(set(self.contract.inputs) - {"noise"})
+        if others:
+            raise BadInput(
+                f"{self.path} asks for {' and '.join(others)}; only models of `noise` alone are drawn so far."
+            )
+
+    def _blocks(self, seed: int, blocks: range, batch_size: int | None) -> Iterator[NDArray[np.uint8]]:
+        """Whole blocks in order."""
+        threads = usable_processors()
+        ahead = threads * _AHEAD if batch_size is None else -(-batch_size // BLOCK)
+        waiting: deque[Future[NDArray[np.uint8]]] = deque()
+        with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
+            try:
+                for block in blocks:
+                    waiting.append(pool.submit(self._block, seed, block))
+                    if len(waiting) >= ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:  # the reader stopped early: do not make it wait for what it will not read
+                for future in waiting:
+                    future.cancel()
+
+    def _block(self, seed: int, block: int) -> NDArray[np.uint8]:
+        noise = noise_block(seed, block, self.noise_dim)
+        try:
+            images: NDArray[np.uint8] = self._session.run(["image"], {"noise": noise})[0]
+        except Exception as error:  # onnxruntime's exceptions have no common base but this one
+            raise GanlibError(f"onnxruntime failed on {self.path}: {first_line(error)}") from error
+        if images.shape != (BLOCK, 1, 28, 28):
+            raise BadInput(f"{self.path} gives {list(images.shape)} for a batch of {BLOCK}.")
+        return images
+
+
+def usable_processors() -> int:
+    """Processors that this process may run on, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,41 @@
+"""Many small images on one."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_GAP = 64  # grey level between images: seen beside black backgrounds and white strokes alike
+
+
+def contact_sheet(
+    images: NDArray[np.uint8], columns: int | None = None, scale: int = 2, padding: int = 2
+) -> bytes:
+    """A PNG with ``images`` in rows, left to right.
+
+    Args:
+        images: uint8 ``[n, 1, height, width]``, n at least 1.
+        columns: images a row; ``None`` makes the sheet about square. The last row may be shorter.
+        scale: each pixel becomes a square of so many.
+        padding: pixels of the sheet between images and around them.
+    """
+    import numpy as np
+    from PIL import Image
+
+    count, _, height, width = images.shape
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    step_y, step_x = height * scale + padding, width * scale + padding
+    sheet = np.full((rows * step_y + padding, columns * step_x + padding), _GAP, np.uint8)
+    large = images[:, 0].repeat(scale, axis=1).repeat(scale, axis=2)
+    for at, image in enumerate(large):
+        top, left = padding + at // columns * step_y, padding + at % columns * step_x
+        sheet[top : top + height * scale, left : left + width * scale] = image
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, "PNG", optimize=True)
+    return file.getvalue()

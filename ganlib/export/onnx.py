@@ -16,12 +16,12 @@ from ganlib.config import ExportConfig, Frozen
 from ganlib.errors import BadInput, GanlibError
 from ganlib.export import contract
 from ganlib.export.runtime import first_line, open_session
-from ganlib.files import write_bytes
+from ganlib.files import require_writable, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from ganlib.export.sampler import Sampler
 
@@ -75,6 +75,7 @@ def export(
     """
     import torch
 
+    require_writable(path.parent)  # before the work, not after it
     sampler = _sampler(net)
     with torch.no_grad():
         _check_net(sampler, noise_dim)
@@ -104,10 +105,7 @@ def _sampler(net: nn.Module) -> Sampler:
 def _check_net(sampler: Sampler, noise_dim: int) -> None:
     import torch
 
-    try:
-        images = sampler.net(torch.from_numpy(_noise(2, noise_dim)))
-    except RuntimeError as error:
-        raise ExportError(f"the net does not take noise [batch, {noise_dim}]: {first_line(error)}") from error
+    images = _draw(sampler.net, _noise(2, noise_dim))
     if images.dtype != torch.float32 or tuple(images.shape) != (2, 1, 28, 28):
         raise ExportError(
             f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 [2, 1, 28, 28]."
@@ -170,13 +168,12 @@ def _forget_source(model: Any) -> None:
 
 def _certify(sampler: Sampler, model: Any, noise_dim: int, config: ExportConfig) -> Certificate:
     import numpy as np
-    import torch
 
     session = open_session(model.SerializeToString(), "the exported graph")
     worst, differing, first, varied = 0, 0, None, False
     for batch in config.parity_batches:
         noise = _noise(batch, noise_dim)
-        expected = sampler(torch.from_numpy(noise)).numpy()
+        expected = _draw(sampler, noise).numpy()
         actual = _run(session, noise)
         gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
         worst, differing = max(worst, int(gaps.max())), differing + int(np.count_nonzero(gaps))
@@ -194,6 +191,16 @@ def _certify(sampler: Sampler, model: Any, noise_dim: int, config: ExportConfig)
         differing_share=differing / (images * 784),
         images_compared=images,
     )
+
+
+def _draw(net: nn.Module, noise: NDArray[np.float32]) -> Tensor:
+    import torch
+
+    try:
+        images: Tensor = net(torch.from_numpy(noise))
+    except RuntimeError as error:
+        raise ExportError(f"the net fails on noise of {list(noise.shape)}: {first_line(error)}") from error
+    return images
 
 
 def _run(session: Any, noise: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -102,7 +102,7 @@ def read(out: Path) -> Manifest | None:
     path = out / FILE
     try:
         manifest = Manifest.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}.") from error

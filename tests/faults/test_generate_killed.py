@@ -1,0 +1,154 @@
+"""SIGKILL in the middle of a shard, and a disk that fills up: what is whole stays, the end is the same."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ganlib.config import ExportConfig
+from ganlib.errors import NoSpace, Unavailable
+from ganlib.export.onnx import export
+from ganlib.generation import manifest as manifests
+from ganlib.generation.batch import Manifest, generate, verify
+from ganlib.generation.session import OnnxModel
+from ganlib.generation.shards import is_whole
+from ganlib.progress import Facts
+from tests.unit.export.nets import NOISE_DIM, trained_like
+
+pytestmark = pytest.mark.faults
+
+COUNT, SEED, SHARD = 2000, 5, 250
+PROGRAM = """
+import sys
+from pathlib import Path
+from ganlib.generation.batch import generate
+from ganlib.generation.session import OnnxModel
+model, out, count, seed, shard = sys.argv[1:]
+generate(OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard))
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
+    """A small real generator."""
+    path = tmp_path_factory.mktemp("model") / "generator.onnx"
+    export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {})
+    return OnnxModel(path)
+
+
+def make(model: OnnxModel, out: Path) -> Manifest:
+    """The whole job, in this process."""
+    return generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD)
+
+
+def start(model: OnnxModel, out: Path) -> subprocess.Popen[bytes]:
+    """The same job in a process of its own."""
+    words = [str(model.path), str(out), str(COUNT), str(SEED), str(SHARD)]
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, *words])
+
+
+def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int) -> None:
+    """Return while ``process`` is in the middle of ``shard``: at least 20 of its files are there, not all."""
+    part, limit = out / f".shard-{shard:05d}.part", time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < limit:
+        if part.is_dir() and sum(1 for _ in part.glob("*.png")) >= 20:
+            return
+        time.sleep(0.002)
+    pytest.fail(f"never seen inside shard {shard} (exit code {process.returncode})")
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """All files but the lock."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(model: OnnxModel, tmp_path: Path) -> None:
+    out, kept = tmp_path / "killed", dict[Path, int]()
+    for shard in (1, 4, 6):
+        process = start(model, out)
+        try:
+            wait_until_inside(process, out, shard)
+            with pytest.raises(Unavailable, match=f"pid {process.pid}"):
+                make(model, out)  # a second process keeps out while the first lives
+        finally:
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+        manifest = manifests.read(out)
+        assert manifest is not None
+        assert not manifest.complete
+        whole = sorted(path.name for path in out.glob("shard-*"))
+        assert whole[:shard] == [manifests.shard_name(k) for k in range(shard)]
+        assert all(is_whole(out, manifest, int(name.removeprefix("shard-"))) for name in whole)
+        assert all(path.stat().st_ino == inode for path, inode in kept.items()), (
+            "a whole shard was made again"
+        )
+        kept = {path: path.stat().st_ino for path in out.glob("shard-*/*")}
+
+    resumed = make(model, out)  # at once: the lock died with its holder
+    assert all(path.stat().st_ino == inode for path, inode in kept.items()), "a whole shard was made again"
+    assert verify(out).ok
+    uninterrupted = make(model, tmp_path / "uninterrupted")
+    assert resumed == uninterrupted
+    assert contents(out) == contents(tmp_path / "uninterrupted")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 12 MB."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(mounted)]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes privileges that this machine does not give")
+    yield mounted
+    subprocess.run(["umount", str(mounted)], check=True)
+
+
+def take_all_room(path: Path) -> None:
+    """Write until the file system is full, and fail."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_disk_that_fills_up_keeps_the_whole_shards_and_the_job_goes_on_when_there_is_room(
+    model: OnnxModel, small_disk: Path, tmp_path: Path
+) -> None:
+    out, filler = small_disk / "out", small_disk / "filler"
+
+    def fill(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+        """Someone else takes all the room, once two shards are whole."""
+        if done == 512 and not filler.exists():
+            with pytest.raises(OSError, match="No space"):
+                take_all_room(filler)
+
+    with pytest.raises(NoSpace, match=r"no space at .*out: [\d,]+ bytes needed") as caught:
+        generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD, report=fill)
+    assert caught.value.exit_code == 2
+    assert sorted(path.name for path in out.iterdir()) == [
+        ".lock",
+        "manifest.json",
+        "shard-00000",
+        "shard-00001",
+    ]
+
+    before = contents(out)
+    with pytest.raises(NoSpace):
+        make(model, out)  # still no room: told before anything is begun
+    assert contents(out) == before
+
+    filler.unlink()
+    resumed = make(model, out)
+    assert resumed == make(model, tmp_path / "elsewhere")
+    assert verify(out).ok

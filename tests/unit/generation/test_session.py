@@ -1,0 +1,148 @@
+"""Opening a model, and drawing any of its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from ganlib.errors import BadInput, Corrupt
+from ganlib.files import sha256_file
+from ganlib.generation import session
+from ganlib.generation.noise import noise_block
+from ganlib.generation.session import OnnxModel
+
+
+def test_an_opened_model_tells_its_digest_its_contract_and_its_metadata(
+    model: OnnxModel, model_path: Path
+) -> None:
+    assert model.sha256 == sha256_file(model_path)
+    assert model.noise_dim == 6
+    assert set(model.contract.inputs) == {"noise"}
+    assert model.metadata["family"] == "dcgan"
+    assert model.provider == "CPUExecutionProvider"
+
+
+def test_the_right_digest_opens_and_a_wrong_one_is_named_with_the_actual_one(model_path: Path) -> None:
+    actual = sha256_file(model_path)
+    assert OnnxModel(model_path, sha256=actual).sha256 == actual
+    with pytest.raises(Corrupt) as caught:
+        OnnxModel(model_path, sha256="0" * 64)
+    assert (caught.value.expected, caught.value.actual) == ("0" * 64, actual)
+    assert caught.value.exit_code == 2
+
+
+def test_every_single_flipped_byte_is_noticed_when_the_digest_is_known(
+    model_path: Path, tmp_path: Path
+) -> None:
+    data, damaged = model_path.read_bytes(), tmp_path / "damaged.onnx"
+    for at in range(0, len(data), 997):
+        damaged.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        with pytest.raises(Corrupt):
+            OnnxModel(damaged, sha256=sha256_file(model_path))
+
+
+@pytest.mark.parametrize("data", [b"", b"not a model", bytes(500)])
+def test_a_file_that_is_no_model_is_one_line_and_exit_code_2(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "m.onnx").write_bytes(data)
+    with pytest.raises(BadInput) as caught:
+        OnnxModel(tmp_path / "m.onnx")
+    assert "is not an ONNX model or is damaged" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot read the model"):
+        OnnxModel(tmp_path / "none.onnx")
+
+
+def test_a_graph_that_onnxruntime_cannot_run_is_one_line_and_nothing_on_the_screen(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noise = helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", 4])
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])
+    graph = helper.make_graph(
+        [helper.make_node("NoSuchOperator", ["noise"], ["image"])], "g", [noise], [image]
+    )
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "m.onnx"
+    )
+    with pytest.raises(BadInput, match="onnxruntime cannot run") as caught:
+        OnnxModel(tmp_path / "m.onnx")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_conditional_model_opens_but_is_not_drawn_without_its_label(tmp_path: Path) -> None:
+    noise = helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", 784])
+    label = helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"])
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])
+    form = numpy_helper.from_array(np.array([-1, 1, 28, 28], np.int64), "form")
+    nodes = [
+        helper.make_node("Reshape", ["noise", "form"], ["shaped"]),
+        helper.make_node("Cast", ["shaped"], ["image"], to=TensorProto.UINT8),
+    ]
+    graph = helper.make_graph(nodes, "g", [noise, label], [image], [form])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save_model(model, tmp_path / "m.onnx")
+    opened = OnnxModel(tmp_path / "m.onnx")
+    with pytest.raises(BadInput, match="asks for label"):
+        opened.images(0, 0, 1)
+
+
+def test_an_image_is_what_the_graph_makes_of_its_row_of_noise(model: OnnxModel) -> None:
+    import onnxruntime
+
+    bare = onnxruntime.InferenceSession(str(model.path), providers=["CPUExecutionProvider"])
+    [expected] = bare.run(None, {"noise": noise_block(5, 1, 6)})
+    images = model.images(5, 64, 64)
+    assert images.dtype == np.uint8
+    assert images.shape == (64, 1, 28, 28)
+    assert np.abs(images.astype(int) - expected.astype(int)).max() <= 1
+    assert len(np.unique(images, axis=0)) == 64
+
+
+@pytest.fixture(scope="module")
+def first_300(model: OnnxModel) -> np.ndarray:
+    """Images 0 to 299 of seed 3."""
+    return model.images(3, 0, 300)
+
+
+@given(start=st.integers(0, 250), count=st.integers(1, 50), batch_size=st.none() | st.integers(1, 1000))
+def test_any_stretch_is_the_same_whatever_its_start_its_length_and_the_batch_size(
+    model: OnnxModel, first_300: np.ndarray, start: int, count: int, batch_size: int | None
+) -> None:
+    np.testing.assert_array_equal(model.images(3, start, count), first_300[start : start + count])
+    streamed = np.stack(list(model.stream(3, start, start + count, batch_size)))
+    np.testing.assert_array_equal(streamed, first_300[start : start + count])
+
+
+@pytest.mark.parametrize("processors", [1, 5])
+def test_the_number_of_processors_changes_no_image(
+    model: OnnxModel, first_300: np.ndarray, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "usable_processors", lambda: processors)
+    np.testing.assert_array_equal(model.images(3, 0, 300), first_300)
+
+
+def test_another_seed_gives_other_images(model: OnnxModel, first_300: np.ndarray) -> None:
+    assert not (model.images(4, 0, 300) == first_300).all(axis=(1, 2, 3)).any()
+
+
+@pytest.mark.parametrize(
+    ("seed", "start", "count"), [(0, -1, 5), (0, 0, 0), (0, 0, -3), (-1, 0, 5), (2**64, 0, 5)]
+)
+def test_impossible_numbers_are_refused(model: OnnxModel, seed: int, start: int, count: int) -> None:
+    with pytest.raises(BadInput):
+        model.images(seed, start, count)
+
+
+def test_a_reader_that_stops_early_does_not_wait_for_the_rest(model: OnnxModel) -> None:
+    stream = model.stream(0, 0, 64 * 10**9)  # years of work, were it all waited for
+    next(stream)
+    stream.close()

@@ -34,7 +34,7 @@ def noise_block(seed: int, block: int, noise_dim: int) -> NDArray[np.float32]:
     """
     import numpy as np
 
-    # Explicit uint64: a list with a number over 2**63 in it would pass through float64, and seeds would collide.
+    # Explicit uint64: a list with a number over 2**63 in it passes through float64, and seeds collide.
     key, counter = np.array([seed, 0], np.uint64), np.array([0, 0, block, 0], np.uint64)
     bits = np.random.Philox(key=key, counter=counter)
     return np.random.Generator(bits).standard_normal((BLOCK, noise_dim), np.float32)

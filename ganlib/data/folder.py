@@ -1,0 +1,125 @@
+"""A user's own data: a folder of IDX files, or of one folder of PNG images a digit, turned into IDX files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ganlib.data import idx, mnist
+from ganlib.errors import BadInput
+from ganlib.files import sha256_bytes, sha256_file
+from ganlib.progress import Report, silent
+
+_PAIRS = ((mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS), (mnist.TEST_IMAGES, mnist.TEST_LABELS))
+_WANTED = (
+    f"four IDX files ({', '.join(mnist.SHA256)}; the t10k pair may be left out; .gz is accepted), "
+    "or one folder of 28x28 greyscale PNG images for each of 0..9, or two such sets in train/ and test/"
+)
+
+
+def read(folder: Path, report: Report = silent) -> dict[str, bytes]:
+    """The data in ``folder`` as IDX files: two of them, or four if it has a test split.
+
+    Raises:
+        BadInput: the folder is of no known layout, or names the first file that cannot be used.
+    """
+    if _is_idx(folder):
+        files = {path.name.removesuffix(".gz"): path for path in content(folder)}
+        data = {name: idx.read(path) for name, path in files.items()}
+        for name, body in data.items():
+            (idx.parse_images if "images" in name else idx.parse_labels)(body, files[name].name)
+        return data
+    if _has_test(folder):
+        parts = zip(_PAIRS, (folder / "train", folder / "test"), strict=True)
+    else:
+        parts = zip(_PAIRS[:1], (folder,), strict=True)
+    found = {}
+    for (images, labels), part in parts:
+        found[images], found[labels] = map(idx.encode, _pngs(part, report))
+    return found
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the sorted names and SHA-256s of the files that :func:`read` uses."""
+    lines = (f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in content(folder))
+    return sha256_bytes("".join(lines).encode())
+
+
+def content(folder: Path) -> list[Path]:
+    """The files that :func:`read` uses, sorted by name.
+
+    Raises:
+        BadInput: as :func:`read` does for a folder of no known layout.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"data source {folder} is not a folder.")
+    if _is_idx(folder):
+        return list(_idx_files(folder))
+    parts = (folder / "test", folder / "train") if _has_test(folder) else (folder,)
+    return [path for part in parts for digit in range(10) for path in _digit_files(part, digit)]
+
+
+def _is_idx(folder: Path) -> bool:
+    return any((folder / f"{name}{ending}").exists() for name in mnist.SHA256 for ending in ("", ".gz"))
+
+
+def _has_test(folder: Path) -> bool:
+    return (folder / "train").is_dir() and (folder / "test").is_dir()
+
+
+def _idx_files(folder: Path) -> Iterator[Path]:
+    for name in sorted(mnist.SHA256):
+        there = [path for path in (folder / name, folder / f"{name}.gz") if path.exists()]
+        if len(there) > 1:
+            raise BadInput(f"{folder} holds both {name} and {name}.gz: remove one.")
+        yield from there
+    for pair in _PAIRS:
+        missing = [
+            name for name in pair if not any((folder / f"{name}{ending}").exists() for ending in ("", ".gz"))
+        ]
+        if len(missing) == 1 or (missing and pair == _PAIRS[0]):
+            raise BadInput(f"{folder} lacks {missing[0]}. Wanted: {_WANTED}.")
+
+
+def _digit_files(folder: Path, digit: int) -> list[Path]:
+    inside = folder / str(digit)
+    if not inside.is_dir():
+        raise BadInput(f"{folder} has no folder {digit!r}. Wanted: {_WANTED}.")
+    files = sorted(
+        (path for path in inside.iterdir() if not path.name.startswith(".")), key=lambda path: path.name
+    )
+    for path in files:
+        if path.suffix.lower() != ".png" or not path.is_file():
+            raise BadInput(f"{path} is not a PNG file.")
+    return files
+
+
+def _pngs(folder: Path, report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [n, 28, 28] and [n]."""
+    files = [(digit, path) for digit in range(10) for path in _digit_files(folder, digit)]
+    if not files:
+        raise BadInput(f"{folder} holds no images.")
+    images = np.empty((len(files), 28, 28), np.uint8)
+    for place, (_, path) in enumerate(files):
+        images[place] = _png(path)
+        if place % 1000 == 999 or place + 1 == len(files):
+            report(f"read {folder.name}", place + 1, len(files))
+    return images, np.array([digit for digit, _ in files], np.uint8)
+
+
+def _png(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            # Size and mode are of the header: nothing large is decompressed before they are known to fit.
+            if image.size != (28, 28) or image.mode != "L":
+                raise BadInput(
+                    f"{path} is {image.width}x{image.height} of mode {image.mode}; "
+                    "28x28 of mode L (8-bit greyscale) is wanted."
+                )
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadInput(f"{path} is not a readable PNG: {error}") from error

@@ -1,0 +1,54 @@
+"""What a data version is: records that other layers read."""
+
+from __future__ import annotations
+
+from ganlib.config import Frozen
+
+
+class Pixels(Frozen):
+    """Statistics of a split's pixels, in grey levels 0..255."""
+
+    mean: float
+    std: float
+
+
+class Summary(Frozen):
+    """``data/prepared/summary.json``: what is known of the prepared splits, and nothing of the machine."""
+
+    raw: dict[str, str]
+    """IDX file name -> sha256."""
+    files: dict[str, str]
+    """Prepared file name -> sha256."""
+    counts: dict[str, int]
+    """Split -> number of images."""
+    classes: dict[str, tuple[int, ...]]
+    """Split -> number of images of each digit 0..9."""
+    pixels: dict[str, Pixels]
+    seed: int
+    validation_one_in: int
+    test_one_in: int | None
+    """None where the source has a test split of its own."""
+
+
+class DataVersion(Frozen):
+    """A state of the data that a run can name and anyone can get back."""
+
+    md5: str
+    """DVC's hash of ``data/prepared``, with its ``.dir`` ending: the same on every machine."""
+    raw_md5: str
+    """The same of ``data/raw``."""
+    commit: str | None
+    """Git revision of the checkout; None where there is no git."""
+    dirty: bool
+    """Tracked files differ from ``commit``."""
+    source: str
+    """``data.source`` as DVC recorded it."""
+    source_sha256: dict[str, str]
+    """IDX file name -> sha256."""
+    counts: dict[str, int]
+    """Images of train, validation and test."""
+
+    @property
+    def id(self) -> str:
+        """Short form for names and tables."""
+        return self.md5[:12]

@@ -26,7 +26,7 @@ class DataConfig(Frozen):
 
     source: str = Field("mnist", description="'mnist', or a folder of IDX files or of one PNG folder a class")
     source_sha256: str | None = Field(None, description="digest of that folder's content, checked by the fetch stage")
-    seed: int = Field(0, description="of the stratified draws")
+    seed: int = Field(0, ge=0, description="of the stratified draws")
     validation_one_in: int = Field(12, ge=2, description="one in so many training images becomes validation")
     test_one_in: int = Field(7, ge=2, description="one in so many images becomes test, if the source has no test split")
 
@@ -34,9 +34,9 @@ class DataConfig(Frozen):
 class JudgeConfig(Frozen):
     """Training of the frozen judge (a DVC stage that is run once; its weights are committed)."""
 
-    epochs: PositiveInt = 20
+    epochs: PositiveInt = 16
     batch_size: PositiveInt = 128
-    learning_rate: float = Field(0.003, gt=0)
+    learning_rate: float = Field(0.004, gt=0)
     seed: int = 0
 
 

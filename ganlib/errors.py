@@ -25,9 +25,12 @@ class BadInput(GanlibError):
 class Corrupt(BadInput):
     """Bytes are not what their checksum says."""
 
-    def __init__(self, what: object, *, expected: str, actual: str, hint: str = "") -> None:
-        """``what`` names the file; ``expected`` and ``actual`` are lower-case hex SHA-256 digests."""
-        super().__init__(f"{what} is damaged: expected sha256 {expected}, found {actual}.{' ' + hint if hint else ''}")
+    def __init__(
+        self, what: object, *, expected: str, actual: str, hint: str = "", algorithm: str = "sha256"
+    ) -> None:
+        """``what`` names the file; ``expected`` and ``actual`` are lower-case hex digests by ``algorithm``."""
+        end = f" {hint}" if hint else ""
+        super().__init__(f"{what} is damaged: expected {algorithm} {expected}, found {actual}.{end}")
         self.expected, self.actual = expected, actual
 
 

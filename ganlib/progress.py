@@ -17,7 +17,7 @@ class Report(Protocol):
     """Called by a job as it goes on: ``done`` of ``total`` units of ``stage``, with facts such as losses."""
 
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        """Report that ``done`` of ``total`` units of ``stage`` are finished."""
+        """Report that ``done`` of ``total`` units of ``stage`` are finished; 0 of 0 is a remark about it."""
 
 
 def silent(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
@@ -49,7 +49,7 @@ class Lines(AbstractContextManager["Lines"]):
             event: dict[str, Any] = {"event": "progress", "stage": stage, "done": done, "total": total, **(facts or {})}
             print(json.dumps(event), file=self._stream, flush=True)  # noqa: T201
         else:
-            share = f"{100 * done / total:3.0f}%" if total else f"{done:,}"
+            share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
             print(f"  {stage}: {share} {_words(facts)}".rstrip(), file=self._stream, flush=True)  # noqa: T201
 
 
@@ -78,6 +78,9 @@ class Bars(AbstractContextManager["Bars"]):
 
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
         """See :class:`Report`."""
+        if not done and not total:
+            self._bars.console.print(f"  {stage}: {_words(facts)}", markup=False, highlight=False)
+            return
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total or None, facts="")
         self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=_words(facts))

@@ -52,12 +52,19 @@ def user_folder(root: Path, source: str) -> Path:
 def user_files(root: Path, config: DataConfig, report: Report = silent) -> dict[str, bytes]:
     """The IDX files of the user's folder, whose digest must be the recorded one."""
     where = user_folder(root, config.source)
+    require_recorded(where, config)
+    return folder.read(where, report)
+
+
+def require_recorded(where: Path, config: DataConfig) -> None:
+    """Raise :class:`BadInput` unless the content of ``where`` has the digest ``data.source_sha256``."""
     again = f"To make its present content a new data version: ganlib data version --from {where}"
     if config.source_sha256 is None:
         raise BadInput(f"data.source_sha256 of {where} is not recorded. {again}")
     if (actual := folder.digest(where)) != config.source_sha256:
-        raise Corrupt(where, expected=config.source_sha256, actual=actual, hint=again)
-    return folder.read(where, report)
+        raise BadInput(
+            f"{where} has changed: its recorded digest is {config.source_sha256}, now it is {actual}. {again}"
+        )
 
 
 def _mnist(

@@ -35,9 +35,8 @@ def load_split(prepared_dir: Path, name: SplitName) -> Split:
     """
     images, labels = (_load(prepared_dir / file) for file in file_names(name))
     if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-        raise BadInput(
-            f"{prepared_dir}: {name} has {images.shape} images, {labels.shape} labels; run: ganlib data version"
-        )
+        shapes = f"images {images.shape} and labels {labels.shape}"
+        raise BadInput(f"{prepared_dir}: {name} has {shapes}; run: ganlib data version")
     return Split(images, labels)
 
 

@@ -1,0 +1,98 @@
+"""``ganlib data``: make, show and verify the data version. The last two verbs are DVC's stages."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganlib.cli.app import Json, open_project, reporting, show
+
+if TYPE_CHECKING:
+    from ganlib.data.record import DataVersion
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="DIR",
+        help="Use this folder: IDX files, or 28x28 PNGs in one folder for each of 0..9. 'mnist' goes back.",
+    ),
+]
+
+
+@app.command()
+def version(source: From = None, as_json: Json = False) -> None:
+    """Fetch, split, check, record in dvc.lock and push; quick where nothing changed."""
+    project, _ = open_project()
+    from ganlib.jobs.version_data import recorded_md5, version_data
+
+    before = recorded_md5(project)
+    with reporting(as_json=as_json) as report:
+        data = version_data(project, source=source, report=report)
+    news = "unchanged" if before == data.md5 else "new" if before is None else f"changed, was {before[:12]}"
+    show(data, as_json=as_json, text=lambda: f"{_line(data)} ({news})")
+
+
+@app.command("show")
+def show_version(as_json: Json = False) -> None:
+    """Show the current data version."""
+    project, _ = open_project()
+    from ganlib.jobs.version_data import current_data
+
+    data = current_data(project)
+    show(data, as_json=as_json, text=lambda: _text(data))
+
+
+@app.command()
+def verify(as_json: Json = False) -> None:
+    """Hash raw and prepared files, DVC's cache and a local remote; name the first that is damaged."""
+    project, _ = open_project()
+    from ganlib.jobs.version_data import verify_data
+
+    data = verify_data(project)
+    show(data, as_json=as_json, text=lambda: f"{_line(data)}: every byte is as recorded")
+
+
+@app.command(hidden=True)
+def fetch() -> None:
+    """The DVC stage that fills data/raw."""
+    project, params = open_project()
+    from ganlib.data.fetch import fetch as job
+
+    with reporting(as_json=_under_dvc()) as report:
+        job(project.root, project.raw, project.state / "cache" / "downloads", params.data, report)
+
+
+@app.command(hidden=True)
+def prepare() -> None:
+    """The DVC stage that fills data/prepared."""
+    project, params = open_project()
+    from ganlib.data.prepare import prepare as job
+
+    with reporting(as_json=_under_dvc()) as report:
+        job(project.raw, project.prepared, params.data, report)
+
+
+def _under_dvc() -> bool:
+    """Whether `ganlib data version` started DVC, and reads our progress as events."""
+    from ganlib.data.dvc import PROGRESS
+
+    return os.environ.get(PROGRESS) == "json"
+
+
+def _line(data: DataVersion) -> str:
+    counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())
+    return f"data version {data.id} of {data.source}: {counts}"
+
+
+def _text(data: DataVersion) -> str:
+    revision = f"{data.commit}{' (dirty)' if data.dirty else ''}" if data.commit else "no git here"
+    digests = "".join(f"\n  {sha256}  {name}" for name, sha256 in data.source_sha256.items())
+    return (
+        f"{_line(data)}\n  dvc md5   {data.md5}\n  raw md5   {data.raw_md5}\n  revision  {revision}{digests}"
+    )

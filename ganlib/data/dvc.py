@@ -1,0 +1,184 @@
+"""DVC through its command line, one process at a time, and through ``dvc.lock`` for reading.
+
+DVC has no public Python interface for reproducing and pushing, and gives up at once when another of its
+processes is at work; both are handled here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganlib.config import Frozen
+from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+
+PROGRESS = "GANLIB_PROGRESS"
+"""Set to ``json`` for the stages that DVC starts: their progress comes back as events."""
+
+_BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+_WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
+_BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
+
+
+class Pinned(Frozen):
+    """What ``dvc.lock`` says of one stage's output."""
+
+    md5: str
+    params: dict[str, Any]
+
+
+def pinned(project: Project, stage: str) -> Pinned | None:
+    """The record of ``stage`` in ``dvc.lock``; None if there is no such file or stage.
+
+    Raises:
+        BadInput: the file is there and is not a DVC lock file.
+    """
+    path = project.root / "dvc.lock"
+    if not path.exists():
+        return None
+    try:
+        entry = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].get(stage)
+        if entry is None:
+            return None
+        return Pinned(md5=entry["outs"][0]["md5"], params=entry.get("params", {}).get("params.yaml", {}))
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"dvc.lock is damaged ({type(error).__name__}). Restore it (git checkout dvc.lock) or delete it, "
+            "then run: ganlib data version"
+        ) from error
+
+
+class Dvc:
+    """Runs DVC commands. Made by :func:`exclusive`, whose lock every child inherits."""
+
+    def __init__(self, project: Project, lock: int) -> None:
+        """``lock`` is the descriptor that holds the lock."""
+        self._project, self._lock = project, lock
+
+    def run(self, *words: str, report: Report = silent) -> None:
+        """Run ``dvc WORDS``; progress of its stages goes to ``report``.
+
+        Raises:
+            GanlibError: it failed; a stage's own message, of the class its exit code stands for, or DVC's.
+            Unavailable: another DVC process, not of ours, kept it from working for five minutes.
+        """
+        deadline = time.monotonic() + _WAIT
+        pause = 0.5
+        while True:
+            code, output = self._once(words, report)
+            if code == 0:
+                return
+            if not _BUSY.search(output):
+                raise _failure(words, code, output)
+            if time.monotonic() + pause > deadline:
+                raise Unavailable(f"another DVC process kept `dvc {words[0]}` waiting: {_last(output)}")
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+    def _once(self, words: tuple[str, ...], report: Report) -> tuple[int, str]:
+        with subprocess.Popen(
+            [sys.executable, "-m", "dvc", *words], cwd=self._project.root, env=_environment(self._project),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            # A child that outlives us keeps the lock until it is done.
+            pass_fds=[self._lock],
+        ) as child:  # fmt: skip
+            try:
+                lines = [line for line in child.stdout or () if not _pass_on(line, report)]
+            except BaseException:
+                child.terminate()
+                raise
+        return child.returncode, "".join(lines)
+
+
+@contextmanager
+def exclusive(project: Project) -> Iterator[Dvc]:
+    """The right to run DVC in this project, as an operating system's lock that ends with its holder.
+
+    Raises:
+        Unavailable: another process of ours held it for five minutes.
+        BadInput: the state folder cannot be written.
+    """
+    path = project.state / "dvc.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}.") from error
+    try:
+        _acquire(lock, path)
+        yield Dvc(project, lock)
+    finally:
+        os.close(lock)
+
+
+def _acquire(lock: int, path: Path) -> None:
+    deadline = time.monotonic() + _WAIT
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"another `ganlib data` command holds {path}; try again when it is done."
+                ) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def without_git(project: Project) -> bool:
+    """Whether no git checkout surrounds the project."""
+    return not any((folder / ".git").exists() for folder in (project.root, *project.root.parents))
+
+
+def _environment(project: Project) -> dict[str, str]:
+    """Stages are run as ``python -m ganlib``: by this interpreter, in this project."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    changes = {"PATH": path, "GANLIB_ROOT": str(project.root), PROGRESS: "json", "DVC_NO_ANALYTICS": "1"}
+    if without_git(project):
+        # As configuration of the lowest rank, so that neither the project's nor the user's files are touched.
+        folder = project.state / "dvc-without-git"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+        changes["DVC_SYSTEM_CONFIG_DIR"] = str(folder)
+    return {**os.environ, **changes}
+
+
+def _pass_on(line: str, report: Report) -> bool:
+    """Hand a stage's progress event to ``report``; false if ``line`` is none."""
+    if not line.startswith("{"):
+        return False
+    try:
+        event: Mapping[str, Any] = json.loads(line)
+        facts = {key: value for key, value in event.items() if key not in ("event", "stage", "done", "total")}
+        report(event["stage"], event["done"], event["total"], facts)
+    except (ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def _failure(words: tuple[str, ...], code: int, output: str) -> GanlibError:
+    ours = re.findall(r"^ganlib: (.+)$", output, re.MULTILINE)
+    stage = re.search(r"exited with (\d+)", output)
+    if ours and stage:
+        return _BY_CODE.get(int(stage[1]), GanlibError)(ours[-1])
+    return GanlibError(f"dvc {words[0]} failed with exit code {code}: {_last(output)}")
+
+
+def _last(output: str) -> str:
+    """DVC's own error, or else the end of what was said."""
+    errors = re.findall(r"^ERROR: (.+?)(?=^\S|\Z)", output, re.MULTILINE | re.DOTALL)
+    return " ".join((errors[-1] if errors else output[-300:]).split()) or "no message"

@@ -1,0 +1,134 @@
+"""The data in the working tree against what ``dvc.lock`` pins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from ganlib.data import objects
+from ganlib.data.dvc import Pinned, pinned
+from ganlib.data.record import DataVersion, Summary
+from ganlib.errors import BadInput, Corrupt
+from ganlib.files import sha256_file
+from ganlib.project import Project, source
+
+AGAIN = "To repair what can be repaired, run: ganlib data version"
+Stage = Literal["fetch", "prepare"]
+STAGES: tuple[Stage, ...] = ("fetch", "prepare")
+
+
+class Damage(NamedTuple):
+    """A file that is not as pinned. ``actual`` is None if it is missing, ``expected`` if it is extra."""
+
+    path: Path
+    expected: str | None
+    actual: str | None
+    algorithm: str = "md5"
+
+    def error(self, project: Project) -> BadInput:
+        """In the user's words."""
+        name = self.path.relative_to(project.root) if self.path.is_relative_to(project.root) else self.path
+        if self.actual is None:
+            return BadInput(f"{name} is missing. {AGAIN}")
+        if self.expected is None:
+            return BadInput(f"{name} does not belong to the data version. {AGAIN}")
+        return Corrupt(name, expected=self.expected, actual=self.actual, hint=AGAIN, algorithm=self.algorithm)
+
+
+def folder_of(project: Project, stage: Stage) -> Path:
+    """The output of ``stage``."""
+    return project.raw if stage == "fetch" else project.prepared
+
+
+def required(project: Project, stage: Stage) -> Pinned:
+    """The stage's record in ``dvc.lock``. Raises :class:`BadInput` if there is none."""
+    found = pinned(project, stage)
+    if found is None:
+        raise BadInput("there is no data version yet. Run: ganlib data version")
+    return found
+
+
+def damages(project: Project, stage: Stage) -> list[Damage]:
+    """How the stage's output differs from what ``dvc.lock`` pins, file by file. All of its bytes are read.
+
+    Raises:
+        BadInput: nothing is pinned.
+    """
+    record = required(project, stage)
+    folder = folder_of(project, stage)
+    files = objects.tree(folder)
+    if not files:
+        return [Damage(folder, record.md5, None)]
+    actual = objects.tree_md5(files)
+    if actual == record.md5:
+        return []
+    listing = _listing(project, record.md5)
+    found = list(_compare(folder, listing, files)) if listing else list(_by_summary(project, folder))
+    return found or [Damage(folder, record.md5, actual)]
+
+
+def object_damages(project: Project) -> Iterator[Damage]:
+    """Damaged objects of the pinned version in DVC's cache, and in the default remote if it is local."""
+    remote = objects.local_remote(project)
+    for store in (objects.cache(project), *([remote] if remote else [])):
+        for stage in STAGES:
+            for path, expected, actual in store.damaged(required(project, stage).md5):
+                yield Damage(path, expected, actual)
+
+
+def _listing(project: Project, md5: str) -> dict[str, str] | None:
+    remote = objects.local_remote(project)
+    return objects.cache(project).listing(md5) or (remote.listing(md5) if remote else None)
+
+
+def _compare(folder: Path, expected: Mapping[str, str], actual: Mapping[str, str]) -> Iterator[Damage]:
+    for name in sorted({*expected, *actual}):
+        if expected.get(name) != actual.get(name):
+            yield Damage(folder / name, expected.get(name), actual.get(name))
+
+
+def _by_summary(project: Project, folder: Path) -> Iterator[Damage]:
+    """Without DVC's listing: by the digests in summary.json, if that can be read."""
+    try:
+        known = summary(project)
+    except BadInput:
+        return
+    for name, sha256 in (known.raw if folder == project.raw else known.files).items():
+        path = folder / name
+        actual = sha256_file(path) if path.is_file() else None
+        if actual != sha256:
+            yield Damage(path, sha256, actual, "sha256")
+
+
+def summary(project: Project) -> Summary:
+    """What ``prepare`` wrote of the splits.
+
+    Raises:
+        BadInput: the file is missing or is no such record.
+    """
+    path = project.prepared / "summary.json"
+    try:
+        return Summary.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise BadInput(f"{path} cannot be read. {AGAIN}") from error
+
+
+def describe(project: Project) -> DataVersion:
+    """The data version that ``dvc.lock`` pins and ``data/prepared`` holds; its bytes are not read."""
+    fetch, prepare, known, tree = (
+        *map(required, (project, project), STAGES),
+        summary(project),
+        source(project.root),
+    )
+    return DataVersion(
+        md5=prepare.md5,
+        raw_md5=fetch.md5,
+        commit=tree.commit,
+        dirty=tree.dirty,
+        source=str(fetch.params["data.source"]),
+        source_sha256=known.raw,
+        counts=known.counts,
+    )

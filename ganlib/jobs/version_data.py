@@ -1,0 +1,214 @@
+"""Make, check and describe the data version: DVC's stages fetch -> prepare, their bytes, the remote."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganlib import config as configs
+from ganlib.config import DataConfig
+from ganlib.data import fetch, folder, objects, prepare, state
+from ganlib.data.dvc import Dvc, exclusive, pinned, without_git
+from ganlib.data.record import DataVersion
+from ganlib.data.state import STAGES, Damage
+from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.files import require_space, write_bytes
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.yamledit import set_values
+
+_NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
+
+
+def version_data(project: Project, *, source: Path | None = None, report: Report = silent) -> DataVersion:
+    """Bring ``data/`` to what ``params.yaml`` asks for, verified, recorded in ``dvc.lock`` and pushed.
+
+    What DVC has in its cache or default remote is restored, the rest is fetched and prepared. Nothing is done
+    where nothing changed. Damaged files are set aside and made again.
+
+    Args:
+        project: the checkout.
+        source: make this folder the data source (or go back to ``mnist``): written to ``params.yaml``.
+        report: told of progress and of everything that was repaired or skipped, with reasons.
+
+    Raises:
+        BadInput: the source cannot be used; nothing was changed.
+        Corrupt: bytes are damaged and could not be restored.
+        Unavailable: MNIST or the remote cannot be reached, or another DVC process does not end.
+    """
+    if without_git(project):
+        report("git", 0, 0, {"note": "none here: the data version has no revision"})
+    with exclusive(project) as dvc:
+        if source is None:
+            _require_same_folder(project, report)
+            return _bring(project, dvc, report)
+        with _adopted(project, source, report):
+            return _bring(project, dvc, report)
+
+
+def current_data(project: Project) -> DataVersion:
+    """The data version that a job which starts now reads; the prepared files are hashed (0.2 s).
+
+    Raises:
+        BadInput: there is none, or it is not what ``params.yaml`` asks for.
+        Corrupt: a file is damaged.
+    """
+    _require_asked_for(project)
+    _raise_first(project, state.damages(project, "prepare"))
+    return state.describe(project)
+
+
+def verify_data(project: Project) -> DataVersion:
+    """Hash everything: raw and prepared files, DVC's cache, a local default remote, and a user's own folder.
+
+    Raises:
+        BadInput, Corrupt: as :func:`current_data`; the first bad file is named. Nothing is repaired.
+    """
+    _require_asked_for(project)
+    for stage in STAGES:
+        _raise_first(project, state.damages(project, stage))
+    _raise_first(project, list(state.object_damages(project)))
+    _require_same_folder(project, silent)
+    return state.describe(project)
+
+
+def recorded_md5(project: Project) -> str | None:
+    """The md5 of the data version in ``dvc.lock``; None if there is none."""
+    found = pinned(project, "prepare")
+    return found.md5 if found else None
+
+
+def _bring(project: Project, dvc: Dvc, report: Report) -> DataVersion:
+    """Restore, reproduce, check, push."""
+    whole = _restore(project, dvc, report)
+    before = {stage: pinned(project, stage) for stage in STAGES}
+    dvc.run("repro", "prepare", report=report)
+    if not (whole and before == {stage: pinned(project, stage) for stage in STAGES}):
+        # DVC may have restored damaged bytes of another version from its cache: make that one anew, once.
+        if any(state.damages(project, stage) for stage in STAGES):
+            _restore(project, dvc, report)
+            dvc.run("repro", "prepare", report=report)
+        for stage in STAGES:
+            _raise_first(project, state.damages(project, stage))
+    _push(project, dvc, report)
+    return state.describe(project)
+
+
+def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
+    """Get the pinned version back from cache or remote if the tree does not hold it; true if it now does."""
+    if not all(pinned(project, stage) for stage in STAGES):
+        require_space(project.root, _NEEDED)
+        return False
+    if not _problems(project):
+        return True
+    require_space(project.root, _NEEDED)
+    for damage in state.object_damages(project):
+        report("damaged copy removed", 0, 0, {"file": str(damage.path), "md5": damage.actual or ""})
+        damage.path.unlink()
+    for damage in _problems(project):
+        _set_aside(project, damage, report)
+    md5s = [state.required(project, stage).md5 for stage in STAGES]
+    remote = objects.local_remote(project)
+    try:
+        if all(map(objects.cache(project).holds, md5s)):
+            dvc.run("checkout", "--force", *STAGES)
+        elif remote is None or any(map(remote.holds, md5s)):
+            dvc.run("pull", "--force", *STAGES)
+    except GanlibError as error:
+        report("restore", 0, 0, {"skipped": str(error)})
+    return not _problems(project)
+
+
+def _problems(project: Project) -> list[Damage]:
+    return [damage for stage in STAGES for damage in state.damages(project, stage)]
+
+
+def _set_aside(project: Project, damage: Damage, report: Report) -> None:
+    """Move a wrong file out of DVC's way instead of deleting it: it may be the user's."""
+    if damage.actual is None or not damage.path.is_file():
+        return
+    kept = project.state / "set-aside" / damage.path.relative_to(project.root)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(damage.path, kept)
+    report("not of the data version", 0, 0, {"file": str(damage.path), "moved": str(kept)})
+
+
+def _push(project: Project, dvc: Dvc, report: Report) -> None:
+    """Push, and look whether it arrived: DVC has been seen to call an incomplete remote up to date."""
+    if not objects.has_remote(project):
+        report("push", 0, 0, {"skipped": "DVC has no default remote"})
+        return
+    remote = objects.local_remote(project)
+    md5s = [state.required(project, stage).md5 for stage in STAGES]
+    if remote is not None and all(map(remote.holds, md5s)):
+        return
+    try:
+        dvc.run("push", *STAGES)
+    except GanlibError as error:
+        raise Unavailable(
+            f"the data version is made and can be used here, but not pushed: {error}"
+        ) from error
+    if remote is not None and not all(map(remote.holds, md5s)):
+        raise GanlibError(f"dvc push ended well, but {remote.root} lacks files. Run: ganlib data version")
+
+
+@contextmanager
+def _adopted(project: Project, source: Path, report: Report) -> Iterator[None]:
+    """Write ``source`` into params.yaml; put the old text back if what follows fails.
+
+    The folder is read, split and checked before anything is changed.
+    """
+    text = project.params_file.read_text(encoding="utf-8")
+    values = _source_values(project, source)
+    changed = set_values(text, values)
+    asked = configs.load(project.params_file).data.model_copy(
+        update={name.removeprefix("data."): value for name, value in values.items()}
+    )
+    if asked.source != "mnist":
+        prepare.split(fetch.user_files(project.root, asked, report), asked)
+    write_bytes(project.params_file, changed.encode())
+    try:
+        yield
+    except BaseException:
+        write_bytes(project.params_file, text.encode())
+        raise
+
+
+def _source_values(project: Project, source: Path) -> dict[str, str | None]:
+    where = source.expanduser().resolve()
+    if str(source) == "mnist" and not where.exists():
+        return {"data.source": "mnist", "data.source_sha256": None}
+    name = where.relative_to(project.root).as_posix() if where.is_relative_to(project.root) else str(where)
+    return {"data.source": name, "data.source_sha256": folder.digest(where)}
+
+
+def _require_same_folder(project: Project, report: Report) -> None:
+    """A user's folder must still be what its recorded digest says; it may be gone, as DVC has its content."""
+    asked = configs.load(project.params_file).data
+    if asked.source == "mnist":
+        return
+    where = fetch.user_folder(project.root, asked.source)
+    if where.is_dir():
+        fetch.require_recorded(where, asked)
+    else:
+        report("source", 0, 0, {"note": f"{where} is not here: DVC's copy is used"})
+
+
+def _require_asked_for(project: Project) -> None:
+    """``dvc.lock`` must have been made with the values that params.yaml has now."""
+    asked: DataConfig = configs.load(project.params_file).data
+    for stage in STAGES:
+        for name, made_with in state.required(project, stage).params.items():
+            now = getattr(asked, name.removeprefix("data."), None)
+            if now != made_with:
+                raise BadInput(
+                    f"params.yaml has {name}: {now}, but the data was made with {made_with}. "
+                    "Run: ganlib data version"
+                )
+
+
+def _raise_first(project: Project, damages: list[Damage]) -> None:
+    if damages:
+        raise damages[0].error(project)

@@ -21,7 +21,9 @@ app.add_typer(data.app, name="data", help="Version, show and verify the data.")
 app.add_typer(judge.app, name="judge", help="The frozen classifier that all metrics use.")
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
 
-Model = Annotated[str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")]
+Model = Annotated[
+    str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
+]
 
 
 @app.command()
@@ -29,7 +31,9 @@ def families(as_json: Json = False) -> None:
     """List the generator families."""
     from ganlib import families as zoo
 
-    found = [{"family": name, "about": (zoo.module(name).__doc__ or "").strip().splitlines()[0]} for name in zoo.names()]
+    found = [
+        {"family": name, "about": (zoo.module(name).__doc__ or "").strip().splitlines()[0]} for name in zoo.names()
+    ]
     show(found, as_json=as_json, text=lambda: "\n".join(f"{row['family']:10} {row['about']}" for row in found))
 
 
@@ -53,14 +57,14 @@ def train(
     from ganlib.jobs.train import train as job
 
     with reporting(as_json=as_json) as report:
-        result = job(
-            project, params, family, budget=budget, resume=resume, overrides=overrides or [], report=report
-        )
+        result = job(project, params, family, budget=budget, resume=resume, overrides=overrides or [], report=report)
     show(
         result,
         as_json=as_json,
-        text=lambda: f"run {result.run_id}: {family}, {result.steps:,} steps in {result.seconds:.0f} s -> {result.onnx}\n"
-        f"next: ganlib evaluate runs:/{result.run_id}",
+        text=lambda: (
+            f"run {result.run_id}: {family}, {result.steps:,} steps in {result.seconds:.0f} s -> {result.onnx}\n"
+            f"next: ganlib evaluate runs:/{result.run_id}"
+        ),
     )
 
 
@@ -91,14 +95,22 @@ def register(
     from ganlib.jobs.promote import register as job
 
     with reporting(as_json=as_json) as report:
-        version = job(project, params, run_id, measure(project, params, f"runs:/{run_id}", report=report), report=report)
-    show(version, as_json=as_json, text=lambda: f"version {version.version} of {version.name}: {version.family}, FID {version.fid}")
+        version = job(
+            project, params, run_id, measure(project, params, f"runs:/{run_id}", report=report), report=report
+        )
+    show(
+        version,
+        as_json=as_json,
+        text=lambda: f"version {version.version} of {version.name}: {version.family}, FID {version.fid}",
+    )
 
 
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="The challenger: a version number, an alias or a models:/ URI.")],
-    expect: Annotated[int | None, typer.Option(help="Refuse unless the champion is still this version (0: none).")] = None,
+    expect: Annotated[
+        int | None, typer.Option(help="Refuse unless the champion is still this version (0: none).")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
     overrides: Set = None,
     as_json: Json = False,
@@ -123,9 +135,9 @@ def retrain(
     """Data version, training of the families side by side, evaluation, export, registration, gate: the retrain flow."""
     project, params = open_project(overrides)
     from ganlib.cli.flows import start
-    from ganlib.jobs.retrain import require_families
+    from ganlib.families import require_all
 
-    chosen = require_families([name.strip() for name in families.split(",")] if families else params.train.families)
+    chosen = require_all([name.strip() for name in families.split(",")] if families else params.train.families)
     params.budget(budget)
     if not library:
         start("retrain", families=",".join(chosen), budget=budget, overrides=overrides, as_json=as_json)
@@ -163,7 +175,11 @@ def generate(
             project, params, model, out=output_path(out), count=count, seed=seed,
             shard_size=shard_size, batch_size=batch_size, report=report,
         )  # fmt: skip
-    show(manifest, as_json=as_json, text=lambda: f"{manifest.count:,} images in {output_path(out)} (digest {manifest.digest})")
+    show(
+        manifest,
+        as_json=as_json,
+        text=lambda: f"{manifest.count:,} images in {output_path(out)} (digest {manifest.digest})",
+    )
 
 
 @app.command()

@@ -6,16 +6,16 @@ The files ``base``, ``adversarial`` and ``autoencoding`` hold what families are 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganlib.config import parse
-from ganlib.errors import unknown
+from ganlib.errors import BadInput, unknown
 
 if TYPE_CHECKING:
-    from ganlib.families.base import Family, Options
+    from ganlib.families.base import Family, FamilyOptions
 
 _PARTS = {"base", "adversarial", "autoencoding"}
 
@@ -36,6 +36,17 @@ def require(name: str) -> str:
     return name
 
 
+def require_all(wanted: Sequence[str]) -> tuple[str, ...]:
+    """``wanted`` without repeats, each checked.
+
+    Raises:
+        BadInput: none given, or one is not a family.
+    """
+    if not wanted:
+        raise BadInput(f"no family given. Known: {', '.join(names())}.")
+    return tuple(dict.fromkeys(require(name) for name in wanted))
+
+
 def module(name: str) -> ModuleType:
     """The file of family ``name``, imported."""
     return import_module(f"ganlib.families.{require(name)}")
@@ -46,7 +57,7 @@ def load(name: str) -> type[Family]:
     return module(name).family  # type: ignore[no-any-return]
 
 
-def options(name: str, row: Mapping[str, Any]) -> Options:
+def options(name: str, row: Mapping[str, Any]) -> FamilyOptions:
     """The options of family ``name``: its defaults with ``row`` (of params.yaml) laid over them.
 
     Raises:

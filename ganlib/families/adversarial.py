@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlib.families.base import Batch, Family, Losses, OptimizerOptions, Options, Phase
+from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
 from ganlib.objectives import penalties
 
 
-class AdversarialOptions(Options):
+class AdversarialOptions(FamilyOptions):
     """Options of every adversarial family."""
 
     generator: OptimizerOptions = OptimizerOptions()
@@ -68,7 +68,11 @@ class Adversarial(Family):
         images = batch.images.requires_grad_(penalised)
         real, fake = self.discriminator(images), self.discriminator(self._fakes.detach())
         loss = self._discriminator_loss(real, fake)
-        losses = {"discriminator_loss": loss.detach(), "logit_real": real.detach().mean(), "logit_fake": fake.detach().mean()}
+        losses = {
+            "discriminator_loss": loss.detach(),
+            "logit_real": real.detach().mean(),
+            "logit_fake": fake.detach().mean(),
+        }
         if penalised:
             penalty = penalties.r1(real, images)
             losses["r1"] = penalty.detach()

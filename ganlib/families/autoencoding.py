@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganlib.families.base import Batch, Family, Losses, OptimizerOptions, Options, Phase
+from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
 from ganlib.objectives import losses
 
 
-class AutoencodingOptions(Options):
+class AutoencodingOptions(FamilyOptions):
     """Options of every autoencoding family."""
 
     optimizer: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.9, 0.999))

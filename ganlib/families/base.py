@@ -33,7 +33,7 @@ class OptimizerOptions(Frozen):
         return torch.optim.SGD(parameters, self.learning_rate)
 
 
-class Options(Frozen):
+class FamilyOptions(Frozen):
     """Options of every family; a family's own class adds to them, its row in params.yaml overrides them."""
 
     batch_size: PositiveInt = 64
@@ -73,9 +73,9 @@ class Family(nn.Module, ABC):
     number they are the whole state of a run, because randomness is drawn anew from (seed, step) at every step.
     """
 
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[FamilyOptions]] = FamilyOptions
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FamilyOptions) -> None:
         """``options`` is an instance of this class's ``Options``."""
         super().__init__()
         self.options = options

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from ganlib.families.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.base import OptimizerOptions
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
@@ -16,6 +18,7 @@ class DcganOptions(AdversarialOptions):
     generator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=5e-4)
     channels: int = 32
+    normalise: bool = Field(False, description="BatchNorm in the discriminator, as in the paper")
     r1_gamma: float = 0.1
 
 
@@ -29,7 +32,7 @@ class Dcgan(Adversarial):
         super().__init__(
             options,
             ConvGenerator(options.latent_dim, options.channels),
-            ConvDiscriminator(options.channels),
+            ConvDiscriminator(options.channels, normalise=options.normalise),
             losses.bce_discriminator,
             losses.bce_generator,
         )

@@ -43,7 +43,9 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
     ) as child:  # fmt: skip
         timer = threading.Timer(timeout, _end, [child]) if timeout else None
         output: list[str] = []
-        reader = threading.Thread(target=lambda: output.append(child.stdout.read() if child.stdout else ""), daemon=True)
+        reader = threading.Thread(
+            target=lambda: output.append(child.stdout.read() if child.stdout else ""), daemon=True
+        )
         reader.start()
         if timer:
             timer.daemon = True
@@ -61,7 +63,9 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
     name = " ".join(arguments[:2])
     if child.returncode == 0:
         return json.loads(output[0])
-    raise _BY_CODE.get(child.returncode, GanlibError)(problem or f"ganlib {name} ended with exit code {child.returncode}.")
+    raise _BY_CODE.get(child.returncode, GanlibError)(
+        problem or f"ganlib {name} ended with exit code {child.returncode}."
+    )
 
 
 def _follow(child: subprocess.Popen[str], report: Report) -> str:

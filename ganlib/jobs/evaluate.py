@@ -36,7 +36,7 @@ def evaluate(project: Project, params: Params, model: str, *, report: Report = s
     run_id = found.run_id or (found.version.run_id if found.version else None)
     if run_id:
         run = connect(project).open_run(run_id)
-        run.log_now(result.metrics())
+        run.log(result.metrics(), step=0)
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
         run.image(contact_sheet(images[:100], columns=10), "evaluation/samples.png")
     return result

@@ -56,7 +56,9 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
             raise BadInput(f"no such file: {path}.")
         return Model(reference=reference, path=path.resolve(), sha256=sha256_file(path))
     if project is None or params is None:
-        raise BadInput(f"{reference!r} is not an .onnx file, and there is no params.yaml here that says where a registry is.")
+        raise BadInput(
+            f"{reference!r} is not an .onnx file, and there is no params.yaml here that says where a registry is."
+        )
     store = connect(project)
     if reference.startswith("runs:/"):
         run_id = reference.removeprefix("runs:/").strip("/")

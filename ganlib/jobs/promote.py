@@ -14,7 +14,9 @@ from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.store import connect
 
 
-def register(project: Project, params: Params, run_id: str, evaluation: Evaluation, *, report: Report = silent) -> Version:
+def register(
+    project: Project, params: Params, run_id: str, evaluation: Evaluation, *, report: Report = silent
+) -> Version:
     """Make the graph of ``run_id`` a version of the registered model, tagged with its evidence, as ``challenger``."""
     report("register", 0, 1)
     found = fetch(project, params, f"runs:/{run_id}")
@@ -42,4 +44,6 @@ def promote(
     """
     registry = Registry(connect(project), params.registry.model)
     challenger = registry.resolve(reference)
-    return promotion.promote(registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run)
+    return promotion.promote(
+        registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run
+    )

@@ -13,10 +13,11 @@ from ganlib.config import Frozen, Params
 from ganlib.data.record import DataVersion
 from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.families import require_all
 from ganlib.jobs import child
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.promote import promote, register
-from ganlib.jobs.train import TrainResult, require_families
+from ganlib.jobs.train import TrainResult
 from ganlib.jobs.version_data import version_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -45,7 +46,7 @@ def retrain(
     report: Report = silent,
 ) -> RetrainResult:
     """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
-    chosen = require_families(families or params.train.families)
+    chosen = require_all(families or params.train.families)
     params.budget(budget)
     data = version_data(project, report=report)
     with ThreadPoolExecutor(len(chosen)) as pool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ganlib import families
 from ganlib import project as projects
 from ganlib.config import Budget, Frozen, Params
-from ganlib.errors import BadInput, Interrupted
+from ganlib.errors import Interrupted
 from ganlib.export.onnx import Certificate
 from ganlib.files import require_writable, sha256_file
 from ganlib.jobs.version_data import current_data
@@ -91,7 +91,9 @@ def train(
     ):
         folder = run_folder(project, run.id)
         require_writable(folder)
-        model, ema, outcome = _fit(project, params, family, limits, config, run, stop, report, resume=resume is not None)
+        model, ema, outcome = _fit(
+            project, params, family, limits, config, run, stop, report, resume=resume is not None
+        )
         if outcome.stopped:
             raise Interrupted(
                 f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
@@ -182,7 +184,10 @@ def _export(
     certificate = export(ema.module.cpu().eval(), model.options.latent_dim, path, params.export, metadata)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
-    run.log({"parity_max_pixel_difference": certificate.max_pixel_difference, "train_seconds": outcome.seconds}, outcome.steps)
+    run.log(
+        {"parity_max_pixel_difference": certificate.max_pixel_difference, "train_seconds": outcome.seconds},
+        outcome.steps,
+    )
     report(f"export {family}", 1, 1)
     return TrainResult(
         run_id=run.id,
@@ -245,14 +250,3 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def require_families(names: Sequence[str]) -> tuple[str, ...]:
-    """``names`` without repeats, each checked.
-
-    Raises:
-        BadInput: none given, or one is not a family.
-    """
-    if not names:
-        raise BadInput(f"no family given. Known: {', '.join(families.names())}.")
-    return tuple(dict.fromkeys(families.require(name) for name in names))

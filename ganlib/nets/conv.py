@@ -37,17 +37,19 @@ class ConvGenerator(nn.Module):
 class ConvTrunk(nn.Module):
     """Image to features by two strided convolutions: ``[batch, 1, 28, 28]`` -> ``[batch, 2c * 49]``.
 
-    There is no BatchNorm: it would tie the samples of a batch together, and a gradient penalty is per sample.
+    ``normalise`` puts BatchNorm on the second one. It ties the samples of a batch together, so leave it out where a
+    gradient penalty is to be per sample.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, normalise: bool = False) -> None:
         """``channels`` is the width c of the first layer."""
         super().__init__()
         self.features = 2 * channels * 49
         self.layers = nn.Sequential(
             nn.Conv2d(1, channels, 4, 2, 1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(channels, 2 * channels, 4, 2, 1),
+            nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=not normalise),
+            nn.BatchNorm2d(2 * channels) if normalise else nn.Identity(),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
         )
@@ -62,11 +64,11 @@ class ConvTrunk(nn.Module):
 class ConvDiscriminator(nn.Module):
     """Image to one logit, with a minibatch standard deviation feature against mode collapse (Karras 2018, section 3)."""
 
-    def __init__(self, channels: int, group: int = 8) -> None:
-        """``group`` is how many neighbours in the batch share one statistic."""
+    def __init__(self, channels: int, *, normalise: bool = False, group: int = 8) -> None:
+        """``group`` is how many neighbours in the batch share one statistic; ``normalise`` as in :class:`ConvTrunk`."""
         super().__init__()
         self.group = group
-        self.trunk = ConvTrunk(channels)
+        self.trunk = ConvTrunk(channels, normalise=normalise)
         self.head = nn.Linear(self.trunk.features + 1, 1)
         initialise(self.head)
 

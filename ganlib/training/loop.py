@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,9 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
         metrics = window.read(size)
         bad = ", ".join(name for name, value in metrics.items() if not math.isfinite(value))
         if bad:
-            raise Diverged(f"{bad} is not finite by step {step}: the run was stopped; its last checkpoint is from before.")
+            raise Diverged(
+                f"{bad} is not finite by step {step}: the run was stopped; its last checkpoint is from before."
+            )
         hooks.log(metrics, step)
         hooks.report(plan.title, *_share(step, total, seconds(), plan.budget.seconds), metrics)
 
@@ -123,10 +125,9 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
 
 
 def _take_turn(family: Family, phase: Phase, batch: Batch, step: int) -> dict[str, Tensor]:
-    players: Iterable[Tensor] = phase.player.parameters()
     for parameter in family.parameters():
         parameter.requires_grad_(False)
-    for parameter in players:
+    for parameter in phase.player.parameters():
         parameter.requires_grad_(True)
     phase.optimizer.zero_grad(set_to_none=True)
     loss, losses = phase.loss(batch, step)

@@ -1,0 +1,85 @@
+"""Promotion: read, decide and move under one lock, so that two promoters cannot both win."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganlib.config import GateConfig
+from ganlib.errors import BadInput, Unavailable
+from ganlib.registry.gate import Decision, decide
+from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
+
+_LOCK_SECONDS = 60.0
+
+
+def promote(
+    registry: Registry,
+    challenger: Version,
+    *,
+    policy: GateConfig,
+    state: Path,
+    expect: int | None = None,
+    dry_run: bool = False,
+) -> Decision:
+    """Put ``challenger`` through the gate and, if it passes, make it the champion.
+
+    The champion is read under the lock, so what was compared is what is replaced. The champion's alias moves in one
+    call, after ``previous``: whoever is killed in between leaves the old champion or the new one, never two.
+
+    Args:
+        registry: the registered model.
+        challenger: the version to promote.
+        policy: limits of the gate.
+        state: folder of the lock.
+        expect: refuse unless the champion is still this version (0: unless there is none).
+        dry_run: decide only.
+
+    Raises:
+        BadInput: the champion moved since it was read, or the challenger is the champion already.
+        Unavailable: MLflow does not answer, or another promotion does not end. Nothing was changed.
+    """
+    with _locked(state / "promotion.lock"):
+        champion = registry.alias(CHAMPION)
+        now = champion.version if champion else 0
+        if expect is not None and expect != now:
+            raise BadInput(
+                f"champion moved from {expect or 'none'} to {now or 'none'} since you read it. Nothing was changed."
+            )
+        if now == challenger.version:
+            raise BadInput(f"version {now} is the champion already. Nothing was changed.")
+        decision = decide(challenger, champion, policy)
+        if dry_run:
+            return decision.model_copy(update={"dry_run": True})
+        registry.tag(challenger.version, {"gate": decision.model_dump_json()})
+        if decision.promoted:
+            if champion:
+                registry.set_alias(PREVIOUS, champion.version)
+            registry.set_alias(CHAMPION, challenger.version)
+            if CHALLENGER in challenger.aliases:
+                registry.delete_alias(CHALLENGER)
+        if challenger.run_id:
+            registry.store.open_run(challenger.run_id).text(decision.markdown(), "gate/report.md")
+    return decision
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock of the operating system, which lets go of it when its holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    with path.open("a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"another promotion holds {path} for over {_LOCK_SECONDS:.0f} s. Nothing was changed."
+                    ) from None
+                time.sleep(0.05)
+        yield

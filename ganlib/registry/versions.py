@@ -1,0 +1,299 @@
+"""Versions of the registered model: their evidence in tags, their names in aliases, their bytes by sha256."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ganlib.config import Frozen
+from ganlib.data.record import DataVersion
+from ganlib.errors import BadInput, Corrupt, GanlibError
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.export.contract import Contract, describe
+from ganlib.export.onnx import Certificate
+from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
+from ganlib.tracking.store import Absent, Store
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+_URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>\d+))")
+Record = TypeVar("Record", bound=Frozen)
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+
+
+class Version(Frozen):
+    """One version. What a person registered by hand lacks evidence: those fields are None."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    family: str | None
+    fid: float | None
+    sha256: str | None
+    run_id: str | None
+    data_version: str | None
+    created: str
+    """UTC, ISO 8601."""
+    evaluation: Evaluation | None
+    certificate: Certificate | None
+    contract: Contract | None
+
+    @property
+    def uri(self) -> str:
+        """MLflow's name of it."""
+        return f"models:/{self.name}/{self.version}"
+
+
+class Registry:
+    """The registered model ``name`` in ``store``."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        """Nothing is asked of MLflow yet."""
+        self.store, self.name = store, name
+
+    def register(self, run_id: str, onnx: Path, *, evaluation: Evaluation, data: DataVersion) -> Version:
+        """Log the graph at ``onnx`` to its run as an MLflow model, and make it a version with the alias ``challenger``.
+
+        The stored bytes are read back and must be those at ``onnx``.
+
+        Raises:
+            BadInput: the file is damaged, no graph of the contract, or has no parity certificate.
+            Unavailable: MLflow does not answer.
+        """
+        content = onnx.read_bytes()
+        described = describe(content, str(onnx))
+        if "parity" not in described.metadata:
+            raise BadInput(f"{onnx} carries no parity certificate: export it with ganlib.")
+        family = described.metadata.get("family", "unknown")
+        sha256 = sha256_bytes(content)
+        tags = {
+            "sha256": sha256,
+            "family": family,
+            "data_version": data.md5,
+            "judge_sha256": evaluation.judge_sha256,
+            "fid": f"{evaluation.fid.value:.4f}",
+            "fid_over_floor": f"{evaluation.fid_over_floor:.2f}",
+            "kid": f"{evaluation.kid.value:.6f}",
+            "evaluation": evaluation.model_dump_json(),
+            "certificate": described.metadata["parity"],
+            "contract": described.contract.model_dump_json(),
+        }
+        with self.store.talking():
+            model_id = _log_model(content, run_id, described.contract, tags)
+            self._ensure_model()
+            made = self.store.client.create_model_version(
+                self.name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
+            )
+        version = self.get(int(made.version))
+        with tempfile.TemporaryDirectory() as folder:
+            self.download(version, Path(folder) / "stored.onnx")
+        self.set_alias(CHALLENGER, version.version)
+        return self.get(version.version)
+
+    def versions(self) -> list[Version]:
+        """All versions, newest first; empty if nothing was ever registered."""
+        with self.store.talking():
+            aliases = self._aliases()
+            found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+        listed = [_version(entry, aliases.get(int(entry.version), ())) for entry in found]
+        return sorted(listed, key=lambda version: -version.version)
+
+    def get(self, number: int, name: str | None = None) -> Version:
+        """Version ``number``.
+
+        Raises:
+            Absent: there is none.
+        """
+        model = name or self.name
+        with self.store.talking():
+            try:
+                entry = self.store.client.get_model_version(model, str(number))
+            except Exception as error:
+                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                    raise Absent(f"{model} has no version {number}: see `ganlib registry list`.") from error
+                raise
+            return _version(entry, Registry(self.store, model)._aliases().get(number, ()))
+
+    def alias(self, alias: str, name: str | None = None) -> Version | None:
+        """The version that ``alias`` points to; None only if MLflow answered that there is no such alias.
+
+        Raises:
+            GanlibError: the alias points to a version that is gone: the registry is corrupt.
+            Unavailable: MLflow does not answer. That is never taken for "no champion".
+        """
+        model = name or self.name
+        with self.store.talking():
+            try:
+                target = self.store.client.get_registered_model(model).aliases.get(alias)
+            except Exception as error:
+                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+        if target is None:
+            return None
+        try:
+            return self.get(int(target), model)
+        except Absent as error:
+            raise GanlibError(
+                f"the registry is corrupt: {alias!r} of {model} points to version {target}, which is gone. "
+                "Set the alias to a version that exists; nothing was changed."
+            ) from error
+
+    def resolve(self, reference: str) -> Version:
+        """The version that ``reference`` names: ``3``, an alias, ``models:/NAME@ALIAS`` or ``models:/NAME/3``.
+
+        Raises:
+            BadInput: it is none of these, or nothing of that name exists.
+        """
+        name, alias, number = self._parse(reference)
+        if number is not None:
+            return self.get(number, name)
+        found = self.alias(alias, name)
+        if found is None:
+            raise Absent(f"{name} has no {alias!r}: see `ganlib registry list`, or train one: `ganlib retrain`.")
+        return found
+
+    def download(self, version: Version, out: Path) -> Path:
+        """Copy the graph of ``version`` to ``out``, atomically, once its bytes are those that were registered.
+
+        Raises:
+            Corrupt: they are not. ``out`` is untouched.
+            BadInput: the version holds no graph of ours, or ``out`` cannot be written.
+        """
+        import mlflow
+
+        if version.sha256 is None:
+            raise BadInput(f"{version.uri} has no sha256 tag: it was not registered by ganlib and is not loaded.")
+        with tempfile.TemporaryDirectory() as folder:
+            with self.store.talking():
+                try:
+                    mlflow.artifacts.download_artifacts(version.uri, dst_path=folder, tracking_uri=self.store.uri)
+                except FileNotFoundError as error:
+                    raise Absent(f"the artifacts of {version.uri} are gone: {error}.") from error
+            stored = Path(folder) / "model.onnx"
+            if not stored.is_file():
+                raise BadInput(f"{version.uri} holds no model.onnx.")
+            if (actual := sha256_file(stored)) != version.sha256:
+                raise Corrupt(
+                    f"the stored graph of {version.uri}",
+                    expected=version.sha256,
+                    actual=actual,
+                    hint="Nothing was loaded. Restore the artifact, or go back: ganlib promote previous",
+                )
+            require_space(out.parent, stored.stat().st_size)
+            with atomic_path(out) as part:
+                shutil.copyfile(stored, part)
+        return out
+
+    def set_alias(self, alias: str, number: int) -> None:
+        """Point ``alias`` to version ``number``."""
+        with self.store.talking():
+            self.store.client.set_registered_model_alias(self.name, alias, str(number))
+
+    def delete_alias(self, alias: str) -> None:
+        """Remove ``alias``."""
+        with self.store.talking():
+            self.store.client.delete_registered_model_alias(self.name, alias)
+
+    def tag(self, number: int, tags: Mapping[str, str]) -> None:
+        """Set tags of version ``number``."""
+        with self.store.talking():
+            for key, value in tags.items():
+                self.store.client.set_model_version_tag(self.name, str(number), key, value)
+
+    def _parse(self, reference: str) -> tuple[str, str, int | None]:
+        """Model name, alias and version number; one of the latter two is given."""
+        if reference.isdigit():
+            return self.name, "", int(reference)
+        if match := _URI.fullmatch(reference):
+            number = match["version"]
+            return match["name"], match["alias"] or "", int(number) if number else None
+        if _ALIAS.fullmatch(reference):
+            return self.name, reference, None
+        raise BadInput(f"{reference!r} is no version, alias, models:/NAME@ALIAS or models:/NAME/VERSION.")
+
+    def _aliases(self) -> dict[int, tuple[str, ...]]:
+        """Version number to its aliases."""
+        try:
+            found = self.store.client.get_registered_model(self.name).aliases
+        except Exception as error:
+            if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        numbers = {int(target) for target in found.values()}
+        return {n: tuple(sorted(alias for alias, target in found.items() if int(target) == n)) for n in numbers}
+
+    def _ensure_model(self) -> None:
+        try:
+            self.store.client.create_registered_model(self.name)
+        except Exception as error:
+            if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
+    tags = entry.tags
+    return Version(
+        name=entry.name,
+        version=int(entry.version),
+        aliases=aliases,
+        family=tags.get("family"),
+        fid=float(tags["fid"]) if "fid" in tags else None,
+        sha256=tags.get("sha256"),
+        run_id=entry.run_id or None,
+        data_version=tags.get("data_version"),
+        created=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+        evaluation=_read(Evaluation, tags.get("evaluation")),
+        certificate=_read(Certificate, tags.get("certificate")),
+        contract=_read(Contract, tags.get("contract")),
+    )
+
+
+def _read(model: type[Record], text: str | None) -> Record | None:
+    """A record from a tag; None if the tag is missing or people have overwritten it with something else."""
+    if text is None:
+        return None
+    try:
+        return model.model_validate_json(text)
+    except ValueError:
+        return None
+
+
+def _log_model(content: bytes, run_id: str, contract: Contract, tags: Mapping[str, str]) -> str:
+    """Log the graph with signature and input example; the id of MLflow's LoggedModel."""
+    import mlflow.onnx
+    import numpy as np
+    import onnx
+    from mlflow.models import Model
+    from mlflow.models.signature import ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+
+    inputs = [
+        TensorSpec(np.dtype(spec.dtype), tuple(-1 if size is None else size for size in spec.dims), name)
+        for name, spec in contract.inputs.items()
+    ]
+    signature = ModelSignature(
+        inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 1, 28, 28), "image")])
+    )
+    example = {spec.name: np.zeros([2 if size == -1 else size for size in spec.shape], spec.type) for spec in inputs}
+    info = Model.log(
+        artifact_path=None,
+        name="generator",
+        flavor=mlflow.onnx,
+        run_id=run_id,
+        tags=dict(tags),
+        onnx_model=onnx.load_from_string(content),
+        signature=signature,
+        input_example=example,
+        save_as_external_data=False,
+        pip_requirements=[f"{name}=={metadata.version(name)}" for name in ("onnxruntime", "onnx", "numpy")],
+        onnx_execution_providers=["CPUExecutionProvider"],
+        onnx_session_options={"intra_op_num_threads": 1, "execution_mode": "sequential"},
+    )
+    return str(info.model_id)

@@ -1,0 +1,228 @@
+"""The life of one MLflow run: what it records at its start, while it goes on, and how it ends."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from ganlib.errors import BadInput, Interrupted, Unavailable
+from ganlib.project import Source
+from ganlib.tracking.outbox import Outbox, Point
+from ganlib.tracking.store import Store
+
+if TYPE_CHECKING:
+    from ganlib.data.record import DataVersion
+
+PROCESS_TAG = "ganlib.process"
+REASON_TAG = "ganlib.reason"
+_PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
+_SYSTEM_SECONDS = 5
+
+
+class Run(AbstractContextManager["Run"]):
+    """A run to write to. As a context manager it ends FINISHED, FAILED with a reason, or KILLED where it was stopped.
+
+    With an outbox, writes happen in the background and wait while the store is away; without one, at once.
+    """
+
+    def __init__(self, store: Store, run_id: str, outbox: Outbox | None = None, monitor: Any = None) -> None:
+        """Use :meth:`Store.start_run` or :meth:`Store.open_run`."""
+        self.id = run_id
+        self._store, self._outbox, self._monitor = store, outbox, monitor
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Metric values at ``step``."""
+        now = round(time.time() * 1000)
+        points = [Point(name, float(value), now, step) for name, value in values.items()]
+        if self._outbox:
+            self._outbox.points(points)
+        else:
+            send(self._store, self.id, points)
+
+    def tag(self, key: str, value: str) -> None:
+        """Set a tag."""
+        self._write(lambda: self._store.client.set_tag(self.id, key, value))
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Store the file at ``path``, as it is when the write happens, under ``folder``."""
+        self._write(lambda: self._store.client.log_artifact(self.id, str(path), folder or None))
+
+    def text(self, text: str, name: str) -> None:
+        """Store ``text`` as artifact ``name``."""
+        self._write(lambda: self._store.client.log_text(self.id, text, name))
+
+    def image(self, png: bytes, name: str) -> None:
+        """Store a PNG as artifact ``name``."""
+
+        def write() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / Path(name).name
+                path.write_bytes(png)
+                parent = str(Path(name).parent)
+                self._store.client.log_artifact(self.id, str(path), None if parent == "." else parent)
+
+        self._write(write)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the run. A store that is away by then does not hide the error that ended the run, nor a success."""
+        if self._monitor:
+            self._monitor.finish()
+        stopped = isinstance(error, KeyboardInterrupt | Interrupted)
+        status = "FINISHED" if error is None else "KILLED" if stopped else "FAILED"
+        if error is not None:
+            self.tag(REASON_TAG, f"{type(error).__name__}: {error}"[:5000])
+        self._write(lambda: self._store.client.set_terminated(self.id, status))
+        trouble = self._outbox.close() if self._outbox else None
+        if trouble and error is None:
+            raise Unavailable(f"run {self.id}: {trouble}")
+
+    def _write(self, write: Callable[[], None]) -> None:
+        def talk() -> None:
+            with self._store.talking():
+                write()
+
+        if self._outbox:
+            self._outbox.write(talk)
+        else:
+            talk()
+
+
+def start(
+    store: Store,
+    name: str,
+    *,
+    family: str,
+    params: Mapping[str, object],
+    tags: Mapping[str, str],
+    data: DataVersion,
+    source: Source,
+    experiment: str,
+    resume: str | None,
+) -> Run:
+    """See :meth:`Store.start_run`."""
+    all_tags = {**_lineage(family, data, source), **tags}
+    with store.talking():
+        if resume is None:
+            experiment_id = store.experiment(experiment)
+            run_id = store.client.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
+            _record(store, run_id, params, data)
+        else:
+            run_id = _reopen(store, resume, all_tags)
+    outbox = Outbox(lambda points: send(store, run_id, points), spool_file(store, run_id))
+    return Run(store, run_id, outbox, _monitor(store, run_id, resumed=resume is not None))
+
+
+def send(store: Store, run_id: str, points: list[Point]) -> None:
+    """Write metric values in one call."""
+    from mlflow.entities import Metric
+
+    with store.talking():
+        store.client.log_batch(run_id, metrics=[Metric(*point) for point in points])
+
+
+def spool_file(store: Store, run_id: str) -> Path:
+    """Where metric values of a run wait if the store is away when the run ends."""
+    return store.project.state / "spool" / f"{run_id}.jsonl"
+
+
+def process() -> dict[str, Any]:
+    """This process, told apart from any other that has or had its number."""
+    return {
+        "host": socket.gethostname(),
+        "boot": psutil.boot_time(),
+        "pid": os.getpid(),
+        "started": psutil.Process().create_time(),
+    }
+
+
+def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
+    tags = {
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": "ganlib",
+        "ganlib.family": family,
+        "ganlib.data_version": data.md5,
+        "ganlib.data_commit": data.commit or "none",
+        "ganlib.source_dirty": str(source.dirty).lower(),
+        PROCESS_TAG: json.dumps(process()),
+    }
+    if source.commit:
+        tags["mlflow.source.git.commit"] = source.commit
+    if parent := os.environ.get("MLFLOW_RUN_ID"):
+        tags["mlflow.parentRunId"] = parent
+    return tags
+
+
+def _record(store: Store, run_id: str, params: Mapping[str, object], data: DataVersion) -> None:
+    """Parameters, the data version as the run's dataset input, and the environment."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag, Param
+
+    pairs = [Param(key, str(value)) for key, value in params.items()]
+    for start in range(0, len(pairs), 100):
+        store.client.log_batch(run_id, params=pairs[start : start + 100])
+    # MLflow knows no dvc:// source and takes digests of at most 36 characters; the whole md5 is in the tags.
+    where = CodeDatasetSource(tags={"dvc.path": "data/prepared", "dvc.md5": data.md5})
+    dataset = MetaDataset(source=where, name="mnist" if data.source == "mnist" else "images", digest=data.md5[:32])
+    context = [InputTag("mlflow.data.context", "train"), InputTag("dvc.md5", data.md5)]
+    store.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), context)])
+    store.client.log_dict(run_id, data.model_dump(mode="json"), "data_version.json")
+    store.client.log_dict(run_id, _environment(), "environment.json")
+
+
+def _environment() -> dict[str, Any]:
+    versions: dict[str, str | None] = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": psutil.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "packages": versions,
+        "threads": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")},
+    }
+
+
+def _reopen(store: Store, run_id: str, tags: Mapping[str, str]) -> str:
+    run = store.client.get_run(run_id)
+    if run.info.status == "FINISHED":
+        raise BadInput(f"run {run_id} is finished: there is nothing to resume.")
+    if run.info.status == "RUNNING":
+        raise BadInput(f"run {run_id} is still running in another process.")
+    store.client.update_run(run_id, status="RUNNING")
+    for key, value in tags.items():
+        store.client.set_tag(run_id, key, value)
+    return run_id
+
+
+def _monitor(store: Store, run_id: str, *, resumed: bool) -> Any:
+    """Processor, memory, disk and network over the run, by MLflow's own sampler."""
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    monitor = SystemMetricsMonitor(
+        run_id, sampling_interval=_SYSTEM_SECONDS, resume_logging=resumed, tracking_uri=store.uri
+    )
+    monitor.start()
+    return monitor

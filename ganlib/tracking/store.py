@@ -1,0 +1,207 @@
+"""The connection to MLflow: which store, whether it answers, and its errors in our words.
+
+Only clients with explicit run ids are used. MLflow's fluent "active run" is local to a thread, and orchestrators
+run tasks in threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.project import Project, Source
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from ganlib.data.record import DataVersion
+    from ganlib.tracking.run import Run
+
+# An unreachable server is to be reported in seconds; MLflow's own retries take minutes.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+_TEMPORARY = {
+    "TEMPORARILY_UNAVAILABLE",
+    "INTERNAL_ERROR",
+    "REQUEST_LIMIT_EXCEEDED",
+    "DEADLINE_EXCEEDED",
+    "IO_ERROR",
+}
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}
+
+
+class Absent(BadInput):
+    """MLflow answered, and what was asked for does not exist."""
+
+
+class Store:
+    """One MLflow tracking server or database that answered when it was connected to."""
+
+    def __init__(self, project: Project, uri: str, client: MlflowClient) -> None:
+        """Use :func:`connect`."""
+        self.project, self.uri, self.client = project, uri, client
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Turn MLflow's exceptions into ours.
+
+        Raises:
+            Absent: the thing asked for does not exist.
+            Unavailable: the store does not answer, or failed for a reason of its own.
+            GanlibError: it refused.
+        """
+        import requests
+        import sqlalchemy.exc
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            text = str(error).splitlines()[0]
+            if error.error_code in _ABSENT:
+                raise Absent(text) from error
+            if error.error_code in _TEMPORARY:
+                raise Unavailable(f"MLflow at {self.uri} failed: {text}. Nothing was decided; try again.") from error
+            raise GanlibError(f"MLflow at {self.uri} refused: {text}") from error
+        except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            raise Unavailable(
+                f"MLflow at {self.uri} does not answer ({type(error).__name__}). Nothing was decided; try again."
+            ) from error
+
+    def experiment(self, name: str) -> str:
+        """The id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
+        if os.environ.get("MLFLOW_RUN_ID") and (given := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+            return given
+        from mlflow.exceptions import MlflowException
+
+        with self.talking():
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                # A database has no say in where artifacts go; a server has.
+                place = None if self.uri.startswith("http") else (self.project.root / "mlruns").as_uri()
+                try:
+                    return str(self.client.create_experiment(name, artifact_location=place))
+                except MlflowException:  # another process made it in between
+                    found = self.client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            raise BadInput(f"experiment {name!r} was deleted in MLflow: restore it there, or set registry.experiment.")
+        return str(found.experiment_id)
+
+    def start_run(
+        self,
+        name: str,
+        *,
+        family: str,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+        data: DataVersion,
+        source: Source,
+        experiment: str,
+        resume: str | None = None,
+    ) -> Run:
+        """Start a run, or go on with run ``resume``; use it as a context manager (see :class:`ganlib.tracking.run.Run`)."""
+        from ganlib.tracking import run
+
+        return run.start(
+            self,
+            name,
+            family=family,
+            params=params,
+            tags=tags,
+            data=data,
+            source=source,
+            experiment=experiment,
+            resume=resume,
+        )
+
+    def open_run(self, run_id: str) -> Run:
+        """A run that has ended, to add to; every write goes through at once.
+
+        Raises:
+            Absent: there is no such run.
+        """
+        from ganlib.tracking.run import Run
+
+        with self.talking():
+            self.client.get_run(run_id)
+        return Run(self, run_id)
+
+    def download(self, run_id: str, artifact: str, folder: Path) -> Path:
+        """Fetch ``artifact`` of a run into a new folder under ``folder``.
+
+        Raises:
+            Absent: no such run or artifact.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.talking():
+            try:
+                self.client.get_run(run_id)
+                return Path(self.client.download_artifacts(run_id, artifact, tempfile.mkdtemp(dir=folder)))
+            except (FileNotFoundError, IsADirectoryError) as error:
+                raise Absent(f"run {run_id} has no artifact {artifact}.") from error
+
+
+def connect(project: Project, uri: str | None = None) -> Store:
+    """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the server of `make up` if it runs, else ``mlflow.db``.
+
+    The database and ``mlruns`` beside it are MLflow's own defaults in the project's root, so that `mlflow ui` and
+    `mlflow run` there see the same.
+
+    Raises:
+        Unavailable: the server does not answer within ten seconds; the URL is named.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    chosen = (
+        uri or os.environ.get("MLFLOW_TRACKING_URI") or _served(project) or f"sqlite:///{project.root / 'mlflow.db'}"
+    )
+    if chosen.startswith("http"):
+        _require_answer(chosen)
+    import logging
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+
+    mlflow.set_tracking_uri(chosen)  # model logging knows no explicit client
+    mlflow.set_registry_uri(chosen)
+    store = Store(project, chosen, mlflow.MlflowClient(chosen, chosen))
+    with store.talking():
+        store.client.search_experiments(max_results=1)
+    return store
+
+
+def _require_answer(url: str) -> None:
+    import requests
+
+    try:
+        answer = requests.get(f"{url.rstrip('/')}/health", timeout=(3, 5))
+    except requests.RequestException as error:
+        raise Unavailable(
+            f"MLflow at {url} does not answer ({type(error).__name__}): is it up? (`make up`, MLFLOW_TRACKING_URI) "
+            "Nothing was changed."
+        ) from error
+    if answer.status_code >= 500:
+        raise Unavailable(f"MLflow at {url} answers {answer.status_code}. Nothing was changed; try again.")
+
+
+def _served(project: Project) -> str | None:
+    """URL of the server that `make up` started, if its process still lives."""
+    try:
+        entry: dict[str, Any] = json.loads((project.state / "services.json").read_text())["mlflow"]
+        alive = psutil.pid_exists(int(entry["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(entry["url"]) if alive else None

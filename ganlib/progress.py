@@ -24,7 +24,7 @@ def silent(stage: str, done: int, total: int, facts: Facts | None = None) -> Non
     """A :class:`Report` that says nothing."""
 
 
-def _words(facts: Facts | None) -> str:
+def words(facts: Facts | None) -> str:
     return " ".join(f"{k} {v:,.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in (facts or {}).items())
 
 
@@ -50,7 +50,7 @@ class Lines(AbstractContextManager["Lines"]):
             print(json.dumps(event), file=self._stream, flush=True)  # noqa: T201
         else:
             share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
-            print(f"  {stage}: {share} {_words(facts)}".rstrip(), file=self._stream, flush=True)  # noqa: T201
+            print(f"  {stage}: {share} {words(facts)}".rstrip(), file=self._stream, flush=True)  # noqa: T201
 
 
 class Bars(AbstractContextManager["Bars"]):
@@ -79,11 +79,11 @@ class Bars(AbstractContextManager["Bars"]):
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
         """See :class:`Report`."""
         if not done and not total:
-            self._bars.console.print(f"  {stage}: {_words(facts)}", markup=False, highlight=False)
+            self._bars.console.print(f"  {stage}: {words(facts)}", markup=False, highlight=False)
             return
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total or None, facts="")
-        self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=_words(facts))
+        self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=words(facts))
 
 
 def console(*, as_json: bool = False) -> Bars | Lines:

@@ -1,0 +1,60 @@
+"""What flow runs show in Prefect's UI: metrics, contact sheets, the gate's report, links to MLflow."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.registry.gate import Decision
+
+
+def metrics(runs: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> None:
+    """A row a trained family, best first."""
+    rows = []
+    for run, figures in zip(runs, evaluations, strict=True):
+        found = Evaluation.model_validate(figures)
+        rows.append(
+            {
+                "family": run["family"],
+                "FID": str(found.fid),
+                "x floor": f"{found.fid_over_floor:.1f}",
+                "KID": str(found.kid),
+                "most frequent digit": f"{100 * max(found.digits):.1f}%",
+                "steps": run["steps"],
+                "run": run["run_id"],
+                "value": found.fid.value,
+            }
+        )
+    rows.sort(key=lambda row: row.pop("value"))
+    create_table_artifact(key="metrics", table=rows, description="FID and KID with intervals; lower is better")
+
+
+def gate(decision: dict[str, Any]) -> None:
+    """The gate's report."""
+    create_markdown_artifact(key="gate", markdown=Decision.model_validate(decision).markdown())
+
+
+def sheet(png: bytes, title: str) -> None:
+    """A picture of images, inside the artifact itself: it shows with no other server running."""
+    data = base64.b64encode(png).decode()
+    create_markdown_artifact(key="contact-sheet", markdown=f"## {title}\n\n![{title}](data:image/png;base64,{data})")
+
+
+def mlflow_links(root: str, runs: list[dict[str, Any]], version: dict[str, Any]) -> None:
+    """Links to the runs and the version, if an MLflow server is known that a browser can open."""
+    from ganlib.project import Project
+    from ganlib.tracking.store import connect
+
+    store = connect(Project(Path(root)))
+    if not store.uri.startswith("http"):
+        return
+    for run in runs:
+        experiment = store.client.get_run(run["run_id"]).info.experiment_id
+        link = f"{store.uri}/#/experiments/{experiment}/runs/{run['run_id']}"
+        create_link_artifact(key=f"mlflow-{run['family']}", link=link, link_text=f"MLflow run of {run['family']}")
+    link = f"{store.uri}/#/models/{version['name']}/versions/{version['version']}"
+    create_link_artifact(key="mlflow-version", link=link, link_text=f"version {version['version']} in MLflow")

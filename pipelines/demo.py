@@ -1,0 +1,107 @@
+"""`make demo`: from MNIST to a promoted generator and a thousand of its images, by the flows themselves."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ganlib import project as projects
+from ganlib.cli.app import Json, show
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.export.onnx import Certificate
+from ganlib.files import write_bytes
+from ganlib.registry.gate import Decision
+from pipelines.generate import generate
+from pipelines.launch import launch, main
+from pipelines.retrain import retrain
+
+COUNT, SEED = 1000, 0
+CHAMPION = "models:/mnist-generator@champion"
+
+
+def command(as_json: Json = False) -> None:
+    """Data version -> two families -> evaluation -> ONNX -> registry -> gate -> champion -> 1,000 images."""
+    begun = time.monotonic()
+    result = launch(demo, as_json=as_json)
+    result["seconds"] = time.monotonic() - begun
+    show(result, as_json=as_json, text=lambda: _story(result))
+
+
+def demo() -> dict[str, Any]:
+    """Both flows, and the contact sheet."""
+    retrained = retrain(budget="demo")
+    project = projects.find()
+    champion = _champion_version(project.root)
+    folder = project.root / "out" / f"champion-v{champion}"
+    manifest = generate(model=CHAMPION, out=str(folder), count=COUNT, seed=SEED)
+    sheet = folder.with_name(f"{folder.name}.png")
+    write_bytes(sheet, by_digit(folder))
+    return {**retrained, "champion": champion, "images": str(folder), "sheet": str(sheet), "manifest": manifest}
+
+
+def by_digit(folder: Path, columns: int = 15) -> bytes:
+    """A contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
+    from ganlib.evaluation.judge import load_judge
+    from ganlib.generation.sheet import contact_sheet
+
+    files = sorted(folder.glob("shard-*/*.png"))
+    images = np.stack([np.asarray(Image.open(file)) for file in files])
+    digits = load_judge().features(images).probabilities.argmax(axis=1)
+    rows = [images[digits == digit][:columns] for digit in range(10)]
+    padded = [np.concatenate([row, np.zeros((columns - len(row), 28, 28), np.uint8)]) for row in rows]
+    return contact_sheet(np.concatenate(padded)[:, None], columns=columns)
+
+
+def _champion_version(root: Path) -> int:
+    from ganlib.config import load
+    from ganlib.project import Project
+    from ganlib.registry.versions import CHAMPION as ALIAS
+    from ganlib.registry.versions import Registry
+    from ganlib.tracking.store import connect
+
+    project = Project(root)
+    found = Registry(connect(project), load(project.params_file).registry.model).resolve(ALIAS)
+    return found.version
+
+
+def _story(result: dict[str, Any]) -> str:
+    figures = [
+        (run, Evaluation.model_validate(e)) for run, e in zip(result["runs"], result["evaluations"], strict=True)
+    ]
+    figures.sort(key=lambda pair: pair[1].fid.value)
+    certificate = Certificate.model_validate(result["version"]["certificate"])
+    floor = figures[0][1].floor_fid
+    lines = [
+        "",
+        f"Done in {result['seconds']:.0f} s.",
+        f"  data       version {result['data']['id']}, {result['data']['counts']['train']:,} training images",
+        f"  real floor FID {floor} (10,000 real training images against the test split)",
+    ]
+    lines += [
+        f"  {run['family']:10} FID {found.fid} = {found.fid_over_floor:.1f} x floor, {run['images']:,} images seen, "
+        f"run {run['run_id']}"
+        for run, found in figures
+    ]
+    lines += [
+        f"  exported   version {result['version']['version']} is the {result['version']['family']}; torch and onnxruntime "
+        f"differ by at most {certificate.max_pixel_difference} grey level",
+        *(f"  {line}" for line in Decision.model_validate(result["decision"]).summary().splitlines()),
+        f"  champion   version {result['champion']}",
+        f"  images     {COUNT:,} PNGs in {result['images']} (manifest.json beside them)",
+        f"  sheet      {result['sheet']}",
+        "",
+        "Go on with:",
+        "  make ui                              MLflow and Prefect in a browser",
+        "  .venv/bin/ganlib registry list       the versions and their figures",
+        f"  .venv/bin/ganlib generate --model {CHAMPION} --count 5000 --seed 7 --out out/more",
+        "  .venv/bin/ganlib retrain --families dcgan --budget standard",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(command)

@@ -1,0 +1,84 @@
+"""Start a flow from a terminal: live progress, one-line errors, exit codes, and no ghosts of killed runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import typer
+
+from ganlib.cli.app import reporting, run
+
+_TAG = "ganlib"
+
+
+def main(command: Callable[..., None]) -> None:
+    """Run ``command`` (a function with typer's annotations) as this module's command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    run(app)
+
+
+def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any:
+    """Run ``flow`` in this process with ``parameters``, reporting to this terminal; its result."""
+    # Prefect's console log would tear the progress bars and repeat our errors with a traceback.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    with reporting(as_json=as_json) as report:
+        from prefect import tags
+
+        from pipelines import progress
+
+        if "PREFECT_API_URL" not in os.environ:
+            report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
+        progress.use_terminal(report)
+        clear_ghosts()
+        me = psutil.Process()
+        identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])
+        with tags(_TAG, identity):
+            return flow(**parameters)
+
+
+def clear_ghosts() -> list[str]:
+    """Mark as Crashed the flow runs of ours whose process was killed: Prefect would show them running for ever.
+
+    Returns:
+        Names of the runs that were marked.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        FlowRunFilterTags,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    running = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[_TAG]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),
+    )
+    marked = []
+    with get_client(sync_client=True) as client:
+        for found in client.read_flow_runs(flow_run_filter=running):
+            if any(_is_gone(tag) for tag in found.tags):
+                client.set_flow_run_state(found.id, Crashed(message="its process was killed"), force=True)
+                marked.append(found.name)
+    return marked
+
+
+def _is_gone(tag: str) -> bool:
+    try:
+        host, pid, started = json.loads(tag)
+    except ValueError:
+        return False
+    if host != socket.gethostname():
+        return False
+    try:
+        return bool(abs(psutil.Process(pid).create_time() - started) > 1)
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,42 @@
+"""The flow `promote`: a version through the gate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from prefect import flow
+
+from ganlib import project as projects
+from ganlib.cli.app import Json, show
+from ganlib.registry.gate import Decision
+from pipelines import artifacts, tasks
+from pipelines.launch import launch, main
+
+
+@flow(name="promote", flow_run_name="promote {version}")
+def promote(version: str = "challenger", dry_run: bool = False) -> dict[str, Any]:
+    """Put ``version`` through the gate against the champion.
+
+    Args:
+        version: a number, an alias, or a models:/ URI.
+        dry_run: decide and explain; change nothing.
+    """
+    decision = tasks.promote(str(projects.find().root), [], version, dry_run=dry_run)
+    artifacts.gate(decision)
+    return decision
+
+
+def command(
+    version: Annotated[str, typer.Argument()] = "challenger",
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a version through the gate as a Prefect flow; exit code 1 if it is refused."""
+    decision = launch(promote, as_json=as_json, version=version, dry_run=dry_run)
+    show(decision, as_json=as_json, text=Decision.model_validate(decision).summary)
+    raise typer.Exit(0 if decision["promoted"] else 1)
+
+
+if __name__ == "__main__":
+    main(command)

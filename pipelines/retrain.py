@@ -1,0 +1,63 @@
+"""The flow `retrain`: data, training of the families side by side, evaluation, registration of the best, the gate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from prefect import flow
+
+from ganlib import families as zoo
+from ganlib import project as projects
+from ganlib.cli.app import Budget, Json, Set, show
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs.retrain import best_run
+from ganlib.registry.gate import Decision
+from pipelines import artifacts, tasks
+from pipelines.launch import launch, main
+
+
+@flow(name="retrain", flow_run_name="retrain ({budget})")
+def retrain(
+    families: list[str] | None = None, budget: str | None = None, overrides: list[str] | None = None
+) -> dict[str, Any]:
+    """From the data version to a decided version of the registered model.
+
+    Args:
+        families: names that `ganlib families` lists; None: `train.families` of params.yaml.
+        budget: a row of `budgets` in params.yaml; None: `train.budget`.
+        overrides: `section.key=value` over params.yaml, recorded in the runs.
+    """
+    root, changes = str(projects.find().root), overrides or []
+    _, params = tasks.opened(root, changes)
+    chosen = zoo.require_all(families or params.train.families)
+    limits = budget or params.train.budget
+    params.budget(limits)
+    data = tasks.version_data(root, changes)
+    futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
+    runs = [future.result() for future in futures]
+    evaluations = [tasks.evaluate(root, changes, f"runs:/{run['run_id']}") for run in runs]
+    artifacts.metrics(runs, evaluations)
+    figures = {r["run_id"]: Evaluation.model_validate(e) for r, e in zip(runs, evaluations, strict=True)}
+    best = best_run(figures)
+    version = tasks.register(root, changes, best, figures[best].model_dump(mode="json"))
+    decision = tasks.promote(root, changes, str(version["version"]))
+    artifacts.gate(decision)
+    artifacts.mlflow_links(root, runs, version)
+    return {"data": data, "runs": runs, "evaluations": evaluations, "version": version, "decision": decision}
+
+
+def command(
+    families: Annotated[str | None, typer.Option(help="Comma-separated names.")] = None,
+    budget: Budget = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Retrain as a Prefect flow."""
+    chosen = [name.strip() for name in families.split(",")] if families else None
+    result = launch(retrain, as_json=as_json, families=chosen, budget=budget, overrides=overrides)
+    show(result, as_json=as_json, text=Decision.model_validate(result["decision"]).summary)
+
+
+if __name__ == "__main__":
+    main(command)

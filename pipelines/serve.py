@@ -1,0 +1,42 @@
+"""Serve all flows as deployments on this machine: buttons in the UI, a schedule, and a trigger on changed data."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from prefect import serve
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentEventTrigger
+from prefect.schedules import Cron
+
+from ganlib import config
+from ganlib import project as projects
+from pipelines.generate import generate
+from pipelines.promote import promote
+from pipelines.retrain import retrain
+from pipelines.train import train
+from pipelines.version_data import CHANGED, RESOURCE, version_data
+
+NAME = "local"
+
+
+def deployments() -> list[RunnerDeployment]:
+    """One deployment a flow, called ``<flow>/local``."""
+    settings = config.load(projects.find().params_file).services
+    schedule = Cron(settings.retrain_schedule, timezone="UTC") if settings.retrain_schedule else None
+    on_change = DeploymentEventTrigger(
+        name="data changed -> retrain", expect={CHANGED}, match={"prefect.resource.id": f"{RESOURCE}.*"}
+    )
+    made = [
+        version_data.to_deployment(NAME, tags=["ganlib"]),
+        train.to_deployment(NAME, tags=["ganlib"]),
+        retrain.to_deployment(NAME, tags=["ganlib"], schedule=schedule, triggers=[on_change]),
+        promote.to_deployment(NAME, tags=["ganlib"]),
+        generate.to_deployment(NAME, tags=["ganlib"]),
+    ]
+    return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
+
+
+if __name__ == "__main__":
+    # One at a time: two trainings on two cores only slow each other. Paused at shutdown, so that no late runs pile up.
+    serve(*deployments(), limit=1, pause_on_shutdown=True)

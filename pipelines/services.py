@@ -1,0 +1,232 @@
+"""`make up` and `make down`: MLflow, Prefect and the served deployments on loopback, over SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import requests
+import typer
+
+from ganlib import config
+from ganlib import project as projects
+from ganlib.cli.app import Json, reporting, run, show
+from ganlib.config import ServicesConfig
+from ganlib.errors import BadInput, Unavailable
+from ganlib.files import write_json
+from ganlib.progress import Report
+from ganlib.project import Project
+
+HOST = "127.0.0.1"
+_READY_SECONDS = 180.0
+_STOP_SECONDS = 15.0
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+State = dict[str, dict[str, Any]]
+
+
+@app.command()
+def up(
+    open_browser: Annotated[bool, typer.Option("--open", help="Open both pages in a browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start what does not run yet, wait until it answers, and print the URLs."""
+    project = projects.find()
+    settings = config.load(project.params_file).services
+    with reporting(as_json=as_json) as report:
+        state = start(project, settings, report)
+    if open_browser:
+        for name in ("mlflow", "prefect"):
+            webbrowser.open(state[name]["url"])
+    show(state, as_json=as_json, text=lambda: _table(state) + "\nstop them with: make down")
+
+
+@app.command()
+def down(as_json: Json = False) -> None:
+    """Stop what `up` started, with all its children."""
+    stopped = stop(projects.find())
+    show(stopped, as_json=as_json, text=lambda: f"stopped: {', '.join(stopped) or 'nothing was running'}")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show what runs."""
+    state = running(projects.find())
+    show(state, as_json=as_json, text=lambda: _table(state) if state else "nothing is running; start it with: make up")
+
+
+def start(project: Project, settings: ServicesConfig, report: Report) -> State:
+    """Start MLflow, then Prefect, then the deployments; each is waited for before the next.
+
+    Raises:
+        BadInput: a port is taken by a stranger. What was started is stopped again.
+        Unavailable: a service ended or did not answer in time; its log is named.
+    """
+    state = running(project)
+    try:
+        for name, begin in _services(project, settings).items():
+            if name not in state:
+                state[name] = begin(report)
+                write_json(_file(project), state)
+            report(name, 1, 1, {"url": state[name]["url"]})
+    except BaseException:
+        stop(project)
+        raise
+    return state
+
+
+def running(project: Project) -> State:
+    """What `up` started and still lives, by process id and start time."""
+    try:
+        state: State = json.loads(_file(project).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: entry for name, entry in state.items() if _process(entry)}
+
+
+def stop(project: Project) -> list[str]:
+    """End all that runs, deployments first; names of what was ended."""
+    state = running(project)
+    for entry in reversed(state.values()):
+        if process := _process(entry):
+            _end(process)
+    _file(project).unlink(missing_ok=True)
+    return list(state)
+
+
+def _services(project: Project, settings: ServicesConfig) -> dict[str, Callable[[Report], dict[str, Any]]]:
+    mlflow, prefect = (f"http://{HOST}:{port}" for port in (settings.mlflow_port, settings.prefect_port))
+    python = [sys.executable, "-m"]
+    database = f"sqlite:///{project.root / 'mlflow.db'}"
+    artifacts = (project.root / "mlruns").as_uri()
+    # Clients read and write artifacts in the same folder whether they talk to the server or to the database.
+    serve_mlflow = ["mlflow", "server", "--host", HOST, "--port", str(settings.mlflow_port), "--workers", "1"]
+    serve_mlflow += ["--backend-store-uri", database, "--default-artifact-root", artifacts, "--no-serve-artifacts"]
+    for_prefect = {
+        "PREFECT_SERVER_API_HOST": HOST,  # as settings, not options: the page takes its API's address from them
+        "PREFECT_SERVER_API_PORT": str(settings.prefect_port),
+        "PREFECT_API_URL": f"{prefect}/api",
+        "MLFLOW_TRACKING_URI": mlflow,
+    }
+
+    def begin_mlflow(report: Report) -> dict[str, Any]:
+        _require_free(settings.mlflow_port, "services.mlflow_port")
+        # The job runner for GenAI features would take four fifths of the server's memory.
+        entry = _spawn(project, "mlflow", python + serve_mlflow, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+        return _await(entry | {"url": mlflow}, lambda: _answers(f"{mlflow}/health"), "mlflow", report)
+
+    def begin_prefect(report: Report) -> dict[str, Any]:
+        _require_free(settings.prefect_port, "services.prefect_port")
+        entry = _spawn(project, "prefect", [*python, "prefect", "server", "start"], for_prefect)
+        return _await(entry | {"url": prefect}, lambda: _answers(f"{prefect}/api/health"), "prefect", report)
+
+    def begin_deployments(report: Report) -> dict[str, Any]:
+        entry = _spawn(project, "deployments", [*python, "pipelines.serve"], for_prefect)
+        url = f"{prefect}/deployments"
+        return _await(entry | {"url": url}, lambda: _registered(prefect, entry["started"]), "deployments", report)
+
+    return {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
+
+
+def _spawn(project: Project, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    """Start ``command`` in a session of its own, so that it outlives this terminal, logging to a file."""
+    log = project.state / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with log.open("ab") as stream:
+        child = subprocess.Popen(
+            command,
+            cwd=project.root,
+            env={**os.environ, **environment, "PATH": search},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    return {"pid": child.pid, "started": psutil.Process(child.pid).create_time(), "log": str(log)}
+
+
+def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
+    report(name, 0, 0, {"note": "starting"})
+    deadline = time.monotonic() + _READY_SECONDS
+    while not ready():
+        process = _process(entry)
+        if process is None or time.monotonic() > deadline:
+            if process:
+                _end(process)
+            what = "did not answer in time" if process else "ended"
+            raise Unavailable(f"{name} {what}; see {entry['log']}. What was started has been stopped.")
+        time.sleep(0.3)
+    return entry
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=3).ok
+    except requests.RequestException:
+        return False
+
+
+def _registered(prefect: str, since: float) -> bool:
+    """Whether all five deployments are there and were written after ``since`` (Unix time)."""
+    from datetime import datetime
+
+    try:
+        found = requests.post(f"{prefect}/api/deployments/filter", json={}, timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return False
+    fresh = [d for d in found if datetime.fromisoformat(d["updated"]).timestamp() >= since and not d["paused"]]
+    return len(fresh) >= 5
+
+
+def _require_free(port: int, key: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise BadInput(f"port {port} is taken by another program: set {key} in params.yaml.") from error
+
+
+def _process(entry: dict[str, Any]) -> psutil.Process | None:
+    """The process of ``entry`` if it lives and is still the same one."""
+    try:
+        process = psutil.Process(entry["pid"])
+        same = abs(process.create_time() - entry["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if same else None
+
+
+def _end(process: psutil.Process) -> None:
+    """SIGTERM to the whole family, and SIGKILL to what remains."""
+    family = [*process.children(recursive=True), process]
+    process.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+    for one in alive:
+        one.kill()
+    psutil.wait_procs(alive, timeout=5)
+
+
+def _file(project: Project) -> Path:
+    return project.state / "services.json"
+
+
+def _table(state: State) -> str:
+    return "\n".join(
+        f"{name:12} {entry['url']}  (pid {entry['pid']}, log {entry['log']})" for name, entry in state.items()
+    )
+
+
+if __name__ == "__main__":
+    run(app)

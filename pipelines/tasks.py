@@ -1,0 +1,124 @@
+"""The jobs as Prefect tasks. They take and give plain data: a project's path, names, numbers, dictionaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from ganlib.config import Params, load
+from ganlib.errors import BadInput, Interrupted
+from ganlib.project import Project
+from pipelines.progress import reporter
+
+_RETRY: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [5, 30]}
+
+
+def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """A user's mistake and a user's Ctrl-C are not tried again; a service that was away is."""
+    try:
+        state.result()
+    except (BadInput, Interrupted):
+        return False
+    except BaseException:
+        return True
+    return False
+
+
+def opened(root: str, overrides: list[str]) -> tuple[Project, Params]:
+    """The project at ``root`` and its configuration."""
+    project = Project(Path(root))
+    return project, load(project.params_file, overrides)
+
+
+@task(name="version-data", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=1800)
+def version_data(root: str, overrides: list[str], source: str | None = None) -> dict[str, Any]:
+    """The data version, and whether it changed."""
+    from ganlib.jobs.version_data import recorded_md5
+    from ganlib.jobs.version_data import version_data as job
+
+    project, _ = opened(root, overrides)
+    before = recorded_md5(project)
+    data = job(project, source=Path(source) if source else None, report=reporter())
+    return {**data.model_dump(mode="json"), "id": data.id, "changed": data.md5 != before}
+
+
+@task(
+    name="train",
+    task_run_name="train {family} ({budget})",
+    retries=1,
+    retry_delay_seconds=10,
+    retry_condition_fn=worth_retrying,
+)
+def train(root: str, overrides: list[str], family: str, budget: str, siblings: int) -> dict[str, Any]:
+    """One family in a process of its own, which has its own time limit: Prefect's would not stop it."""
+    from ganlib.jobs.retrain import train_in_child as job
+
+    project, params = opened(root, overrides)
+    result = job(project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=reporter())
+    return result.model_dump(mode="json")
+
+
+@task(
+    name="evaluate",
+    task_run_name="evaluate {model}",
+    **_RETRY,
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=1800,
+)
+def evaluate(root: str, overrides: list[str], model: str) -> dict[str, Any]:
+    """Figures of the model's ONNX file."""
+    from ganlib.jobs.evaluate import evaluate as job
+
+    return job(*opened(root, overrides), model, report=reporter()).model_dump(mode="json")
+
+
+@task(
+    name="register",
+    task_run_name="register run {run_id}",
+    **_RETRY,
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=600,
+)
+def register(root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """A new version of the registered model."""
+    from ganlib.evaluation.evaluate import Evaluation
+    from ganlib.jobs.promote import register as job
+
+    project, params = opened(root, overrides)
+    found = Evaluation.model_validate(evaluation)
+    return job(project, params, run_id, found, report=reporter()).model_dump(mode="json")
+
+
+@task(
+    name="promote",
+    task_run_name="gate for version {version}",
+    **_RETRY,
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=300,
+)
+def promote(root: str, overrides: list[str], version: str, *, dry_run: bool = False) -> dict[str, Any]:
+    """The gate's decision, carried out."""
+    from ganlib.jobs.promote import promote as job
+
+    return job(*opened(root, overrides), version, dry_run=dry_run).model_dump(mode="json")
+
+
+@task(
+    name="generate",
+    task_run_name="generate {count} images of {model}",
+    **_RETRY,
+    retry_condition_fn=worth_retrying,
+)
+def generate(
+    root: str, overrides: list[str], model: str, out: str, count: int | None, seed: int | None
+) -> dict[str, Any]:
+    """A batch of images; what an earlier, interrupted try made is kept."""
+    from ganlib.jobs.generate import generate as job
+
+    project, params = opened(root, overrides)
+    manifest = job(project, params, model, out=Path(out), count=count, seed=seed, report=reporter())
+    return manifest.model_dump(mode="json")

@@ -1,0 +1,42 @@
+"""The flow `train`: one family, trained and evaluated."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from prefect import flow
+
+from ganlib import project as projects
+from ganlib.cli.app import Budget, Json, Set, show
+from pipelines import artifacts, tasks
+from pipelines.launch import launch, main
+
+
+@flow(name="train", flow_run_name="train {family}")
+def train(family: str = "dcgan", budget: str | None = None, overrides: list[str] | None = None) -> dict[str, Any]:
+    """Train ``family`` on the current data and evaluate its exported graph.
+
+    Args:
+        family: a name that `ganlib families` lists.
+        budget: a row of `budgets` in params.yaml; None: `train.budget`.
+        overrides: `section.key=value` over params.yaml, recorded in the run.
+    """
+    root, changes = str(projects.find().root), overrides or []
+    _, params = tasks.opened(root, changes)
+    run = tasks.train(root, changes, family, budget or params.train.budget, 1)
+    evaluation = tasks.evaluate(root, changes, f"runs:/{run['run_id']}")
+    artifacts.metrics([run], [evaluation])
+    return {"run": run, "evaluation": evaluation}
+
+
+def command(
+    family: Annotated[str, typer.Argument()], budget: Budget = None, overrides: Set = None, as_json: Json = False
+) -> None:
+    """Train one family as a Prefect flow."""
+    result = launch(train, as_json=as_json, family=family, budget=budget, overrides=overrides)
+    show(result, as_json=as_json, text=lambda: f"run {result['run']['run_id']}")
+
+
+if __name__ == "__main__":
+    main(command)

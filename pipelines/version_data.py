@@ -1,0 +1,45 @@
+"""The flow `version-data`: bring the data up to date, and say so if it changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from prefect import flow
+from prefect.events import emit_event
+
+from ganlib import project as projects
+from ganlib.cli.app import Json, show
+from pipelines import tasks
+from pipelines.launch import launch, main
+
+CHANGED = "ganlib.data.changed"
+RESOURCE = "ganlib.data"
+
+
+@flow(name="version-data", flow_run_name="version data")
+def version_data(source: str | None = None) -> dict[str, Any]:
+    """Version the data; emit the event ``ganlib.data.changed``, which starts a retraining, if it changed.
+
+    Args:
+        source: a folder of IDX files or of PNGs by class that becomes the data source; None keeps the current one.
+    """
+    data = tasks.version_data(str(projects.find().root), [], source)
+    if data["changed"]:
+        payload = {"md5": data["md5"], "source": data["source"]}
+        emit_event(CHANGED, resource={"prefect.resource.id": f"{RESOURCE}.{data['id']}"}, payload=payload)
+    return data
+
+
+def command(
+    source: Annotated[str | None, typer.Option("--from", help="A folder that becomes the data source.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Version the data as a Prefect flow."""
+    data = launch(version_data, as_json=as_json, source=source)
+    change = "changed" if data["changed"] else "unchanged"
+    show(data, as_json=as_json, text=lambda: f"data version {data['id']} ({change})")
+
+
+if __name__ == "__main__":
+    main(command)

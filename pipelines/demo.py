@@ -87,8 +87,8 @@ def _story(result: dict[str, Any]) -> str:
         for run, found in figures
     ]
     lines += [
-        f"  exported   version {result['version']['version']} is the {result['version']['family']}; torch and onnxruntime "
-        f"differ by at most {certificate.max_pixel_difference} grey level",
+        f"  exported   version {result['version']['version']} is the {result['version']['family']}; torch and "
+        f"onnxruntime differ by at most {certificate.max_pixel_difference} grey level",
         *(f"  {line}" for line in Decision.model_validate(result["decision"]).summary().splitlines()),
         f"  champion   version {result['champion']}",
         f"  images     {COUNT:,} PNGs in {result['images']} (manifest.json beside them)",

@@ -12,7 +12,7 @@ _LOG_EVERY = 5.0  # seconds between two lines of one stage
 
 def use_terminal(report: Report) -> None:
     """From now on, tasks of this process report to ``report``."""
-    global _terminal  # noqa: PLW0603  (tasks run in threads of this process, and Prefect passes them only data)
+    global _terminal
     _terminal = report
 
 

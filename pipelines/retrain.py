@@ -13,6 +13,7 @@ from ganlib.cli.app import Budget, Json, Set, show
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.retrain import best_run
 from ganlib.registry.gate import Decision
+from ganlib.tracking.store import connect
 from pipelines import artifacts, tasks
 from pipelines.launch import launch, main
 
@@ -29,10 +30,11 @@ def retrain(
         overrides: `section.key=value` over params.yaml, recorded in the runs.
     """
     root, changes = str(projects.find().root), overrides or []
-    _, params = tasks.opened(root, changes)
+    project, params = tasks.opened(root, changes)
     chosen = zoo.require_all(families or params.train.families)
     limits = budget or params.train.budget
     params.budget(limits)
+    connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
     futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
     runs = [future.result() for future in futures]

@@ -69,20 +69,20 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
 
 
 def _follow(child: subprocess.Popen[str], report: Report) -> str:
-    """Pass the child's progress on until it closes its standard error; return its error, or the tail of other output."""
-    tail = ""
+    """Pass the child's progress on until it closes its standard error; return its error, or its last line."""
+    last = ""
     for line in child.stderr or ():
         try:
             event = json.loads(line)
         except ValueError:
-            tail = (tail + line)[-2000:]
+            last = line.strip() or last
             continue
         kind = event.pop("event", None) if isinstance(event, dict) else None
         if kind == "progress":
             report(event.pop("stage"), event.pop("done"), event.pop("total"), event)
         elif kind == "error":
             return str(event["message"])
-    return tail
+    return last
 
 
 def _end(child: subprocess.Popen[str]) -> None:

@@ -23,6 +23,7 @@ from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
+from ganlib.tracking.store import connect
 
 
 class RetrainResult(Frozen):
@@ -48,6 +49,7 @@ def retrain(
     """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
     chosen = require_all(families or params.train.families)
     params.budget(budget)
+    connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
     with ThreadPoolExecutor(len(chosen)) as pool:
         runs = tuple(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput, Unavailable
+from ganlib.errors import BadInput
+from ganlib.locks import held
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
-
-_LOCK_SECONDS = 60.0
 
 
 def promote(
@@ -42,7 +37,7 @@ def promote(
         BadInput: the champion moved since it was read, or the challenger is the champion already.
         Unavailable: MLflow does not answer, or another promotion does not end. Nothing was changed.
     """
-    with _locked(state / "promotion.lock"):
+    with held(state / "promotion.lock", what="promotion"):
         champion = registry.alias(CHAMPION)
         now = champion.version if champion else 0
         if expect is not None and expect != now:
@@ -64,22 +59,3 @@ def promote(
         if challenger.run_id:
             registry.store.open_run(challenger.run_id).text(decision.markdown(), "gate/report.md")
     return decision
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock of the operating system, which lets go of it when its holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    with path.open("a") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Unavailable(
-                        f"another promotion holds {path} for over {_LOCK_SECONDS:.0f} s. Nothing was changed."
-                    ) from None
-                time.sleep(0.05)
-        yield

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.locks import held
 from ganlib.project import Project, Source
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _TEMPORARY = {
@@ -172,15 +174,22 @@ def connect(project: Project, uri: str | None = None) -> Store:
         _require_answer(chosen)
     import logging
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
+
+    for name in ("mlflow", "alembic"):  # their news of table upgrades and samplers would tear our progress display
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     mlflow.set_tracking_uri(chosen)  # model logging knows no explicit client
     mlflow.set_registry_uri(chosen)
-    store = Store(project, chosen, mlflow.MlflowClient(chosen, chosen))
-    with store.talking():
-        store.client.search_experiments(max_results=1)
-    return store
+    # The first client of a new database builds its tables, and two at once would trip over each other.
+    with held(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180):
+        try:
+            client = mlflow.MlflowClient(chosen, chosen)
+            client.search_experiments(max_results=1)
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise Unavailable(f"MLflow at {chosen} cannot be used: {reason}. Nothing was changed.") from error
+    return Store(project, chosen, client)
 
 
 def _require_answer(url: str) -> None:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import typer
 
-from ganlib.cli.app import Json, open_project, reporting, show
+from ganlib.cli.app import Json, Set, open_project, reporting, show
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def train(as_json: Json = False) -> None:
-    """Train a new judge (the DVC stage `judge`). Every figure of before becomes incomparable."""
-    project, params = open_project()
-    from ganlib.evaluation.judge import judge_path
+def train(overrides: Set = None, as_json: Json = False) -> None:
+    """Train a new judge (the DVC stage `judge`). Figures of two judges are not comparable."""
+    project, params = open_project(overrides)
+    from ganlib.errors import BadInput
+    from ganlib.evaluation.judge import weights_folder
     from ganlib.evaluation.train_judge import train_judge
-    from ganlib.jobs.version_data import prepared_md5
+    from ganlib.jobs.version_data import recorded_md5
 
+    version = recorded_md5(project)
+    if version is None:
+        raise BadInput("there is no data version to train the judge on; run: ganlib data version")
     with reporting(as_json=as_json) as report:
-        path = train_judge(
-            project.prepared, judge_path().parent, params.judge, prepared_md5(project), report=report
-        )
+        path = train_judge(project.prepared, weights_folder(), params.judge, version, report=report)
     show({"judge": str(path)}, as_json=as_json, text=lambda: f"judge {path}")
 
 
@@ -33,14 +35,14 @@ def show_judge(as_json: Json = False) -> None:
 
     judge, test = load_judge(), load_split(project.prepared, "test")
     with reporting(as_json=as_json) as report:
-        judged = judge.judge(test.images, report=report)
-    accuracy = float((judged.probabilities.argmax(axis=1) == test.labels).mean())
-    found = {"sha256": judge.sha256, "test_accuracy": accuracy, "recorded": judge.facts}
+        said = judge.features(test.images, report=report).probabilities.argmax(axis=1)
+    accuracy = float((said == test.labels).mean())
+    recorded = "\n".join(f"  {name} {value}" for name, value in sorted(judge.facts.items()))
     show(
-        found,
+        {"sha256": judge.sha256, "test_accuracy": accuracy, "recorded": judge.facts},
         as_json=as_json,
         text=lambda: (
             f"judge {judge.sha256}\naccuracy on {len(test.labels):,} test images: {accuracy:.4f}\n"
-            f"recorded: {judge.facts}"
+            f"recorded when it was trained:\n{recorded}"
         ),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,12 +15,18 @@ from ganlib.errors import BadInput, Corrupt
 from ganlib.files import sha256_bytes
 from ganlib.progress import Report, silent
 
+if TYPE_CHECKING:
+    from ganlib.evaluation.judge_net import JudgeNet
 
-class Judged(NamedTuple):
+_NAME = re.compile(r"judge-([0-9a-f]{64})\.safetensors")
+_RESTORE = "Restore it: git checkout ganlib/evaluation/weights"
+
+
+class JudgeOutput(NamedTuple):
     """What the judge says of n images."""
 
     features: np.ndarray
-    """float32 [n, 128], after ReLU."""
+    """float32 [n, 128], >= 0."""
     probabilities: np.ndarray
     """float32 [n, 10]."""
 
@@ -26,72 +34,56 @@ class Judged(NamedTuple):
 class Judge:
     """A classifier in evaluation mode, on the CPU."""
 
-    def __init__(self, path: Path) -> None:
-        """Read ``path``, a ``judge-<sha256>.safetensors``, and check it against its own name.
-
-        Raises:
-            BadInput: there is no such file, or it is of another architecture.
-            Corrupt: its bytes are not those that its name promises.
-        """
-        self.sha256 = path.stem.removeprefix("judge-")
-        try:
-            self._data = path.read_bytes()
-        except OSError as error:
-            raise BadInput(f"cannot read the judge {path}: {error.strerror}.") from error
-        if (actual := sha256_bytes(self._data)) != self.sha256:
-            raise Corrupt(
-                path,
-                expected=self.sha256,
-                actual=actual,
-                hint="Restore it: git checkout ganlib/evaluation/weights",
-            )
+    def __init__(self, sha256: str, weights: bytes) -> None:
+        """``weights`` is a whole safetensors file and ``sha256`` its verified digest; see
+        :func:`load_judge`."""
+        self.sha256, self._weights = sha256, weights
 
     @cached_property
     def facts(self) -> dict[str, str]:
         """What was recorded when it was trained: accuracies, seed, data version, architecture."""
-        import json
-
         # safetensors: eight bytes of header length, then the header as JSON
-        length = int.from_bytes(self._data[:8], "little")
-        facts: dict[str, str] = json.loads(self._data[8 : 8 + length])["__metadata__"]
+        length = int.from_bytes(self._weights[:8], "little")
+        facts: dict[str, str] = json.loads(self._weights[8 : 8 + length])["__metadata__"]
         return facts
 
-    def judge(self, images: np.ndarray, *, batch: int = 500, report: Report = silent) -> Judged:
-        """Features and class probabilities of uint8 images [n, 28, 28] or [n, 1, 28, 28], in the same order.
+    def features(self, images: np.ndarray, *, batch: int = 500, report: Report = silent) -> JudgeOutput:
+        """Features and class probabilities of uint8 ``images`` [n, 28, 28] or [n, 1, 28, 28], in the same
+        order.
 
         Raises:
-            BadInput: another type or shape.
+            BadInput: another type or shape, or no images.
         """
         import torch
 
-        if images.dtype != np.uint8 or images.shape[-2:] != (28, 28) or images.size != len(images) * 784:
-            raise BadInput(
-                f"the judge takes uint8 images [n, 28, 28], not {images.dtype} {list(images.shape)}."
-            )
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).view(-1, 1, 28, 28)
+        pixels = torch.from_numpy(np.ascontiguousarray(_checked(images))).view(-1, 1, 28, 28)
         features, probabilities = [], []
         with torch.inference_mode():
             for start in range(0, len(pixels), batch):
-                part, logits = self._net(pixels[start : start + batch])
+                part = self._net.features(pixels[start : start + batch])
                 features.append(part)
-                probabilities.append(logits.softmax(dim=1))
+                probabilities.append(self._net.head(part).softmax(dim=1))
                 report("judge", min(start + batch, len(pixels)), len(pixels))
-        return Judged(torch.cat(features).numpy(), torch.cat(probabilities).numpy())
+        return JudgeOutput(torch.cat(features).numpy(), torch.cat(probabilities).numpy())
 
     @cached_property
-    def _net(self):  # type: ignore[no-untyped-def]  # torch is imported where it is used
-        import torch
+    def _net(self) -> JudgeNet:
         from safetensors.torch import load
 
         from ganlib.evaluation.judge_net import ARCHITECTURE, JudgeNet
 
-        if self.facts.get("architecture") != ARCHITECTURE:
+        if self.facts.get("architecture") != str(ARCHITECTURE):
             raise BadInput(
                 f"judge {self.sha256[:12]} is of architecture {self.facts.get('architecture')}, not {ARCHITECTURE}."
             )
-        net = JudgeNet()
-        net.load_state_dict(load(self._data))
-        return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = JudgeNet(folded=True)
+        net.load_state_dict(load(self._weights))
+        return net.eval().requires_grad_(False)
+
+
+def weights_folder() -> Path:
+    """Where the committed judge lies."""
+    return Path(str(resources.files("ganlib.evaluation"))) / "weights"
 
 
 def judge_path() -> Path:
@@ -100,20 +92,51 @@ def judge_path() -> Path:
     Raises:
         BadInput: there is none, or more than one.
     """
-    folder = Path(str(resources.files("ganlib.evaluation"))) / "weights"
-    found = sorted(folder.glob("judge-*.safetensors"))
+    found = sorted(weights_folder().glob("judge-*.safetensors"))
     if len(found) != 1:
-        raise BadInput(
-            f"{folder} must hold exactly one judge, found {len(found)}: git checkout ganlib/evaluation/weights"
-        )
+        raise BadInput(f"{weights_folder()} must hold exactly one judge, found {len(found)}. {_RESTORE}")
     return found[0]
 
 
 def judge_sha256() -> str:
-    """The committed judge's hash, from its name."""
-    return judge_path().stem.removeprefix("judge-")
+    """The committed judge's digest, from its name; the file is not read.
+
+    Raises:
+        BadInput: as :func:`judge_path`, or the name holds no digest.
+    """
+    return _digest_in(judge_path())
 
 
 def load_judge(path: Path | None = None) -> Judge:
-    """The judge at ``path``, or the committed one."""
-    return Judge(path or judge_path())
+    """The judge at ``path``, a ``judge-<sha256>.safetensors``, or the committed one, checked against its
+    name.
+
+    Raises:
+        BadInput: there is no such file, or its name holds no digest.
+        Corrupt: its bytes are not those that its name promises.
+    """
+    path = path or judge_path()
+    expected = _digest_in(path)
+    try:
+        weights = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the judge {path}: {error.strerror}. {_RESTORE}") from error
+    if (actual := sha256_bytes(weights)) != expected:
+        raise Corrupt(path, expected=expected, actual=actual, hint=_RESTORE)
+    return Judge(expected, weights)
+
+
+def _digest_in(path: Path) -> str:
+    match = _NAME.fullmatch(path.name)
+    if not match:
+        raise BadInput(f"{path.name} is not a judge: judge-<sha256>.safetensors is.")
+    return match[1]
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    given = f"{images.dtype} {list(images.shape)}"
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise BadInput(f"the images ({given}) hold NaN or infinity: the generator that made them is broken.")
+    if images.dtype != np.uint8 or images.shape[1:] not in ((28, 28), (1, 28, 28)) or not len(images):
+        raise BadInput(f"the judge takes uint8 images [n, 1, 28, 28] or [n, 28, 28], not {given}.")
+    return images

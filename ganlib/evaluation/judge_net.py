@@ -1,9 +1,11 @@
 """The judge's network. Its weights are frozen for good, so this file is too: a change here is a new judge.
 
-Seven small convolutions and one dense layer: 6.6 million multiply-adds an image, 0.27 million parameters.
+Seven small convolutions and one dense layer: 8.5 million multiply-adds an image, 0.29 million parameters.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +28,8 @@ _CONVOLUTIONS = (  # channels in, channels out, stride, padding
 class JudgeNet(nn.Module):
     """uint8 images -> 128 non-negative features -> 10 logits.
 
-    The features are read after the dense layer's ReLU. They keep where strokes are (no global pooling), so a shifted
-    or deformed digit is a different digit to every metric.
+    The features are read after the dense layer's ReLU. They keep where strokes are (no global pooling), so a
+    shifted or deformed digit is a different digit to every metric.
     """
 
     def __init__(self, *, folded: bool) -> None:
@@ -71,7 +73,7 @@ def fold(net: JudgeNet) -> JudgeNet:
     net.eval()
     folded = JudgeNet(folded=True).eval()
     layers = list(net.body)
-    for place, (layer, after) in enumerate(zip(layers, layers[1:], strict=False)):
+    for place, (layer, after) in enumerate(pairwise(layers)):
         if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
             folded.body[place].load_state_dict(fuse_conv_bn_eval(layer, after).state_dict())
         elif isinstance(layer, nn.Linear) and isinstance(after, nn.BatchNorm1d):

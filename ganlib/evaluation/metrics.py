@@ -1,49 +1,41 @@
-"""Distances between sets of features, in float64, and how sure they are.
+"""Distances between sets of features, in float64.
 
-Every function that is printed is the function that is resampled.
+Each is a :data:`Statistic`: a function of how often each group of generated samples counts. The figure that
+is printed is its value where every group counts once; the bootstrap (``ganlib.evaluation.bootstrap``) is its
+values elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 
-from ganlib.config import Frozen
 from ganlib.errors import BadInput
 
-GROUP = 20
-"""Samples a bootstrap moves together. They are independent draws, so resampling groups of them estimates the same
-spread as resampling them one by one, at a twentieth of the arithmetic."""
+GROUPS = 500
+"""The bootstrap resamples this many groups of consecutive samples. Samples are independent draws, so groups
+of them are too, and they show the same spread as single samples at a small part of the arithmetic."""
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Weights float64 [r, g] of the groups -> values float64 [r]."""
+_DOMAIN = int.from_bytes(b"evaluate", "big")  # keeps these draws apart from the noise that made the images
+_CHUNK = 50  # rows of weights worked on at once: bounds memory, changes nothing
 
 
-class Interval(Frozen):
-    """A figure with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """``12.3 [11.9, 12.8]``, with enough digits for small figures."""
-        digits = 2 if self.value >= 1 else 4
-        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
-
-
-class Moments(NamedTuple):
+class Moments:
     """Mean float64 [d] and unbiased covariance float64 [d, d] of a set of features."""
 
-    mean: np.ndarray
-    covariance: np.ndarray
+    def __init__(self, mean: np.ndarray, covariance: np.ndarray) -> None:
+        """Both finite; ``covariance`` symmetric, possibly singular."""
+        self.mean, self.covariance = mean, covariance
 
-
-class _Sums(NamedTuple):
-    """Sums over groups of samples: firsts [g, d], outer products [g, d * d], and samples a group."""
-
-    first: np.ndarray
-    second: np.ndarray
-    size: int
+    @cached_property
+    def root(self) -> np.ndarray:
+        """The symmetric square root of the covariance."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        root: np.ndarray = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+        return root
 
 
 def moments(features: np.ndarray) -> Moments:
@@ -52,123 +44,139 @@ def moments(features: np.ndarray) -> Moments:
     Raises:
         BadInput: fewer than two samples, or a value that is not finite.
     """
-    values = _checked(features)
-    return Moments(
-        values.mean(axis=0), np.cov(values, rowvar=False).reshape(values.shape[1], values.shape[1])
-    )
+    values = checked(features)
+    return Moments(values.mean(axis=0), np.atleast_2d(np.cov(values, rowvar=False)))
 
 
-def frechet_distance(one: Moments, other: Moments) -> float:
-    """``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`` (Heusel 2017), never below zero.
+def frechet_distance(sample: Moments, reference: Moments) -> float:
+    """``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`` (Heusel 2017, the FID), never below zero.
 
-    The trace of the root is the sum of the roots of the eigenvalues of ``C1^(1/2) C2 C1^(1/2)``, which is symmetric:
-    no complex parts, and exact where a covariance is singular.
+    The trace of the root is the sum of the roots of the eigenvalues of ``C2^(1/2) C1 C2^(1/2)``, which is
+    symmetric: no complex parts, and exact where a covariance is singular (a collapsed generator, a feature
+    that is always zero).
     """
-    values, vectors = np.linalg.eigh(one.covariance)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    product = root @ other.covariance @ root
+    product = reference.root @ sample.covariance @ reference.root
     cross = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum()
-    shift = one.mean - other.mean
-    distance = shift @ shift + np.trace(one.covariance) + np.trace(other.covariance) - 2 * cross
-    return max(float(distance), 0.0)
+    shift = sample.mean - reference.mean
+    spread = np.trace(sample.covariance) + np.trace(reference.covariance)
+    return max(float(shift @ shift + spread - 2 * cross), 0.0)
 
 
-def frechet_interval(
-    features: np.ndarray, reference: Moments, *, replicates: int, confidence: float, seed: int
-) -> Interval:
-    """The Frechet distance of ``features`` [n, d] to ``reference``, with a bootstrap interval over the samples.
+def frechet_statistic(features: np.ndarray, reference: Moments) -> Statistic:
+    """:func:`frechet_distance` of ``features`` [n, d] to ``reference``, as a function of the groups' weights.
 
-    The reference is held fixed: every model is measured against the same one. A bootstrap replicate has repeated samples,
-    so its covariance is estimated from fewer distinct ones, and its distance is biased upwards by about as much again as
-    the figure itself. The interval is therefore centred: value + (quantile - mean of the replicates). It speaks of the
-    figure at this n, as FIDs are compared at equal n.
+    Raises:
+        BadInput: fewer than two samples, or a value that is not finite.
     """
-    values = _checked(features)
-    sums = _group_sums(values)
+    # Sums are taken about the reference's mean: near zero, so that no digits cancel.
+    values = checked(features) - reference.mean
+    group = group_of(len(values))
+    counts, starts = np.bincount(group).astype(np.float64), group_starts(group)
+    first = np.add.reduceat(values, starts)
+    second = np.stack([part.T @ part for part in np.split(values, starts[1:])]).reshape(len(starts), -1)
 
-    def replicate(draw: np.random.Generator) -> float:
-        groups = len(sums.first)
-        weights = np.bincount(draw.integers(0, groups, groups), minlength=groups).astype(np.float64)
-        return frechet_distance(_weighted(sums, weights), reference)
+    def at(weights: np.ndarray) -> np.ndarray:
+        chunks = np.split(weights, range(_CHUNK, len(weights), _CHUNK))
+        return np.concatenate([distances(chunk) for chunk in chunks])
 
-    return _centred(frechet_distance(moments(values), reference), replicate, replicates, confidence, seed)
+    def distances(weights: np.ndarray) -> np.ndarray:
+        sizes, firsts = weights @ counts, weights @ first
+        seconds = (weights @ second).reshape(-1, first.shape[1], first.shape[1])
+        found = []
+        for n, total, products in zip(sizes, firsts, seconds, strict=True):
+            mean = total / n
+            covariance = (products - n * np.outer(mean, mean)) / (n - 1)
+            found.append(frechet_distance(Moments(mean + reference.mean, covariance), reference))
+        return np.array(found)
+
+    return at
 
 
-def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Unbiased squared MMD of two equally large sets [m, d] under the kernel ``(x.y / d + 1)^3`` (Binkowski 2018)."""
-    m, d = one.shape
-    same = sum(kernel.sum() - np.trace(kernel) for kernel in ((a @ a.T / d + 1) ** 3 for a in (one, other)))
-    return float(same / (m * (m - 1)) - 2 * ((one @ other.T / d + 1) ** 3).mean())
+def kernel_statistic(features: np.ndarray, reference: np.ndarray, *, subsets: int, size: int, seed: int) -> Statistic:
+    """KID (Binkowski 2018) of ``features`` [n, d] to ``reference`` [k, d], as a function of weights.
 
-
-def kernel_interval(
-    features: np.ndarray, reference: np.ndarray, *, subsets: int, size: int, confidence: float, seed: int
-) -> Interval:
-    """KID: the mean of :func:`kernel_distance` over random subsets, with a bootstrap interval of that mean.
-
-    The subsets are drawn without repeats within each, from ``features`` [n, d] and ``reference`` [k, d] alike.
+    The mean over random pairs of subsets of the unbiased squared MMD under the kernel ``(x.y / d + 1)^3``. A
+    sample is never paired with itself, however often its group counts, so resampling adds no bias. The pairs
+    of subsets are functions of ``seed`` alone: two models measured with one seed are compared on the same
+    places and the same reference.
 
     Raises:
         BadInput: a set is smaller than a subset, or a value is not finite.
     """
-    ours, theirs = _checked(features), _checked(reference)
+    ours, theirs = checked(features), checked(reference)
     if min(len(ours), len(theirs)) < size:
-        raise BadInput(f"KID subsets of {size} need as many samples: {len(ours)} and {len(theirs)} given.")
-    draw = np.random.Generator(np.random.Philox(key=seed))
-    distances = np.array(
-        [
-            kernel_distance(
-                ours[draw.choice(len(ours), size, replace=False)],
-                theirs[draw.choice(len(theirs), size, replace=False)],
-            )
-            for _ in range(subsets)
-        ]
-    )
+        raise BadInput(
+            f"KID subsets of {size:,} need as many samples: {len(ours):,} generated and {len(theirs):,} "
+            "real ones given (--set evaluate.kid_subset_size=N)."
+        )
+    mine, real = (draw_subsets(len(x), subsets, size, seed, k) for k, x in enumerate((ours, theirs)))
+    group = group_of(len(ours))
 
-    def replicate(draw: np.random.Generator) -> float:
-        return float(distances[draw.integers(0, subsets, subsets)].mean())
+    def at(weights: np.ndarray) -> np.ndarray:
+        values = [_weighted_mmd(ours[a], group[a], theirs[b], weights) for a, b in zip(mine, real, strict=True)]
+        mean: np.ndarray = np.mean(values, axis=0)
+        return mean
 
-    return _centred(float(distances.mean()), replicate, 1000, confidence, seed)
+    return at
 
 
-def _centred(
-    value: float,
-    replicate: Callable[[np.random.Generator], float],
-    replicates: int,
-    confidence: float,
-    seed: int,
-) -> Interval:
-    draw = np.random.Generator(np.random.Philox(key=[seed, 1]))
-    drawn = np.array([replicate(draw) for _ in range(replicates)])
-    low, high = np.quantile(drawn - drawn.mean(), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value=value, low=float(value + low), high=float(value + high))
+def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``(x.y / d + 1)^3`` of every pair of rows."""
+    base = x @ y.T / x.shape[1] + 1
+    cubes: np.ndarray = base * base * base
+    return cubes
 
 
-def _checked(features: np.ndarray) -> np.ndarray:
+def _weighted_mmd(ours: np.ndarray, group: np.ndarray, theirs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Unbiased MMD^2 of two subsets [m, d]; ``group`` int [m], ascending, says whose weight each of ours
+    carries."""
+    m = len(theirs)
+    real = kernel(theirs, theirs)
+    constant = (real.sum() - np.trace(real)) / (m * (m - 1))
+    own = kernel(ours, ours)
+    np.fill_diagonal(own, 0.0)
+    starts = group_starts(group)
+    within = np.add.reduceat(np.add.reduceat(own, starts, axis=0), starts, axis=1)
+    across = np.add.reduceat(kernel(ours, theirs).mean(axis=1), starts)
+    counts = np.add.reduceat(np.ones(len(ours)), starts)
+    mine = weights[:, group[starts]]
+    total = mine @ counts
+    same = ((mine @ within) * mine).sum(axis=1) / (total**2 - mine**2 @ counts)
+    distance: np.ndarray = same + constant - 2 * (mine @ across) / total
+    return distance
+
+
+def group_of(n: int) -> np.ndarray:
+    """int [n]: the group of each of ``n`` samples, ascending; sizes differ by one at most."""
+    return np.arange(n) * min(GROUPS, n) // n
+
+
+def group_starts(group: np.ndarray) -> np.ndarray:
+    """Where each run of equal numbers in the ascending ``group`` begins."""
+    return np.flatnonzero(np.diff(group, prepend=-1))
+
+
+def draw_subsets(n: int, subsets: int, size: int, seed: int, stream: int) -> np.ndarray:
+    """int [subsets, size]: ascending indices below ``n``, none twice in a row of it."""
+    words = random_words(subsets * n, seed, stream).reshape(subsets, n)
+    return np.sort(np.argsort(words, axis=1, kind="stable")[:, :size], axis=1)
+
+
+def random_words(count: int, seed: int, stream: int) -> np.ndarray:
+    """uint64 [count], the same on every machine; ``stream`` tells apart draws with one seed."""
+    # Raw Philox words, not Generator methods: numpy promises that only the former never change.
+    return np.random.Philox(key=np.array([seed, _DOMAIN + stream], np.uint64)).random_raw(count)
+
+
+def checked(features: np.ndarray) -> np.ndarray:
+    """``features`` [n, d] as float64.
+
+    Raises:
+        BadInput: not such a set of at least two samples, or a value that is not finite.
+    """
     if features.ndim != 2 or len(features) < 2:
         raise BadInput(f"features must be [n, d] with n >= 2, not {list(features.shape)}.")
     values = features.astype(np.float64)
     if not np.isfinite(values).all():
         raise BadInput("features hold NaN or infinity: the images or the judge are broken.")
     return values
-
-
-def _group_sums(values: np.ndarray) -> _Sums:
-    """A remainder of fewer than ``GROUP`` samples is left out of the replicates (never of the figure)."""
-    groups, d = len(values) // GROUP, values.shape[1]
-    if groups < 2:
-        raise BadInput(f"a bootstrap needs at least {2 * GROUP} samples, not {len(values)}.")
-    parts = values[: groups * GROUP].reshape(groups, GROUP, d)
-    return _Sums(
-        parts.sum(axis=1),
-        np.einsum("gni,gnj->gij", parts, parts, optimize=True).reshape(groups, d * d),
-        GROUP,
-    )
-
-
-def _weighted(sums: _Sums, weights: np.ndarray) -> Moments:
-    """Moments of the samples with each group taken ``weights`` times."""
-    n, d = weights.sum() * sums.size, sums.first.shape[1]
-    mean = weights @ sums.first / n
-    second = (weights @ sums.second).reshape(d, d)
-    return Moments(mean, (second - n * np.outer(mean, mean)) / (n - 1))

@@ -5,6 +5,7 @@ The DVC stage ``judge`` that runs this is frozen: nothing trains a second judge 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -18,9 +19,7 @@ from ganlib.files import sha256_bytes, write_bytes
 from ganlib.progress import Report, silent
 
 
-def train_judge(
-    prepared: Path, out: Path, config: JudgeConfig, data_version: str, report: Report = silent
-) -> Path:
+def train_judge(prepared: Path, out: Path, config: JudgeConfig, data_version: str, report: Report = silent) -> Path:
     """Train on the train split for ``config.epochs`` and write ``out/judge-<sha256>.safetensors``.
 
     Returns:
@@ -47,19 +46,19 @@ def train_judge(
 def fit(train: Split, config: JudgeConfig, report: Report = silent) -> JudgeNet:
     """A trained net, not folded yet.
 
-    Nothing is selected: the judge is the last step of a one-cycle schedule (Smith and Topin 2018) whose learning rate
-    ends at zero, so neither validation nor test images have a say. Labels are not smoothed: smoothing draws each class
-    together in feature space, and what varies within a class is what the metrics are there to see.
+    Nothing is selected: the judge is the last step of a one-cycle schedule (Smith and Topin 2018) whose
+    learning rate ends at zero, so neither validation nor test images have a say. Labels are not smoothed:
+    smoothing draws each class together in feature space, and what varies within a class is what the metrics
+    are there to see.
     """
     torch.manual_seed(config.seed)
     images, labels = _tensors(train)
-    net = JudgeNet(folded=False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = JudgeNet(folded=False)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     per_epoch = len(images) // config.batch_size
     total = config.epochs * per_epoch
     optimizer = torch.optim.AdamW(net.parameters(), config.learning_rate, weight_decay=0.02, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=total, pct_start=0.15
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=total, pct_start=0.15)
     net.train()
     for step in range(total):
         place = step % per_epoch
@@ -78,9 +77,9 @@ def fit(train: Split, config: JudgeConfig, report: Report = silent) -> JudgeNet:
 
 
 def warp(images: Tensor) -> Tensor:
-    """Each image turned by up to 14 degrees, scaled by up to 12%, sheared by up to 0.2, shifted by up to two pixels.
+    """Each image turned by up to 14 degrees, scaled by up to 12%, sheared by up to 0.2, shifted by two pixels.
 
-    Takes and gives float32 [n, 1, 28, 28]; what comes in from outside is background (0). Uses torch's global generator.
+    Takes and gives float32 [n, 1, 28, 28]; what comes in from outside is background. Uses torch's generator.
     """
     count = len(images)
 
@@ -104,11 +103,8 @@ def warp(images: Tensor) -> Tensor:
 def measure(net: nn.Module, split: Split) -> float:
     """The share of ``split`` that ``net`` labels right."""
     images, labels = _tensors(split)
-    hits = sum(
-        int((net(part).argmax(1) == true).sum())
-        for part, true in zip(images.split(500), labels.split(500), strict=True)
-    )
-    return hits / len(labels)
+    parts = zip(torch.split(images, 500), torch.split(labels, 500), strict=True)
+    return sum(int((net(part).argmax(1) == true).sum()) for part, true in parts) / len(labels)
 
 
 def store(net: JudgeNet, out: Path, facts: dict[str, str]) -> Path:
@@ -116,12 +112,23 @@ def store(net: JudgeNet, out: Path, facts: dict[str, str]) -> Path:
     from safetensors.torch import save
 
     weights = {name: value.contiguous() for name, value in net.state_dict().items()}
-    data = save(weights, metadata={"architecture": str(ARCHITECTURE), **facts})
+    data = _canonical(save(weights, metadata={"architecture": str(ARCHITECTURE), **facts}))
     path = out / f"judge-{sha256_bytes(data)}.safetensors"
     write_bytes(path, data)
     for old in set(out.glob("judge-*.safetensors")) - {path}:
         old.unlink()
     return path
+
+
+def _canonical(data: bytes) -> bytes:
+    """The safetensors file ``data`` with its header's keys in order.
+
+    safetensors writes metadata in an order that changes from call to call, and so would the file's digest.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # the format wants the tensors aligned
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def _tensors(split: Split) -> tuple[Tensor, Tensor]:

@@ -179,8 +179,12 @@ def connect(project: Project, uri: str | None = None) -> Store:
     for name in ("mlflow", "alembic"):  # their news of table upgrades and samplers would tear our progress display
         logging.getLogger(name).setLevel(logging.WARNING)
 
+    given = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(chosen)  # model logging knows no explicit client
     mlflow.set_registry_uri(chosen)
+    if given is None:  # set_tracking_uri exports it, which would bind this process to the first store for ever
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)
     # The first client of a new database builds its tables, and two at once would trip over each other.
     with held(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180):
         try:

@@ -1,0 +1,94 @@
+"""Records with sensible values, and a store with real registered versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganlib.config import ExportConfig
+from ganlib.data.record import DataVersion
+from ganlib.evaluation.evaluate import Evaluation, Interval
+from ganlib.export.onnx import Certificate, export
+from ganlib.files import sha256_file
+from ganlib.project import Project, Source
+from ganlib.registry.versions import Registry, Version
+from ganlib.tracking.store import Store
+from tests.conftest import ROOT
+
+EVEN = (0.1,) * 10
+
+
+def evaluation(fid: float = 10.0, spread: float = 0.5, **changes: object) -> Evaluation:
+    """An evaluation with the FID ``fid`` +- ``spread``."""
+    floor = Interval(value=0.5, low=0.4, high=0.6)
+    base = Evaluation(
+        n=10_000,
+        seed=1,
+        judge_sha256="j" * 64,
+        data_version="d" * 32 + ".dir",
+        metric_version=1,
+        fid=Interval(value=fid, low=fid - spread, high=fid + spread),
+        kid=Interval(value=0.1, low=0.09, high=0.11),
+        floor_fid=floor,
+        floor_kid=floor,
+        digits=EVEN,
+        confidence=0.9,
+    )
+    return base.model_copy(update=changes)
+
+
+def certificate(difference: int = 0) -> Certificate:
+    """A parity certificate with the given largest difference."""
+    return Certificate(
+        opset=20, batches=(1, 2), max_pixel_difference=difference, differing_share=0.0, images_compared=3
+    )
+
+
+def data_version() -> DataVersion:
+    """A data version that only looks real."""
+    return DataVersion(
+        md5="d" * 32 + ".dir",
+        raw_md5="r" * 32 + ".dir",
+        commit="c" * 40,
+        dirty=False,
+        source="mnist",
+        source_sha256={"train-images-idx3-ubyte": "a" * 64},
+        counts={"train": 55_000, "validation": 5_000, "test": 10_000},
+    )
+
+
+def project(folder: Path) -> Project:
+    """A project folder with the committed params.yaml."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return Project(folder)
+
+
+def finished_run(store: Store, onnx: Path | None = None) -> str:
+    """A run that trained something, with its graph as an artifact."""
+    with store.start_run(
+        "train dcgan (test)",
+        family="dcgan",
+        params={"seed": 0},
+        tags={},
+        data=data_version(),
+        source=Source("c" * 40, dirty=False),
+        experiment="tests",
+    ) as run:
+        if onnx:
+            run.artifact(onnx, "onnx")
+    return run.id
+
+
+def registered(store: Store, onnx: Path, fid: float = 10.0, name: str = "mnist-generator", **changes: object) -> Version:
+    """A real version of a real graph."""
+    return Registry(store, name).register(
+        finished_run(store), onnx, evaluation=evaluation(fid, **changes), data=data_version()
+    )
+
+
+def graph(path: Path, seed: int = 0) -> str:
+    """Export a small generator to ``path``; its sha256."""
+    from tests.unit.export.nets import NOISE_DIM, trained_like
+
+    export(trained_like(seed), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
+    return sha256_file(path)

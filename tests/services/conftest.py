@@ -1,0 +1,84 @@
+"""Real servers on loopback, in folders of their own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_answer(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180) -> None:
+    """Poll ``url`` until it answers; fail with the log if the process ends or time runs out."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if requests.get(url, timeout=2).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.2)
+    pytest.fail(f"{url} did not answer:\n{log.read_text()}")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all its children."""
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    _, alive = psutil.wait_procs([*family, psutil.Process(process.pid)] if process.poll() is None else family, timeout=10)
+    for one in alive:
+        one.kill()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
+    """Start a command and wait until a URL answers; everything is ended after the session."""
+    started: list[subprocess.Popen[bytes]] = []
+    folder = tmp_path_factory.mktemp("servers")
+
+    def begin(command: list[str], url: str, cwd: Path, **environment: str) -> None:
+        log = folder / f"{len(started)}.log"
+        search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                command, cwd=cwd, env={**os.environ, **environment, "PATH": search}, stdout=stream, stderr=stream
+            )
+        started.append(process)
+        await_answer(url, process, log)
+
+    yield begin
+    for process in started:
+        end(process)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a real MLflow server with a SQLite database and proxied artifacts."""
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    url = f"http://127.0.0.1:{port}"
+    serve(
+        [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+            *("--artifacts-destination", str(folder / "artifacts")),
+        ],
+        f"{url}/health",
+        folder,
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+    )
+    return url

@@ -1,0 +1,144 @@
+"""The command line as a user meets it: a process, its output and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+GANLIB = [sys.executable, "-m", "ganlib"]
+
+
+def ganlib(
+    *arguments: object, cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GANLIB, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project folder with the committed params.yaml, no data and an empty registry of its own."""
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return tmp_path
+
+
+@pytest.fixture
+def dead_server() -> str:
+    """A loopback URL where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
+    """Assert that the command failed as a user expects, and return its line."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_help_is_quick_and_names_every_verb() -> None:
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = ganlib("--help")
+        times.append(time.monotonic() - start)
+    assert done.returncode == 0
+    for verb in ("data", "judge", "train", "evaluate", "register", "promote", "retrain", "generate", "verify", "registry"):
+        assert verb in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from ganlib.cli import app; "
+        "print([m for m in ('torch','mlflow','prefect','onnxruntime','onnx','numpy','scipy','dvc') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_families_lists_the_zoo_as_json() -> None:
+    rows = json.loads(ganlib("families", "--json").stdout)
+    assert {"dcgan", "vae"} <= {row["family"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "dcgna"], "Did you mean 'dcgan'"),
+        (["train", "dcgan", "--budget", "dmo"], "Did you mean 'demo'"),
+        (["train", "dcgan", "--set", "train.seeed=1"], "Did you mean 'seed'"),
+        (["train", "dcgan", "--set", "families.dcgan.chanels=1"], "Did you mean 'channels'"),
+        (["retrain", "--families", "dcgan,vea"], "Did you mean 'vae'"),
+        (["generate", "--count", "0", "--out", "images"], "count"),
+        (["generate", "--count", "-1", "--out", "images"], "count"),
+        (["generate", "--model", "models:/nothing@champion", "--out", "images"], "nothing"),
+        (["generate", "--model", "nothing.onnx", "--out", "images"], "no such file"),
+        (["registry", "show", "99"], "99"),
+        (["registry", "download", "models:/mnist-generator@champion", "--out", "m.onnx"], "champion"),
+        (["promote", "99"], "99"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two_and_changes_nothing(
+    project: Path, arguments: list[str], message: str
+) -> None:
+    assert message in refused(ganlib(*arguments, cwd=project))
+    assert not (project / "images").exists()
+    assert not (project / "m.onnx").exists()
+
+
+def test_no_project_is_said_plainly(tmp_path: Path) -> None:
+    assert "no params.yaml" in refused(ganlib("registry", "list", cwd=tmp_path))
+
+
+def test_training_without_data_says_what_to_run(project: Path) -> None:
+    assert "ganlib data version" in refused(ganlib("train", "vae", cwd=project))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["registry", "list"],
+        ["promote", "1"],
+        ["generate", "--out", "images"],
+        ["registry", "download", "models:/mnist-generator@champion", "--out", "m.onnx"],
+    ],
+)
+def test_a_registry_that_cannot_be_reached_is_a_temporary_failure_never_an_empty_one(
+    project: Path, dead_server: str, arguments: list[str]
+) -> None:
+    start = time.monotonic()
+    line = refused(ganlib(*arguments, cwd=project, MLFLOW_TRACKING_URI=dead_server), code=75)
+    assert dead_server in line
+    assert time.monotonic() - start < 30  # 10 s for the refusal, the rest for interpreter and imports on a busy machine
+    assert not (project / "images").exists()
+
+
+def test_json_errors_are_events(project: Path) -> None:
+    event = json.loads(ganlib("train", "dcgna", "--json", cwd=project).stderr)
+    assert event["event"] == "error"
+    assert "dcgan" in event["message"]
+
+
+def test_an_onnx_file_that_is_not_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"not a graph")
+    assert "bad.onnx" in refused(ganlib("generate", "--model", "bad.onnx", "--out", "images", cwd=tmp_path))
+    assert not (tmp_path / "images").exists()

@@ -1,0 +1,110 @@
+"""The gate as a truth table."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganlib.config import GateConfig
+from ganlib.evaluation.evaluate import Evaluation, Interval
+from ganlib.export.contract import Contract, TensorType
+from ganlib.registry.gate import Decision, decide
+from ganlib.registry.versions import Version
+from tests.factories import EVEN, certificate, evaluation
+
+NOISE = Contract(inputs={"noise": TensorType(dtype="float32", dims=(None, 8))})
+LABELLED = Contract(inputs={**NOISE.inputs, "label": TensorType(dtype="int64", dims=(None,))})
+
+
+def version(number: int, found: Evaluation | None, difference: int = 0, contract: Contract | None = NOISE) -> Version:
+    return Version(
+        name="m",
+        version=number,
+        aliases=(),
+        family="dcgan",
+        fid=found.fid.value if found else None,
+        sha256="0" * 64,
+        run_id="run",
+        data_version="d",
+        created="2026-01-01T00:00:00+00:00",
+        evaluation=found,
+        certificate=certificate(difference),
+        contract=contract,
+    )
+
+
+def failed(decision: Decision) -> set[str]:
+    return {check.name for check in decision.checks if not check.passed}
+
+
+def gate(challenger: Version, champion: Version | None) -> Decision:
+    return decide(challenger, champion, GateConfig())
+
+
+def test_the_first_sound_version_is_promoted() -> None:
+    assert gate(version(1, evaluation()), None).promoted
+
+
+def test_a_clearly_better_version_is_promoted() -> None:
+    assert gate(version(2, evaluation(5)), version(1, evaluation(10))).promoted
+
+
+@pytest.mark.parametrize("fid", [10.0, 9.6, 9.01, 11.0])
+def test_overlapping_intervals_are_no_evidence(fid: float) -> None:
+    assert failed(gate(version(2, evaluation(fid)), version(1, evaluation(10)))) == {"better"}
+
+
+def test_the_bounds_decide_and_not_the_figures() -> None:
+    assert gate(version(2, evaluation(8.9)), version(1, evaluation(10))).promoted  # 9.4 < 9.5
+    assert not gate(version(2, evaluation(9.0)), version(1, evaluation(10))).promoted  # 9.5 == 9.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data_version": "other"}, {"judge_sha256": "other"}, {"metric_version": 2}, {"n": 5000}, {"seed": 2}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_figures_of_another_measure_are_not_comparable(changes: dict[str, object]) -> None:
+    decision = gate(version(2, evaluation(5, **changes)), version(1, evaluation(10)))
+    assert failed(decision) == {"comparable"}
+    assert "not comparable" in decision.summary()
+    assert "re-evaluate" in decision.summary()
+    assert next(iter(changes)) in decision.summary()
+
+
+def test_a_champion_that_a_person_registered_without_evidence_is_not_comparable() -> None:
+    assert "comparable" in failed(gate(version(2, evaluation(5)), version(1, None)))
+
+
+def test_broken_parity_cannot_be_bought_off_by_a_good_mean() -> None:
+    assert failed(gate(version(2, evaluation(1), difference=2), version(1, evaluation(10)))) == {"parity"}
+    assert gate(version(2, evaluation(1), difference=1), version(1, evaluation(10))).promoted
+
+
+def test_collapse_cannot_be_bought_off_by_a_good_mean() -> None:
+    leaning = (0.31, *(0.69 / 9,) * 9)
+    assert failed(gate(version(2, evaluation(1, digits=leaning)), None)) == {"mode collapse"}
+    assert gate(version(2, evaluation(1, digits=EVEN)), None).promoted
+
+
+def test_a_version_that_would_break_consumers_is_refused() -> None:
+    assert failed(gate(version(2, evaluation(5), contract=NOISE), version(1, evaluation(10), contract=LABELLED))) == {
+        "contract"
+    }
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_figure_that_is_not_a_number_is_refused_even_with_no_champion(value: float) -> None:
+    broken = evaluation().model_copy(update={"fid": Interval.model_construct(value=value, low=value, high=value)})
+    assert "evidence" in failed(gate(version(1, broken), None))
+
+
+def test_a_version_without_evidence_is_refused_even_with_no_champion() -> None:
+    assert "evidence" in failed(gate(version(1, None), None))
+
+
+def test_the_report_names_every_check() -> None:
+    decision = gate(version(2, evaluation(12), difference=3), version(1, evaluation(10)))
+    for check in decision.checks:
+        assert check.name in decision.markdown()
+        assert check.detail in decision.summary()
+    assert Decision.model_validate_json(decision.model_dump_json()) == decision

@@ -1,0 +1,156 @@
+"""The registry on a real MLflow store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganlib.errors import BadInput, Corrupt, GanlibError, Unavailable
+from ganlib.files import sha256_file
+from ganlib.generation.session import OnnxModel
+from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
+from ganlib.tracking.store import Absent, Store
+from tests.factories import data_version, evaluation, finished_run, registered
+
+
+def test_a_version_keeps_its_evidence_and_its_bytes(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+    made = registered(store, graphs[0], fid=12.0)
+    registry = Registry(store, made.name)
+    found = registry.resolve("1")
+    assert found == made
+    assert (found.version, found.family, found.fid, found.aliases) == (1, "dcgan", 12.0, (CHALLENGER,))
+    assert found.evaluation == evaluation(12.0)
+    assert found.certificate is not None
+    out = registry.download(found, tmp_path / "m.onnx")
+    assert sha256_file(out) == found.sha256 == sha256_file(graphs[0])
+
+
+def test_a_model_loaded_by_pyfunc_gives_the_bytes_that_bare_onnxruntime_gives(store: Store, graphs: list[Path]) -> None:
+    import mlflow.pyfunc
+
+    made = registered(store, graphs[0])
+    bare = OnnxModel(graphs[0])
+    noise = np.random.default_rng(0).standard_normal((64, bare.noise_dim), dtype=np.float32)
+    loaded = mlflow.pyfunc.load_model(made.uri)
+    got = loaded.predict({"noise": noise})["image"]
+    assert got.dtype == np.uint8
+    expected = bare._session.run(["image"], {"noise": noise})[0]
+    assert np.array_equal(got, expected)
+    assert loaded.metadata.signature.inputs.input_names() == ["noise"]
+
+
+def test_versions_are_listed_newest_first_with_their_aliases(store: Store, graphs: list[Path]) -> None:
+    registry = Registry(store, "mnist-generator")
+    assert registry.versions() == []
+    for path in graphs[:2]:
+        registered(store, path)
+    registry.set_alias(CHAMPION, 1)
+    assert [(v.version, v.aliases) for v in registry.versions()] == [(2, (CHALLENGER,)), (1, (CHAMPION,))]
+
+
+@pytest.mark.parametrize("reference", ["2", "champion", "models:/mnist-generator@champion", "models:/mnist-generator/2"])
+def test_every_way_to_name_a_version_finds_it(store: Store, graphs: list[Path], reference: str) -> None:
+    for path in graphs[:2]:
+        registered(store, path)
+    Registry(store, "mnist-generator").set_alias(CHAMPION, 2)
+    assert Registry(store, "mnist-generator").resolve(reference).version == 2
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["", "../x", "models:/", "models:/a/b/c", "models:/mnist-generator@", "models:/../x@y", "9x", "models:/x/latest", "a b"],
+)
+def test_a_malformed_reference_is_refused(store: Store, reference: str) -> None:
+    with pytest.raises(BadInput, match="is no version"):
+        Registry(store, "mnist-generator").resolve(reference)
+
+
+@pytest.mark.parametrize("reference", ["7", "champion", "models:/nothing@champion", "models:/nothing/1"])
+def test_what_does_not_exist_is_said_to_be_absent(store: Store, reference: str) -> None:
+    with pytest.raises(Absent):
+        Registry(store, "mnist-generator").resolve(reference)
+
+
+def test_no_champion_is_none_only_if_mlflow_said_so(store: Store, graphs: list[Path]) -> None:
+    registry = Registry(store, "mnist-generator")
+    assert registry.alias(CHAMPION) is None
+    registered(store, graphs[0])
+    assert registry.alias(CHAMPION) is None
+    (store.project.root / "mlflow.db").rename(store.project.root / "gone.db")
+    (store.project.root / "mlflow.db").write_bytes(b"this is no database" * 100)
+    from mlflow.store.db import utils  # drop pooled connections to the old file
+
+    assert utils is not None
+    store.client._get_registry_client().store.engine.dispose()
+    with pytest.raises(Unavailable):
+        registry.alias(CHAMPION)
+
+
+def test_an_alias_of_a_deleted_version_is_corruption_and_not_no_champion(store: Store, graphs: list[Path]) -> None:
+    import sqlite3
+
+    registered(store, graphs[0])
+    registry = Registry(store, "mnist-generator")
+    registry.set_alias(CHAMPION, 1)
+    with sqlite3.connect(store.project.root / "mlflow.db") as database:  # what older servers left behind
+        database.execute("UPDATE registered_model_aliases SET version = 9 WHERE alias = 'champion'")
+    with pytest.raises(GanlibError, match="corrupt"):
+        registry.alias(CHAMPION)
+
+
+def test_one_flipped_byte_in_the_stored_graph_is_refused(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+    made = registered(store, graphs[0])
+    (stored,) = (store.project.root / "mlruns").rglob("model.onnx")
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    with pytest.raises(Corrupt) as caught:
+        Registry(store, made.name).download(made, tmp_path / "m.onnx")
+    assert caught.value.expected == made.sha256
+    assert caught.value.actual == sha256_file(stored)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_stored_graph_that_is_gone_is_said_so(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+    import shutil
+
+    made = registered(store, graphs[0])
+    (stored,) = (store.project.root / "mlruns").rglob("model.onnx")
+    shutil.rmtree(stored.parent)
+    with pytest.raises(GanlibError):
+        Registry(store, made.name).download(made, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_version_that_a_person_made_by_hand_is_listed_and_not_loaded(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+    made = registered(store, graphs[0])
+    store.client.create_model_version(made.name, "models:/nothing")
+    registry = Registry(store, made.name)
+    by_hand = registry.resolve("2")
+    assert (by_hand.sha256, by_hand.evaluation) == (None, None)
+    with pytest.raises(BadInput, match="not registered by ganlib"):
+        registry.download(by_hand, tmp_path / "m.onnx")
+
+
+def test_a_graph_without_a_certificate_is_not_registered(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(graphs[0])
+    kept = [entry for entry in model.metadata_props if entry.key != "parity"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    bare = tmp_path / "bare.onnx"
+    onnx.save(model, bare)
+    run_id = finished_run(store)
+    with pytest.raises(BadInput, match="parity certificate"):
+        Registry(store, "m").register(run_id, bare, evaluation=evaluation(), data=data_version())
+    assert Registry(store, "m").versions() == []
+
+
+def test_the_list_is_json_of_objects(store: Store, graphs: list[Path]) -> None:
+    made = registered(store, graphs[0])
+    row = json.loads(made.model_dump_json())
+    assert {"version", "family", "aliases", "fid", "sha256"} <= row.keys()

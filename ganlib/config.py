@@ -53,11 +53,17 @@ class TrainConfig(Frozen):
     checkpoint_seconds: float = Field(60, gt=0)
 
 
-class Budget(Frozen):
+class Limits(Frozen):
     """A limit on training: whichever comes first."""
 
     steps: PositiveInt
     seconds: float = Field(gt=0, description="of training alone: no data, evaluation or export")
+
+
+class Budget(Limits):
+    """Limits by name, with exceptions for families that need less or more."""
+
+    families: dict[str, Limits] = Field({}, description="limits of single families")
 
 
 class EvaluateConfig(Frozen):
@@ -123,12 +129,25 @@ class Params(Frozen):
     generate: GenerateConfig = GenerateConfig()
     services: ServicesConfig = ServicesConfig()
 
-    def budget(self, name: str | None = None) -> Budget:
-        """The row of ``budgets`` called ``name`` (default: ``train.budget``)."""
+    def limits(self, family: str, budget: str | None = None) -> Limits:
+        """How long ``family`` trains under ``budget`` (default: ``train.budget``).
+
+        Raises:
+            BadInput: there is no such row of ``budgets``.
+        """
+        chosen = self.budgets[self.require_budget(budget)]
+        return chosen.families.get(family, chosen)
+
+    def require_budget(self, name: str | None = None) -> str:
+        """``name``, or ``train.budget``, if it is a row of ``budgets``.
+
+        Raises:
+            BadInput: it is not; the nearest name is offered.
+        """
         chosen = name or self.train.budget
         if chosen not in self.budgets:
             raise unknown("budget", chosen, self.budgets)
-        return self.budgets[chosen]
+        return chosen
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -25,9 +25,7 @@ class BadInput(GanlibError):
 class Corrupt(BadInput):
     """Bytes are not what their checksum says."""
 
-    def __init__(
-        self, what: object, *, expected: str, actual: str, hint: str = "", algorithm: str = "sha256"
-    ) -> None:
+    def __init__(self, what: object, *, expected: str, actual: str, hint: str = "", algorithm: str = "sha256") -> None:
         """``what`` names the file; ``expected`` and ``actual`` are lower-case hex digests by ``algorithm``."""
         end = f" {hint}" if hint else ""
         super().__init__(f"{what} is damaged: expected {algorithm} {expected}, found {actual}.{end}")

@@ -36,7 +36,9 @@ class Lines(AbstractContextManager["Lines"]):
         self._stream, self._json, self._every = stream or sys.stderr, as_json, every
         self._last: dict[str, float] = {}
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Nothing to close."""
 
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
@@ -59,7 +61,14 @@ class Bars(AbstractContextManager["Bars"]):
     def __init__(self) -> None:
         """Nothing is drawn before the first report."""
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn(),
@@ -72,7 +81,9 @@ class Bars(AbstractContextManager["Bars"]):
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Leave the finished bars on the screen."""
         self._bars.stop()
 

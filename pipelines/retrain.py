@@ -32,8 +32,7 @@ def retrain(
     root, changes = str(projects.find().root), overrides or []
     project, params = tasks.opened(root, changes)
     chosen = zoo.require_all(families or params.train.families)
-    limits = budget or params.train.budget
-    params.budget(limits)
+    limits = params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
     futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]

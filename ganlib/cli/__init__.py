@@ -50,7 +50,7 @@ def train(
 
     zoo.require(family)
     project, params = open_project(overrides)
-    params.budget(budget)
+    params.require_budget(budget)
     from ganlib.jobs import child
 
     child.watch_lifeline()
@@ -138,7 +138,7 @@ def retrain(
     from ganlib.families import require_all
 
     chosen = require_all([name.strip() for name in families.split(",")] if families else params.train.families)
-    params.budget(budget)
+    params.require_budget(budget)
     if not library:
         start("retrain", families=",".join(chosen), budget=budget, overrides=overrides, as_json=as_json)
     from ganlib.jobs.retrain import retrain as job

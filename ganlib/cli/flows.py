@@ -7,7 +7,9 @@ import sys
 from typing import NoReturn
 
 
-def start(flow: str, *, families: str | None, budget: str | None, overrides: list[str] | None, as_json: bool) -> NoReturn:
+def start(
+    flow: str, *, families: str | None, budget: str | None, overrides: list[str] | None, as_json: bool
+) -> NoReturn:
     """Replace this process by the flow, so that signals, output and exit code are the flow's own."""
     words = [sys.executable, "-m", f"pipelines.{flow}"]
     words += [f"--{name}={value}" for name, value in (("families", families), ("budget", budget)) if value]

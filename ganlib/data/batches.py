@@ -16,7 +16,9 @@ from ganlib.errors import BadInput
 class DeviceBatches:
     """Random access by step to a shuffled, endless stream of batches."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, device: torch.device
+    ) -> None:
         """``images`` are uint8 [n, 28, 28], ``labels`` uint8 [n].
 
         Raises:

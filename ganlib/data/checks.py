@@ -27,9 +27,7 @@ def _balance(name: str, labels: np.ndarray) -> None:
     counts = np.bincount(labels, minlength=10)
     absent = np.flatnonzero(counts == 0)
     if len(absent):
-        raise BadInput(
-            f"{name} split: no image of digit {', '.join(map(str, absent))} among {len(labels):,}."
-        )
+        raise BadInput(f"{name} split: no image of digit {', '.join(map(str, absent))} among {len(labels):,}.")
     shares = counts / len(labels)
     for digit, share in enumerate(shares):
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:

@@ -131,9 +131,7 @@ def _acquire(lock: int, path: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"another `ganlib data` command holds {path}; try again when it is done."
-                ) from None
+                raise Unavailable(f"another `ganlib data` command holds {path}; try again when it is done.") from None
             time.sleep(0.1)
         else:
             return

@@ -15,7 +15,14 @@ from ganlib.files import require_space, require_writable, sha256_file, write_byt
 from ganlib.progress import Report, silent
 
 
-def fetch(root: Path, raw: Path, downloads: Path, config: DataConfig, report: Report = silent) -> None:
+def fetch(
+    root: Path,
+    raw: Path,
+    downloads: Path,
+    config: DataConfig,
+    report: Report = silent,
+    sources: Sequence[tuple[str, Source]] = SOURCES,
+) -> None:
     """Fill ``raw`` with the files of ``data.source``; MNIST's files that are there and whole are kept.
 
     Args:
@@ -24,6 +31,7 @@ def fetch(root: Path, raw: Path, downloads: Path, config: DataConfig, report: Re
         downloads: where interrupted downloads wait to be resumed.
         config: ``data`` of params.yaml.
         report: told of progress, and of the reason why a source is skipped.
+        sources: where MNIST is asked for, in this order.
 
     Raises:
         Unavailable: no source gave MNIST.
@@ -32,7 +40,7 @@ def fetch(root: Path, raw: Path, downloads: Path, config: DataConfig, report: Re
     require_writable(raw)
     if config.source == "mnist":
         names: Collection[str] = mnist.SHA256
-        _mnist(raw, downloads, report)
+        _mnist(raw, downloads, report, sources)
     else:
         files = user_files(root, config, report)
         names = files
@@ -67,9 +75,7 @@ def require_recorded(where: Path, config: DataConfig) -> None:
         )
 
 
-def _mnist(
-    raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[str, Source]] = SOURCES
-) -> None:
+def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[str, Source]] = SOURCES) -> None:
     missing = [name for name, sha256 in mnist.SHA256.items() if not _whole(raw / name, sha256)]
     reasons = []
     for title, source in sources:

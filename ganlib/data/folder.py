@@ -76,9 +76,7 @@ def _idx_files(folder: Path) -> Iterator[Path]:
             raise BadInput(f"{folder} holds both {name} and {name}.gz: remove one.")
         yield from there
     for pair in _PAIRS:
-        missing = [
-            name for name in pair if not any((folder / f"{name}{ending}").exists() for ending in ("", ".gz"))
-        ]
+        missing = [name for name in pair if not any((folder / f"{name}{ending}").exists() for ending in ("", ".gz"))]
         if len(missing) == 1 or (missing and pair == _PAIRS[0]):
             raise BadInput(f"{folder} lacks {missing[0]}. Wanted: {_WANTED}.")
 
@@ -87,9 +85,7 @@ def _digit_files(folder: Path, digit: int) -> list[Path]:
     inside = folder / str(digit)
     if not inside.is_dir():
         raise BadInput(f"{folder} has no folder {digit!r}. Wanted: {_WANTED}.")
-    files = sorted(
-        (path for path in inside.iterdir() if not path.name.startswith(".")), key=lambda path: path.name
-    )
+    files = sorted((path for path in inside.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
     for path in files:
         if path.suffix.lower() != ".png" or not path.is_file():
             raise BadInput(f"{path} is not a PNG file.")

@@ -95,9 +95,7 @@ def gunzip(data: bytes, name: str) -> bytes:
     except zlib.error as error:
         raise BadInput(f"{name}: damaged gzip stream of {len(data):,} bytes ({error}).") from error
     if stream.unconsumed_tail:
-        raise _refusal(
-            name, len(data) - len(stream.unconsumed_tail), f"more than {_LARGEST:,} bytes when decompressed"
-        )
+        raise _refusal(name, len(data) - len(stream.unconsumed_tail), f"more than {_LARGEST:,} bytes when decompressed")
     if not stream.eof:
         raise _refusal(name, len(data), "the gzip stream is truncated")
     if stream.unused_data:

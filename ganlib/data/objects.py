@@ -22,9 +22,7 @@ def md5_file(path: Path) -> str:
 
 def tree(folder: Path) -> dict[str, str]:
     """Relative name -> MD5 of every file in ``folder``; empty if there is no such folder."""
-    return {
-        path.relative_to(folder).as_posix(): md5_file(path) for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): md5_file(path) for path in folder.rglob("*") if path.is_file()}
 
 
 def tree_md5(files: Mapping[str, str]) -> str:

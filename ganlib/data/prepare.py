@@ -44,9 +44,7 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
         raw={name: sha256_bytes(data) for name, data in sorted(files.items())},
         files=dict(sorted(digests.items())),
         counts={name: len(part.labels) for name, part in splits.items()},
-        classes={
-            name: tuple(np.bincount(part.labels, minlength=10).tolist()) for name, part in splits.items()
-        },
+        classes={name: tuple(np.bincount(part.labels, minlength=10).tolist()) for name, part in splits.items()},
         pixels={name: _pixels(part.images) for name, part in splits.items()},
         seed=config.seed,
         validation_one_in=config.validation_one_in,
@@ -67,11 +65,7 @@ def read_raw(raw: Path, config: DataConfig) -> dict[str, bytes]:
     if config.source != "mnist":
         wanted = [name for name in wanted if (raw / name).exists() or not name.startswith("t10k")]
     files = {name: idx.read(raw / name) for name in wanted}
-    return (
-        {name: mnist.verified(name, data) for name, data in files.items()}
-        if config.source == "mnist"
-        else files
-    )
+    return {name: mnist.verified(name, data) for name, data in files.items()} if config.source == "mnist" else files
 
 
 def split(files: Mapping[str, bytes], config: DataConfig) -> dict[SplitName, Split]:

@@ -28,6 +28,14 @@ class Damage(NamedTuple):
     actual: str | None
     algorithm: str = "md5"
 
+    def facts(self) -> dict[str, str]:
+        """For a progress report."""
+        return {
+            "file": str(self.path),
+            "expected": self.expected or "no file",
+            "found": self.actual or "no file",
+        }
+
     def error(self, project: Project) -> BadInput:
         """In the user's words."""
         name = self.path.relative_to(project.root) if self.path.is_relative_to(project.root) else self.path

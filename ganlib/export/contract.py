@@ -135,9 +135,7 @@ def parse(data: bytes, name: str) -> Any:
     except DecodeError:
         model = None
     if model is None or not model.graph.node or not model.graph.output:
-        raise BadInput(
-            f"{name} is not an ONNX model or is damaged ({len(data):,} bytes, sha256 {sha256_bytes(data)})."
-        )
+        raise BadInput(f"{name} is not an ONNX model or is damaged ({len(data):,} bytes, sha256 {sha256_bytes(data)}).")
     return model
 
 
@@ -156,11 +154,7 @@ def weights_sha256(model: Any) -> str:
 def _content(tensor: Any) -> bytes:
     from onnx import numpy_helper
 
-    return (
-        bytes(tensor.raw_data)
-        if tensor.HasField("raw_data")
-        else bytes(numpy_helper.to_array(tensor).tobytes())
-    )
+    return bytes(tensor.raw_data) if tensor.HasField("raw_data") else bytes(numpy_helper.to_array(tensor).tobytes())
 
 
 def _check_weights(model: Any, metadata: dict[str, str], name: str) -> None:
@@ -169,9 +163,7 @@ def _check_weights(model: Any, metadata: dict[str, str], name: str) -> None:
         return
     actual = weights_sha256(model)
     if actual != expected:
-        raise Corrupt(
-            f"the weights in {name}", expected=expected, actual=actual, hint="Download or export it again."
-        )
+        raise Corrupt(f"the weights in {name}", expected=expected, actual=actual, hint="Download or export it again.")
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
@@ -201,15 +193,11 @@ def _refuse_foreign_parts(model: Any, name: str) -> None:
     from onnx import TensorProto
 
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
-        raise BadInput(
-            f"{name} keeps its weights in another file; the contract asks for one self-contained file."
-        )
+        raise BadInput(f"{name} keeps its weights in another file; the contract asks for one self-contained file.")
     foreign = {entry.domain for entry in model.opset_import} | {node.domain for node in _nodes(model.graph)}
     foreign |= {function.domain or function.name for function in model.functions}
     if foreign - set(_DOMAINS):
-        raise BadInput(
-            f"{name} needs operators that are not ONNX's own: {', '.join(sorted(foreign - set(_DOMAINS)))}."
-        )
+        raise BadInput(f"{name} needs operators that are not ONNX's own: {', '.join(sorted(foreign - set(_DOMAINS)))}.")
     drawn = {node.op_type for node in _nodes(model.graph)} & _RANDOM
     if drawn:
         raise BadInput(
@@ -220,9 +208,7 @@ def _refuse_foreign_parts(model: Any, name: str) -> None:
 def _version(metadata: dict[str, str], name: str) -> int:
     text = metadata.get(VERSION_KEY, str(VERSION))
     if text != str(VERSION):
-        raise BadInput(
-            f"{name} keeps contract version {text}; this ganlib knows version {VERSION}. Update ganlib."
-        )
+        raise BadInput(f"{name} keeps contract version {text}; this ganlib knows version {VERSION}. Update ganlib.")
     return VERSION
 
 
@@ -236,9 +222,7 @@ def _type(value: Any) -> TensorType:
     except KeyError:
         dtype = "unknown"
     sizes = [size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim]
-    return TensorType(
-        dtype=dtype, dims=tuple(None if not at and size < 0 else size for at, size in enumerate(sizes))
-    )
+    return TensorType(dtype=dtype, dims=tuple(None if not at and size < 0 else size for at, size in enumerate(sizes)))
 
 
 def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
@@ -248,20 +232,12 @@ def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
         raise BadInput(f"{name} has no input `noise`, so all its images would be the same.")
     for key, found in inputs.items():
         if key not in _INPUTS:
-            raise BadInput(
-                f"{name} asks for an input {key!r} that the contract does not know: {', '.join(_INPUTS)}."
-            )
+            raise BadInput(f"{name} asks for an input {key!r} that the contract does not know: {', '.join(_INPUTS)}.")
         dtype, rank = _INPUTS[key]
         if found.dims[:1] != (None,):
             raise BadInput(f"{name}: input {key!r} is {found}: the batch must be free.")
-        if (
-            found.dtype != dtype
-            or len(found.dims) != rank
-            or any(size is None or size < 1 for size in found.dims[1:])
-        ):
-            raise BadInput(
-                f"{name}: input {key!r} is {found}, the contract says {dtype} of rank {rank}, batch first."
-            )
+        if found.dtype != dtype or len(found.dims) != rank or any(size is None or size < 1 for size in found.dims[1:]):
+            raise BadInput(f"{name}: input {key!r} is {found}, the contract says {dtype} of rank {rank}, batch first.")
     return inputs
 
 

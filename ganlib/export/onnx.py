@@ -111,9 +111,7 @@ def _check_net(sampler: Sampler, noise_dim: int) -> None:
             f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 [2, 1, 28, 28]."
         )
     if not torch.isfinite(images).all():
-        raise ExportError(
-            "the net's images are not finite: training has diverged, export an earlier checkpoint."
-        )
+        raise ExportError("the net's images are not finite: training has diverged, export an earlier checkpoint.")
 
 
 def _trace(sampler: Sampler, noise_dim: int, opset: int) -> Any:
@@ -144,9 +142,7 @@ def _trace(sampler: Sampler, noise_dim: int, opset: int) -> Any:
             raise ExportError(f"torch cannot export the net: {first_line(cause)}") from error
         made = sorted(entry.name for entry in Path(folder).iterdir())
         if made != [file.name]:
-            raise ExportError(
-                f"the exporter made {', '.join(made)} where one self-contained file was asked for."
-            )
+            raise ExportError(f"the exporter made {', '.join(made)} where one self-contained file was asked for.")
         model = contract.parse(file.read_bytes(), "the exported graph")
     _forget_source(model)
     try:
@@ -181,9 +177,7 @@ def _certify(sampler: Sampler, model: Any, noise_dim: int, config: ExportConfig)
         varied = varied or bool((actual != first).any())
     images = sum(config.parity_batches)
     if images > 1 and not varied:
-        raise ExportError(
-            f"all of {images:,} images are equal whatever the noise: the generator has collapsed."
-        )
+        raise ExportError(f"all of {images:,} images are equal whatever the noise: the generator has collapsed.")
     return Certificate(
         opset=config.opset,
         batches=config.parity_batches,
@@ -208,9 +202,7 @@ def _run(session: Any, noise: NDArray[np.float32]) -> NDArray[np.uint8]:
     try:
         images: NDArray[np.uint8] = session.run(["image"], {"noise": noise})[0]
     except Exception as error:  # onnxruntime's exceptions have no common base but this one
-        raise ExportError(
-            f"the exported graph fails on a batch of {len(noise)}: {first_line(error)}"
-        ) from error
+        raise ExportError(f"the exported graph fails on a batch of {len(noise)}: {first_line(error)}") from error
     if images.shape != (len(noise), 1, 28, 28):
         raise ExportError(f"the exported graph gives {list(images.shape)} for a batch of {len(noise)}.")
     return images
@@ -223,9 +215,7 @@ def _keeps_contract(data: bytes, noise_dim: int) -> None:
         raise ExportError(str(error)) from error
     if set(found.inputs) != {"noise"} or found.noise_dim != noise_dim:
         inputs = ", ".join(f"{name} {kind}" for name, kind in found.inputs.items())
-        raise ExportError(
-            f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}] alone."
-        )
+        raise ExportError(f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}] alone.")
 
 
 def _noise(batch: int, noise_dim: int) -> NDArray[np.float32]:

@@ -25,9 +25,7 @@ def open_session(data: bytes, name: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = (
-        4  # failures reach the user as our exceptions, not as lines on standard error
-    )
+    options.log_severity_level = 4  # failures reach the user as our exceptions, not as lines on standard error
     try:
         session = onnxruntime.InferenceSession(data, options, providers=[PROVIDER])
     except Exception as error:  # onnxruntime's exceptions have no common base but this one

@@ -15,11 +15,13 @@ from ganlib.objectives import losses
 class DcganOptions(AdversarialOptions):
     """Defaults that measured best (docs/families/dcgan.md)."""
 
-    generator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
-    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=5e-4)
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
+    batch_size: int = 32
+    latent_dim: int = 32
     channels: int = 32
     normalise: bool = Field(False, description="BatchNorm in the discriminator, as in the paper")
-    r1_gamma: float = 0.1
+    r1_gamma: float = 0.05
 
 
 class Dcgan(Adversarial):

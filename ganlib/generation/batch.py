@@ -105,9 +105,7 @@ def _earlier(out: Path, job: Job) -> Manifest | None:
         raise BadInput(f"{out} is a file; the images need a folder.")
     manifest = manifests.read(out)
     if manifest is None:
-        others = (
-            [entry.name for entry in out.iterdir() if not _is_scratch(entry.name)] if out.exists() else []
-        )
+        others = [entry.name for entry in out.iterdir() if not _is_scratch(entry.name)] if out.exists() else []
         if others:
             raise BadInput(
                 f"{out} is not empty ({', '.join(sorted(others)[:3])}{', ...' if len(others) > 3 else ''}) "
@@ -143,9 +141,7 @@ def _require_room(out: Path, job: Job) -> int:
     require_space(out, needed)
     files = todo + 2 * -(-todo // job.shard_size)
     if disk.f_files and disk.f_favail < files:
-        raise BadInput(
-            f"no room at {out}: {files:,} files needed, the file system can hold {disk.f_favail:,} more."
-        )
+        raise BadInput(f"no room at {out}: {files:,} files needed, the file system can hold {disk.f_favail:,} more.")
     return needed
 
 
@@ -162,9 +158,7 @@ def _missing(out: Path, job: Job, report: Report) -> list[int]:
     return missing
 
 
-def _begin(
-    out: Path, job: Job, model: OnnxModel, origin: Mapping[str, Any], earlier: Manifest | None
-) -> Manifest:
+def _begin(out: Path, job: Job, model: OnnxModel, origin: Mapping[str, Any], earlier: Manifest | None) -> Manifest:
     """The manifest of a job under way, on disk.
 
     Raises:
@@ -172,13 +166,9 @@ def _begin(
     """
     versions = manifests.versions()
     if earlier:
+        changed = [f"{name} {earlier.versions.get(name)}, now {version}" for name, version in versions.items()]
         changed = [
-            f"{name} {earlier.versions.get(name)}, now {version}" for name, version in versions.items()
-        ]
-        changed = [
-            text
-            for name, text in zip(versions, changed, strict=True)
-            if versions[name] != earlier.versions.get(name)
+            text for name, text in zip(versions, changed, strict=True) if versions[name] != earlier.versions.get(name)
         ]
         if changed:
             raise BadInput(
@@ -199,9 +189,7 @@ def _begin(
     return manifest
 
 
-def _make(
-    model: OnnxModel, job: Job, out: Path, missing: list[int], batch_size: int | None, report: Report
-) -> None:
+def _make(model: OnnxModel, job: Job, out: Path, missing: list[int], batch_size: int | None, report: Report) -> None:
     """Write the shards ``missing``. Inference runs ahead in threads while this one encodes and writes."""
     total, done, started = sum(len(job.images(shard)) for shard in missing), 0, time.monotonic()
     for first, last in _runs(missing):

@@ -47,9 +47,7 @@ class OnnxModel:
             raise BadInput(f"cannot read the model {path}: {error.strerror}.") from error
         self.path, self.sha256 = path, sha256_bytes(data)
         if sha256 is not None and self.sha256 != sha256:
-            raise Corrupt(
-                path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again."
-            )
+            raise Corrupt(path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again.")
         described = describe(data, str(path))
         self.contract, self.metadata = described.contract, described.metadata
         self.noise_dim, self.provider = self.contract.noise_dim, PROVIDER
@@ -73,9 +71,7 @@ class OnnxModel:
                 report("draw images", at + 1, count)
         return made
 
-    def stream(
-        self, seed: int, start: int, stop: int, batch_size: int | None = None
-    ) -> Iterator[NDArray[np.uint8]]:
+    def stream(self, seed: int, start: int, stop: int, batch_size: int | None = None) -> Iterator[NDArray[np.uint8]]:
         """Images ``start`` to ``stop - 1`` one by one, uint8 ``[1, 28, 28]``, computed ahead in threads.
 
         Args:

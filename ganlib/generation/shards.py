@@ -83,9 +83,7 @@ def read_sums(folder: Path) -> dict[str, str] | None:
     except (OSError, ValueError):
         return None
     pairs = [line.partition("  ") for line in lines]
-    if not all(
-        gap and len(digest) == 64 and not set(digest) - set("0123456789abcdef") for digest, gap, _ in pairs
-    ):
+    if not all(gap and len(digest) == 64 and not set(digest) - set("0123456789abcdef") for digest, gap, _ in pairs):
         return None
     return {name: digest for digest, _, name in pairs}
 

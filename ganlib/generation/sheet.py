@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 _GAP = 64  # grey level between images: seen beside black backgrounds and white strokes alike
 
 
-def contact_sheet(
-    images: NDArray[np.uint8], columns: int | None = None, scale: int = 2, padding: int = 2
-) -> bytes:
+def contact_sheet(images: NDArray[np.uint8], columns: int | None = None, scale: int = 2, padding: int = 2) -> bytes:
     """A PNG with ``images`` in rows, left to right.
 
     Args:

@@ -48,7 +48,7 @@ def retrain(
 ) -> RetrainResult:
     """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
     chosen = require_all(families or params.train.families)
-    params.budget(budget)
+    params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
     with ThreadPoolExecutor(len(chosen)) as pool:
@@ -89,7 +89,7 @@ def train_in_child(
     report: Report = silent,
 ) -> TrainResult:
     """:func:`ganlib.jobs.train.train` in a process of its own, sharing the machine's cores with ``siblings - 1`` others."""
-    limits = params.budget(budget)
+    limits = params.limits(family, budget)
     arguments = ["train", family, *(f"--set={override}" for override in overrides)]
     if budget:
         arguments.append(f"--budget={budget}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib import families
 from ganlib import project as projects
-from ganlib.config import Budget, Frozen, Params
+from ganlib.config import Frozen, Limits, Params
 from ganlib.errors import Interrupted
 from ganlib.export.onnx import Certificate
 from ganlib.files import require_writable, sha256_file
@@ -71,7 +71,7 @@ def train(
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
     options = families.options(family, params.families.get(family, {}))
-    limits = params.budget(budget)
+    limits = params.limits(family, budget)
     data = current_data(project)
     config = _config(params, family, limits, options.model_dump(mode="json"), data)
     store = connect(project)
@@ -111,7 +111,7 @@ def _fit(
     project: Project,
     params: Params,
     family: str,
-    limits: Budget,
+    limits: Limits,
     config: dict[str, Any],
     run: Run,
     stop: Callable[[], bool],
@@ -201,7 +201,7 @@ def _export(
     )
 
 
-def _config(params: Params, family: str, limits: Budget, options: dict[str, Any], data: DataVersion) -> dict[str, Any]:
+def _config(params: Params, family: str, limits: Limits, options: dict[str, Any], data: DataVersion) -> dict[str, Any]:
     """What shapes a run: a resume must find all of it unchanged."""
     return {
         "family": family,

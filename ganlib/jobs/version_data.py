@@ -105,7 +105,7 @@ def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
         return True
     require_space(project.root, _NEEDED)
     for damage in state.object_damages(project):
-        report("damaged copy removed", 0, 0, {"file": str(damage.path), "md5": damage.actual or ""})
+        report("damaged copy removed", 0, 0, damage.facts())
         damage.path.unlink()
     for damage in _problems(project):
         _set_aside(project, damage, report)
@@ -132,7 +132,7 @@ def _set_aside(project: Project, damage: Damage, report: Report) -> None:
     kept = project.state / "set-aside" / damage.path.relative_to(project.root)
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(damage.path, kept)
-    report("not of the data version", 0, 0, {"file": str(damage.path), "moved": str(kept)})
+    report("not of the data version", 0, 0, {**damage.facts(), "moved to": str(kept)})
 
 
 def _push(project: Project, dvc: Dvc, report: Report) -> None:
@@ -144,12 +144,15 @@ def _push(project: Project, dvc: Dvc, report: Report) -> None:
     md5s = [state.required(project, stage).md5 for stage in STAGES]
     if remote is not None and all(map(remote.holds, md5s)):
         return
+    if remote is not None:
+        # DVC remembers folders that it pushed, and looks for their files only where the listing is gone.
+        for md5 in md5s:
+            if not remote.holds(md5):
+                remote.path(md5).unlink(missing_ok=True)
     try:
         dvc.run("push", *STAGES)
     except GanlibError as error:
-        raise Unavailable(
-            f"the data version is made and can be used here, but not pushed: {error}"
-        ) from error
+        raise Unavailable(f"the data version is made and can be used here, but not pushed: {error}") from error
     if remote is not None and not all(map(remote.holds, md5s)):
         raise GanlibError(f"dvc push ended well, but {remote.root} lacks files. Run: ganlib data version")
 
@@ -204,8 +207,7 @@ def _require_asked_for(project: Project) -> None:
             now = getattr(asked, name.removeprefix("data."), None)
             if now != made_with:
                 raise BadInput(
-                    f"params.yaml has {name}: {now}, but the data was made with {made_with}. "
-                    "Run: ganlib data version"
+                    f"params.yaml has {name}: {now}, but the data was made with {made_with}. Run: ganlib data version"
                 )
 
 

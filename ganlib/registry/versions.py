@@ -85,7 +85,7 @@ class Registry:
             "contract": described.contract.model_dump_json(),
         }
         with self.store.talking():
-            model_id = _log_model(content, run_id, described.contract, tags)
+            model_id = self._log_model(content, run_id, described.contract, tags)
             self._ensure_model()
             made = self.store.client.create_model_version(
                 self.name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
@@ -207,6 +207,45 @@ class Registry:
             for key, value in tags.items():
                 self.store.client.set_model_version_tag(self.name, str(number), key, value)
 
+    def _log_model(self, content: bytes, run_id: str, contract: Contract, tags: Mapping[str, str]) -> str:
+        """Log the graph with signature and input example; the id of MLflow's LoggedModel."""
+        import mlflow.onnx
+        import numpy as np
+        import onnx
+        from mlflow.models import Model
+        from mlflow.models.signature import ModelSignature
+        from mlflow.types.schema import Schema, TensorSpec
+
+        inputs = [
+            TensorSpec(np.dtype(spec.dtype), tuple(-1 if size is None else size for size in spec.dims), name)
+            for name, spec in contract.inputs.items()
+        ]
+        signature = ModelSignature(
+            inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 1, 28, 28), "image")])
+        )
+        example = {
+            spec.name: np.zeros([2 if size == -1 else size for size in spec.shape], spec.type) for spec in inputs
+        }
+        # Made by the client first: left to itself, Model.log would put it into the default experiment.
+        run = self.store.client.get_run(run_id)
+        model_id = self.store.client.create_logged_model(
+            run.info.experiment_id, "generator", run_id, tags=dict(tags), params=run.data.params
+        ).model_id
+        Model.log(
+            artifact_path=None,
+            model_id=model_id,
+            flavor=mlflow.onnx,
+            run_id=run_id,
+            onnx_model=onnx.load_from_string(content),
+            signature=signature,
+            input_example=example,
+            save_as_external_data=False,
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in ("onnxruntime", "onnx", "numpy")],
+            onnx_execution_providers=["CPUExecutionProvider"],
+            onnx_session_options={"intra_op_num_threads": 1, "execution_mode": "sequential"},
+        )
+        return str(model_id)
+
     def _parse(self, reference: str) -> tuple[str, str, int | None]:
         """Model name, alias and version number; one of the latter two is given."""
         if reference.isdigit():
@@ -263,37 +302,3 @@ def _read(model: type[Record], text: str | None) -> Record | None:
         return model.model_validate_json(text)
     except ValueError:
         return None
-
-
-def _log_model(content: bytes, run_id: str, contract: Contract, tags: Mapping[str, str]) -> str:
-    """Log the graph with signature and input example; the id of MLflow's LoggedModel."""
-    import mlflow.onnx
-    import numpy as np
-    import onnx
-    from mlflow.models import Model
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types.schema import Schema, TensorSpec
-
-    inputs = [
-        TensorSpec(np.dtype(spec.dtype), tuple(-1 if size is None else size for size in spec.dims), name)
-        for name, spec in contract.inputs.items()
-    ]
-    signature = ModelSignature(
-        inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 1, 28, 28), "image")])
-    )
-    example = {spec.name: np.zeros([2 if size == -1 else size for size in spec.shape], spec.type) for spec in inputs}
-    info = Model.log(
-        artifact_path=None,
-        name="generator",
-        flavor=mlflow.onnx,
-        run_id=run_id,
-        tags=dict(tags),
-        onnx_model=onnx.load_from_string(content),
-        signature=signature,
-        input_example=example,
-        save_as_external_data=False,
-        pip_requirements=[f"{name}=={metadata.version(name)}" for name in ("onnxruntime", "onnx", "numpy")],
-        onnx_execution_providers=["CPUExecutionProvider"],
-        onnx_session_options={"intra_op_num_threads": 1, "execution_mode": "sequential"},
-    )
-    return str(info.model_id)

@@ -75,7 +75,7 @@ class Store:
             text = str(error).splitlines()[0]
             if error.error_code in _ABSENT:
                 raise Absent(text) from error
-            if error.error_code in _TEMPORARY:
+            if error.error_code in _TEMPORARY or isinstance(error.__cause__, sqlalchemy.exc.SQLAlchemyError):
                 raise Unavailable(f"MLflow at {self.uri} failed: {text}. Nothing was decided; try again.") from error
             raise GanlibError(f"MLflow at {self.uri} refused: {text}") from error
         except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:

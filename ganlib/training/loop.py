@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganlib.config import Budget
+from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.errors import GanlibError
 from ganlib.families.base import Batch, Family, Phase
@@ -45,7 +45,7 @@ class Plan:
     title: str
     """What progress calls this run."""
     seed: int
-    budget: Budget
+    budget: Limits
     checkpoint: Path
     config: dict[str, Any]
     """Everything that shapes the run; a resume with another is refused."""

@@ -15,9 +15,7 @@ _ATTEMPTS = 3
 _TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
 
 
-def download(
-    url: str, path: Path, *, largest: int, report: Report = silent, stage: str = "download"
-) -> bytes:
+def download(url: str, path: Path, *, largest: int, report: Report = silent, stage: str = "download") -> bytes:
     """The body of ``url``; ``path`` holds what has arrived so far and is left there for the caller to delete.
 
     Args:

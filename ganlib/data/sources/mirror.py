@@ -18,9 +18,7 @@ MIRRORS = (
 _LARGEST = 16 << 20  # the largest of the four is 9.9 MB
 
 
-def fetch(
-    mirror: str, url: str, names: Collection[str], downloads: Path, report: Report
-) -> Mapping[str, bytes]:
+def fetch(mirror: str, url: str, names: Collection[str], downloads: Path, report: Report) -> Mapping[str, bytes]:
     """Download and decompress ``names`` from ``url``/NAME.gz.
 
     A partial file stays in ``downloads`` and is completed by the next call; if the whole is then damaged,
@@ -29,10 +27,7 @@ def fetch(
     Raises:
         SourceFailed: a file cannot be had, or is not MNIST's.
     """
-    return {
-        name: _complete(f"{url}/{name}.gz", name, downloads / f"{mirror}-{name}.gz.part", report)
-        for name in names
-    }
+    return {name: _complete(f"{url}/{name}.gz", name, downloads / f"{mirror}-{name}.gz.part", report) for name in names}
 
 
 def _complete(url: str, name: str, part: Path, report: Report) -> bytes:

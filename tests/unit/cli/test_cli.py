@@ -17,9 +17,7 @@ from tests.conftest import ROOT
 GANLIB = [sys.executable, "-m", "ganlib"]
 
 
-def ganlib(
-    *arguments: object, cwd: Path = ROOT, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def ganlib(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*GANLIB, *map(str, arguments)],
         cwd=cwd,
@@ -62,7 +60,18 @@ def test_help_is_quick_and_names_every_verb() -> None:
         done = ganlib("--help")
         times.append(time.monotonic() - start)
     assert done.returncode == 0
-    for verb in ("data", "judge", "train", "evaluate", "register", "promote", "retrain", "generate", "verify", "registry"):
+    for verb in (
+        "data",
+        "judge",
+        "train",
+        "evaluate",
+        "register",
+        "promote",
+        "retrain",
+        "generate",
+        "verify",
+        "registry",
+    ):
         assert verb in done.stdout
 
 

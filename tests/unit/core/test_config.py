@@ -66,4 +66,10 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
 
 def test_an_unknown_budget_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(BadInput, match="Did you mean 'demo'"):
-        load(PARAMS).budget("dmo")
+        load(PARAMS).require_budget("dmo")
+
+
+def test_a_family_may_have_limits_of_its_own() -> None:
+    params = load(PARAMS, ["budgets.demo.families.vae={steps: 7, seconds: 8}"])
+    assert params.limits("vae", "demo").steps == 7
+    assert params.limits("dcgan", "demo").steps == params.budgets["demo"].steps

@@ -114,9 +114,7 @@ def test_another_output_is_refused(output: Any) -> None:
 def test_weights_in_another_file_are_refused_before_any_other_file_is_opened(tmp_path: Path) -> None:
     model = graph()
     model.graph.initializer.append(numpy_helper.from_array(np.zeros(1000, np.float32), "w"))
-    onnx.save_model(
-        model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0
-    )
+    onnx.save_model(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
     (tmp_path / "m.data").unlink()
     with pytest.raises(BadInput, match="keeps its weights in another file"):
         read_contract(tmp_path / "m.onnx")
@@ -133,9 +131,7 @@ def test_weights_in_another_file_are_found_in_a_constant_of_an_inner_graph_too()
 
 def test_operators_of_another_domain_are_refused_even_in_an_inner_graph() -> None:
     value = helper.make_tensor_value_info("c", TensorProto.FLOAT, [1])
-    inner = helper.make_graph(
-        [helper.make_node("Evil", ["noise"], ["c"], domain="evil.ops")], "inner", [], [value]
-    )
+    inner = helper.make_graph([helper.make_node("Evil", ["noise"], ["c"], domain="evil.ops")], "inner", [], [value])
     branch = helper.make_node("If", ["yes"], ["c2"], then_branch=inner, else_branch=inner)
     assert "evil.ops" in refused(graph(nodes=(branch,)))
     assert "com.microsoft" in refused(graph(domains=("", "com.microsoft")))
@@ -150,9 +146,7 @@ def test_randomness_inside_the_graph_is_refused() -> None:
     "data", [b"", b"not a model", b"\x08\x07" * 50, bytes(1000)], ids=["empty", "text", "fields", "zeros"]
 )
 def test_bytes_that_are_no_model_are_refused_with_their_size_and_digest(data: bytes) -> None:
-    with pytest.raises(
-        BadInput, match=rf"m\.onnx is not an ONNX model or is damaged \({len(data):,} bytes, sha256 "
-    ):
+    with pytest.raises(BadInput, match=rf"m\.onnx is not an ONNX model or is damaged \({len(data):,} bytes, sha256 "):
         describe(data, "m.onnx")
 
 
@@ -170,9 +164,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 
 def contract(**inputs: tuple[str, tuple[int | None, ...]]) -> Contract:
     """A contract written short."""
-    return Contract(
-        inputs={name: TensorType(dtype=dtype, dims=dims) for name, (dtype, dims) in inputs.items()}
-    )
+    return Contract(inputs={name: TensorType(dtype=dtype, dims=dims) for name, (dtype, dims) in inputs.items()})
 
 
 NARROW, WIDE = ("float32", (None, 64)), ("float32", (None, 128))
@@ -184,15 +176,11 @@ def test_noise_of_another_width_is_accepted_because_callers_read_it() -> None:
 
 
 def test_an_input_the_champion_accepts_may_not_go_missing() -> None:
-    assert contract(noise=NARROW).problems(contract(noise=NARROW, label=DIGIT)) == (
-        "input 'label' is not accepted",
-    )
+    assert contract(noise=NARROW).problems(contract(noise=NARROW, label=DIGIT)) == ("input 'label' is not accepted",)
 
 
 def test_an_input_that_callers_do_not_give_yet_may_not_be_asked_for() -> None:
-    assert contract(noise=NARROW, label=DIGIT).problems(contract(noise=NARROW)) == (
-        "input 'label' is asked for anew",
-    )
+    assert contract(noise=NARROW, label=DIGIT).problems(contract(noise=NARROW)) == ("input 'label' is asked for anew",)
 
 
 def test_an_input_may_not_change_its_type_or_length() -> None:

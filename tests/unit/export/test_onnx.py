@@ -41,9 +41,7 @@ def test_the_certificate_says_what_was_compared_and_that_no_pixel_is_off_by_more
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64, 1000])
-def test_bare_onnxruntime_gives_the_net_s_own_images_at_any_batch_size(
-    exported: Exported, batch: int
-) -> None:
+def test_bare_onnxruntime_gives_the_net_s_own_images_at_any_batch_size(exported: Exported, batch: int) -> None:
     noise = np.random.default_rng(batch).standard_normal((batch, NOISE_DIM), np.float32)
     [images] = bare(exported[0]).run(None, {"noise": noise})
     with torch.no_grad():
@@ -102,9 +100,7 @@ def test_the_net_keeps_its_mode_and_its_statistics(tmp_path: Path) -> None:
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_exporting_says_nothing_on_the_user_s_screen(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_exporting_says_nothing_on_the_user_s_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     export(trained_like(), NOISE_DIM, tmp_path / "a.onnx", SMALL, {})
     assert capfd.readouterr() == ("", "")
 
@@ -120,9 +116,7 @@ def test_families_that_train_side_by_side_can_export_at_once(tmp_path: Path) -> 
 
 
 def test_a_limit_is_kept_or_broken_by_the_worst_pixel() -> None:
-    certificate = Certificate(
-        opset=20, batches=(1,), max_pixel_difference=2, differing_share=0.1, images_compared=1
-    )
+    certificate = Certificate(opset=20, batches=(1,), max_pixel_difference=2, differing_share=0.1, images_compared=1)
     assert certificate.ok(2)
     assert not certificate.ok(1)
 
@@ -193,9 +187,7 @@ def test_an_unwritable_target_is_the_user_s_mistake(tmp_path: Path) -> None:
         export(trained_like(), NOISE_DIM, tmp_path / "file" / "generator.onnx", SMALL, {})
 
 
-def test_a_flipped_bit_in_the_weights_is_found_without_any_registry(
-    exported: Exported, tmp_path: Path
-) -> None:
+def test_a_flipped_bit_in_the_weights_is_found_without_any_registry(exported: Exported, tmp_path: Path) -> None:
     model = onnx.load(exported[0])
     weights = max((tensor.raw_data for tensor in model.graph.initializer), key=len)
     data = bytearray(exported[0].read_bytes())
@@ -205,8 +197,6 @@ def test_a_flipped_bit_in_the_weights_is_found_without_any_registry(
         describe(bytes(data), "damaged.onnx")
 
 
-def test_loading_and_saving_by_another_tool_keeps_the_file_acceptable(
-    exported: Exported, tmp_path: Path
-) -> None:
+def test_loading_and_saving_by_another_tool_keeps_the_file_acceptable(exported: Exported, tmp_path: Path) -> None:
     onnx.save_model(onnx.load(exported[0]), tmp_path / "copy.onnx")
     assert read_contract(tmp_path / "copy.onnx") == read_contract(exported[0])

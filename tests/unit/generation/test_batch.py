@@ -112,9 +112,7 @@ def test_digests_can_be_checked_without_ganlib(done: Path) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 64, 100, 4096])
-def test_the_batch_size_changes_no_byte(
-    model: OnnxModel, done: Path, tmp_path: Path, batch_size: int
-) -> None:
+def test_the_batch_size_changes_no_byte(model: OnnxModel, done: Path, tmp_path: Path, batch_size: int) -> None:
     make(
         model,
         tmp_path / "out",
@@ -133,9 +131,7 @@ def test_the_shard_size_changes_no_image_and_not_the_digest(
     assert manifest.digest == manifests.read(done).digest  # type: ignore[union-attr]
 
 
-def test_a_larger_job_starts_with_the_images_of_a_smaller_one(
-    model: OnnxModel, done: Path, tmp_path: Path
-) -> None:
+def test_a_larger_job_starts_with_the_images_of_a_smaller_one(model: OnnxModel, done: Path, tmp_path: Path) -> None:
     make(model, tmp_path / "out", count=COUNT + 77)
     assert pictures(done).items() <= pictures(tmp_path / "out").items()
 
@@ -144,9 +140,7 @@ def test_a_larger_job_starts_with_the_images_of_a_smaller_one(
 
 
 def test_a_second_call_keeps_everything_as_it_is(model: OnnxModel, copy: Path) -> None:
-    stamps = {
-        path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file() and path.name != ".lock"
-    }
+    stamps = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file() and path.name != ".lock"}
     manifest = make(model, copy)
     assert manifest == manifests.read(copy)
     assert manifest.origin["version"] == 7
@@ -156,11 +150,7 @@ def test_a_second_call_keeps_everything_as_it_is(model: OnnxModel, copy: Path) -
 def test_exactly_the_missing_shards_are_made_again(model: OnnxModel, done: Path, copy: Path) -> None:
     shutil.rmtree(copy / "shard-00000")
     shutil.rmtree(copy / "shard-00002")
-    kept = {
-        path: path.stat().st_ino
-        for name in ("shard-00001", "shard-00003")
-        for path in (copy / name).iterdir()
-    }
+    kept = {path: path.stat().st_ino for name in ("shard-00001", "shard-00003") for path in (copy / name).iterdir()}
     told: list[tuple[str, int, int]] = []
     make(model, copy, report=lambda stage, done, total, facts=None: told.append((stage, done, total)))
     assert files(copy) == files(done)
@@ -201,28 +191,20 @@ def spoil_scratch(out: Path) -> None:
     (out / ".manifest.json.abc.part").write_text("{")
 
 
-@pytest.mark.parametrize(
-    "spoil", [spoil_bytes, spoil_empty, spoil_missing, spoil_sums, spoil_extra, spoil_scratch]
-)
-def test_a_damaged_shard_is_made_again_byte_for_byte(
-    model: OnnxModel, done: Path, copy: Path, spoil: Any
-) -> None:
+@pytest.mark.parametrize("spoil", [spoil_bytes, spoil_empty, spoil_missing, spoil_sums, spoil_extra, spoil_scratch])
+def test_a_damaged_shard_is_made_again_byte_for_byte(model: OnnxModel, done: Path, copy: Path, spoil: Any) -> None:
     spoil(copy)
     make(model, copy)
     assert files(copy) == files(done)
 
 
-def test_a_job_that_was_interrupted_says_so_until_it_is_finished(
-    model: OnnxModel, done: Path, tmp_path: Path
-) -> None:
+def test_a_job_that_was_interrupted_says_so_until_it_is_finished(model: OnnxModel, done: Path, tmp_path: Path) -> None:
     def stop(stage: str, done: int, total: int, facts: Any = None) -> None:
         raise KeyboardInterrupt
 
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        make(
-            model, out, count=500, shard_size=100, report=stop
-        )  # first told at image 256, within the third shard
+        make(model, out, count=500, shard_size=100, report=stop)  # first told at image 256, within the third shard
     assert sorted(path.name for path in out.iterdir()) == [
         ".lock",
         "manifest.json",
@@ -271,9 +253,7 @@ def test_numbers_out_of_range_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_more_images_than_fit_are_refused_at_once_with_the_bytes_needed(
-    model: OnnxModel, tmp_path: Path
-) -> None:
+def test_more_images_than_fit_are_refused_at_once_with_the_bytes_needed(model: OnnxModel, tmp_path: Path) -> None:
     with pytest.raises(NoSpace, match=r"no space at .*out: [\d,]{20,} bytes needed") as caught:
         make(model, tmp_path / "out", count=10**18)
     assert caught.value.exit_code == 2
@@ -296,9 +276,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(model: OnnxModel, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_folder_of_another_job_is_left_alone_and_the_differences_are_listed(
-    model: OnnxModel, copy: Path
-) -> None:
+def test_a_folder_of_another_job_is_left_alone_and_the_differences_are_listed(model: OnnxModel, copy: Path) -> None:
     before = files(copy)
     with pytest.raises(BadInput) as caught:
         make(model, copy, seed=12, count=300, shard_size=50)

@@ -25,9 +25,7 @@ def test_a_block_is_the_same_whatever_was_drawn_before_it(seed: int, order: list
 
 
 @given(seeds, seeds, blocks, blocks)
-def test_other_seeds_and_other_blocks_give_other_noise(
-    seed: int, seed2: int, block: int, block2: int
-) -> None:
+def test_other_seeds_and_other_blocks_give_other_noise(seed: int, seed2: int, block: int, block2: int) -> None:
     if (seed, block) != (seed2, block2):
         assert not np.any(noise_block(seed, block, 8) == noise_block(seed2, block2, 8))
 

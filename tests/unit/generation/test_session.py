@@ -18,9 +18,7 @@ from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 
 
-def test_an_opened_model_tells_its_digest_its_contract_and_its_metadata(
-    model: OnnxModel, model_path: Path
-) -> None:
+def test_an_opened_model_tells_its_digest_its_contract_and_its_metadata(model: OnnxModel, model_path: Path) -> None:
     assert model.sha256 == sha256_file(model_path)
     assert model.noise_dim == 6
     assert set(model.contract.inputs) == {"noise"}
@@ -37,9 +35,7 @@ def test_the_right_digest_opens_and_a_wrong_one_is_named_with_the_actual_one(mod
     assert caught.value.exit_code == 2
 
 
-def test_every_single_flipped_byte_is_noticed_when_the_digest_is_known(
-    model_path: Path, tmp_path: Path
-) -> None:
+def test_every_single_flipped_byte_is_noticed_when_the_digest_is_known(model_path: Path, tmp_path: Path) -> None:
     data, damaged = model_path.read_bytes(), tmp_path / "damaged.onnx"
     for at in range(0, len(data), 997):
         damaged.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
@@ -66,12 +62,8 @@ def test_a_graph_that_onnxruntime_cannot_run_is_one_line_and_nothing_on_the_scre
 ) -> None:
     noise = helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", 4])
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])
-    graph = helper.make_graph(
-        [helper.make_node("NoSuchOperator", ["noise"], ["image"])], "g", [noise], [image]
-    )
-    onnx.save_model(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "m.onnx"
-    )
+    graph = helper.make_graph([helper.make_node("NoSuchOperator", ["noise"], ["image"])], "g", [noise], [image])
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "m.onnx")
     with pytest.raises(BadInput, match="onnxruntime cannot run") as caught:
         OnnxModel(tmp_path / "m.onnx")
     assert "\n" not in str(caught.value)
@@ -134,9 +126,7 @@ def test_another_seed_gives_other_images(model: OnnxModel, first_300: np.ndarray
     assert not (model.images(4, 0, 300) == first_300).all(axis=(1, 2, 3)).any()
 
 
-@pytest.mark.parametrize(
-    ("seed", "start", "count"), [(0, -1, 5), (0, 0, 0), (0, 0, -3), (-1, 0, 5), (2**64, 0, 5)]
-)
+@pytest.mark.parametrize(("seed", "start", "count"), [(0, -1, 5), (0, 0, 0), (0, 0, -3), (-1, 0, 5), (2**64, 0, 5)])
 def test_impossible_numbers_are_refused(model: OnnxModel, seed: int, start: int, count: int) -> None:
     with pytest.raises(BadInput):
         model.images(seed, start, count)

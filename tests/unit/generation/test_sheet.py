@@ -31,6 +31,4 @@ def test_without_columns_the_sheet_is_about_square() -> None:
 
 
 def test_fewer_images_than_columns_make_no_empty_columns() -> None:
-    assert opened(
-        contact_sheet(np.zeros((2, 1, 28, 28), np.uint8), columns=10, scale=1, padding=0)
-    ).shape == (28, 56)
+    assert opened(contact_sheet(np.zeros((2, 1, 28, 28), np.uint8), columns=10, scale=1, padding=0)).shape == (28, 56)

@@ -60,7 +60,14 @@ def test_the_bounds_decide_and_not_the_figures() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"data_version": "other"}, {"judge_sha256": "other"}, {"metric_version": 2}, {"n": 5000}, {"seed": 2}],
+    [
+        {"data_version": "other"},
+        {"judge_sha256": "other"},
+        {"metric_version": 2},
+        {"n": 5000},
+        {"seed": 2},
+        {"level": 0.5},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_figures_of_another_measure_are_not_comparable(changes: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ganlib import families
-from ganlib.config import Budget
+from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.errors import BadInput
 from ganlib.families.base import Family
@@ -38,7 +38,13 @@ def start(name: str) -> tuple[Family, Ema]:
 
 def plan(path: Path, steps: int, **changes: object) -> loop.Plan:
     base = loop.Plan(
-        title="t", seed=7, budget=Budget(steps=steps, seconds=600), checkpoint=path, config={"a": 1}, log_every=5, grids=2
+        title="t",
+        seed=7,
+        budget=Limits(steps=steps, seconds=600),
+        checkpoint=path,
+        config={"a": 1},
+        log_every=5,
+        grids=2,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -100,7 +106,7 @@ def test_the_budget_in_seconds_ends_a_run_of_any_number_of_steps(tmp_path: Path)
     family, ema = start("vae")
     begin = time.monotonic()
     outcome = loop.fit(
-        family, ema, data(), plan(tmp_path / "c.pt", 1, budget=Budget(steps=10**9, seconds=0.5)), loop.Hooks()
+        family, ema, data(), plan(tmp_path / "c.pt", 1, budget=Limits(steps=10**9, seconds=0.5)), loop.Hooks()
     )
     assert not outcome.stopped
     assert 0.5 <= outcome.seconds < 10
@@ -114,7 +120,9 @@ def test_losses_are_logged_as_means_and_grids_as_often_as_asked(tmp_path: Path) 
     hooks = loop.Hooks(log=lambda m, s: logged.append((m, s)), grid=lambda images, step: grids.append(step))
     loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 12), hooks)
     assert [step for _, step in logged] == [5, 10, 12]
-    assert {"discriminator_loss", "generator_loss", "logit_real", "logit_fake", "images_per_second"} <= set(logged[0][0])
+    assert {"discriminator_loss", "generator_loss", "logit_real", "logit_fake", "images_per_second"} <= set(
+        logged[0][0]
+    )
     assert grids == [6, 12]
 
 

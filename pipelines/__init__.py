@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path as _Path
 
 from ganlib import project as _projects
 from ganlib.cli.app import settle_environment as _settle_ganlib
@@ -21,7 +22,6 @@ def _settle() -> None:
     except _GanlibError:
         return
     defaults = {
-        "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
         # An empty database is migrated first, which takes longer than the default of 20 s on a busy machine.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
@@ -32,6 +32,7 @@ def _settle() -> None:
         defaults["PREFECT_API_URL"] = f"{services['prefect']['url']}/api"
     except (OSError, ValueError, KeyError):
         pass  # no server of ours: Prefect starts a temporary one
+    _Path(os.environ.setdefault("PREFECT_HOME", str(state / "prefect"))).mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

@@ -49,10 +49,10 @@ class Lines(AbstractContextManager["Lines"]):
         self._last[stage] = now
         if self._json:
             event: dict[str, Any] = {"event": "progress", "stage": stage, "done": done, "total": total, **(facts or {})}
-            print(json.dumps(event), file=self._stream, flush=True)  # noqa: T201
+            print(json.dumps(event), file=self._stream, flush=True)
         else:
             share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
-            print(f"  {stage}: {share} {words(facts)}".rstrip(), file=self._stream, flush=True)  # noqa: T201
+            print(f"  {stage}: {share} {words(facts)}".rstrip(), file=self._stream, flush=True)
 
 
 class Bars(AbstractContextManager["Bars"]):

@@ -79,7 +79,9 @@ def finished_run(store: Store, onnx: Path | None = None) -> str:
     return run.id
 
 
-def registered(store: Store, onnx: Path, fid: float = 10.0, name: str = "mnist-generator", **changes: object) -> Version:
+def registered(
+    store: Store, onnx: Path, fid: float = 10.0, name: str = "mnist-generator", **changes: object
+) -> Version:
     """A real version of a real graph."""
     return Registry(store, name).register(
         finished_run(store), onnx, evaluation=evaluation(fid, **changes), data=data_version()

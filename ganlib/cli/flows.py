@@ -1,4 +1,4 @@
-"""Start a Prefect flow in a process of its own: ganlib knows no orchestrator, so it runs ``python -m pipelines.NAME``."""
+"""Start a Prefect flow: ganlib knows no orchestrator, so it becomes ``python -m pipelines.NAME``."""
 
 from __future__ import annotations
 

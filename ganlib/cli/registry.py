@@ -75,5 +75,6 @@ def _describe(version: Version) -> str:
     evidence = version.evaluation.summary() if version.evaluation else "no evaluation: not registered by ganlib"
     return (
         f"{version.uri}  {version.family}  aliases: {', '.join(version.aliases) or 'none'}\n"
-        f"sha256 {version.sha256}\nrun {version.run_id}  data {version.data_version}  created {version.created}\n{evidence}"
+        f"sha256 {version.sha256}\nrun {version.run_id}  data {version.data_version}\n"
+        f"created {version.created}\n{evidence}"
     )

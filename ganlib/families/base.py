@@ -84,7 +84,7 @@ class Family(nn.Module, ABC):
     @property
     @abstractmethod
     def generator(self) -> nn.Module:
-        """The net from noise, float [batch, latent_dim], to images in [-1, 1]; its moving average is what is exported."""
+        """The net from noise [batch, latent_dim] to images in [-1, 1]; its moving average is what is exported."""
 
     @abstractmethod
     def phases(self, step: int) -> Sequence[Phase]:

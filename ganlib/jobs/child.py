@@ -94,7 +94,7 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def watch_lifeline() -> None:
-    """In a child: end when the parent is gone, which closes our standard input. SIGTERM first, so that state is saved."""
+    """In a child: end when the parent is gone, which closes our input. SIGTERM first, so that state is saved."""
     if os.environ.pop(LIFELINE, None) is None:
         return
 

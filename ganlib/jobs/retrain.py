@@ -88,7 +88,7 @@ def train_in_child(
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> TrainResult:
-    """:func:`ganlib.jobs.train.train` in a process of its own, sharing the machine's cores with ``siblings - 1`` others."""
+    """:func:`ganlib.jobs.train.train` in a process of its own, beside ``siblings - 1`` others on the same cores."""
     limits = params.limits(family, budget)
     arguments = ["train", family, *(f"--set={override}" for override in overrides)]
     if budget:

@@ -62,7 +62,7 @@ class ConvTrunk(nn.Module):
 
 
 class ConvDiscriminator(nn.Module):
-    """Image to one logit, with a minibatch standard deviation feature against mode collapse (Karras 2018, section 3)."""
+    """Image to one logit, with a minibatch deviation feature against mode collapse (Karras 2018, section 3)."""
 
     def __init__(self, channels: int, *, normalise: bool = False, group: int = 8) -> None:
         """``group`` is how many neighbours in the batch share one statistic; ``normalise`` as in :class:`ConvTrunk`."""

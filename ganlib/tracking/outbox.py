@@ -74,7 +74,10 @@ class Outbox:
                 stream.writelines(json.dumps(point) + "\n" for point in kept)
         if not kept and not lost:
             return None
-        return f"MLflow did not answer: {len(kept)} metric values are kept in {self._spool}, {lost} other writes were dropped"
+        return (
+            f"MLflow did not answer: {len(kept)} metric values are kept in {self._spool}, "
+            f"{lost} other writes were dropped"
+        )
 
     def _run(self) -> None:
         deadline = None

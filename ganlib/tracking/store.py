@@ -114,7 +114,7 @@ class Store:
         experiment: str,
         resume: str | None = None,
     ) -> Run:
-        """Start a run, or go on with run ``resume``; use it as a context manager (see :class:`ganlib.tracking.run.Run`)."""
+        """Start a run, or go on with run ``resume``: a context manager (see :class:`ganlib.tracking.run.Run`)."""
         from ganlib.tracking import run
 
         return run.start(

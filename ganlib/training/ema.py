@@ -1,4 +1,4 @@
-"""Exponential moving average of a generator (Yazici 2019), by half-life in images so that it holds for any batch size."""
+"""Exponential moving average of a generator (Yazici 2019), by half-life in images: the same at any batch size."""
 
 from __future__ import annotations
 

@@ -90,9 +90,7 @@ def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(model: OnnxM
         whole = sorted(path.name for path in out.glob("shard-*"))
         assert whole[:shard] == [manifests.shard_name(k) for k in range(shard)]
         assert all(is_whole(out, manifest, int(name.removeprefix("shard-"))) for name in whole)
-        assert all(path.stat().st_ino == inode for path, inode in kept.items()), (
-            "a whole shard was made again"
-        )
+        assert all(path.stat().st_ino == inode for path, inode in kept.items()), "a whole shard was made again"
         kept = {path: path.stat().st_ino for path in out.glob("shard-*/*")}
 
     resumed = make(model, out)  # at once: the lock died with its holder

@@ -37,9 +37,12 @@ def await_answer(url: str, process: subprocess.Popen[bytes], log: Path, seconds:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process and all its children."""
-    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    if process.poll() is not None:
+        return
+    itself = psutil.Process(process.pid)
+    family = [*itself.children(recursive=True), itself]
     process.terminate()
-    _, alive = psutil.wait_procs([*family, psutil.Process(process.pid)] if process.poll() is None else family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=10)
     for one in alive:
         one.kill()
     process.wait(10)

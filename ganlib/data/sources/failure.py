@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 
-class SourceFailed(Exception):  # noqa: N818 - like the errors of ganlib.errors
+class SourceFailed(Exception):
     """The reason, in one line."""
 
     def __init__(self, reason: str) -> None:

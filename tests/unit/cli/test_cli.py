@@ -53,32 +53,19 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
     return lines[0]
 
 
-def test_help_is_quick_and_names_every_verb() -> None:
-    times = []
-    for _ in range(3):
-        start = time.monotonic()
-        done = ganlib("--help")
-        times.append(time.monotonic() - start)
+def test_help_names_every_verb() -> None:
+    done = ganlib("--help")
     assert done.returncode == 0
-    for verb in (
-        "data",
-        "judge",
-        "train",
-        "evaluate",
-        "register",
-        "promote",
-        "retrain",
-        "generate",
-        "verify",
-        "registry",
-    ):
+    verbs = "data judge train evaluate register promote retrain generate verify registry"
+    for verb in verbs.split():
         assert verb in done.stdout
 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from ganlib.cli import app; "
-        "print([m for m in ('torch','mlflow','prefect','onnxruntime','onnx','numpy','scipy','dvc') if m in sys.modules])"
+        "heavy = ('torch', 'mlflow', 'prefect', 'onnxruntime', 'onnx', 'numpy', 'scipy', 'dvc'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

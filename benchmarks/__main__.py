@@ -1,0 +1,20 @@
+"""`make bench`: run all benchmarks and print a table of ratios (median, and the range over the rounds)."""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks import generation, training
+from ganlib.cli.app import settle_environment
+
+
+def main() -> None:
+    """Rounds alternate between the two sides, so that a busy moment of the machine hits both."""
+    settle_environment()
+    for module in (training, generation):
+        for title, ratios in module.run():
+            median, low, high = statistics.median(ratios), min(ratios), max(ratios)
+            print(f"{title:78} {median:5.2f}  [{low:.2f}, {high:.2f}] over {len(ratios)} rounds")
+
+
+main()

@@ -97,7 +97,7 @@ def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[s
 
 
 def _take(source: Source, missing: Collection[str], raw: Path, downloads: Path, report: Report) -> None:
-    for name, data in source(missing, downloads, report).items():
+    for name, data in source(missing, downloads, report):
         write_bytes(raw / name, mnist.verified(name, data))
 
 

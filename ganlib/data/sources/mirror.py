@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ganlib.data import idx, mnist
@@ -18,7 +18,9 @@ MIRRORS = (
 _LARGEST = 16 << 20  # the largest of the four is 9.9 MB
 
 
-def fetch(mirror: str, url: str, names: Collection[str], downloads: Path, report: Report) -> Mapping[str, bytes]:
+def fetch(
+    mirror: str, url: str, names: Collection[str], downloads: Path, report: Report
+) -> Iterator[tuple[str, bytes]]:
     """Download and decompress ``names`` from ``url``/NAME.gz.
 
     A partial file stays in ``downloads`` and is completed by the next call; if the whole is then damaged,
@@ -27,7 +29,8 @@ def fetch(mirror: str, url: str, names: Collection[str], downloads: Path, report
     Raises:
         SourceFailed: a file cannot be had, or is not MNIST's.
     """
-    return {name: _complete(f"{url}/{name}.gz", name, downloads / f"{mirror}-{name}.gz.part", report) for name in names}
+    for name in names:
+        yield name, _complete(f"{url}/{name}.gz", name, downloads / f"{mirror}-{name}.gz.part", report)
 
 
 def _complete(url: str, name: str, part: Path, report: Report) -> bytes:

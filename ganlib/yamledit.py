@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
@@ -19,9 +18,10 @@ def set_values(text: str, values: Mapping[str, str | None]) -> str:
     """
     for name, value in values.items():
         node = _find(text, name)
-        # A plain word stays plain; JSON's strings and null are YAML too.
-        plain = re.fullmatch(r"[\w./-]+", value or "") and yaml.safe_load(str(value)) == value
-        written = value if plain and value else json.dumps(value, ensure_ascii=False)
+        # A plain word stays plain.
+        plain = re.fullmatch(r"[\w./-]+", value or "", re.ASCII) and yaml.safe_load(str(value)) == value
+        quoted = yaml.safe_dump(value, default_style='"', width=float("inf")).strip()
+        written = "null" if value is None else value if plain else quoted
         text = text[: node.start_mark.index] + written + text[node.end_mark.index :]
     return text
 

@@ -61,7 +61,7 @@ def generate(
             shards stay.
         Unavailable: another process is at work in ``out``.
     """
-    _require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
+    require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
     job = Job(
         model_sha256=model.sha256,
         seed=require_seed(seed),
@@ -89,7 +89,8 @@ def generate(
     return manifest
 
 
-def _require_positive(**numbers: int) -> None:
+def require_positive(**numbers: int) -> None:
+    """Raise :class:`BadInput` for the first number below one."""
     for name, number in numbers.items():
         if number < 1:
             raise BadInput(f"{name.replace('_', ' ')} must be at least 1 (got {number}).")

@@ -7,6 +7,7 @@ from pathlib import Path
 from ganlib.config import GenerateConfig, Params
 from ganlib.generation.batch import Manifest
 from ganlib.generation.batch import generate as make
+from ganlib.generation.batch import require_positive
 from ganlib.jobs.models import fetch
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -35,6 +36,8 @@ def generate(
     from ganlib.generation.session import OnnxModel
 
     defaults = params.generate if params else GenerateConfig()
+    # Before the registry is asked: a mistake here needs no server to be told.
+    require_positive(**{k: v for k, v in {"count": count, "shard_size": shard_size}.items() if v is not None})
     found = fetch(project, params, model)
     return make(
         OnnxModel(found.path, sha256=found.sha256),

@@ -10,7 +10,7 @@ import requests
 from ganlib.data.sources.failure import SourceFailed
 from ganlib.progress import Report, silent
 
-_CHUNK = 1 << 16
+_CHUNK = 4096  # bytes; what is left of a chunk when the connection breaks is lost
 _ATTEMPTS = 3
 _TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
 

@@ -1,0 +1,175 @@
+"""MNIST comes from the first source that has the right bytes, and interrupted downloads go on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ganlib.config import DataConfig
+from ganlib.data import folder, mnist
+from ganlib.data.fetch import fetch
+from ganlib.data.sources import Source
+from ganlib.data.sources import mirror as mirrors
+from ganlib.data.sources.failure import SourceFailed
+from ganlib.errors import BadInput, Unavailable
+from ganlib.progress import Facts, Report, silent
+from tests.unit.data.builders import digits, flip, png_folders
+from tests.unit.data.conftest import Mirror
+
+MNIST = DataConfig()
+
+
+def source_of(mirror: Mirror, name: str = "here") -> tuple[str, Source]:
+    """``mirror`` as a row of SOURCES."""
+    return name, partial(mirrors.fetch, name, mirror.url)
+
+
+def giving(files: Mapping[str, bytes], asked: list[list[str]] | None = None) -> Source:
+    """A source that has ``files`` and notes what it is asked for."""
+
+    def source(names: Collection[str], _: Path, __: Report) -> Iterator[tuple[str, bytes]]:
+        if asked is not None:
+            asked.append(list(names))
+        yield from ((name, files[name]) for name in names if name in files)
+
+    return source
+
+
+def failing(names: Collection[str], downloads: Path, report: Report) -> Iterator[tuple[str, bytes]]:
+    """A source that never has anything."""
+    raise SourceFailed("out of service")
+
+
+def content(raw: Path) -> dict[str, bytes]:
+    """What is in ``raw``."""
+    return {path.name: path.read_bytes() for path in raw.iterdir()}
+
+
+def test_files_come_from_a_mirror_and_downloads_are_cleared_away(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    assert content(tmp_path / "raw") == files
+    assert not downloads.exists()
+
+
+def test_an_interrupted_download_asks_only_for_the_rest(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    mirror.cut = [5000]  # of which one chunk of 4,096 is whole
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    assert content(tmp_path / "raw") == files
+    assert mirror.asked[:2] == [(f"/{mnist.TRAIN_IMAGES}.gz", None), (f"/{mnist.TRAIN_IMAGES}.gz", "bytes=4096-")]
+
+
+def test_what_another_process_had_downloaded_is_not_downloaded_again(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    mirror.cut = [8192, 0]
+    with pytest.raises(Unavailable, match="what had arrived is kept in"):
+        fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    assert content(tmp_path / "raw") == files
+    assert [wanted for path, wanted in mirror.asked if mnist.TRAIN_IMAGES in path] == [
+        None,
+        "bytes=8192-",
+        "bytes=8192-",
+    ]
+
+
+def test_a_download_that_had_just_ended_is_used_without_another_byte(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    downloads.mkdir()
+    (downloads / f"here-{mnist.TRAIN_IMAGES}.gz.part").write_bytes(mirror.files[f"/{mnist.TRAIN_IMAGES}.gz"])
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    assert content(tmp_path / "raw") == files
+
+
+def test_a_damaged_partial_download_is_thrown_away_and_fetched_once_more(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    downloads.mkdir()
+    (downloads / f"here-{mnist.TRAIN_IMAGES}.gz.part").write_bytes(b"?" * 3000)
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    assert content(tmp_path / "raw") == files
+
+
+def test_a_mirror_that_knows_no_ranges_starts_over(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    mirror.ranges, mirror.cut = False, [8192]
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    assert content(tmp_path / "raw") == files
+
+
+def test_a_mirror_that_sends_too_much_is_left(
+    tmp_path: Path, downloads: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirrors, "_LARGEST", 100)
+    with pytest.raises(Unavailable, match="more than the 100 expected"):
+        fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+
+
+def test_sources_are_asked_in_order_and_their_failures_reported(
+    tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
+) -> None:
+    told: list[tuple[str, object]] = []
+
+    def report(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+        if facts and "skipped" in facts:
+            told.append((stage, facts["skipped"]))
+
+    del mirror.files[f"/{mnist.TEST_LABELS}.gz"]
+    wrong = {**files, mnist.TEST_LABELS: b"other bytes"}
+    asked: list[list[str]] = []
+    sources = [
+        ("broken", failing),
+        source_of(mirror),
+        ("liar", giving(wrong)),
+        ("good", giving(files, asked)),
+        ("unasked", failing),
+    ]
+    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, report, sources)
+    assert content(tmp_path / "raw") == files
+    assert asked == [[mnist.TEST_LABELS]], "the three files that the mirror had are not asked for again"
+    assert [stage for stage, _ in told] == ["broken", "here", "liar"]
+    assert told[0][1] == "out of service"
+    assert "HTTP 404" in str(told[1][1])
+    assert f"{mnist.TEST_LABELS} is damaged: expected sha256 {mnist.SHA256[mnist.TEST_LABELS]}" in str(told[2][1])
+
+
+def test_no_source_at_all_is_a_temporary_failure_that_lists_the_reasons(
+    tmp_path: Path, downloads: Path, files: dict[str, bytes]
+) -> None:
+    with pytest.raises(Unavailable, match="Tried one: out of service; two: out of service") as caught:
+        fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [("one", failing), ("two", failing)])
+    assert caught.value.exit_code == 75
+
+
+def test_whole_files_are_kept_damaged_ones_replaced_and_strangers_removed(
+    tmp_path: Path, downloads: Path, files: dict[str, bytes]
+) -> None:
+    raw = tmp_path / "raw"
+    fetch(tmp_path, raw, downloads, MNIST, silent, [("all", giving(files))])
+    flip(raw / mnist.TRAIN_LABELS, 50)
+    (raw / "stranger").write_bytes(b"x")
+    asked: list[list[str]] = []
+    fetch(tmp_path, raw, downloads, MNIST, silent, [("all", giving(files, asked))])
+    assert content(raw) == files
+    assert asked == [[mnist.TRAIN_LABELS]]
+
+
+def test_a_users_folder_must_be_what_its_digest_says(tmp_path: Path, downloads: Path) -> None:
+    own = png_folders(tmp_path / "own", digits(100))
+    config = DataConfig(source="own", source_sha256=folder.digest(own))
+    fetch(tmp_path, tmp_path / "raw", downloads, config)
+    assert content(tmp_path / "raw") == folder.read(own)
+    flip(own / "5" / "00005.png", 60)
+    with pytest.raises(BadInput, match=r"own has changed: .* ganlib data version --from"):
+        fetch(tmp_path, tmp_path / "raw", downloads, config)
+    with pytest.raises(BadInput, match=r"data\.source_sha256 of .*own is not recorded"):
+        fetch(tmp_path, tmp_path / "raw", downloads, DataConfig(source="own"))

@@ -1,0 +1,117 @@
+"""A user's own folder becomes IDX files, or a message that names what is wrong with it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganlib.data import folder, idx, mnist
+from ganlib.data.splits import Split
+from ganlib.errors import BadInput
+from tests.unit.data.builders import digits, idx_files, png_folders, write_files
+
+
+def by_class(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels in the order of class folders."""
+    order = np.argsort(split.labels, kind="stable")
+    return split.images[order], split.labels[order]
+
+
+def test_pngs_by_class_become_two_idx_files(tmp_path: Path) -> None:
+    source = digits(40)
+    files = folder.read(png_folders(tmp_path, source))
+    images, labels = by_class(source)
+    assert set(files) == {mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS}
+    np.testing.assert_array_equal(idx.parse_images(files[mnist.TRAIN_IMAGES], "x"), images)
+    np.testing.assert_array_equal(idx.parse_labels(files[mnist.TRAIN_LABELS], "x"), labels)
+
+
+def test_train_and_test_folders_of_pngs_become_four_idx_files(tmp_path: Path) -> None:
+    png_folders(tmp_path / "train", digits(40))
+    png_folders(tmp_path / "test", digits(20, seed=1))
+    files = folder.read(tmp_path)
+    assert set(files) == set(mnist.SHA256)
+    np.testing.assert_array_equal(idx.parse_images(files[mnist.TEST_IMAGES], "x"), by_class(digits(20, seed=1))[0])
+
+
+@pytest.mark.parametrize("test", [100, None])
+def test_idx_files_are_taken_as_they_are_with_gzip_or_without(tmp_path: Path, test: int | None) -> None:
+    files = idx_files(test=test)
+    packed = {f"{name}.gz": gzip.compress(data) for name, data in files.items()}
+    assert folder.read(write_files(tmp_path / "plain", files)) == files
+    assert folder.read(write_files(tmp_path / "packed", packed)) == files
+
+
+def test_half_a_pair_of_idx_files_is_refused(tmp_path: Path) -> None:
+    files = idx_files()
+    del files[mnist.TEST_LABELS]
+    with pytest.raises(BadInput, match="lacks t10k-labels-idx1-ubyte"):
+        folder.read(write_files(tmp_path, files))
+
+
+def test_a_damaged_idx_file_is_named_with_the_offset(tmp_path: Path) -> None:
+    files = idx_files()
+    files[mnist.TEST_LABELS] += b"!"
+    with pytest.raises(BadInput, match="t10k-labels-idx1-ubyte: byte 108: 1 bytes follow"):
+        folder.read(write_files(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    ("picture", "found"),
+    [
+        (Image.new("L", (27, 28)), "27x28 of mode L"),
+        (Image.new("L", (3000, 3000)), "3000x3000 of mode L"),
+        (Image.new("RGB", (28, 28)), "28x28 of mode RGB"),
+        (Image.new("LA", (28, 28)), "28x28 of mode LA"),
+        (Image.new("I;16", (28, 28)), "28x28 of mode I;16"),
+    ],
+)
+def test_a_png_of_another_size_or_kind_is_named(tmp_path: Path, picture: Image.Image, found: str) -> None:
+    png_folders(tmp_path, digits(20))
+    picture.save(tmp_path / "7" / "odd.png")
+    with pytest.raises(BadInput, match=rf"7/odd\.png is {found}; 28x28 of mode L"):
+        folder.read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "truncated", "jpeg"])
+def test_a_file_that_is_no_whole_png_is_named(tmp_path: Path, kind: str) -> None:
+    png_folders(tmp_path, digits(20))
+    victim = tmp_path / "3" / "00003.png"
+    if kind == "jpeg":
+        Image.new("L", (28, 28)).save(victim, format="JPEG")
+    else:
+        victim.write_bytes(b"not a picture" if kind == "garbage" else victim.read_bytes()[:150])
+    with pytest.raises(BadInput, match=r"3/00003\.png is not a readable PNG"):
+        folder.read(tmp_path)
+
+
+def test_other_files_among_the_pngs_are_named_but_hidden_ones_are_passed_over(tmp_path: Path) -> None:
+    png_folders(tmp_path, digits(20))
+    (tmp_path / "4" / ".DS_Store").write_bytes(b"x")
+    assert len(idx.parse_labels(folder.read(tmp_path)[mnist.TRAIN_LABELS], "x")) == 20
+    (tmp_path / "4" / "notes.txt").write_text("x")
+    with pytest.raises(BadInput, match=r"4/notes\.txt is not a PNG file"):
+        folder.read(tmp_path)
+
+
+def test_a_missing_class_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
+    png_folders(tmp_path / "set", digits(9))
+    with pytest.raises(BadInput, match=r"has no folder 9\. Wanted: four IDX files"):
+        folder.read(tmp_path / "set")
+    with pytest.raises(BadInput, match="nowhere is not a folder"):
+        folder.digest(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="is not a folder"):
+        folder.digest(tmp_path / "set" / "1" / "00001.png")
+
+
+def test_the_digest_knows_content_and_names_but_not_the_place(tmp_path: Path) -> None:
+    one, two = (png_folders(tmp_path / name, digits(20)) for name in ("one", "two"))
+    assert folder.digest(one) == folder.digest(two)
+    (two / "0" / "00000.png").rename(two / "0" / "other.png")
+    renamed = folder.digest(two)
+    png_folders(tmp_path / "three", digits(20, seed=5))
+    assert len({folder.digest(one), renamed, folder.digest(tmp_path / "three")}) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -25,12 +26,12 @@ def main(command: Callable[..., None]) -> None:
 
 def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any:
     """Run ``flow`` in this process with ``parameters``, reporting to this terminal; its result."""
-    # Prefect's console log would tear the progress bars and repeat our errors with a traceback.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     with reporting(as_json=as_json) as report:
         from prefect import tags
 
         from pipelines import progress
+
+        _quiet_console()
 
         if "PREFECT_API_URL" not in os.environ:
             report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
@@ -40,6 +41,28 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
         identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])
         with tags(_TAG, identity):
             return flow(**parameters)
+
+
+def run_name() -> str:
+    """What a flow run is called: the flow and those of its parameters that say what it does."""
+    from prefect.runtime import flow_run
+
+    given = flow_run.parameters
+    families = given.get("families") or [given.get("family") or "default families"]
+    return f"{flow_run.flow_name} {' + '.join(families)} ({given.get('budget') or 'default budget'})"
+
+
+def _quiet_console() -> None:
+    """Keep Prefect's log off this terminal, where it would tear the progress bars and repeat our errors with tracebacks.
+
+    Its handler for the API stays, so the page shows all of it.
+    """
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    names = ["", *(name for name in logging.root.manager.loggerDict if name.startswith("prefect"))]
+    for handler in (handler for name in names for handler in logging.getLogger(name).handlers):
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.setLevel(logging.CRITICAL + 1)
 
 
 def clear_ghosts() -> list[str]:

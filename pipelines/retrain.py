@@ -15,10 +15,10 @@ from ganlib.jobs.retrain import best_run
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
 from pipelines import artifacts, tasks
-from pipelines.launch import launch, main
+from pipelines.launch import launch, main, run_name
 
 
-@flow(name="retrain", flow_run_name="retrain ({budget})")
+@flow(name="retrain", flow_run_name=run_name)
 def retrain(
     families: list[str] | None = None, budget: str | None = None, overrides: list[str] | None = None
 ) -> dict[str, Any]:

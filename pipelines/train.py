@@ -10,10 +10,10 @@ from prefect import flow
 from ganlib import project as projects
 from ganlib.cli.app import Budget, Json, Set, show
 from pipelines import artifacts, tasks
-from pipelines.launch import launch, main
+from pipelines.launch import launch, main, run_name
 
 
-@flow(name="train", flow_run_name="train {family}")
+@flow(name="train", flow_run_name=run_name)
 def train(family: str = "dcgan", budget: str | None = None, overrides: list[str] | None = None) -> dict[str, Any]:
     """Train ``family`` on the current data and evaluate its exported graph.
 

@@ -22,14 +22,17 @@ import yaml
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.files import write_bytes
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 
 PROGRESS = "GANLIB_PROGRESS"
 """Set to ``json`` for the stages that DVC starts: their progress comes back as events."""
 
+_HALF_WRITTEN = re.compile(r"RWLock-file .+ (JSON structure is corrupted|format error)")
 _BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 _WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
+_FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
 
 
@@ -76,12 +79,15 @@ class Dvc:
             Unavailable: another DVC process, not of ours, kept it from working for five minutes.
         """
         deadline = time.monotonic() + _WAIT
-        pause = 0.5
+        pause = _FIRST_PAUSE
         while True:
             code, output = self._once(words, report)
             if code == 0:
                 return
-            if not _BUSY.search(output):
+            if _HALF_WRITTEN.search(output) and pause == _FIRST_PAUSE:
+                # Left by a killed DVC. Nobody of ours is at work: we hold the lock.
+                (self._project.root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+            elif not _BUSY.search(output):
                 raise _failure(words, code, output)
             if time.monotonic() + pause > deadline:
                 raise Unavailable(f"another DVC process kept `dvc {words[0]}` waiting: {_last(output)}")
@@ -101,6 +107,34 @@ class Dvc:
                 child.terminate()
                 raise
         return child.returncode, "".join(lines)
+
+
+@contextmanager
+def lock_file_kept(project: Project, report: Report = silent) -> Iterator[None]:
+    """Protect ``dvc.lock`` from the end of the process: DVC does not write it atomically.
+
+    A copy is kept while DVC may write. If the file is unreadable and an earlier call was killed, the copy comes back;
+    without such a call the damage is not ours, and stays for the user to see.
+    """
+    path, copy = project.root / "dvc.lock", project.state / "dvc.lock.before"
+    if copy.exists() and not _readable(project):
+        report("dvc.lock", 0, 0, {"restored": "an earlier run was killed while it was written"})
+        if text := copy.read_bytes():
+            write_bytes(path, text)
+        else:
+            path.unlink()
+    write_bytes(copy, path.read_bytes() if path.exists() else b"")
+    yield
+    # Not on failure: then the file may be half-written, too.
+    copy.unlink()
+
+
+def _readable(project: Project) -> bool:
+    try:
+        pinned(project, "")
+    except BadInput:
+        return False
+    return True
 
 
 @contextmanager

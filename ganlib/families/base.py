@@ -39,7 +39,6 @@ class FamilyOptions(Frozen):
     batch_size: PositiveInt = 64
     latent_dim: PositiveInt = Field(64, description="dimensions of the latent vector, and of the graph's `noise`")
     channels: PositiveInt = Field(64, description="width of the convolutional nets")
-    decay_from: float = Field(1.0, ge=0, le=1, description="share of the steps after which learning rates fall to zero")
     ema_half_life: PositiveInt = Field(5000, description="of the generator's moving average, in images")
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganlib.config import GenerateConfig, Params
-from ganlib.generation.batch import Manifest
+from ganlib.generation.batch import Manifest, require_positive
 from ganlib.generation.batch import generate as make
-from ganlib.generation.batch import require_positive
 from ganlib.jobs.models import fetch
 from ganlib.progress import Report, silent
 from ganlib.project import Project

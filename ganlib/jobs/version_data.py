@@ -10,7 +10,7 @@ from pathlib import Path
 from ganlib import config as configs
 from ganlib.config import DataConfig
 from ganlib.data import fetch, folder, objects, prepare, state
-from ganlib.data.dvc import Dvc, exclusive, pinned, without_git
+from ganlib.data.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
 from ganlib.data.record import DataVersion
 from ganlib.data.state import STAGES, Damage
 from ganlib.errors import BadInput, GanlibError, Unavailable
@@ -82,9 +82,10 @@ def recorded_md5(project: Project) -> str | None:
 
 def _bring(project: Project, dvc: Dvc, report: Report) -> DataVersion:
     """Restore, reproduce, check, push."""
-    whole = _restore(project, dvc, report)
-    before = {stage: pinned(project, stage) for stage in STAGES}
-    dvc.run("repro", "prepare", report=report)
+    with lock_file_kept(project, report):
+        whole = _restore(project, dvc, report)
+        before = {stage: pinned(project, stage) for stage in STAGES}
+        dvc.run("repro", "prepare", report=report)
     if not (whole and before == {stage: pinned(project, stage) for stage in STAGES}):
         # DVC may have restored damaged bytes of another version from its cache: make that one anew, once.
         if any(state.damages(project, stage) for stage in STAGES):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ganlib.config import GateConfig
 from ganlib.errors import BadInput
 from ganlib.locks import held
 from ganlib.registry.gate import Decision, decide
-from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
+from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
+from ganlib.tracking.store import Absent
 
 
 def promote(
@@ -22,8 +24,10 @@ def promote(
 ) -> Decision:
     """Put ``challenger`` through the gate and, if it passes, make it the champion.
 
-    The champion is read under the lock, so what was compared is what is replaced. The champion's alias moves in one
-    call, after ``previous``: whoever is killed in between leaves the old champion or the new one, never two.
+    Both are read under the lock, so what was compared is what is replaced; a person who moves the alias in MLflow's
+    page takes no lock, so it is read once more before it moves. The evidence is written first, then ``previous``, and
+    the champion's alias moves in one call: whoever is killed in between leaves the old champion or the new one,
+    never two.
 
     Args:
         registry: the registered model.
@@ -39,23 +43,35 @@ def promote(
     """
     with held(state / "promotion.lock", what="promotion"):
         champion = registry.alias(CHAMPION)
-        now = champion.version if champion else 0
-        if expect is not None and expect != now:
-            raise BadInput(
-                f"champion moved from {expect or 'none'} to {now or 'none'} since you read it. Nothing was changed."
-            )
-        if now == challenger.version:
-            raise BadInput(f"version {now} is the champion already. Nothing was changed.")
+        challenger = registry.get(challenger.version)
+        if expect is not None:
+            _require_still(expect, champion)
+        if champion and champion.version == challenger.version:
+            raise BadInput(f"version {champion.version} is the champion already. Nothing was changed.")
         decision = decide(challenger, champion, policy)
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
-        registry.tag(challenger.version, {"gate": decision.model_dump_json()})
+        _record(registry, challenger, decision)
         if decision.promoted:
+            _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
             if champion:
                 registry.set_alias(PREVIOUS, champion.version)
             registry.set_alias(CHAMPION, challenger.version)
-            if CHALLENGER in challenger.aliases:
-                registry.delete_alias(CHALLENGER)
-        if challenger.run_id:
-            registry.store.open_run(challenger.run_id).text(decision.markdown(), "gate/report.md")
+            registry.retire_challenger(challenger.version)
     return decision
+
+
+def _require_still(expected: int, champion: Version | None) -> None:
+    now = champion.version if champion else 0
+    if now != expected:
+        raise BadInput(
+            f"champion moved from {expected or 'none'} to {now or 'none'} since you read it. Nothing was changed."
+        )
+
+
+def _record(registry: Registry, challenger: Version, decision: Decision) -> None:
+    """The decision with its evidence, as a tag of the version and a report in its run."""
+    registry.tag(challenger.version, {"gate": decision.model_dump_json()})
+    if challenger.run_id:
+        with suppress(Absent):  # its run was purged; the tag holds the same
+            registry.store.open_run(challenger.run_id).text(decision.markdown(), "gate/report.md")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.errors import GanlibError, Unavailable
+from ganlib.files import write_bytes
 
 
 class Point(NamedTuple):
@@ -26,19 +27,38 @@ class Outbox:
     """A queue and the thread that empties it. Training never waits for the store.
 
     Metric values are sent in batches; other writes one by one, in the order given. While the store does not answer,
-    everything waits here. A write that the store refuses is reported by :meth:`close`.
+    everything waits here; what was sent without an answer is sent again, which doubles nothing, because MLflow keeps
+    one row for the same name, value, time and step. A write that the store refuses is reported by :meth:`close`.
     """
 
     _BATCH = 1000  # MLflow takes no more in one call
-    _PATIENCE = 15.0  # seconds that close() waits for a store that does not answer
+    _PATIENCE = 15.0  # seconds that close() goes on trying a store that does not answer
 
-    def __init__(self, send: Callable[[list[Point]], None], spool: Path, every: float = 2.0) -> None:
-        """``send`` writes metric values; what it could not write by the end is kept in ``spool`` as JSON lines."""
-        self._send, self._spool, self._every = send, spool, every
+    def __init__(
+        self,
+        send: Callable[[list[Point]], None],
+        spool: Path,
+        *,
+        beat: Callable[[], None] | None = None,
+        every: float = 2.0,
+        beat_every: float = 30.0,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            send: writes metric values in one call.
+            spool: where values that could not be sent by the end are kept, as JSON lines.
+            beat: called every ``beat_every`` seconds, to show that this process lives.
+            every: seconds between two looks at the queue, unless it fills up before.
+            beat_every: see ``beat``.
+        """
+        self._send, self._spool, self._beat = send, spool, beat
+        self._every, self._beat_every = every, beat_every
         self._points: deque[Point] = deque()
         self._writes: deque[Callable[[], None]] = deque()
         self._problem: GanlibError | None = None
-        self._wake, self._closing = threading.Event(), False
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._closed_at = self._answered = self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._run, daemon=True, name="ganlib-outbox")
         self._thread.start()
 
@@ -54,7 +74,7 @@ class Outbox:
         self._wake.set()
 
     def close(self) -> str | None:
-        """Send what is left.
+        """Send what is left, however long a store that answers takes for it.
 
         Returns:
             None, or, if the store did not answer, a line that says what was kept and where.
@@ -62,53 +82,78 @@ class Outbox:
         Raises:
             GanlibError: the store refused a write.
         """
-        self._closing = True
+        self._closed_at = time.monotonic()
+        self._closing.set()
         self._wake.set()
-        self._thread.join()
+        try:
+            self._thread.join()
+        finally:  # a second Ctrl-C while waiting must not cost the values
+            trouble = self._keep()
         if self._problem:
             raise self._problem
-        lost, kept = len(self._writes), list(self._points)
-        if kept:
-            self._spool.parent.mkdir(parents=True, exist_ok=True)
-            with self._spool.open("a") as stream:
-                stream.writelines(json.dumps(point) + "\n" for point in kept)
+        return trouble
+
+    def _keep(self) -> str | None:
+        """Put values that were not sent into the spool file, which appears whole or not at all."""
+        kept, lost = list(self._points), len(self._writes)
         if not kept and not lost:
             return None
+        earlier = self._spool.read_bytes() if self._spool.exists() else b""
+        write_bytes(self._spool, earlier + "".join(json.dumps(point) + "\n" for point in kept).encode())
         return (
             f"MLflow did not answer: {len(kept)} metric values are kept in {self._spool}, "
             f"{lost} other writes were dropped"
         )
 
     def _run(self) -> None:
-        deadline = None
         while True:
             self._wake.wait(self._every)
             self._wake.clear()
-            closing = self._closing
-            done = self._drain()
-            if closing and (done or (deadline and time.monotonic() > deadline)):
+            closing = self._closing.is_set()
+            if self._drain():
+                if closing:
+                    return
+            elif closing and time.monotonic() - max(self._closed_at, self._answered) > self._PATIENCE:
                 return
-            if closing and deadline is None:
-                deadline = time.monotonic() + self._PATIENCE
+            else:
+                self._pause(closing=closing)
+
+    def _pause(self, *, closing: bool) -> None:
+        """A queue that goes on filling up must not hammer a store that is away."""
+        if closing:
+            time.sleep(min(self._every, 1))
+        else:
+            self._closing.wait(self._every)
+        self._wake.set()
 
     def _drain(self) -> bool:
         """Send all that is queued; False if the store does not answer."""
-        while self._points or self._writes:
-            try:
+        try:
+            if self._beat and time.monotonic() - self._beaten > self._beat_every:
+                self._attempt(self._beat)
+                self._beaten = time.monotonic()
+            while self._points or self._writes:
                 if self._points:
-                    batch = [self._points[place] for place in range(min(len(self._points), self._BATCH))]
-                    self._send(batch)
-                    for _ in batch:
-                        self._points.popleft()
+                    self._send_points()
                 else:
-                    self._writes[0]()
+                    self._attempt(self._writes[0])
                     self._writes.popleft()
-            except Unavailable:
-                return False
-            except Exception as error:  # one refused write must not stop the others; close() tells
-                self._problem = self._problem or (error if isinstance(error, GanlibError) else GanlibError(str(error)))
-                if self._points:
-                    self._points.clear()
-                else:
-                    self._writes.popleft()
+        except Unavailable:
+            return False
         return True
+
+    def _send_points(self) -> None:
+        batch = [self._points[place] for place in range(min(len(self._points), self._BATCH))]
+        self._attempt(lambda: self._send(batch))
+        for _ in batch:
+            self._points.popleft()
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        """Do ``write``; one that is refused must not stop the others: :meth:`close` tells of the first."""
+        try:
+            write()
+        except Unavailable:
+            raise
+        except Exception as error:
+            self._problem = self._problem or (error if isinstance(error, GanlibError) else GanlibError(str(error)))
+        self._answered = time.monotonic()

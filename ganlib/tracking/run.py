@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import platform
 import socket
@@ -19,18 +20,20 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ganlib.errors import BadInput, Interrupted, Unavailable
+from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.project import Source
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import Store
 
 if TYPE_CHECKING:
     from ganlib.data.record import DataVersion
+    from ganlib.tracking.system import SystemMonitor
 
 PROCESS_TAG = "ganlib.process"
+HEARTBEAT_TAG = "ganlib.heartbeat"
+"""Unix time, renewed every half minute while the run's process lives and MLflow answers."""
 REASON_TAG = "ganlib.reason"
 _PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
-_SYSTEM_SECONDS = 5
 
 
 class Run(AbstractContextManager["Run"]):
@@ -39,10 +42,18 @@ class Run(AbstractContextManager["Run"]):
     With an outbox, writes happen in the background and wait while the store is away; without one, at once.
     """
 
-    def __init__(self, store: Store, run_id: str, outbox: Outbox | None = None, monitor: Any = None) -> None:
+    def __init__(self, store: Store, run_id: str, outbox: Outbox | None = None) -> None:
         """Use :meth:`Store.start_run` or :meth:`Store.open_run`."""
         self.id = run_id
-        self._store, self._outbox, self._monitor = store, outbox, monitor
+        self._store, self._outbox = store, outbox
+        self._monitor: SystemMonitor | None = None
+
+    def watch_system(self, *, resumed: bool) -> None:
+        """Log processor, memory, disk, network and GPU every few seconds until the run ends."""
+        from ganlib.tracking.system import SystemMonitor
+
+        self._monitor = SystemMonitor(self.id, self._store.uri, self.log, resumed=resumed)
+        self._monitor.start()
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Metric values at ``step``."""
@@ -80,7 +91,12 @@ class Run(AbstractContextManager["Run"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the run. A store that is away by then does not hide the error that ended the run, nor a success."""
+        """End the run; what goes wrong with that does not hide the error that ended it.
+
+        Raises:
+            Unavailable: MLflow is away. What was kept and where is told.
+            GanlibError: MLflow refused something that was written in the background.
+        """
         if self._monitor:
             self._monitor.finish()
         stopped = isinstance(error, KeyboardInterrupt | Interrupted)
@@ -88,9 +104,14 @@ class Run(AbstractContextManager["Run"]):
         if error is not None:
             self.tag(REASON_TAG, f"{type(error).__name__}: {error}"[:5000])
         self._write(lambda: self._store.client.set_terminated(self.id, status))
-        trouble = self._outbox.close() if self._outbox else None
-        if trouble and error is None:
-            raise Unavailable(f"run {self.id}: {trouble}")
+        try:
+            trouble = self._outbox.close() if self._outbox else None
+            if trouble:
+                raise Unavailable(f"{trouble}. Once it answers, train again with --resume {self.id}")
+        except GanlibError as late:
+            if error is None:
+                raise
+            logging.getLogger("ganlib").warning("run %s: %s", self.id, late)
 
     def _write(self, write: Callable[[], None]) -> None:
         def talk() -> None:
@@ -121,11 +142,20 @@ def start(
         if resume is None:
             experiment_id = store.experiment(experiment)
             run_id = store.client.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
-            _record(store, run_id, params, data)
+            try:
+                _record(store, run_id, params, data)
+            except Exception as error:
+                store.client.set_tag(run_id, REASON_TAG, f"could not be recorded: {error}"[:5000])
+                store.client.set_terminated(run_id, "FAILED")
+                raise
         else:
             run_id = _reopen(store, resume, all_tags)
-    outbox = Outbox(lambda points: send(store, run_id, points), spool_file(store, run_id))
-    return Run(store, run_id, outbox, _monitor(store, run_id, resumed=resume is not None))
+    outbox = Outbox(
+        lambda points: send(store, run_id, points), spool_file(store, run_id), beat=lambda: _beat(store, run_id)
+    )
+    run = Run(store, run_id, outbox)
+    run.watch_system(resumed=resume is not None)
+    return run
 
 
 def send(store: Store, run_id: str, points: list[Point]) -> None:
@@ -144,16 +174,25 @@ def spool_file(store: Store, run_id: str) -> Path:
 def process() -> dict[str, Any]:
     """This process, told apart from any other that has or had its number."""
     return {
-        "host": socket.gethostname(),
+        **place(),
         "boot": psutil.boot_time(),
         "pid": os.getpid(),
         "started": psutil.Process().create_time(),
     }
 
 
+def place() -> dict[str, str]:
+    """Where process ids mean something: the host, and the container within it."""
+    try:
+        namespace = Path("/proc/self/ns/pid").readlink().name
+    except OSError:  # not Linux
+        namespace = ""
+    return {"host": socket.gethostname(), "namespace": namespace}
+
+
 def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
     tags = {
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": _user(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "ganlib",
         "ganlib.family": family,
@@ -161,12 +200,25 @@ def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
         "ganlib.data_commit": data.commit or "none",
         "ganlib.source_dirty": str(source.dirty).lower(),
         PROCESS_TAG: json.dumps(process()),
+        HEARTBEAT_TAG: str(int(time.time())),
     }
     if source.commit:
         tags["mlflow.source.git.commit"] = source.commit
     if parent := os.environ.get("MLFLOW_RUN_ID"):
         tags["mlflow.parentRunId"] = parent
     return tags
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # containers run under numbers that have no name
+        return str(os.getuid())
+
+
+def _beat(store: Store, run_id: str) -> None:
+    with store.talking():
+        store.client.set_tag(run_id, HEARTBEAT_TAG, str(int(time.time())))
 
 
 def _record(store: Store, run_id: str, params: Mapping[str, object], data: DataVersion) -> None:
@@ -211,18 +263,10 @@ def _reopen(store: Store, run_id: str, tags: Mapping[str, str]) -> str:
         raise BadInput(f"run {run_id} is finished: there is nothing to resume.")
     if run.info.status == "RUNNING":
         raise BadInput(f"run {run_id} is still running in another process.")
-    store.client.update_run(run_id, status="RUNNING")
     for key, value in tags.items():
         store.client.set_tag(run_id, key, value)
+    if REASON_TAG in run.data.tags:
+        store.client.delete_tag(run_id, REASON_TAG)
+    # Last: a run that says RUNNING and names a dead process would be reaped.
+    store.client.update_run(run_id, status="RUNNING")
     return run_id
-
-
-def _monitor(store: Store, run_id: str, *, resumed: bool) -> Any:
-    """Processor, memory, disk and network over the run, by MLflow's own sampler."""
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-    monitor = SystemMetricsMonitor(
-        run_id, sampling_interval=_SYSTEM_SECONDS, resume_logging=resumed, tracking_uri=store.uri
-    )
-    monitor.start()
-    return monitor

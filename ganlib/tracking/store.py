@@ -7,8 +7,10 @@ run tasks in threads.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,8 +43,11 @@ _TEMPORARY = {
     "REQUEST_LIMIT_EXCEEDED",
     "DEADLINE_EXCEEDED",
     "IO_ERROR",
+    # A 404 that is not MLflow's own: a proxy without its server, or another program on the port.
+    "ENDPOINT_NOT_FOUND",
+    "NOT_FOUND",
 }
-_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}
+_ENVIRONMENT_LOCK = threading.Lock()
 
 
 class Absent(BadInput):
@@ -55,6 +60,10 @@ class Store:
     def __init__(self, project: Project, uri: str, client: MlflowClient) -> None:
         """Use :func:`connect`."""
         self.project, self.uri, self.client = project, uri, client
+
+    def select(self) -> None:
+        """Make this the store of MLflow calls that take no client: logging and loading models."""
+        _select(self.uri)
 
     @contextmanager
     def talking(self) -> Iterator[None]:
@@ -73,15 +82,24 @@ class Store:
             yield
         except MlflowException as error:
             text = str(error).splitlines()[0]
-            if error.error_code in _ABSENT:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise Absent(text) from error
             if error.error_code in _TEMPORARY or isinstance(error.__cause__, sqlalchemy.exc.SQLAlchemyError):
                 raise Unavailable(f"MLflow at {self.uri} failed: {text}. Nothing was decided; try again.") from error
             raise GanlibError(f"MLflow at {self.uri} refused: {text}") from error
-        except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        except requests.HTTPError as error:  # artifacts are fetched without MLflow's own errors
+            code = error.response.status_code if error.response is not None else 500
+            if code == 404:
+                raise Absent(f"MLflow at {self.uri} has no {error.response.url}") from error
+            if code < 500 and code != 429:
+                raise GanlibError(f"MLflow at {self.uri} refused: {error}") from error
+            raise Unavailable(f"MLflow at {self.uri} failed: {error}. Nothing was decided; try again.") from error
+        except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, ConnectionError, TimeoutError) as error:
             raise Unavailable(
                 f"MLflow at {self.uri} does not answer ({type(error).__name__}). Nothing was decided; try again."
             ) from error
+        except OSError as error:  # a file on this side: waiting does not help
+            raise BadInput(f"{error.strerror or error}: {error.filename or self.uri}") from error
 
     def experiment(self, name: str) -> str:
         """The id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
@@ -167,24 +185,16 @@ def connect(project: Project, uri: str | None = None) -> Store:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    chosen = (
-        uri or os.environ.get("MLFLOW_TRACKING_URI") or _served(project) or f"sqlite:///{project.root / 'mlflow.db'}"
-    )
+    with _ENVIRONMENT_LOCK:
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+    chosen = uri or given or _served(project) or f"sqlite:///{project.root / 'mlflow.db'}"
     if chosen.startswith("http"):
         _require_answer(chosen)
-    import logging
-
     import mlflow
 
     for name in ("mlflow", "alembic"):  # their news of table upgrades and samplers would tear our progress display
         logging.getLogger(name).setLevel(logging.WARNING)
-
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(chosen)  # model logging knows no explicit client
-    mlflow.set_registry_uri(chosen)
-    if given is None:  # set_tracking_uri exports it, which would bind this process to the first store for ever
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-    os.environ.pop("MLFLOW_REGISTRY_URI", None)
+    _select(chosen)
     # The first client of a new database builds its tables, and two at once would trip over each other.
     with held(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180):
         try:
@@ -194,6 +204,21 @@ def connect(project: Project, uri: str | None = None) -> Store:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise Unavailable(f"MLflow at {chosen} cannot be used: {reason}. Nothing was changed.") from error
     return Store(project, chosen, client)
+
+
+def _select(uri: str) -> None:
+    import mlflow
+
+    with _ENVIRONMENT_LOCK:
+        given = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        # MLflow exports both, which would bind this process, and its children, to the first store for ever.
+        for name, value in given.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _require_answer(url: str) -> None:

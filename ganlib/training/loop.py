@@ -107,7 +107,6 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
             break
         torch.manual_seed(_mix(plan.seed, step))
         batch = Batch(*data.at(step))
-        _set_learning_rates(family, step / total)
         for phase in family.phases(step):
             window.add(_take_turn(family, phase, batch, step))
         step += 1
@@ -123,15 +122,6 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
     if not stopped:
         hooks.report(plan.title, 1000, 1000)
     return Outcome(step, seconds(), step * size, stopped)
-
-
-def _set_learning_rates(family: Family, done: float) -> None:
-    """Linear decay to zero over the last part of the budget's steps: a function of the step, so resume is exact."""
-    rest = 1 - family.options.decay_from
-    scale = min(1.0, (1 - done) / rest) if rest else 1.0
-    for optimizer in family.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * scale
 
 
 def _take_turn(family: Family, phase: Phase, batch: Batch, step: int) -> dict[str, Tensor]:

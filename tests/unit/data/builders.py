@@ -48,17 +48,13 @@ def png_folders(folder: Path, split: Split) -> Path:
     return folder
 
 
-def dvc_project(folder: Path, source: str) -> Project:
-    """A checkout of its own, outside git: this code, these stages, the data source ``source`` with no digest yet."""
+def dvc_project(folder: Path) -> Project:
+    """A checkout of its own, outside git: this code, these stages, nothing fetched, nothing pinned."""
     ignored = shutil.ignore_patterns("__pycache__", "weights")
     shutil.copytree(ROOT / "ganlib", folder / "ganlib", ignore=ignored)
-    for name in ("dvc.yaml", ".dvcignore"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in (".dvc/config", ".dvc/.gitignore", "data/.gitignore"):
+    for name in ("dvc.yaml", ".dvcignore", "params.yaml", ".dvc/config", ".dvc/.gitignore", "data/.gitignore"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    (folder / "params.yaml").write_text(text.replace("source: mnist ", f"source: {source} "), encoding="utf-8")
     return Project(folder)
 
 

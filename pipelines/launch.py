@@ -53,7 +53,7 @@ def run_name() -> str:
 
 
 def _quiet_console() -> None:
-    """Keep Prefect's log off this terminal, where it would tear the progress bars and repeat our errors with tracebacks.
+    """Keep Prefect's log off this terminal: it would tear the progress bars and repeat our errors with tracebacks.
 
     Its handler for the API stays, so the page shows all of it.
     """

@@ -35,6 +35,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for results
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _TEMPORARY = {
@@ -90,7 +91,7 @@ class Store:
         except requests.HTTPError as error:  # artifacts are fetched without MLflow's own errors
             code = error.response.status_code if error.response is not None else 500
             if code == 404:
-                raise Absent(f"MLflow at {self.uri} has no {error.response.url}") from error
+                raise Absent(f"MLflow at {self.uri} has no such artifact: {error}") from error
             if code < 500 and code != 429:
                 raise GanlibError(f"MLflow at {self.uri} refused: {error}") from error
             raise Unavailable(f"MLflow at {self.uri} failed: {error}. Nothing was decided; try again.") from error

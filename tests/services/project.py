@@ -1,0 +1,54 @@
+"""A project of its own for tests that write: the checkout's code and data, small budgets, free ports, empty stores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import ROOT
+from tests.services.conftest import free_port
+
+CODE = ("dvc.yaml", "dvc.lock", "MLproject", "python_env.yaml", "constraints.txt", "pyproject.toml", ".dvc/config")
+
+
+def make(folder: Path) -> Path:
+    """Copy what a project needs to ``folder``; figures are of 1,000 images there, and trainings of ten steps."""
+    for name in CODE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("ganlib", "pipelines"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "data", folder / "data")
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["budgets"]["smoke"] = {"steps": 10, "seconds": 60}
+    params["train"]["budget"] = "smoke"
+    params["evaluate"] |= {"samples": 1000, "bootstrap": 50, "kid_subsets": 5, "kid_subset_size": 200}
+    params["gate"]["max_digit_share"] = 1.0  # ten steps make one digit at most
+    params["services"] |= {"mlflow_port": free_port(), "prefect_port": free_port()}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of commands in that project: its own code, its own state."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, *arguments: str, timeout: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m ARGUMENTS`` in the project."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env={**environment(folder), **more},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

@@ -87,6 +87,8 @@ def _collapse(version: Version, policy: GateConfig) -> Check:
     if version.evaluation is None:
         return Check(name=name, passed=False, detail="not evaluated")
     shares = version.evaluation.digits
+    if len(shares) != 10 or not all(map(math.isfinite, shares)):
+        return Check(name=name, passed=False, detail="the shares of the ten digits are missing")
     most = max(range(10), key=lambda digit: shares[digit])
     return Check(
         name=name,

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ganlib.config import GateConfig
 from ganlib.errors import BadInput
-from ganlib.locks import held
 from ganlib.registry.gate import Decision, decide
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
+from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
 
 
@@ -41,7 +40,7 @@ def promote(
         BadInput: the champion moved since it was read, or the challenger is the champion already.
         Unavailable: MLflow does not answer, or another promotion does not end. Nothing was changed.
     """
-    with held(state / "promotion.lock", what="promotion"):
+    with alias_lock(state):
         champion = registry.alias(CHAMPION)
         challenger = registry.get(challenger.version)
         if expect is not None:
@@ -65,7 +64,7 @@ def _require_still(expected: int, champion: Version | None) -> None:
     now = champion.version if champion else 0
     if now != expected:
         raise BadInput(
-            f"champion moved from {expected or 'none'} to {now or 'none'} since you read it. Nothing was changed."
+            f"champion moved from {expected or 'none'} to {now or 'none'} since you read it. No alias was changed."
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,11 +20,14 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract, describe
 from ganlib.export.onnx import Certificate
 from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
+from ganlib.locks import held
 from ganlib.tracking.store import Absent, Store
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
-_URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>\d+))")
+# Nine digits: what a database's integer holds.
+_URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 Record = TypeVar("Record", bound=Frozen)
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
@@ -48,6 +53,11 @@ class Version(Frozen):
     def uri(self) -> str:
         """MLflow's name of it."""
         return f"models:/{self.name}/{self.version}"
+
+
+def alias_lock(state: Path) -> AbstractContextManager[None]:
+    """Held by whoever moves aliases; ``state`` is the project's state folder."""
+    return held(state / "promotion.lock", what="promotion")
 
 
 class Registry:
@@ -93,7 +103,8 @@ class Registry:
         version = self.get(int(made.version))
         with tempfile.TemporaryDirectory() as folder:
             self.download(version, Path(folder) / "stored.onnx")
-        self.set_alias(CHALLENGER, version.version)
+        with alias_lock(self.store.project.state):
+            self.set_alias(CHALLENGER, version.version)
         return self.get(version.version)
 
     def versions(self) -> list[Version]:
@@ -173,7 +184,9 @@ class Registry:
         with tempfile.TemporaryDirectory() as folder:
             with self.store.talking():
                 try:
-                    mlflow.artifacts.download_artifacts(version.uri, dst_path=folder, tracking_uri=self.store.uri)
+                    mlflow.artifacts.download_artifacts(
+                        version.uri, dst_path=folder, tracking_uri=self.store.uri, registry_uri=self.store.uri
+                    )
                 except FileNotFoundError as error:
                     raise Absent(f"the artifacts of {version.uri} are gone: {error}.") from error
             stored = Path(folder) / "model.onnx"
@@ -196,10 +209,11 @@ class Registry:
         with self.store.talking():
             self.store.client.set_registered_model_alias(self.name, alias, str(number))
 
-    def delete_alias(self, alias: str) -> None:
-        """Remove ``alias``."""
+    def retire_challenger(self, number: int) -> None:
+        """Remove the alias ``challenger`` if it still points to version ``number``."""
         with self.store.talking():
-            self.store.client.delete_registered_model_alias(self.name, alias)
+            if CHALLENGER in self._aliases().get(number, ()):
+                self.store.client.delete_registered_model_alias(self.name, CHALLENGER)
 
     def tag(self, number: int, tags: Mapping[str, str]) -> None:
         """Set tags of version ``number``."""
@@ -226,6 +240,7 @@ class Registry:
         example = {
             spec.name: np.zeros([2 if size == -1 else size for size in spec.shape], spec.type) for spec in inputs
         }
+        self.store.select()
         # Made by the client first: left to itself, Model.log would put it into the default experiment.
         run = self.store.client.get_run(run_id)
         model_id = self.store.client.create_logged_model(
@@ -248,7 +263,7 @@ class Registry:
 
     def _parse(self, reference: str) -> tuple[str, str, int | None]:
         """Model name, alias and version number; one of the latter two is given."""
-        if reference.isdigit():
+        if _NUMBER.fullmatch(reference):
             return self.name, "", int(reference)
         if match := _URI.fullmatch(reference):
             number = match["version"]
@@ -283,7 +298,7 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         version=int(entry.version),
         aliases=aliases,
         family=tags.get("family"),
-        fid=float(tags["fid"]) if "fid" in tags else None,
+        fid=_number(tags.get("fid")),
         sha256=tags.get("sha256"),
         run_id=entry.run_id or None,
         data_version=tags.get("data_version"),
@@ -292,6 +307,14 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         certificate=_read(Certificate, tags.get("certificate")),
         contract=_read(Contract, tags.get("contract")),
     )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:  # missing, or overwritten by a person
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _read(model: type[Record], text: str | None) -> Record | None:

@@ -1,4 +1,4 @@
-"""A store in a folder of its own, with real graphs."""
+"""Real graphs to register."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.tracking.store import Store, connect
 from tests import factories
 
 
@@ -18,9 +17,3 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for seed, path in enumerate(paths):
         factories.graph(path, seed)
     return paths
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """An empty SQLite store."""
-    return connect(factories.project(tmp_path / "project"))

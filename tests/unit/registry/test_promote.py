@@ -111,7 +111,7 @@ def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(store: Store, g
         racer.join()
     winner = next(name for name, outcome in outcomes.items() if outcome == "won")
     loser = next(name for name in outcomes if name != winner)
-    assert outcomes[loser] == f"champion moved from 1 to {winner} since you read it. Nothing was changed."
+    assert outcomes[loser] == f"champion moved from 1 to {winner} since you read it. No alias was changed."
     assert aliases(store)[CHAMPION] == int(winner)
     assert aliases(store)[PREVIOUS] == 1
 

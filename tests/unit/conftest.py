@@ -1,0 +1,27 @@
+"""Shared by tests of several layers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ganlib.tracking.store import Store, connect
+from tests import factories
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables with nothing in them: building them takes seconds, a copy none."""
+    project = factories.project(tmp_path_factory.mktemp("template"))
+    connect(project)
+    return project.root / "mlflow.db"
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_database: Path) -> Store:
+    """An empty SQLite store in a project of its own."""
+    project = factories.project(tmp_path / "project")
+    shutil.copyfile(empty_database, project.root / "mlflow.db")
+    return connect(project)

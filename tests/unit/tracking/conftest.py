@@ -1,0 +1,33 @@
+"""Runs to write to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ganlib.tracking.run import Run
+from ganlib.tracking.store import Store
+from tests import factories
+
+Begin = Callable[..., Run]
+
+
+def begin_run(store: Store, resume: str | None = None, **tags: str) -> Run:
+    """A run of nothing in particular."""
+    return store.start_run(
+        "test",
+        family="vae",
+        params={"seed": 1},
+        tags=tags,
+        data=factories.data_version(),
+        source=factories.Source(None, dirty=False),
+        experiment="tests",
+        resume=resume,
+    )
+
+
+@pytest.fixture
+def begin(store: Store) -> Begin:
+    """Start a run in the store, or resume one."""
+    return lambda resume=None, **tags: begin_run(store, resume, **tags)

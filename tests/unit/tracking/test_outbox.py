@@ -1,0 +1,169 @@
+"""No value is lost or doubled, whatever the store does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ganlib.errors import GanlibError, Unavailable
+from ganlib.tracking.outbox import Outbox, Point
+from ganlib.tracking.store import Store
+from tests import factories
+
+
+def points(count: int, name: str = "loss") -> list[Point]:
+    return [Point(name, float(step), step, step) for step in range(count)]
+
+
+def away(_: list[Point]) -> None:
+    raise Unavailable("away")
+
+
+def test_a_store_that_is_away_for_a_while_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    failures, sent, order = [True, True, True], [], []
+
+    def send(batch: list[Point]) -> None:
+        if failures:
+            failures.pop()
+            raise Unavailable("away")
+        sent.extend(batch)
+
+    outbox = Outbox(send, tmp_path / "spool.jsonl", every=0.01)
+    for point in points(3000):
+        outbox.points([point])
+    outbox.write(lambda: order.append("after"))
+    assert outbox.close() is None
+    assert sent == points(3000)
+    assert order == ["after"]
+    assert not (tmp_path / "spool.jsonl").exists()
+
+
+def test_no_call_carries_more_than_mlflow_takes_and_values_keep_their_order(tmp_path: Path) -> None:
+    held, sizes, sent = threading.Event(), [], []
+
+    def send(batch: list[Point]) -> None:
+        held.wait(10)
+        sizes.append(len(batch))
+        sent.extend(batch)
+
+    outbox = Outbox(send, tmp_path / "s", every=0.01)
+    outbox.points(points(2600))
+    held.set()
+    assert outbox.close() is None
+    assert max(sizes) <= 1000
+    assert sent == points(2600)
+
+
+def test_a_call_that_came_through_without_an_answer_doubles_nothing_in_mlflow(store: Store, tmp_path: Path) -> None:
+    from ganlib.tracking.run import send
+
+    run_id = factories.finished_run(store)
+    lost_answers = [True, True]
+
+    def through(batch: list[Point]) -> None:
+        send(store, run_id, batch)
+        if lost_answers:
+            lost_answers.pop()
+            raise Unavailable("the answer was lost")
+
+    outbox = Outbox(through, tmp_path / "s", every=0.01)
+    outbox.points([*points(1500), Point("loss", float("nan"), 9, 9)])
+    assert outbox.close() is None
+    assert len(store.client.get_metric_history(run_id, "loss")) == 1501
+
+
+def test_what_could_not_be_sent_by_the_end_is_kept_on_disk_after_what_was_kept_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outbox, "_PATIENCE", 0.1)
+    spool = tmp_path / "spool" / "r.jsonl"
+    for value in (1.5, 2.5):
+        outbox = Outbox(away, spool, every=0.01)
+        outbox.points([Point("loss", value, 2, 3)])
+        outbox.write(lambda: None)
+        message = outbox.close()
+        assert message is not None
+        assert "1 metric values are kept" in message
+        assert str(spool) in message
+        assert "1 other writes were dropped" in message
+    assert [json.loads(line) for line in spool.read_text().splitlines()] == [["loss", 1.5, 2, 3], ["loss", 2.5, 2, 3]]
+
+
+def test_the_end_waits_for_a_store_that_comes_back(tmp_path: Path) -> None:
+    sent, back = [], time.monotonic() + 0.5
+
+    def send(batch: list[Point]) -> None:
+        if time.monotonic() < back:
+            raise Unavailable("away")
+        sent.extend(batch)
+
+    outbox = Outbox(send, tmp_path / "s", every=0.01)
+    outbox.points(points(3))
+    assert outbox.close() is None
+    assert sent == points(3)
+
+
+def test_a_write_that_is_refused_is_told_and_costs_no_value_that_arrived_meanwhile(tmp_path: Path) -> None:
+    sent: list[Point] = []
+    outbox = Outbox(sent.extend, tmp_path / "s", every=0.01)
+
+    def refuse() -> None:
+        outbox.points(points(5))  # the trainer goes on while this write is under way
+        raise GanlibError("refused")
+
+    outbox.write(refuse)
+    with pytest.raises(GanlibError, match="refused"):
+        outbox.close()
+    assert sent == points(5)
+
+
+def test_a_batch_that_is_refused_costs_no_other(tmp_path: Path) -> None:
+    sent: list[Point] = []
+
+    def send(batch: list[Point]) -> None:
+        if batch[0].name == "bad":
+            raise GanlibError("bad name")
+        sent.extend(batch)
+
+    outbox = Outbox(send, tmp_path / "s", every=60)
+    outbox.points(points(1000, "bad") + points(7))
+    with pytest.raises(GanlibError, match="bad name"):
+        outbox.close()
+    assert sent == points(7)
+
+
+def test_a_queue_that_fills_up_does_not_hammer_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
+    tried = []
+
+    def send(batch: list[Point]) -> None:
+        tried.append(len(batch))
+        raise Unavailable("away")
+
+    outbox = Outbox(send, tmp_path / "s", every=5)
+    for _ in range(2000):
+        outbox.points(points(10))
+    outbox.close()
+    assert len(tried) <= 3
+
+
+def test_values_do_not_wait_for_a_full_batch(tmp_path: Path) -> None:
+    arrived = threading.Event()
+    outbox = Outbox(lambda _: arrived.set(), tmp_path / "s", every=0.05)
+    outbox.points(points(1))
+    assert arrived.wait(10)
+    outbox.close()
+
+
+def test_a_sign_of_life_is_given_even_when_there_is_nothing_to_write(tmp_path: Path) -> None:
+    beaten = threading.Semaphore(0)
+    outbox = Outbox(away, tmp_path / "s", beat=beaten.release, every=0.01, beat_every=0.01)
+    for _ in range(3):
+        assert beaten.acquire(timeout=10)
+    outbox.close()

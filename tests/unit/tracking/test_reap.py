@@ -1,0 +1,104 @@
+"""Runs do not outlive their process, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ganlib.project import Project
+from ganlib.tracking.reap import reap
+from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, process, spool_file
+from ganlib.tracking.store import Store, connect
+from tests import factories
+from tests.unit.tracking.conftest import Begin, begin_run
+
+
+def _hang(root: Path, told: object) -> None:
+    run = begin_run(connect(Project(root)))
+    told.put(run.id)  # type: ignore[attr-defined]
+    signal.pause()
+
+
+def test_a_killed_run_is_found_and_ended_by_the_next_command_and_others_are_left_alone(
+    store: Store, begin: Begin
+) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    told = spawn.Queue()
+    child = spawn.Process(target=_hang, args=(store.project.root, told))
+    child.start()
+    victim = told.get(timeout=120)
+    with begin() as mine:
+        assert reap(store) == []
+        assert child.pid
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        assert reap(store) == [victim]
+        assert store.client.get_run(mine.id).info.status == "RUNNING"
+    found = store.client.get_run(victim)
+    assert found.info.status == "KILLED"
+    assert "killed" in found.data.tags[REASON_TAG]
+    assert reap(store) == []
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{"host": "another"}, {"namespace": "pid:[1]"}], ids=lambda change: next(iter(change))
+)
+@pytest.mark.parametrize(("age", "expected"), [(30, False), (3600, True)])
+def test_a_process_that_cannot_be_seen_is_judged_by_its_heartbeat(
+    store: Store, begin: Begin, elsewhere: dict[str, str], age: int, expected: bool
+) -> None:
+    with begin() as run:
+        # This very process number lives here, which says nothing of a process elsewhere.
+        store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | elsewhere))
+        store.client.set_tag(run.id, HEARTBEAT_TAG, str(int(time.time()) - age))
+        assert reap(store) == [run.id] * expected
+
+
+@pytest.mark.parametrize(
+    "change", [{"started": 1.0}, {"boot": 1.0}, {"pid": 2**22 + 1}], ids=lambda change: next(iter(change))
+)
+def test_another_process_under_the_same_number_is_not_taken_for_it(
+    store: Store, begin: Begin, change: dict[str, float]
+) -> None:
+    with begin() as run:
+        store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | change))
+        assert reap(store) == [run.id]
+
+
+def test_runs_that_are_not_ours_or_were_tampered_with_are_left_alone(store: Store, begin: Begin) -> None:
+    foreign = store.client.create_run(store.experiment("tests")).info.run_id
+    with begin() as run:
+        store.client.set_tag(run.id, PROCESS_TAG, "what a person wrote")
+        assert reap(store) == []
+    assert store.client.get_run(foreign).info.status == "RUNNING"
+
+
+def spooled(store: Store, run_id: str, count: int) -> Path:
+    path = spool_file(store, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(["late", float(step), 1, step]) + "\n" for step in range(count)))
+    return path
+
+
+def test_metrics_that_were_spooled_are_replayed_once(store: Store) -> None:
+    run_id = factories.finished_run(store)
+    for _ in range(2):  # as if the first replay had died before it removed the file
+        path = spooled(store, run_id, 1500)
+        reap(store)
+        assert not path.exists()
+    assert [point.step for point in store.client.get_metric_history(run_id, "late")] == list(range(1500))
+
+
+def test_spooled_metrics_of_a_run_of_another_store_stay_and_stop_nobody(store: Store) -> None:
+    stranger = spooled(store, "0" * 32, 3)
+    torn = spooled(store, "1" * 32, 3)
+    torn.write_text(torn.read_text()[:-5])
+    mine = spooled(store, factories.finished_run(store), 3)
+    assert reap(store) == []
+    assert (stranger.exists(), torn.exists(), mine.exists()) == (True, True, False)

@@ -1,0 +1,162 @@
+"""Which store is used, and what is said when it does not answer as it should."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.project import Project
+from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.tracking.store import Absent, Store, connect
+from tests import factories
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return factories.project(tmp_path / "project")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_closed_port_is_unavailable_in_ten_seconds_and_named(project: Project) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    start = time.monotonic()
+    with pytest.raises(Unavailable, match=url):
+        connect(project, url)
+    assert time.monotonic() - start < 10
+
+
+def test_a_server_that_accepts_and_never_answers_is_unavailable_in_ten_seconds_and_named(project: Project) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(Unavailable, match=url):
+            connect(project, url)
+        assert time.monotonic() - start < 10
+
+
+def test_a_file_that_is_no_database_is_unavailable(project: Project) -> None:
+    (project.root / "mlflow.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(Unavailable, match=r"mlflow\.db"):
+        connect(project)
+
+
+@contextmanager
+def stranger(code: int, body: bytes) -> Iterator[str]:
+    """A web server that answers everything alike, though it says that it is healthy."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            healthy = self.path == "/health" or "experiments" in self.path
+            answer = b"{}" if healthy else body
+            self.send_response(200 if healthy else code)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (500, b"boom"),
+        (503, b"<html>starting</html>"),
+        (502, b'{"detail": "bad gateway"}'),
+        (404, b"<html>no such page</html>"),
+        (404, b'{"detail": "Not Found"}'),
+        (200, b"<html>a captive portal</html>"),
+        (500, b'{"error_code": "INTERNAL_ERROR", "message": "database is gone"}'),
+    ],
+)
+def test_a_server_in_trouble_is_never_taken_for_one_without_a_champion(
+    project: Project, code: int, body: bytes
+) -> None:
+    with stranger(code, body) as url:
+        registry = Registry(connect(project, url), "mnist-generator")
+        with pytest.raises(Unavailable, match=url):
+            registry.alias(CHAMPION)
+        with pytest.raises(Unavailable, match=url):
+            registry.resolve("champion")
+
+
+def test_only_mlflow_saying_so_means_that_there_is_no_champion(project: Project) -> None:
+    with stranger(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}') as url:
+        assert Registry(connect(project, url), "mnist-generator").alias(CHAMPION) is None
+
+
+def test_a_refusal_is_neither_absence_nor_an_outage(project: Project) -> None:
+    with stranger(403, b'{"error_code": "PERMISSION_DENIED", "message": "not yours"}') as url:
+        registry = Registry(connect(project, url), "mnist-generator")
+        with pytest.raises(GanlibError, match="refused") as caught:
+            registry.alias(CHAMPION)
+        assert not isinstance(caught.value, Unavailable | BadInput)
+
+
+def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_else_the_database(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project = store.project
+    assert store.uri == f"sqlite:///{project.root / 'mlflow.db'}"
+    project.state.mkdir(exist_ok=True)
+    served = f"http://127.0.0.1:{free_port()}"
+    services = project.state / "services.json"
+    services.write_text(json.dumps({"mlflow": {"url": served, "pid": os.getpid()}}))
+    with pytest.raises(Unavailable, match=served):
+        connect(project)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    assert connect(project).uri == other
+    assert connect(project, store.uri).uri == store.uri
+    assert os.environ["MLFLOW_TRACKING_URI"] == other
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    services.write_text(json.dumps({"mlflow": {"url": served, "pid": 2**22 + 1}}))  # its process is gone
+    assert connect(project).uri == store.uri
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_artifacts_go_beside_the_database_whatever_the_working_folder(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    factories.finished_run(store)
+    assert list((store.project.root / "mlruns").rglob("environment.json"))
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_deleted_experiment_is_told_with_its_remedy(store: Store) -> None:
+    store.client.delete_experiment(store.experiment("tests"))
+    with pytest.raises(BadInput, match="restore it"):
+        store.experiment("tests")
+
+
+def test_a_run_or_artifact_that_does_not_exist_is_absent(store: Store, tmp_path: Path) -> None:
+    run_id = factories.finished_run(store)
+    for run, artifact in ((run_id, "nothing.onnx"), ("0" * 32, "environment.json")):
+        with pytest.raises(Absent):
+            store.download(run, artifact, tmp_path / "got")

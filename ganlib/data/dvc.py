@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput, GanlibError, Unavailable
@@ -39,7 +40,7 @@ _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadI
 class Pinned(Frozen):
     """What ``dvc.lock`` says of one stage's output."""
 
-    md5: str
+    md5: str = Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")
     params: dict[str, Any]
 
 
@@ -47,21 +48,30 @@ def pinned(project: Project, stage: str) -> Pinned | None:
     """The record of ``stage`` in ``dvc.lock``; None if there is no such file or stage.
 
     Raises:
-        BadInput: the file is there and is not a DVC lock file.
+        BadInput: the file is there and is not a whole DVC lock file.
     """
     path = project.root / "dvc.lock"
-    if not path.exists():
-        return None
     try:
-        entry = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].get(stage)
-        if entry is None:
-            return None
-        return Pinned(md5=entry["outs"][0]["md5"], params=entry.get("params", {}).get("params.yaml", {}))
+        return _stages(path.read_bytes()).get(stage)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
         raise BadInput(
             f"dvc.lock is damaged ({type(error).__name__}). Restore it (git checkout dvc.lock) or delete it, "
             "then run: ganlib data version"
         ) from error
+
+
+def _stages(text: bytes) -> dict[str, Pinned]:
+    """The stages with outputs in a lock file; any of many errors if it is not one, or not whole."""
+    stages = {}
+    for name, entry in yaml.safe_load(text)["stages"].items():
+        params = entry.get("params", {}).get("params.yaml", {})
+        for out in entry.get("outs", ())[:1]:
+            stages[name] = Pinned(md5=out["md5"], params=params)
+        if not entry["cmd"] or not (entry.keys() & {"outs", "deps"}):
+            raise ValueError(name)
+    return stages
 
 
 class Dvc:
@@ -113,28 +123,34 @@ class Dvc:
 def lock_file_kept(project: Project, report: Report = silent) -> Iterator[None]:
     """Protect ``dvc.lock`` from the end of the process: DVC does not write it atomically.
 
-    A copy is kept while DVC may write. If the file is unreadable and an earlier call was killed, the copy comes back;
-    without such a call the damage is not ours, and stays for the user to see.
+    A copy is kept while DVC may write, and comes back if the file is found unreadable.
+
+    Raises:
+        BadInput: the file is unreadable and no killed call left a copy: the damage is the user's to see.
     """
     path, copy = project.root / "dvc.lock", project.state / "dvc.lock.before"
-    if copy.exists() and not _readable(project):
+    if copy.exists() and path.exists() and not _is_whole(path.read_bytes(), copy.read_bytes()):
         report("dvc.lock", 0, 0, {"restored": "an earlier run was killed while it was written"})
-        if text := copy.read_bytes():
-            write_bytes(path, text)
+        if before := copy.read_bytes():
+            write_bytes(path, before)
         else:
             path.unlink()
-    write_bytes(copy, path.read_bytes() if path.exists() else b"")
-    yield
-    # Not on failure: then the file may be half-written, too.
-    copy.unlink()
-
-
-def _readable(project: Project) -> bool:
+    pinned(project, "")
+    before = path.read_bytes() if path.exists() else b""
+    write_bytes(copy, before)
     try:
-        pinned(project, "")
-    except BadInput:
+        yield
+    finally:
+        if not path.exists() or _is_whole(path.read_bytes(), before):
+            copy.unlink()
+
+
+def _is_whole(text: bytes, before: bytes) -> bool:
+    """Whether a lock file can be read and has lost no stage."""
+    try:
+        return _stages(text).keys() >= (_stages(before).keys() if before else set())
+    except (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
         return False
-    return True
 
 
 @contextmanager

@@ -75,8 +75,11 @@ def verify_data(project: Project) -> DataVersion:
 
 
 def recorded_md5(project: Project) -> str | None:
-    """The md5 of the data version in ``dvc.lock``; None if there is none."""
-    found = pinned(project, "prepare")
+    """The md5 of the data version in ``dvc.lock``; None if there is none that can be read."""
+    try:
+        found = pinned(project, "prepare")
+    except BadInput:
+        return None
     return found.md5 if found else None
 
 
@@ -84,15 +87,14 @@ def _bring(project: Project, dvc: Dvc, report: Report) -> DataVersion:
     """Restore, reproduce, check, push."""
     with lock_file_kept(project, report):
         whole = _restore(project, dvc, report)
-        before = {stage: pinned(project, stage) for stage in STAGES}
+        before = [pinned(project, stage) for stage in STAGES]
         dvc.run("repro", "prepare", report=report)
-    if not (whole and before == {stage: pinned(project, stage) for stage in STAGES}):
-        # DVC may have restored damaged bytes of another version from its cache: make that one anew, once.
-        if any(state.damages(project, stage) for stage in STAGES):
-            _restore(project, dvc, report)
-            dvc.run("repro", "prepare", report=report)
-        for stage in STAGES:
-            _raise_first(project, state.damages(project, stage))
+        if not whole or before != [pinned(project, stage) for stage in STAGES]:
+            if _problems(project):
+                # DVC has restored damaged bytes of another version from its cache: make that one anew, once.
+                _restore(project, dvc, report)
+                dvc.run("repro", "prepare", report=report)
+            _raise_first(project, _problems(project))
     _push(project, dvc, report)
     return state.describe(project)
 

@@ -93,6 +93,11 @@ def test_collapse_cannot_be_bought_off_by_a_good_mean() -> None:
     assert gate(version(2, evaluation(1, digits=EVEN)), None).promoted
 
 
+@pytest.mark.parametrize("digits", [(), (0.1,) * 9, (float("nan"), *(0.1,) * 9)], ids=["none", "nine", "nan"])
+def test_shares_of_digits_that_are_no_shares_are_no_evidence_against_collapse(digits: tuple[float, ...]) -> None:
+    assert failed(gate(version(1, evaluation(digits=digits)), None)) == {"mode collapse"}
+
+
 def test_a_version_that_would_break_consumers_is_refused() -> None:
     assert failed(gate(version(2, evaluation(5), contract=NOISE), version(1, evaluation(10), contract=LABELLED))) == {
         "contract"

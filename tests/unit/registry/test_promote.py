@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput
+from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.locks import held
 from ganlib.project import Project
 from ganlib.registry.promote import promote
@@ -82,6 +84,76 @@ def test_the_champion_is_not_promoted_over_itself(store: Store, graphs: list[Pat
     run(store, "1")
     with pytest.raises(BadInput, match="champion already"):
         run(store, "1")
+
+
+def test_a_challenger_that_arrived_meanwhile_keeps_its_alias(store: Store, graphs: list[Path]) -> None:
+    read_before = registered(store, graphs[0], 10)
+    registered(store, graphs[1], 9)
+    assert CHALLENGER in read_before.aliases
+    registry = Registry(store, "mnist-generator")
+    assert promote(registry, read_before, policy=POLICY, state=store.project.state).promoted
+    assert aliases(store) == {CHAMPION: 1, CHALLENGER: 2}
+
+
+def test_evidence_that_changed_since_it_was_read_is_read_again(store: Store, graphs: list[Path]) -> None:
+    read_before = registered(store, graphs[0])
+    registry = Registry(store, "mnist-generator")
+    registry.tag(1, {"evaluation": "removed by a person"})
+    assert not promote(registry, read_before, policy=POLICY, state=store.project.state).promoted
+    assert CHAMPION not in aliases(store)
+
+
+class MeddledWith(Registry):
+    """A person sets the alias in MLflow's page while the decision is being written down."""
+
+    def tag(self, number: int, tags: Mapping[str, str]) -> None:
+        super().tag(number, tags)
+        self.set_alias(CHAMPION, 3)
+
+
+def test_an_alias_that_a_person_moves_meanwhile_is_not_overwritten(store: Store, graphs: list[Path]) -> None:
+    for path, fid in zip(graphs, (10, 5, 50), strict=True):
+        registered(store, path, fid)
+    run(store, "1")
+    registry = MeddledWith(store, "mnist-generator")
+    with pytest.raises(BadInput, match="champion moved from 1 to 3"):
+        promote(registry, registry.resolve("2"), policy=POLICY, state=store.project.state)
+    assert aliases(store) == {CHAMPION: 3, CHALLENGER: 3}
+
+
+class Unreachable(Registry):
+    """The store goes away when the decision is to be written down."""
+
+    def tag(self, number: int, tags: Mapping[str, str]) -> None:
+        raise Unavailable("away")
+
+
+def test_a_decision_that_cannot_be_recorded_moves_nothing(store: Store, graphs: list[Path]) -> None:
+    registered(store, graphs[0])
+    registry = Unreachable(store, "mnist-generator")
+    with pytest.raises(Unavailable):
+        promote(registry, registry.resolve("1"), policy=POLICY, state=store.project.state)
+    assert aliases(store) == {CHALLENGER: 1}
+
+
+def test_a_version_whose_run_was_purged_is_decided_all_the_same(store: Store, graphs: list[Path]) -> None:
+    made = registered(store, graphs[0])
+    store.client.set_model_version_tag(made.name, "1", "note", "kept")
+    store.client.delete_run(made.run_id)
+    store.client._tracking_client.store._hard_delete_run(made.run_id)
+    assert run(store, "1")
+    assert aliases(store) == {CHAMPION: 1}
+
+
+def test_a_corrupt_registry_stops_the_promotion(store: Store, graphs: list[Path]) -> None:
+    for path in graphs[:2]:
+        registered(store, path)
+    run(store, "1")
+    with sqlite3.connect(store.project.root / "mlflow.db") as database:
+        database.execute("UPDATE registered_model_aliases SET version = 9 WHERE alias = 'champion'")
+    with pytest.raises(GanlibError, match="corrupt"):
+        run(store, "2")
+    assert PREVIOUS not in store.client.get_registered_model("mnist-generator").aliases
 
 
 def _race(root: Path, reference: str, gate: object, results: object) -> None:

@@ -12,7 +12,8 @@ from ganlib.errors import BadInput, Corrupt, GanlibError, Unavailable
 from ganlib.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, Store, connect
+from tests import factories
 from tests.factories import data_version, evaluation, finished_run, registered
 
 
@@ -72,6 +73,11 @@ def test_every_way_to_name_a_version_finds_it(store: Store, graphs: list[Path], 
         "models:/../x@y",
         "9x",
         "models:/x/latest",
+        "models:/x/1234567890",
+        "1234567890",
+        "²",
+        "٣",
+        "champion\n",
         "a b",
     ],
 )
@@ -144,6 +150,36 @@ def test_a_version_that_a_person_made_by_hand_is_listed_and_not_loaded(
     assert (by_hand.sha256, by_hand.evaluation) == (None, None)
     with pytest.raises(BadInput, match="not registered by ganlib"):
         registry.download(by_hand, tmp_path / "m.onnx")
+
+
+def test_tags_that_a_person_overwrote_are_no_evidence_and_do_not_break_the_list(
+    store: Store, graphs: list[Path]
+) -> None:
+    made = registered(store, graphs[0])
+    registry = Registry(store, made.name)
+    for garbage in ("good", "nan", ""):
+        registry.tag(1, dict.fromkeys(("fid", "evaluation", "certificate", "contract"), garbage))
+        (found,) = registry.versions()
+        assert (found.fid, found.evaluation, found.certificate, found.contract) == (None, None, None, None)
+
+
+def test_a_figure_that_is_not_a_number_is_no_evidence(store: Store, graphs: list[Path]) -> None:
+    made = registered(store, graphs[0], fid=float("nan"))
+    assert (made.fid, made.evaluation) == (None, None)
+
+
+def test_a_second_store_in_the_same_process_is_not_written_to(
+    store: Store, empty_database: Path, graphs: list[Path], tmp_path: Path
+) -> None:
+    import shutil
+
+    other = factories.project(tmp_path / "other")
+    shutil.copyfile(empty_database, other.root / "mlflow.db")
+    second = connect(other)  # MLflow's own calls would now go there
+    made = registered(store, graphs[0])
+    assert Registry(store, made.name).download(made, tmp_path / "m.onnx").is_file()
+    assert Registry(second, made.name).versions() == []
+    assert not (other.root / "mlruns").exists()
 
 
 def test_a_graph_without_a_certificate_is_not_registered(store: Store, graphs: list[Path], tmp_path: Path) -> None:

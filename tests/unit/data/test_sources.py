@@ -48,7 +48,7 @@ def test_every_global_but_those_of_arrays_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8])
 def test_arrays_of_numbers_are_unpickled(dtype: type) -> None:
-    array = np.arange(12).reshape(3, 4).astype(dtype)
+    array: np.ndarray = np.arange(12).reshape(3, 4).astype(dtype)
     for protocol in (3, 4):
         loaded = wheel.loads_arrays(pickle.dumps([(array, array)], protocol=protocol))
         np.testing.assert_array_equal(loaded[0][0], array)

@@ -11,6 +11,7 @@ from prefect.tasks import Task
 
 from ganlib.config import Params, load
 from ganlib.errors import BadInput, Interrupted
+from ganlib.files import write_bytes
 from ganlib.project import Project
 from pipelines.progress import reporter
 
@@ -41,8 +42,11 @@ def version_data(root: str, overrides: list[str], source: str | None = None) -> 
     from ganlib.jobs.version_data import version_data as job
 
     project, _ = opened(root, overrides)
-    before = recorded_md5(project)
+    # A version that came by `git pull` is in dvc.lock already, but no flow here has seen it yet.
+    seen = project.state / "data-version-seen"
+    before = seen.read_text() if seen.is_file() else recorded_md5(project)
     data = job(project, source=Path(source) if source else None, report=reporter())
+    write_bytes(seen, data.md5.encode())
     return {**data.model_dump(mode="json"), "id": data.id, "changed": data.md5 != before}
 
 

@@ -70,9 +70,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
+def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the MLflow server keeps its database and artifacts."""
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(serve: Callable[..., None], mlflow_folder: Path) -> str:
     """URL of a real MLflow server with a SQLite database and proxied artifacts."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    folder, port = mlflow_folder, free_port()
     url = f"http://127.0.0.1:{port}"
     serve(
         [

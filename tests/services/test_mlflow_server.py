@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 
-from ganlib.config import load
+from ganlib.config import GateConfig, load
 from ganlib.data.record import DataVersion
-from ganlib.errors import Unavailable
+from ganlib.errors import Corrupt, Unavailable
 from ganlib.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
 from ganlib.project import Project
+from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.outbox import Outbox
+from ganlib.tracking.reap import reap
+from ganlib.tracking.run import Run, spool_file
+from ganlib.tracking.store import Absent, Store, connect
 from tests import factories
 from tests.services.conftest import free_port
+from tests.services.wire import Wire
 
 pytestmark = pytest.mark.services
 
@@ -131,15 +137,101 @@ def test_mlflow_models_serve_gives_the_bytes_that_bare_onnxruntime_gives(
     assert np.array_equal(served, bare._session.run(["image"], {"noise": noise})[0])
 
 
-def test_a_server_that_accepts_and_never_answers_is_unavailable_in_ten_seconds(project: Project) -> None:
-    import socket
-    import time
+@pytest.fixture
+def wire(mlflow_server: str) -> Iterator[Wire]:
+    """Another way to the same server, which a test may cut."""
+    wire = Wire(int(mlflow_server.rpartition(":")[2]))
+    yield wire
+    wire.cut()
 
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen()
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        start = time.monotonic()
-        with pytest.raises(Unavailable, match=url):
-            connect(project, url)
-        assert time.monotonic() - start < 10
+
+def begin(store: Store) -> Run:
+    return store.start_run(
+        "outage",
+        family="vae",
+        params={},
+        tags={},
+        data=factories.data_version(),
+        source=factories.Source(None, dirty=False),
+        experiment="outages",
+    )
+
+
+def steps(store: Store, run_id: str) -> list[int]:
+    return [point.step for point in store.client.get_metric_history(run_id, "loss")]
+
+
+def test_a_server_that_is_away_in_the_middle_of_a_run_costs_and_doubles_no_value(
+    store: Store, project: Project, wire: Wire
+) -> None:
+    with begin(connect(project, wire.url)) as run:
+        for step in range(1, 701):
+            run.log({"loss": float(step)}, step)
+        deadline = time.monotonic() + 60
+        while not steps(store, run.id):
+            assert time.monotonic() < deadline
+        wire.cut()
+        for step in range(701, 1401):
+            run.log({"loss": float(step)}, step)
+        run.text("written while it was away", "away.txt")
+        with pytest.raises(Unavailable):
+            connect(project, wire.url)
+        wire.mend()
+        for step in range(1401, 1501):
+            run.log({"loss": float(step)}, step)
+    assert steps(store, run.id) == list(range(1, 1501))
+    assert store.client.get_run(run.id).info.status == "FINISHED"
+    assert [entry.path for entry in store.client.list_artifacts(run.id, "") if entry.path == "away.txt"]
+
+
+def test_values_that_a_run_could_not_deliver_are_kept_and_delivered_later(
+    store: Store, project: Project, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
+    with pytest.raises(Unavailable, match="values are kept in") as caught, begin(connect(project, wire.url)) as run:
+        wire.cut()
+        for step in range(1, 101):
+            run.log({"loss": float(step)}, step)
+    spool = spool_file(store, run.id)
+    assert str(spool) in str(caught.value)
+    assert steps(store, run.id) == []
+    reap(store)
+    assert steps(store, run.id) == list(range(1, 101))
+    assert not spool.exists()
+
+
+def test_a_registry_that_goes_away_is_never_taken_for_one_without_a_champion(
+    store: Store, project: Project, wire: Wire, versions: list[int]
+) -> None:
+    registry = Registry(connect(project, wire.url), "mnist-generator")
+    challenger = registry.get(versions[1])
+    before = store.client.get_registered_model("mnist-generator").aliases
+    wire.cut()
+    for ask in (
+        lambda: registry.alias(CHAMPION),
+        lambda: registry.resolve("models:/mnist-generator@champion"),
+        registry.versions,
+        lambda: promote(registry, challenger, policy=GateConfig(), state=project.state),
+    ):
+        with pytest.raises(Unavailable, match=wire.url):
+            ask()
+    assert store.client.get_registered_model("mnist-generator").aliases == before
+
+
+def test_a_stored_graph_with_a_flipped_byte_is_refused_over_http(
+    store: Store, mlflow_folder: Path, graphs: list[Path], tmp_path: Path
+) -> None:
+    made = factories.registered(store, graphs[0], name="damaged")
+    model_id = store.client.get_model_version(made.name, "1").source.removeprefix("models:/")
+    (stored,) = (path for path in mlflow_folder.rglob("model.onnx") if model_id in path.parts)
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    with pytest.raises(Corrupt, match="expected sha256"):
+        Registry(store, "damaged").download(made, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_an_artifact_that_is_gone_is_absent_and_not_an_outage(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(Absent):
+        store.download(factories.finished_run(store), "onnx/generator.onnx", tmp_path)

@@ -43,11 +43,11 @@ down: $(STAMP) ## Stop what `make up` started
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP) ## All tests: real data, real servers, real kills
 	$(BIN)/ganlib data version
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-fast: export OMP_NUM_THREADS := 1
 test-fast: $(STAMP) ## The tests that take seconds
-	$(BIN)/python -m pytest -m 'not slow and not services and not faults'
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not slow and not services and not faults'
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format $(CODE)

@@ -6,13 +6,18 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import typer
 
 from ganlib.cli.app import reporting, run
+from ganlib.errors import Unavailable
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 _TAG = "ganlib"
 
@@ -36,11 +41,31 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
         if "PREFECT_API_URL" not in os.environ:
             report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
         progress.use_terminal(report)
-        clear_ghosts()
         me = psutil.Process()
         identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])
-        with tags(_TAG, identity):
+        with _prefect_answering(), tags(_TAG, identity):
+            clear_ghosts()
             return flow(**parameters)
+
+
+@contextmanager
+def _prefect_answering() -> Iterator[None]:
+    """Prefect's own failures in our words.
+
+    Raises:
+        Unavailable: its server does not answer, or the temporary one did not start.
+    """
+    import httpx
+
+    where = f"Prefect at {os.environ['PREFECT_API_URL']}" if "PREFECT_API_URL" in os.environ else "Prefect's server"
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{where} does not answer ({type(error).__name__}): is it up? (`make up`)") from error
+    except RuntimeError as error:
+        if "reach API" not in str(error) and "Prefect API" not in str(error):
+            raise
+        raise Unavailable(f"{where} does not answer: {error}") from error
 
 
 def run_name() -> str:
@@ -66,11 +91,16 @@ def _quiet_console() -> None:
 
 
 def clear_ghosts() -> list[str]:
-    """Mark as Crashed the flow runs of ours whose process was killed: Prefect would show them running for ever.
+    """Mark as Crashed the flow runs of this machine's terminals whose process was killed.
 
     Returns:
         Names of the runs that were marked.
     """
+    return mark_crashed(lambda run: any(_is_gone(tag) for tag in run.tags))
+
+
+def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
+    """End those running flow runs of ours that ``ghost`` picks: Prefect would show them running for ever."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         FlowRunFilter,
@@ -83,12 +113,14 @@ def clear_ghosts() -> list[str]:
 
     running = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[_TAG]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),
+        state=FlowRunFilterState(
+            type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+        ),
     )
     marked = []
     with get_client(sync_client=True) as client:
         for found in client.read_flow_runs(flow_run_filter=running):
-            if any(_is_gone(tag) for tag in found.tags):
+            if ghost(found):
                 client.set_flow_run_state(found.id, Crashed(message="its process was killed"), force=True)
                 marked.append(found.name)
     return marked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import psutil
 from prefect import serve
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
@@ -12,6 +13,7 @@ from prefect.schedules import Cron
 from ganlib import config
 from ganlib import project as projects
 from pipelines.generate import generate
+from pipelines.launch import mark_crashed
 from pipelines.promote import promote
 from pipelines.retrain import retrain
 from pipelines.train import train
@@ -37,6 +39,26 @@ def deployments() -> list[RunnerDeployment]:
     return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
 
 
+def clear_ghosts() -> list[str]:
+    """Mark as Crashed the served runs that no process works on: the machine or its server was stopped under them.
+
+    Returns:
+        Names of the runs that were marked.
+    """
+    alive = {_flow_run_of(process) for process in psutil.process_iter()}
+    return mark_crashed(lambda run: run.deployment_id is not None and str(run.id) not in alive)
+
+
+def _flow_run_of(process: psutil.Process) -> str | None:
+    """The id of the flow run that a process executes: Prefect's engine has it in its environment."""
+    try:
+        engine = any(word.startswith("prefect.") for word in process.cmdline())
+        return process.environ().get("PREFECT__FLOW_RUN_ID") if engine else None
+    except psutil.Error:
+        return None
+
+
 if __name__ == "__main__":
+    clear_ghosts()
     # One at a time: two trainings on two cores only slow each other. Paused at shutdown, so that no late runs pile up.
     serve(*deployments(), limit=1, pause_on_shutdown=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from ganlib.cli.app import Json, reporting, run, show
 from ganlib.config import ServicesConfig
 from ganlib.errors import BadInput, Unavailable
 from ganlib.files import write_json
+from ganlib.locks import held
 from ganlib.progress import Report
 from ganlib.project import Project
 
@@ -48,7 +50,8 @@ def up(
     if open_browser:
         for name in ("mlflow", "prefect"):
             webbrowser.open(state[name]["url"])
-    show(state, as_json=as_json, text=lambda: _table(state) + "\nstop them with: make down")
+    hint = f"\nfor Prefect's own command line: export PREFECT_API_URL={state['prefect']['url']}/api"
+    show(state, as_json=as_json, text=lambda: _table(state) + hint + "\nstop them with: make down")
 
 
 @app.command()
@@ -69,39 +72,57 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
     """Start MLflow, then Prefect, then the deployments; each is waited for before the next.
 
     Raises:
-        BadInput: a port is taken by a stranger. What was started is stopped again.
+        BadInput: a port is taken by a stranger. What this call started is stopped again.
         Unavailable: a service ended or did not answer in time; its log is named.
     """
-    state = running(project)
-    try:
-        for name, begin in _services(project, settings).items():
-            if name not in state:
-                state[name] = begin(report)
-                write_json(_file(project), state)
-            report(name, 1, 1, {"url": state[name]["url"]})
-    except BaseException:
-        stop(project)
-        raise
+    with held(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
+        before = _recorded(project)
+        state = running(project)
+        started = []
+        try:
+            for name, begin in _services(project, settings).items():
+                if name not in state:
+                    if name in before:
+                        _end(before[name])  # its children, if they outlived it: they would keep its port
+                    state[name] = begin(report)
+                    started.append(name)
+                    write_json(_file(project), state)
+                report(name, 1, 1, {"url": state[name]["url"]})
+        except BaseException:
+            for name in reversed(started):
+                _end(state.pop(name))
+            _record(project, state)
+            raise
     return state
 
 
 def running(project: Project) -> State:
     """What `up` started and still lives, by process id and start time."""
-    try:
-        state: State = json.loads(_file(project).read_text())
-    except (OSError, ValueError):
-        return {}
-    return {name: entry for name, entry in state.items() if _process(entry)}
+    return {name: entry for name, entry in _recorded(project).items() if _process(entry)}
 
 
 def stop(project: Project) -> list[str]:
     """End all that runs, deployments first; names of what was ended."""
-    state = running(project)
-    for entry in reversed(state.values()):
-        if process := _process(entry):
-            _end(process)
-    _file(project).unlink(missing_ok=True)
-    return list(state)
+    with held(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
+        state = _recorded(project)
+        ended = [name for name in reversed(state) if _end(state[name])]
+        _record(project, {})
+    return ended
+
+
+def _recorded(project: Project) -> State:
+    try:
+        state: State = json.loads(_file(project).read_text())
+    except (OSError, ValueError):
+        return {}
+    return state
+
+
+def _record(project: Project, state: State) -> None:
+    if state:
+        write_json(_file(project), state)
+    else:
+        _file(project).unlink(missing_ok=True)
 
 
 def _services(project: Project, settings: ServicesConfig) -> dict[str, Callable[[Report], dict[str, Any]]]:
@@ -158,16 +179,22 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
 
 def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
     report(name, 0, 0, {"note": "starting"})
+    try:
+        _poll(entry, ready, name)
+    except BaseException:  # Ctrl-C too, which does not reach the service: it has a session of its own
+        _end(entry)
+        raise
+    return entry
+
+
+def _poll(entry: dict[str, Any], ready: Callable[[], bool], name: str) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not ready():
-        process = _process(entry)
-        if process is None or time.monotonic() > deadline:
-            if process:
-                _end(process)
-            what = "did not answer in time" if process else "ended"
-            raise Unavailable(f"{name} {what}; see {entry['log']}. What was started has been stopped.")
+        if _process(entry) is None:
+            raise Unavailable(f"{name} ended; see {entry['log']}. What was started has been stopped.")
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{name} did not answer in time; see {entry['log']}. What was started has been stopped.")
         time.sleep(0.3)
-    return entry
 
 
 def _answers(url: str) -> bool:
@@ -208,14 +235,37 @@ def _process(entry: dict[str, Any]) -> psutil.Process | None:
     return process if same else None
 
 
-def _end(process: psutil.Process) -> None:
-    """SIGTERM to the whole family, and SIGKILL to what remains."""
-    family = [*process.children(recursive=True), process]
-    process.send_signal(signal.SIGTERM)
+def _family(entry: dict[str, Any]) -> list[psutil.Process]:
+    """The process of ``entry``, all its children, and what is left of its session if it was killed itself."""
+    leader = _process(entry)
+    if leader is None and psutil.pid_exists(entry["pid"]):
+        return []  # the number is a stranger's now, so the session has ended too
+    found = [*leader.children(recursive=True), leader] if leader else []
+    return [*found, *(one for one in psutil.process_iter() if one not in found and _session(one) == entry["pid"])]
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _end(entry: dict[str, Any]) -> bool:
+    """SIGTERM to the whole family, so that trainings save their state, and SIGKILL to what remains.
+
+    Returns:
+        Whether there was anything to end.
+    """
+    family = _family(entry)
+    for one in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.send_signal(signal.SIGTERM)
     _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
     for one in alive:
         one.kill()
     psutil.wait_procs(alive, timeout=5)
+    return bool(family)
 
 
 def _file(project: Project) -> Path:

@@ -39,6 +39,7 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
         _quiet_console()
 
         if "PREFECT_API_URL" not in os.environ:
+            end_orphaned_servers()
             report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
         progress.use_terminal(report)
         me = psutil.Process()
@@ -46,6 +47,27 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
         with _prefect_answering(), tags(_TAG, identity):
             clear_ghosts()
             return flow(**parameters)
+
+
+def end_orphaned_servers() -> list[int]:
+    """End temporary Prefect servers of this project whose flow was killed before it could end them.
+
+    Returns:
+        Their process ids.
+    """
+    ended = []
+    for process in psutil.process_iter():
+        try:
+            words, home = process.cmdline(), process.environ().get("PREFECT_HOME")
+            parent = process.parent()
+            orphan = parent is None or parent.pid == 1 or "python" not in parent.name()
+            if "prefect.server.api.server:create_app" in words and home == os.environ["PREFECT_HOME"] and orphan:
+                process.terminate()
+                process.wait(10)
+                ended.append(process.pid)
+        except psutil.Error:
+            continue
+    return ended
 
 
 @contextmanager

@@ -130,3 +130,7 @@ def test_a_killed_flow_takes_its_trainings_with_it_and_the_next_one_ends_well(fo
     with sqlite3.connect(folder / ".ganlib/prefect/prefect.db") as database:
         states = dict(database.execute("SELECT name, state_type FROM flow_run"))
     assert states == {"retrain vae (long)": "CRASHED", "retrain vae (smoke)": "COMPLETED"}
+    home = str(folder / ".ganlib" / "prefect")
+    assert not [
+        one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get("PREFECT_HOME") == home
+    ]

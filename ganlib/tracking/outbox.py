@@ -32,7 +32,7 @@ class Outbox:
     """
 
     _BATCH = 1000  # MLflow takes no more in one call
-    _PATIENCE = 15.0  # seconds that close() goes on trying a store that does not answer
+    _PATIENCE = 15.0  # seconds that close() goes on trying a store that does not answer, then ends with the last call
 
     def __init__(
         self,
@@ -113,18 +113,14 @@ class Outbox:
             if self._drain():
                 if closing:
                     return
-            elif closing and time.monotonic() - max(self._closed_at, self._answered) > self._PATIENCE:
-                return
-            else:
-                self._pause(closing=closing)
-
-    def _pause(self, *, closing: bool) -> None:
-        """A queue that goes on filling up must not hammer a store that is away."""
-        if closing:
-            time.sleep(min(self._every, 1))
-        else:
-            self._closing.wait(self._every)
-        self._wake.set()
+            elif self._closing.is_set():  # perhaps only since this try began, which may have hung for a minute
+                if time.monotonic() - max(self._closed_at, self._answered) > self._PATIENCE:
+                    return
+                time.sleep(min(self._every, 1))
+                self._wake.set()
+            else:  # a queue that goes on filling up must not hammer a store that is away
+                self._closing.wait(self._every)
+                self._wake.set()
 
     def _drain(self) -> bool:
         """Send all that is queued; False if the store does not answer."""

@@ -167,3 +167,20 @@ def test_a_sign_of_life_is_given_even_when_there_is_nothing_to_write(tmp_path: P
     for _ in range(3):
         assert beaten.acquire(timeout=10)
     outbox.close()
+
+
+def test_a_try_that_hung_while_the_run_ended_is_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
+    trying, tried = threading.Event(), []
+
+    def send(batch: list[Point]) -> None:
+        tried.append(len(batch))
+        trying.set()
+        assert outbox._closing.wait(10)
+        raise Unavailable("it hung, and then it failed")
+
+    outbox = Outbox(send, tmp_path / "s", every=0.01)
+    outbox.points(points(4))
+    assert trying.wait(10)
+    assert outbox.close() is not None
+    assert tried == [4]

@@ -1,0 +1,213 @@
+"""What the flows do and in which order: their bodies, with jobs that only say that they were called."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
+from ganlib.project import Project
+from tests import factories
+from tests.conftest import ROOT
+
+DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens there
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """The flow modules; whatever would talk to Prefect finds nobody."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        patch.setenv("PREFECT_API_URL", f"{DEAD}/api")
+        from pipelines import generate, launch, retrain, tasks, version_data
+
+        yield SimpleNamespace(generate=generate, launch=launch, retrain=retrain, tasks=tasks, version_data=version_data)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project that the flows find."""
+    monkeypatch.setenv("GANLIB_ROOT", str(tmp_path))
+    return factories.project(tmp_path)
+
+
+class Jobs:
+    """Stands for pipelines.tasks: remembers calls; trainings have the FIDs of ``fids``, or raise them."""
+
+    def __init__(self, real: ModuleType, fids: dict[str, float | BaseException]) -> None:
+        self.called: list[str] = []
+        self._fids = fids
+        self.opened = real.opened
+        self.train = SimpleNamespace(submit=self._train)
+
+    def version_data(self, root: str, overrides: list[str], source: str | None = None) -> dict[str, Any]:
+        self.called.append("data")
+        return {"md5": "d" * 32, "id": "d" * 12, "source": source or "mnist", "changed": source is not None}
+
+    def _train(self, root: str, overrides: list[str], family: str, budget: str, siblings: int) -> SimpleNamespace:
+        self.called.append(f"train {family} {budget} x{siblings}")
+
+        def result() -> dict[str, Any]:
+            found = self._fids[family]
+            if isinstance(found, BaseException):
+                raise found
+            return {"run_id": f"run-of-{family}", "family": family, "steps": 1}
+
+        return SimpleNamespace(result=result)
+
+    def evaluate(self, root: str, overrides: list[str], model: str) -> dict[str, Any]:
+        self.called.append(f"evaluate {model}")
+        fid = self._fids[model.removeprefix("runs:/run-of-")]
+        assert isinstance(fid, float)
+        return factories.evaluation(fid).model_dump(mode="json")
+
+    def register(self, root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any]) -> dict[str, Any]:
+        self.called.append(f"register {run_id} FID {evaluation['fid']['value']}")
+        return {"version": 7, "name": "mnist-generator"}
+
+    def promote(self, root: str, overrides: list[str], version: str) -> dict[str, Any]:
+        self.called.append(f"gate {version}")
+        return {"promoted": True}
+
+
+@pytest.fixture
+def retraining(flows: SimpleNamespace, project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Run the flow `retrain` with trainings of the given FIDs; the jobs in the order in which they began."""
+
+    def go(fids: dict[str, float | BaseException], **parameters: Any) -> list[str]:
+        jobs = Jobs(flows.tasks, fids)
+        called.append(jobs.called)
+        monkeypatch.setattr(flows.retrain, "tasks", jobs)
+        for name in ("metrics", "gate", "mlflow_links"):
+            monkeypatch.setattr(flows.retrain.artifacts, name, lambda *_: None)
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            monkeypatch.setattr(flows.retrain, "connect", lambda _: None)  # a new database takes seconds to make
+        flows.retrain.retrain.fn(**parameters)
+        return jobs.called
+
+    called: list[list[str]] = []
+    go.called = called  # type: ignore[attr-defined]
+    return go
+
+
+@pytest.mark.parametrize(("dcgan", "vae", "best"), [(3.0, 5.0, "dcgan"), (5.0, 3.0, "vae")])
+def test_retraining_registers_the_best_of_all_trained_families_and_puts_it_through_the_gate(
+    retraining: Callable[..., list[str]], dcgan: float, vae: float, best: str
+) -> None:
+    assert retraining({"dcgan": dcgan, "vae": vae}, families=["dcgan", "vae"], budget="smoke") == [
+        "data",
+        "train dcgan smoke x2",
+        "train vae smoke x2",
+        "evaluate runs:/run-of-dcgan",
+        "evaluate runs:/run-of-vae",
+        f"register run-of-{best} FID 3.0",
+        "gate 7",
+    ]
+
+
+def test_what_is_not_given_comes_from_params(retraining: Callable[..., list[str]]) -> None:
+    called = retraining({"dcgan": 1.0, "vae": 2.0}, overrides=["train.budget=demo", "train.families=[vae]"])
+    assert called[1:3] == ["train vae demo x1", "evaluate runs:/run-of-vae"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"families": ["vea"]}, "Did you mean 'vae'"),
+        ({"budget": "smok"}, "Did you mean 'smoke'"),
+        ({"overrides": ["train.sed=1"]}, "Did you mean 'seed'"),
+    ],
+)
+def test_a_mistake_is_found_before_anything_begins(
+    retraining: Callable[..., list[str]], parameters: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        retraining({}, **parameters)
+    assert retraining.called == [[]]  # type: ignore[attr-defined]
+
+
+def test_an_mlflow_that_is_away_is_found_before_anything_begins(
+    retraining: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", DEAD)
+    with pytest.raises(Unavailable, match=DEAD):
+        retraining({"vae": 1.0}, families=["vae"])
+    assert retraining.called == [[]]  # type: ignore[attr-defined]
+
+
+def test_a_failed_training_leaves_the_registry_alone(retraining: Callable[..., list[str]]) -> None:
+    with pytest.raises(GanlibError, match="diverged"):
+        retraining({"dcgan": GanlibError("diverged"), "vae": 1.0}, families=["dcgan", "vae"], budget="smoke")
+    (called,) = retraining.called  # type: ignore[attr-defined]
+    assert called == ["data", "train dcgan smoke x2", "train vae smoke x2"]
+
+
+def test_an_interrupted_retraining_ends_its_trainings(
+    retraining: Callable[..., list[str]], flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+    monkeypatch.setattr(flows.retrain.child, "end_all", lambda: ended.append(True))
+    with pytest.raises(KeyboardInterrupt):
+        retraining({"vae": KeyboardInterrupt()}, families=["vae"])
+    assert ended
+
+
+@pytest.mark.parametrize(("source", "events"), [(None, 0), ("digits", 1)])
+def test_an_event_is_sent_if_the_data_changed_and_only_then(
+    flows: SimpleNamespace, project: Project, monkeypatch: pytest.MonkeyPatch, source: str | None, events: int
+) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(flows.version_data, "tasks", Jobs(flows.tasks, {}))
+    monkeypatch.setattr(
+        flows.version_data,
+        "emit_event",
+        lambda name, resource, payload: sent.append((name, resource["prefect.resource.id"])),
+    )
+    flows.version_data.version_data.fn(source=source)
+    assert sent == [("ganlib.data.changed", "ganlib.data.dddddddddddd")] * events
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [(BadInput("no"), False), (Interrupted("stop"), False), (Unavailable("away"), True), (OSError("odd"), True)],
+)
+def test_mistakes_and_interruptions_are_not_tried_again(flows: SimpleNamespace, error: Exception, again: bool) -> None:
+    from prefect.states import Failed
+
+    state = Failed(data=error, message=str(error))
+    assert flows.tasks.worth_retrying(flows.tasks.version_data, None, state) is again
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"families": ["dcgan", "vae"], "budget": "demo"}, "retrain dcgan + vae (demo)"),
+        ({"families": None, "budget": None}, "retrain default families (default budget)"),
+        ({"family": "vae", "budget": None}, "retrain vae (default budget)"),
+    ],
+)
+def test_run_names_say_what_a_run_does(
+    flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, Any], name: str
+) -> None:
+    from prefect.runtime import flow_run
+
+    monkeypatch.setattr(flow_run, "parameters", parameters, raising=False)
+    monkeypatch.setattr(flow_run, "flow_name", "retrain", raising=False)
+    assert flows.launch.run_name() == name
+
+
+@pytest.mark.slow
+def test_a_prefect_that_is_away_is_one_line_and_exit_code_75(project: Project, tmp_path: Path) -> None:
+    environment = {**os.environ, "PREFECT_API_URL": f"{DEAD}/api", "PREFECT_HOME": str(tmp_path / "prefect")}
+    words = [sys.executable, "-m", "pipelines.promote", "1"]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 75, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"Prefect at {DEAD}/api does not answer" in done.stderr

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
@@ -49,10 +49,12 @@ class Lines(AbstractContextManager["Lines"]):
         self._last[stage] = now
         if self._json:
             event: dict[str, Any] = {"event": "progress", "stage": stage, "done": done, "total": total, **(facts or {})}
-            print(json.dumps(event), file=self._stream, flush=True)
+            line = json.dumps(event)
         else:
             share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
-            print(f"  {stage}: {share} {words(facts)}".rstrip(), file=self._stream, flush=True)
+            line = f"  {stage}: {share} {words(facts)}".rstrip()
+        with suppress(BrokenPipeError):  # whoever read this has gone, which is no reason for a job to fail
+            print(line, file=self._stream, flush=True)
 
 
 class Bars(AbstractContextManager["Bars"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import typer
 
+from ganlib import project as projects
 from ganlib.cli.app import reporting, run
-from ganlib.errors import Unavailable
+from ganlib.errors import Interrupted, Unavailable
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
+
+    from ganlib.progress import Report
 
 _TAG = "ganlib"
 
@@ -37,37 +41,56 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
         from pipelines import progress
 
         _quiet_console()
-
-        if "PREFECT_API_URL" not in os.environ:
-            end_orphaned_servers()
-            report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
         progress.use_terminal(report)
         me = psutil.Process()
         identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])
-        with _prefect_answering(), tags(_TAG, identity):
+        with _interruptible(), _prefect(report), _prefect_answering(), tags(_TAG, identity):
             clear_ghosts()
             return flow(**parameters)
 
 
-def end_orphaned_servers() -> list[int]:
-    """End temporary Prefect servers of this project whose flow was killed before it could end them.
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make one line of Ctrl-C and of SIGTERM, which Prefect's engine sends on when it has marked its run.
 
-    Returns:
-        Their process ids.
+    Raises:
+        Interrupted: either has come.
     """
-    ended = []
-    for process in psutil.process_iter():
-        try:
-            words, home = process.cmdline(), process.environ().get("PREFECT_HOME")
-            parent = process.parent()
-            orphan = parent is None or parent.pid == 1 or "python" not in parent.name()
-            if "prefect.server.api.server:create_app" in words and home == os.environ["PREFECT_HOME"] and orphan:
-                process.terminate()
-                process.wait(10)
-                ended.append(process.pid)
-        except psutil.Error:
-            continue
-    return ended
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted. Trainings have saved their state (go on with one: ganlib train FAMILY --resume RUN); "
+            "the same command again starts afresh."
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _prefect(report: Report) -> Iterator[None]:
+    """A server for the flows inside: the one that is set or that `make up` started, else a temporary one."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+        temporary_settings,
+    )
+
+    if PREFECT_API_URL.value():
+        yield
+        return
+    from pipelines import temporary
+
+    report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
+    log = projects.find().state / "logs" / "prefect-temporary.log"
+    url = temporary.start(log, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield
 
 
 @contextmanager

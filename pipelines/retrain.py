@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 from prefect import flow
+from prefect.exceptions import TerminationSignal
 
 from ganlib import families as zoo
 from ganlib import project as projects
 from ganlib.cli.app import Budget, Json, Set, show
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs import child
 from ganlib.jobs.retrain import best_run
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
@@ -36,7 +38,11 @@ def retrain(
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
     futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
-    runs = [future.result() for future in futures]
+    try:
+        runs = [future.result() for future in futures]
+    except (KeyboardInterrupt, TerminationSignal):  # the threads that wait for the trainings hear of neither
+        child.end_all()
+        raise
     evaluations = [tasks.evaluate(root, changes, f"runs:/{run['run_id']}") for run in runs]
     artifacts.metrics(runs, evaluations)
     figures = {r["run_id"]: Evaluation.model_validate(e) for r, e in zip(runs, evaluations, strict=True)}

@@ -20,6 +20,7 @@ from ganlib.progress import Report, silent
 from ganlib.project import Project
 
 LIFELINE = "GANLIB_LIFELINE"
+_running: set[subprocess.Popen[str]] = set()
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable, Interrupted)}
 
 
@@ -50,15 +51,17 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
         if timer:
             timer.daemon = True
             timer.start()
+        _running.add(child)
         try:
             problem = _follow(child, report)
+            child.wait()
         except BaseException:
             child.send_signal(signal.SIGTERM)
             raise
         finally:
+            _running.discard(child)
             if timer:
                 timer.cancel()
-        child.wait()
         reader.join()
     name = " ".join(arguments[:2])
     if child.returncode == 0:
@@ -91,6 +94,19 @@ def _end(child: subprocess.Popen[str]) -> None:
         child.wait(20)
     except subprocess.TimeoutExpired:
         child.kill()
+
+
+def end_all() -> None:
+    """End the children that other threads of this process wait for: they save their state, and are killed after 20 s.
+
+    A thread cannot be interrupted, so whoever gives up on jobs that run side by side calls this; the threads then see
+    :class:`ganlib.errors.Interrupted`.
+    """
+    enders = [threading.Thread(target=_end, args=[child]) for child in list(_running)]
+    for ender in enders:
+        ender.start()
+    for ender in enders:
+        ender.join()
 
 
 def watch_lifeline() -> None:

@@ -5,6 +5,7 @@ Prefect's flow (pipelines/retrain.py) calls the same pieces as tasks of its own.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,14 +53,18 @@ def retrain(
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
     with ThreadPoolExecutor(len(chosen)) as pool:
-        runs = tuple(
-            pool.map(
-                lambda family: train_in_child(
-                    project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
-                ),
-                chosen,
+        try:
+            runs = tuple(
+                pool.map(
+                    lambda family: train_in_child(
+                        project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
+                    ),
+                    chosen,
+                )
             )
-        )
+        except KeyboardInterrupt:
+            child.end_all()
+            raise
     evaluations = {run.run_id: evaluate(project, params, f"runs:/{run.run_id}", report=report) for run in runs}
     best = best_run(evaluations)
     version = register(project, params, best, evaluations[best], report=report)
@@ -68,14 +73,15 @@ def retrain(
 
 
 def best_run(evaluations: Mapping[str, Evaluation]) -> str:
-    """The run id with the lowest FID.
+    """The run id with the lowest FID. A figure that is not a number is no candidate.
 
     Raises:
         BadInput: there is none.
     """
-    if not evaluations:
-        raise BadInput("no run was evaluated, so there is none to register.")
-    return min(evaluations, key=lambda run_id: evaluations[run_id].fid.value)
+    sound = {run_id: found.fid.value for run_id, found in evaluations.items() if math.isfinite(found.fid.value)}
+    if not sound:
+        raise BadInput("no run has a FID that is a number, so there is none to register.")
+    return min(sound, key=sound.__getitem__)
 
 
 def train_in_child(

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path as _Path
 
+from ganlib import processes as _processes
 from ganlib import project as _projects
 from ganlib.cli.app import settle_environment as _settle_ganlib
 from ganlib.errors import GanlibError as _GanlibError
@@ -27,9 +28,9 @@ def _settle() -> None:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
     try:
-        services = json.loads((state / "services.json").read_text())
-        os.kill(int(services["prefect"]["pid"]), 0)
-        defaults["PREFECT_API_URL"] = f"{services['prefect']['url']}/api"
+        prefect = json.loads((state / "services.json").read_text())["prefect"]
+        if _processes.find(prefect["pid"], prefect["started"]):
+            defaults["PREFECT_API_URL"] = f"{prefect['url']}/api"
     except (OSError, ValueError, KeyError):
         pass  # no server of ours: Prefect starts a temporary one
     _Path(os.environ.setdefault("PREFECT_HOME", str(state / "prefect"))).mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ import psutil
 import requests
 import typer
 
-from ganlib import config
+from ganlib import config, processes
 from ganlib import project as projects
 from ganlib.cli.app import Json, reporting, run, show
 from ganlib.config import ServicesConfig
@@ -76,6 +76,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         Unavailable: a service ended or did not answer in time; its log is named.
     """
     with held(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
+        _end_half_started(project)
         before = _recorded(project)
         state = running(project)
         started = []
@@ -87,6 +88,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
                     state[name] = begin(report)
                     started.append(name)
                     write_json(_file(project), state)
+                    _half_started(project).unlink()
                 report(name, 1, 1, {"url": state[name]["url"]})
         except BaseException:
             for name in reversed(started):
@@ -104,6 +106,7 @@ def running(project: Project) -> State:
 def stop(project: Project) -> list[str]:
     """End all that runs, deployments first; names of what was ended."""
     with held(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
+        _end_half_started(project)
         state = _recorded(project)
         ended = [name for name in reversed(state) if _end(state[name])]
         _record(project, {})
@@ -174,7 +177,9 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
             stderr=stream,
             start_new_session=True,
         )
-    return {"pid": child.pid, "started": psutil.Process(child.pid).create_time(), "log": str(log)}
+    entry = {"pid": child.pid, "started": psutil.Process(child.pid).create_time(), "log": str(log)}
+    write_json(_half_started(project), entry)
+    return entry
 
 
 def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
@@ -227,12 +232,7 @@ def _require_free(port: int, key: str) -> None:
 
 def _process(entry: dict[str, Any]) -> psutil.Process | None:
     """The process of ``entry`` if it lives and is still the same one."""
-    try:
-        process = psutil.Process(entry["pid"])
-        same = abs(process.create_time() - entry["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return None
-    return process if same else None
+    return processes.find(entry["pid"], entry["started"])
 
 
 def _family(entry: dict[str, Any]) -> list[psutil.Process]:
@@ -266,6 +266,17 @@ def _end(entry: dict[str, Any]) -> bool:
         one.kill()
     psutil.wait_procs(alive, timeout=5)
     return bool(family)
+
+
+def _end_half_started(project: Project) -> None:
+    """End what an `up` that was killed had started and not yet recorded: it would keep its port."""
+    if _half_started(project).exists():
+        _end(json.loads(_half_started(project).read_text()))
+        _half_started(project).unlink()
+
+
+def _half_started(project: Project) -> Path:
+    return project.state / "service-starting.json"
 
 
 def _file(project: Project) -> Path:

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
+from ganlib import processes
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.locks import held
 from ganlib.project import Project, Source
@@ -240,7 +239,7 @@ def _served(project: Project) -> str | None:
     """URL of the server that `make up` started, if its process still lives."""
     try:
         entry: dict[str, Any] = json.loads((project.state / "services.json").read_text())["mlflow"]
-        alive = psutil.pid_exists(int(entry["pid"]))
+        alive = processes.find(int(entry["pid"]), float(entry["started"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(entry["url"]) if alive else None

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ganlib.errors import BadInput, GanlibError, Unavailable
@@ -125,8 +126,8 @@ def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_e
     assert store.uri == f"sqlite:///{project.root / 'mlflow.db'}"
     project.state.mkdir(exist_ok=True)
     served = f"http://127.0.0.1:{free_port()}"
-    services = project.state / "services.json"
-    services.write_text(json.dumps({"mlflow": {"url": served, "pid": os.getpid()}}))
+    services, started = project.state / "services.json", psutil.Process().create_time()
+    services.write_text(json.dumps({"mlflow": {"url": served, "pid": os.getpid(), "started": started}}))
     with pytest.raises(Unavailable, match=served):
         connect(project)
     other = f"sqlite:///{tmp_path / 'other.db'}"
@@ -135,8 +136,9 @@ def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_e
     assert connect(project, store.uri).uri == store.uri
     assert os.environ["MLFLOW_TRACKING_URI"] == other
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    services.write_text(json.dumps({"mlflow": {"url": served, "pid": 2**22 + 1}}))  # its process is gone
-    assert connect(project).uri == store.uri
+    for gone in ({"pid": 2**22 + 1, "started": started}, {"pid": os.getpid(), "started": started - 60}):
+        services.write_text(json.dumps({"mlflow": {"url": served, **gone}}))  # its number may be another's by now
+        assert connect(project).uri == store.uri
     assert "MLFLOW_TRACKING_URI" not in os.environ
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs.evaluate import SAMPLES
 from ganlib.registry.gate import Decision
 
 
@@ -38,10 +40,22 @@ def gate(decision: dict[str, Any]) -> None:
     create_markdown_artifact(key="gate", markdown=Decision.model_validate(decision).markdown())
 
 
-def sheet(png: bytes, title: str) -> None:
+def sheet(png: bytes, title: str, key: str = "contact-sheet") -> None:
     """A picture of images, inside the artifact itself: it shows with no other server running."""
     data = base64.b64encode(png).decode()
-    create_markdown_artifact(key="contact-sheet", markdown=f"## {title}\n\n![{title}](data:image/png;base64,{data})")
+    create_markdown_artifact(key=key, markdown=f"## {title}\n\n![{title}](data:image/png;base64,{data})")
+
+
+def samples(root: str, runs: list[dict[str, Any]]) -> None:
+    """A contact sheet a run: the images that its evaluation kept."""
+    from ganlib.project import Project
+    from ganlib.tracking.store import connect
+
+    store = connect(Project(Path(root)))
+    with tempfile.TemporaryDirectory() as folder:
+        for run in runs:
+            png = store.download(run["run_id"], SAMPLES, Path(folder)).read_bytes()
+            sheet(png, f"the first images of {run['family']}, run {run['run_id']}", key=f"samples-{run['family']}")
 
 
 def mlflow_links(root: str, runs: list[dict[str, Any]], version: dict[str, Any]) -> None:

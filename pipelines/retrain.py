@@ -45,6 +45,7 @@ def retrain(
         raise
     evaluations = [tasks.evaluate(root, changes, f"runs:/{run['run_id']}") for run in runs]
     artifacts.metrics(runs, evaluations)
+    artifacts.samples(root, runs)
     figures = {r["run_id"]: Evaluation.model_validate(e) for r, e in zip(runs, evaluations, strict=True)}
     best = best_run(figures)
     version = tasks.register(root, changes, best, figures[best].model_dump(mode="json"))

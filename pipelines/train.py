@@ -27,6 +27,7 @@ def train(family: str = "dcgan", budget: str | None = None, overrides: list[str]
     run = tasks.train(root, changes, family, budget or params.train.budget, 1)
     evaluation = tasks.evaluate(root, changes, f"runs:/{run['run_id']}")
     artifacts.metrics([run], [evaluation])
+    artifacts.samples(root, [run])
     return {"run": run, "evaluation": evaluation}
 
 

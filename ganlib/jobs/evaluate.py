@@ -11,6 +11,9 @@ from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking.store import connect
 
+SAMPLES = "evaluation/samples.png"
+"""The run's artifact that shows the first hundred images."""
+
 
 def evaluate(project: Project, params: Params, model: str, *, report: Report = silent) -> Evaluation:
     """Draw ``evaluate.samples`` images from ``model`` and score them against the test split.
@@ -38,7 +41,7 @@ def evaluate(project: Project, params: Params, model: str, *, report: Report = s
         run = connect(project).open_run(run_id)
         run.log(result.metrics(), step=0)
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
-        run.image(contact_sheet(images[:100], columns=10), "evaluation/samples.png")
+        run.image(contact_sheet(images[:100], columns=10), SAMPLES)
     return result
 
 

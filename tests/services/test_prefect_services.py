@@ -95,7 +95,7 @@ def test_a_run_started_as_the_pages_button_does_trains_registers_and_promotes(
     listed = json.loads(projects.run(folder, "ganlib", "registry", "list", "--json").stdout)
     assert [(row["version"], row["family"], row["aliases"]) for row in listed] == [(1, "vae", ["champion"])]
     artifacts = {entry["key"] for entry in api(services, "artifacts/filter")}
-    assert {"metrics", "gate", "mlflow-vae", "mlflow-version"} <= artifacts
+    assert {"metrics", "gate", "samples-vae", "mlflow-vae", "mlflow-version"} <= artifacts
 
 
 def test_the_schedule_plans_retrainings_ahead(services: dict[str, Any]) -> None:

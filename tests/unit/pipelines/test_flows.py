@@ -85,7 +85,7 @@ def retraining(flows: SimpleNamespace, project: Project, monkeypatch: pytest.Mon
         jobs = Jobs(flows.tasks, fids)
         called.append(jobs.called)
         monkeypatch.setattr(flows.retrain, "tasks", jobs)
-        for name in ("metrics", "gate", "mlflow_links"):
+        for name in ("metrics", "samples", "gate", "mlflow_links"):
             monkeypatch.setattr(flows.retrain.artifacts, name, lambda *_: None)
         if "MLFLOW_TRACKING_URI" not in os.environ:
             monkeypatch.setattr(flows.retrain, "connect", lambda _: None)  # a new database takes seconds to make

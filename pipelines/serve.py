@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import cast
 
 import psutil
 from prefect import serve
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.schedules import Cron
@@ -49,6 +59,29 @@ def clear_ghosts() -> list[str]:
     return mark_crashed(lambda run: run.deployment_id is not None and str(run.id) not in alive)
 
 
+def drop_missed() -> list[str]:
+    """Delete all planned runs that were missed but the latest of each deployment: each would do the same work again.
+
+    Returns:
+        Names of the runs that were deleted.
+    """
+    missed = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
+    )
+    kept, dropped = set(), []
+    with get_client(sync_client=True) as client:
+        latest_first = FlowRunSort.EXPECTED_START_TIME_DESC
+        for found in client.read_flow_runs(flow_run_filter=missed, sort=latest_first):
+            if not found.auto_scheduled:
+                continue
+            if found.deployment_id in kept:
+                client.delete_flow_run(found.id)
+                dropped.append(found.name)
+            kept.add(found.deployment_id)
+    return dropped
+
+
 def _flow_run_of(process: psutil.Process) -> str | None:
     """The id of the flow run that a process executes: Prefect's engine has it in its environment."""
     try:
@@ -60,5 +93,6 @@ def _flow_run_of(process: psutil.Process) -> str | None:
 
 if __name__ == "__main__":
     clear_ghosts()
+    drop_missed()
     # One at a time: two trainings on two cores only slow each other. Paused at shutdown, so that no late runs pile up.
     serve(*deployments(), limit=1, pause_on_shutdown=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -38,9 +40,13 @@ def services(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def api(services: dict[str, Any], path: str, body: dict[str, Any] | None = None) -> Any:
-    answer = requests.post(f"{services['prefect']['url']}/api/{path}", json=body or {}, timeout=30)
-    assert answer.ok, answer.text
-    return answer.json()
+    """Post to Prefect. Its SQLite database answers 503 while it is locked, and its own client tries again too."""
+    deadline = time.monotonic() + 60
+    while True:
+        answer = requests.post(f"{services['prefect']['url']}/api/{path}", json=body or {}, timeout=30)
+        if answer.status_code != 503 or time.monotonic() > deadline:
+            assert answer.ok, answer.text
+            return answer.json()
 
 
 def deployment(services: dict[str, Any], flow: str) -> dict[str, Any]:
@@ -160,6 +166,20 @@ def test_down_leaves_no_process(folder: Path, services: dict[str, Any]) -> None:
     assert projects.run(folder, "pipelines.services", "down").returncode == 0
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
     assert not (folder / ".ganlib/services.json").exists()
+
+
+def test_what_a_killed_up_had_begun_is_ended_by_the_next_command(tmp_path: Path) -> None:
+    mine = projects.make(tmp_path / "project")
+    up = subprocess.Popen([sys.executable, "-m", "pipelines.services", "up"], cwd=mine, env=projects.environment(mine))
+    begun = mine / ".ganlib/service-starting.json"
+    wait_for(begun.exists)
+    up.kill()
+    up.wait()
+    server = psutil.Process(json.loads(begun.read_text())["pid"])
+    assert not (mine / ".ganlib/services.json").exists()
+    assert projects.run(mine, "pipelines.services", "down").returncode == 0
+    assert not server.is_running()
+    assert not begun.exists()
 
 
 def test_a_port_of_a_stranger_is_named_with_its_key(tmp_path: Path) -> None:

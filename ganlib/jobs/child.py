@@ -41,6 +41,7 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
     with subprocess.Popen(
         command, cwd=project.root, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,  # a terminal's Ctrl-C reaches the parent alone, which passes it on in order
     ) as child:  # fmt: skip
         timer = threading.Timer(timeout, _end, [child]) if timeout else None
         output: list[str] = []

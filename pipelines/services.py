@@ -91,6 +91,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
                     _half_started(project).unlink()
                 report(name, 1, 1, {"url": state[name]["url"]})
         except BaseException:
+            _end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
             for name in reversed(started):
                 _end(state.pop(name))
             _record(project, state)

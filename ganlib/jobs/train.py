@@ -240,7 +240,8 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
         return
 
     def ask(number: int, frame: object) -> None:
-        if asked.is_set():
+        # Whoever ends a whole flow sends SIGTERM more than once: the flow to its trainings, `make down` to everything.
+        if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()
 

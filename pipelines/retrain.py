@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 from prefect import flow
-from prefect.exceptions import TerminationSignal
 
 from ganlib import families as zoo
 from ganlib import project as projects
@@ -37,12 +36,9 @@ def retrain(
     limits = params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
-    futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
-    try:
+    with child.ended_together():
+        futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
         runs = [future.result() for future in futures]
-    except (KeyboardInterrupt, TerminationSignal):  # the threads that wait for the trainings hear of neither
-        child.end_all()
-        raise
     evaluations = [tasks.evaluate(root, changes, f"runs:/{run['run_id']}") for run in runs]
     artifacts.metrics(runs, evaluations)
     artifacts.samples(root, runs)

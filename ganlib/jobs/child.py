@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
@@ -21,6 +22,7 @@ from ganlib.project import Project
 
 LIFELINE = "GANLIB_LIFELINE"
 _running: set[subprocess.Popen[str]] = set()
+_given_up = threading.Event()
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable, Interrupted)}
 
 
@@ -30,11 +32,12 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
     Args:
         project: the child's working folder.
         arguments: verb and options.
-        timeout: seconds; then the child is asked to stop, and killed 20 s later.
+        timeout: seconds; then the child is asked to stop, and killed a minute later.
         report: the child's progress is passed on to it.
 
     Raises:
         GanlibError: the child failed; its own message, of the class its exit code stands for.
+        Interrupted: :func:`ended_together` gave up on it.
     """
     command = [sys.executable, "-m", "ganlib", *arguments, "--json"]
     environment = {**os.environ, LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
@@ -53,6 +56,8 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
             timer.daemon = True
             timer.start()
         _running.add(child)
+        if _given_up.is_set():  # since before it was in the set that is ended
+            child.send_signal(signal.SIGTERM)
         try:
             problem = _follow(child, report)
             child.wait()
@@ -67,6 +72,8 @@ def run(project: Project, arguments: Sequence[str], *, timeout: float | None = N
     name = " ".join(arguments[:2])
     if child.returncode == 0:
         return json.loads(output[0])
+    if _given_up.is_set():  # however it ended: a failure would be tried again
+        raise Interrupted(problem or f"ganlib {name} was ended.")
     raise _BY_CODE.get(child.returncode, GanlibError)(
         problem or f"ganlib {name} ended with exit code {child.returncode}."
     )
@@ -92,22 +99,31 @@ def _follow(child: subprocess.Popen[str], report: Report) -> str:
 def _end(child: subprocess.Popen[str]) -> None:
     child.send_signal(signal.SIGTERM)
     try:
-        child.wait(20)
+        child.wait(60)
     except subprocess.TimeoutExpired:
         child.kill()
 
 
-def end_all() -> None:
-    """End the children that other threads of this process wait for: they save their state, and are killed after 20 s.
+@contextmanager
+def ended_together() -> Iterator[None]:
+    """When the body is interrupted, end the children that other threads wait for, and those they would still start.
 
-    A thread cannot be interrupted, so whoever gives up on jobs that run side by side calls this; the threads then see
-    :class:`ganlib.errors.Interrupted`.
+    A thread cannot be interrupted, so who waits for jobs that run side by side must end them. The children save their
+    state, and are killed after a minute; the threads see :class:`ganlib.errors.Interrupted`.
     """
-    enders = [threading.Thread(target=_end, args=[child]) for child in list(_running)]
-    for ender in enders:
-        ender.start()
-    for ender in enders:
-        ender.join()
+    _given_up.clear()
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        _given_up.set()
+        enders = [threading.Thread(target=_end, args=[child]) for child in list(_running)]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join()
+        raise
 
 
 def watch_lifeline() -> None:

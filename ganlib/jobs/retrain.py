@@ -52,19 +52,15 @@ def retrain(
     params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
-    with ThreadPoolExecutor(len(chosen)) as pool:
-        try:
-            runs = tuple(
-                pool.map(
-                    lambda family: train_in_child(
-                        project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
-                    ),
-                    chosen,
-                )
+    with ThreadPoolExecutor(len(chosen)) as pool, child.ended_together():
+        runs = tuple(
+            pool.map(
+                lambda family: train_in_child(
+                    project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
+                ),
+                chosen,
             )
-        except KeyboardInterrupt:
-            child.end_all()
-            raise
+        )
     evaluations = {run.run_id: evaluate(project, params, f"runs:/{run.run_id}", report=report) for run in runs}
     best = best_run(evaluations)
     version = register(project, params, best, evaluations[best], report=report)

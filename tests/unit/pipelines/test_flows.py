@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -153,7 +154,16 @@ def test_an_interrupted_retraining_ends_its_trainings(
     retraining: Callable[..., list[str]], flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = []
-    monkeypatch.setattr(flows.retrain.child, "end_all", lambda: ended.append(True))
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            ended.append(True)
+            raise
+
+    monkeypatch.setattr(flows.retrain.child, "ended_together", together)
     with pytest.raises(KeyboardInterrupt):
         retraining({"vae": KeyboardInterrupt()}, families=["vae"])
     assert ended

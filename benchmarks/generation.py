@@ -16,7 +16,8 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from ganlib.generation.batch import generate
-from ganlib.generation.session import OnnxModel, usable_processors
+from ganlib.generation.session import OnnxModel
+from ganlib.processes import usable_cores
 
 COUNT, ROUNDS = 8192, 5
 
@@ -52,7 +53,7 @@ def _rate(work: Callable[[], object]) -> float:
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = usable_processors()
+    options.intra_op_num_threads = usable_cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

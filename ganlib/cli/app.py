@@ -75,8 +75,10 @@ def run(app: typer.Typer) -> None:
         app()
     except GanlibError as error:
         fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        fail("interrupted.", 130)
+    except SystemExit as exit:
+        if exit.code == 130:  # typer has turned a Ctrl-C into this
+            fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", 130)
+        raise
     except BrokenPipeError:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from ganlib.export.contract import describe
 from ganlib.export.runtime import PROVIDER, first_line, open_session
 from ganlib.files import sha256_bytes
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
+from ganlib.processes import usable_cores
 from ganlib.progress import Report, silent
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class OnnxModel:
 
     def _blocks(self, seed: int, blocks: range, batch_size: int | None) -> Iterator[NDArray[np.uint8]]:
         """Whole blocks in order."""
-        threads = usable_processors()
+        threads = usable_cores()
         ahead = threads * _AHEAD if batch_size is None else -(-batch_size // BLOCK)
         waiting: deque[Future[NDArray[np.uint8]]] = deque()
         with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
@@ -125,8 +125,3 @@ class OnnxModel:
         if images.shape != (BLOCK, 1, 28, 28):
             raise BadInput(f"{self.path} gives {list(images.shape)} for a batch of {BLOCK}.")
         return images
-
-
-def usable_processors() -> int:
-    """Processors that this process may run on, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

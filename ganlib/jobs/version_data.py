@@ -43,9 +43,12 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
     with exclusive(project) as dvc:
         if source is None:
             _require_same_folder(project, report)
-            return _bring(project, dvc, report)
-        with _adopted(project, source, report):
-            return _bring(project, dvc, report)
+            _bring(project, dvc, report)
+        else:
+            with _adopted(project, source, report):
+                _bring(project, dvc, report)
+        _push(project, dvc, report)
+        return state.describe(project)
 
 
 def current_data(project: Project) -> DataVersion:
@@ -83,8 +86,8 @@ def recorded_md5(project: Project) -> str | None:
     return found.md5 if found else None
 
 
-def _bring(project: Project, dvc: Dvc, report: Report) -> DataVersion:
-    """Restore, reproduce, check, push."""
+def _bring(project: Project, dvc: Dvc, report: Report) -> None:
+    """Restore, reproduce, check."""
     with lock_file_kept(project, report):
         whole = _restore(project, dvc, report)
         before = [pinned(project, stage) for stage in STAGES]
@@ -95,8 +98,6 @@ def _bring(project: Project, dvc: Dvc, report: Report) -> DataVersion:
                 _restore(project, dvc, report)
                 dvc.run("repro", "prepare", report=report)
             _raise_first(project, _problems(project))
-    _push(project, dvc, report)
-    return state.describe(project)
 
 
 def _restore(project: Project, dvc: Dvc, report: Report) -> bool:

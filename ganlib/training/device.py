@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from ganlib.errors import BadInput
-
-
-def usable_cores() -> int:
-    """Cores this process may run on, which is fewer than the machine has under a CPU set."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from ganlib.processes import usable_cores
 
 
 def prepare(name: str, threads: int) -> torch.device:

@@ -118,7 +118,7 @@ def test_any_stretch_is_the_same_whatever_its_start_its_length_and_the_batch_siz
 def test_the_number_of_processors_changes_no_image(
     model: OnnxModel, first_300: np.ndarray, processors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "usable_processors", lambda: processors)
+    monkeypatch.setattr(session, "usable_cores", lambda: processors)
     np.testing.assert_array_equal(model.images(3, 0, 300), first_300)
 
 

@@ -55,14 +55,14 @@ def _bare() -> float:
     start = time.monotonic()
     for step in range(STEPS):
         real = images[torch.randint(0, len(images), (size,))].float().div_(127.5).sub_(1)
-        penalised = step % options.r1_every == 0
+        penalised = step % options.penalty_every == 0
         real.requires_grad_(penalised)
         fake = generator(torch.randn(size, options.latent_dim))
         second.zero_grad()
         logits = critic(real)
         loss = losses.bce_discriminator(logits, critic(fake.detach()))
         if penalised:
-            loss = loss + options.r1_gamma * options.r1_every * penalties.r1(logits, real)
+            loss = loss + options.r1_gamma * options.penalty_every * penalties.zero_centred(logits, real)
         loss.backward()
         second.step()
         first.zero_grad()

@@ -17,9 +17,15 @@ class DeviceBatches:
     """Random access by step to a shuffled, endless stream of batches."""
 
     def __init__(
-        self, images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, device: torch.device
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        ranks: np.ndarray | None = None,
     ) -> None:
-        """``images`` are uint8 [n, 28, 28], ``labels`` uint8 [n].
+        """``images`` are uint8 [n, 28, 28], ``labels`` uint8 [n], ``ranks`` float32 [n, k] if the family wants any.
 
         Raises:
             BadInput: the batch is larger than the data.
@@ -28,15 +34,22 @@ class DeviceBatches:
             raise BadInput(f"batch size {batch_size} is larger than the training split ({len(images)} images).")
         self._images = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).to(device)
         self._labels = torch.from_numpy(labels.astype(np.int64)).to(device)
+        self._ranks = None if ranks is None else torch.from_numpy(ranks).to(device)
         self._size, self._seed = batch_size, seed
         self.per_epoch = len(images) // batch_size
         self._epoch, self._order = -1, torch.empty(0)
 
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """The batch of ``step``: images float32 [batch, 1, 28, 28] in [-1, 1], labels int64 [batch]."""
+    def at(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The batch of ``step``: images float32 [batch, 1, 28, 28] in [-1, 1], labels int64 [batch], ranks if any."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             order = np.random.Generator(np.random.Philox(key=[self._seed, epoch])).permutation(len(self._images))
             self._epoch, self._order = epoch, torch.from_numpy(order).to(self._images.device)
         chosen = self._order[place * self._size : (place + 1) * self._size]
-        return self._images[chosen].float().div_(127.5).sub_(1.0), self._labels[chosen]
+        ranks = None if self._ranks is None else self._ranks[chosen]
+        return scaled(self._images[chosen]), self._labels[chosen], ranks
+
+
+def scaled(images: Tensor) -> Tensor:
+    """uint8 grey levels to float32 in [-1, 1]."""
+    return images.float().div_(127.5).sub_(1.0)

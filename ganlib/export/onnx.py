@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib.config import ExportConfig, Frozen
+from ganlib.data import conditions
 from ganlib.errors import BadInput, GanlibError
 from ganlib.export import contract
 from ganlib.export.runtime import first_line, open_session
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from ganlib.data.conditions import Condition
     from ganlib.export.sampler import Sampler
 
 # torch.export patches torch's globals while it traces; families that train side by side in threads export one
@@ -53,18 +55,24 @@ class Certificate(Frozen):
 
 
 def export(
-    net: nn.Module, noise_dim: int, path: Path, config: ExportConfig, metadata: Mapping[str, str]
+    net: nn.Module,
+    noise_dim: int,
+    path: Path,
+    config: ExportConfig,
+    metadata: Mapping[str, str],
+    condition: Condition | None = None,
 ) -> Certificate:
     """Write ``net`` to ``path`` as one ONNX file that keeps the contract, and measure it against torch.
 
     Args:
-        net: float32 noise ``[batch, noise_dim]`` to float32 images ``[batch, 1, 28, 28]`` in [-1, 1]. It is
-            copied; its mode and device do not matter and do not change.
+        net: float32 noise ``[batch, noise_dim]``, and the condition if there is one, to float32 images
+            ``[batch, 1, 28, 28]`` in [-1, 1]. It is copied; its mode and device do not matter and do not change.
         noise_dim: width of the noise.
         path: replaced atomically, once everything below holds.
         config: opset, and the batch sizes to compare.
         metadata: goes into the file's ``metadata_props``, beside the contract's version, ``noise_dim``, a
             digest of the weights, and the certificate (JSON under ``parity``).
+        condition: the graph's input besides ``noise``, if it has one.
 
     The same net, configuration and metadata give the same bytes (on one machine, with the same versions).
 
@@ -78,9 +86,9 @@ def export(
     require_writable(path.parent)  # before the work, not after it
     sampler = _sampler(net)
     with torch.no_grad():
-        _check_net(sampler, noise_dim)
-        model = _trace(sampler, noise_dim, config.opset)
-        certificate = _certify(sampler, model, noise_dim, config)
+        _check_net(sampler, noise_dim, condition)
+        model = _trace(sampler, _inputs(2, noise_dim, condition), config.opset)
+        certificate = _certify(sampler, model, noise_dim, condition, config)
     facts = {
         **metadata,
         contract.VERSION_KEY: str(contract.VERSION),
@@ -91,7 +99,7 @@ def export(
     for key in sorted(facts):
         model.metadata_props.add(key=key, value=facts[key])
     data = model.SerializeToString(deterministic=True)
-    _keeps_contract(data, noise_dim)
+    _keeps_contract(data, noise_dim, condition)
     write_bytes(path, data)
     return certificate
 
@@ -99,13 +107,24 @@ def export(
 def _sampler(net: nn.Module) -> Sampler:
     from ganlib.export.sampler import Sampler
 
-    return Sampler(copy.deepcopy(net)).cpu().float().eval()
+    return Sampler(_plain(copy.deepcopy(net)).cpu().eval())
 
 
-def _check_net(sampler: Sampler, noise_dim: int) -> None:
+def _plain(net: nn.Module) -> nn.Module:
+    """``net`` with the weights that a parametrization such as spectral norm computes at every call written out."""
+    from torch.nn.utils import parametrize
+
+    for module in net.eval().modules():
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(module, name)
+    return net
+
+
+def _check_net(sampler: Sampler, noise_dim: int, condition: Condition | None) -> None:
     import torch
 
-    images = _draw(sampler.net, _noise(2, noise_dim))
+    images = _draw(sampler.net, _inputs(2, noise_dim, condition))
     if images.dtype != torch.float32 or tuple(images.shape) != (2, 1, 28, 28):
         raise ExportError(
             f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 [2, 1, 28, 28]."
@@ -114,25 +133,25 @@ def _check_net(sampler: Sampler, noise_dim: int) -> None:
         raise ExportError("the net's images are not finite: training has diverged, export an earlier checkpoint.")
 
 
-def _trace(sampler: Sampler, noise_dim: int, opset: int) -> Any:
+def _trace(sampler: Sampler, inputs: dict[str, NDArray[Any]], opset: int) -> Any:
     """The graph as a checked ``onnx.ModelProto`` without names of this machine's files in it."""
     import onnx
     import torch
 
     # A batch of one is specialised by torch.export, so the example has two.
-    example = torch.from_numpy(_noise(2, noise_dim))
+    batch = torch.export.Dim("batch")
     with tempfile.TemporaryDirectory(prefix="ganlib-export-") as folder, _TRACING, _quiet():
         # Absolute, because external data would follow the working folder otherwise.
         file = Path(folder).resolve() / "model.onnx"
         try:
             torch.onnx.export(
                 sampler,
-                (example,),
+                tuple(map(torch.from_numpy, inputs.values())),
                 file,
                 dynamo=True,
-                input_names=["noise"],
+                input_names=list(inputs),
                 output_names=["image"],
-                dynamic_shapes={"noise": {0: torch.export.Dim("batch")}},
+                dynamic_shapes=_shapes(inputs, batch),
                 opset_version=opset,
                 external_data=False,
                 verbose=False,
@@ -152,6 +171,12 @@ def _trace(sampler: Sampler, noise_dim: int, opset: int) -> Any:
     return model
 
 
+def _shapes(inputs: dict[str, NDArray[Any]], batch: Any) -> tuple[Any, ...]:
+    """Dynamic shapes in the form of the sampler's signature: noise, then a tuple of the rest, if there is any."""
+    noise, *given = [{0: batch} for _ in inputs]
+    return (noise, tuple(given)) if given else (noise,)
+
+
 def _forget_source(model: Any) -> None:
     """Drop the stack traces, with paths of this machine, that the exporter hangs on all parts of a graph."""
     del model.metadata_props[:]
@@ -162,15 +187,17 @@ def _forget_source(model: Any) -> None:
         part.ClearField("doc_string")
 
 
-def _certify(sampler: Sampler, model: Any, noise_dim: int, config: ExportConfig) -> Certificate:
+def _certify(
+    sampler: Sampler, model: Any, noise_dim: int, condition: Condition | None, config: ExportConfig
+) -> Certificate:
     import numpy as np
 
     session = open_session(model.SerializeToString(), "the exported graph")
     worst, differing, first, varied = 0, 0, None, False
     for batch in config.parity_batches:
-        noise = _noise(batch, noise_dim)
-        expected = _draw(sampler, noise).numpy()
-        actual = _run(session, noise)
+        inputs = _inputs(batch, noise_dim, condition)
+        expected = _draw(sampler, inputs).numpy()
+        actual = _run(session, inputs)
         gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
         worst, differing = max(worst, int(gaps.max())), differing + int(np.count_nonzero(gaps))
         first = actual[:1] if first is None else first
@@ -187,44 +214,50 @@ def _certify(sampler: Sampler, model: Any, noise_dim: int, config: ExportConfig)
     )
 
 
-def _draw(net: nn.Module, noise: NDArray[np.float32]) -> Tensor:
+def _draw(net: nn.Module, inputs: dict[str, NDArray[Any]]) -> Tensor:
     import torch
 
     try:
-        images: Tensor = net(torch.from_numpy(noise))
+        images: Tensor = net(*map(torch.from_numpy, inputs.values()))
     except RuntimeError as error:
-        raise ExportError(f"the net fails on noise of {list(noise.shape)}: {first_line(error)}") from error
+        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+        raise ExportError(f"the net fails on {shapes}: {first_line(error)}") from error
     return images
 
 
-def _run(session: Any, noise: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _run(session: Any, inputs: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
     """One call, whose output must have the batch's size: a baked batch shows here, not in the checker."""
+    batch = len(inputs["noise"])
     try:
-        images: NDArray[np.uint8] = session.run(["image"], {"noise": noise})[0]
+        images: NDArray[np.uint8] = session.run(["image"], inputs)[0]
     except Exception as error:  # onnxruntime's exceptions have no common base but this one
-        raise ExportError(f"the exported graph fails on a batch of {len(noise)}: {first_line(error)}") from error
-    if images.shape != (len(noise), 1, 28, 28):
-        raise ExportError(f"the exported graph gives {list(images.shape)} for a batch of {len(noise)}.")
+        raise ExportError(f"the exported graph fails on a batch of {batch}: {first_line(error)}") from error
+    if images.shape != (batch, 1, 28, 28):
+        raise ExportError(f"the exported graph gives {list(images.shape)} for a batch of {batch}.")
     return images
 
 
-def _keeps_contract(data: bytes, noise_dim: int) -> None:
+def _keeps_contract(data: bytes, noise_dim: int, condition: Condition | None) -> None:
     try:
         found = contract.describe(data, "the exported graph").contract
     except BadInput as error:
         raise ExportError(str(error)) from error
-    if set(found.inputs) != {"noise"} or found.noise_dim != noise_dim:
+    expected = {"noise", condition} if condition else {"noise"}
+    if set(found.inputs) != expected or found.noise_dim != noise_dim:
         inputs = ", ".join(f"{name} {kind}" for name, kind in found.inputs.items())
-        raise ExportError(f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}] alone.")
+        others = f" and {condition}" if condition else " alone"
+        raise ExportError(f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}]{others}.")
 
 
-def _noise(batch: int, noise_dim: int) -> NDArray[np.float32]:
-    """Standard normal noise for parity, another draw for each batch size."""
+def _inputs(batch: int, noise_dim: int, condition: Condition | None) -> dict[str, NDArray[Any]]:
+    """Standard normal noise for parity, and a uniform condition: another draw for each batch size."""
     import numpy as np
 
-    return np.random.Generator(np.random.Philox(key=[_PARITY_KEY, batch])).standard_normal(
-        (batch, noise_dim), np.float32
-    )
+    random = np.random.Generator(np.random.Philox(key=[_PARITY_KEY, batch]))
+    inputs: dict[str, NDArray[Any]] = {"noise": random.standard_normal((batch, noise_dim), np.float32)}
+    if condition:
+        inputs[condition] = conditions.draw(condition, random, batch)
+    return inputs
 
 
 @contextmanager

@@ -28,6 +28,6 @@ class Sampler(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, noise: Tensor) -> Tensor:
-        """Float32 ``[batch, noise_dim]`` to uint8 ``[batch, 1, 28, 28]``."""
-        return to_pixels(self.net(noise))
+    def forward(self, noise: Tensor, *given: Tensor) -> Tensor:
+        """Float32 ``[batch, noise_dim]``, and the condition, to uint8 ``[batch, 1, 28, 28]``."""
+        return to_pixels(self.net(noise, *given))

@@ -1,6 +1,6 @@
 """The zoo. A family is one file here that names its class ``family``, and a row in params.yaml.
 
-The files ``base``, ``adversarial`` and ``autoencoding`` hold what families are composed from.
+The files ``base``, ``adversarial``, ``convolutional`` and ``autoencoding`` hold what families are composed from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganlib.errors import BadInput, unknown
 if TYPE_CHECKING:
     from ganlib.families.base import Family, FamilyOptions
 
-_PARTS = {"base", "adversarial", "autoencoding"}
+_PARTS = {"base", "adversarial", "convolutional", "autoencoding"}
 
 
 def names() -> list[str]:

@@ -1,4 +1,4 @@
-"""The adversarial composition: generator x discriminator x loss x penalty."""
+"""The adversarial composition: generator x discriminator x loss x penalty x condition."""
 
 from __future__ import annotations
 
@@ -8,21 +8,33 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from ganlib.data.augment import translate_and_cut
 from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
 from ganlib.objectives import penalties
+from ganlib.objectives.losses import AdversarialLoss
 
 
 class AdversarialOptions(FamilyOptions):
-    """Options of every adversarial family."""
+    """Options of every adversarial family. Penalties add up; a weight of 0 leaves one out."""
 
     generator: OptimizerOptions = OptimizerOptions()
     discriminator: OptimizerOptions = OptimizerOptions()
-    r1_gamma: float = Field(0.0, ge=0, description="weight of the R1 penalty on real data; 0: none")
-    r1_every: PositiveInt = Field(8, description="steps between penalties, each weighted by as much (Karras 2020, B)")
+    n_critic: PositiveInt = Field(1, description="discriminator steps for each generator step; each has its own batch")
+    r1_gamma: float = Field(0.0, ge=0, description="weight of the R1 penalty, on real images (Mescheder 2018)")
+    r2_gamma: float = Field(0.0, ge=0, description="weight of the R2 penalty, on generated images")
+    gp_lambda: float = Field(0.0, ge=0, description="weight of WGAN-GP's penalty, between both (Gulrajani 2017)")
+    penalty_every: PositiveInt = Field(
+        1, description="steps between penalties, each weighted by as much (Karras 2020, appendix B)"
+    )
+    clip: float = Field(
+        0.0, ge=0, description="the discriminator's weights stay within +- this (Arjovsky 2017); 0: free"
+    )
+    diffaugment_shift: int = Field(0, ge=0, le=14, description="DiffAugment's translation, in pixels (Zhao 2020)")
+    diffaugment_cut: int = Field(0, ge=0, le=28, description="side of DiffAugment's cutout, in pixels")
 
 
 class Adversarial(Family):
-    """Two players. One generator pass serves both: the critic sees its images detached, the generator sees them again.
+    """Two players. One generator pass serves both: the discriminator sees its images detached, the generator again.
 
     That is sound because the generator does not change between the two phases of a step.
     """
@@ -30,17 +42,11 @@ class Adversarial(Family):
     options: AdversarialOptions
 
     def __init__(
-        self,
-        options: AdversarialOptions,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        discriminator_loss: Callable[[Tensor, Tensor], Tensor],
-        generator_loss: Callable[[Tensor], Tensor],
+        self, options: AdversarialOptions, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss
     ) -> None:
-        """The losses are of logits: ``discriminator_loss(real, fake)`` and ``generator_loss(fake)``."""
+        """Both nets take the condition, if there is one, after their first argument; the discriminator gives logits."""
         super().__init__(options)
-        self._generator, self.discriminator = generator, discriminator
-        self._discriminator_loss, self._generator_loss = discriminator_loss, generator_loss
+        self._generator, self.discriminator, self._loss = generator, discriminator, loss
         self.optimizers = {
             "generator": options.generator.build(generator),
             "discriminator": options.discriminator.build(discriminator),
@@ -53,34 +59,90 @@ class Adversarial(Family):
         return self._generator
 
     def phases(self, step: int) -> Sequence[Phase]:
-        """The discriminator, then the generator."""
-        return (
-            Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate),
-            Phase("generator", self._generator, self.optimizers["generator"], self._generate),
-        )
+        """The discriminator, and every ``n_critic`` steps the generator."""
+        discriminator = Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate)
+        if not self._generators_turn(step):
+            return (discriminator,)
+        return discriminator, Phase("generator", self._generator, self.optimizers["generator"], self._generate)
+
+    def _generators_turn(self, step: int) -> bool:
+        return (step + 1) % self.options.n_critic == 0
+
+    def given(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The condition of ``batch``, as both nets take it."""
+        return ()
+
+    def draw(self, batch: Batch, step: int) -> Tensor:
+        """As many generated images as ``batch`` has, under its condition."""
+        noise = torch.randn(len(batch.images), self.noise_dim, device=batch.images.device)
+        images: Tensor = self._generator(noise, *self.given(batch))
+        return images
+
+    def reals(self, batch: Batch, step: int) -> Tensor:
+        """The real images as the discriminator is to see them."""
+        return batch.images
+
+    def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
+        """Logits of ``images`` under the condition of ``batch``."""
+        options = self.options
+        if options.diffaugment_shift or options.diffaugment_cut:
+            images = translate_and_cut(images, options.diffaugment_shift, options.diffaugment_cut)
+        logits: Tensor = self.discriminator(images, *self.given(batch))
+        return logits
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
-        noise = torch.randn(len(batch.images), self.options.latent_dim, device=batch.images.device)
-        for parameter in self._generator.parameters():
-            parameter.requires_grad_(True)
-        self._fakes = self._generator(noise)
-        penalised = self.options.r1_gamma > 0 and step % self.options.r1_every == 0
-        images = batch.images.requires_grad_(penalised)
-        real, fake = self.discriminator(images), self.discriminator(self._fakes.detach())
-        loss = self._discriminator_loss(real, fake)
+        options, turn = self.options, self._generators_turn(step)
+        if options.clip:
+            with torch.no_grad():
+                for weight in self.discriminator.parameters():
+                    weight.clamp_(-options.clip, options.clip)
+        self._generator.requires_grad_(turn)
+        with torch.set_grad_enabled(turn):
+            fakes = self.draw(batch, step)
+        self._fakes = fakes if turn else None
+        penalised = step % options.penalty_every == 0
+        real = self.reals(batch, step).detach().requires_grad_(penalised and options.r1_gamma > 0)
+        fake = fakes.detach().requires_grad_(penalised and options.r2_gamma > 0)
+        logits, fake_logits = self.judge(real, batch, step), self.judge(fake, batch, step)
+        loss = self._loss.discriminator(logits, fake_logits)
         losses = {
             "discriminator_loss": loss.detach(),
-            "logit_real": real.detach().mean(),
-            "logit_fake": fake.detach().mean(),
+            "logit_real": logits.detach().mean(),
+            "logit_fake": fake_logits.detach().mean(),
         }
         if penalised:
-            penalty = penalties.r1(real, images)
-            losses["r1"] = penalty.detach()
-            loss = loss + self.options.r1_gamma * self.options.r1_every * penalty
+            terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
+                "r1": (options.r1_gamma, lambda: penalties.zero_centred(logits, real)),
+                "r2": (options.r2_gamma, lambda: penalties.zero_centred(fake_logits, fake)),
+                "gradient_penalty": (
+                    options.gp_lambda,
+                    lambda: penalties.one_centred(lambda images: self.judge(images, batch, step), real, fake),
+                ),
+            }
+            for name, (strength, penalty) in terms.items():
+                if strength:
+                    value = penalty()
+                    losses[name] = value.detach()
+                    loss = loss + strength * options.penalty_every * value
         return loss, losses
 
     def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         fakes, self._fakes = self._fakes, None
         assert fakes is not None, "the discriminator's phase comes first"  # noqa: S101
-        loss = self._generator_loss(self.discriminator(fakes))
+        fake_logits = self.judge(fakes, batch, step)
+        real = fake_logits
+        if self._loss.relativistic:
+            with torch.no_grad():
+                real = self.judge(self.reals(batch, step), batch, step)
+        loss = self._loss.generator(real, fake_logits)
         return loss, {"generator_loss": loss.detach()}
+
+
+class LabelConditional(Adversarial):
+    """Both nets are told the digit (Mirza 2014)."""
+
+    condition = "label"
+
+    def given(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The labels of the real images, which are also those that are asked of the generator."""
+        return (batch.labels,)

@@ -1,4 +1,4 @@
-"""The autoencoding composition: encoder x decoder x Gaussian bottleneck."""
+"""The autoencoding composition: encoder x decoder x bottleneck."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.nets.autoencoder import Autoencoder
 from ganlib.objectives import losses
 
 
@@ -16,33 +17,83 @@ class AutoencodingOptions(FamilyOptions):
     """Options of every autoencoding family."""
 
     optimizer: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.9, 0.999))
-    beta: float = Field(1.0, gt=0, description="weight of the KL term (Higgins 2017)")
+    latent_dim: int = 16
+    channels: int = 32
+    batch_size: int = 128
 
 
 class Autoencoding(Family):
-    """One player made of an encoder and a decoder; the decoder is what is exported."""
+    """One player made of an encoder and a decoder, trained together."""
 
     options: AutoencodingOptions
 
-    def __init__(self, options: AutoencodingOptions, encoder: nn.Module, decoder: nn.Module) -> None:
-        """``encoder`` gives [batch, 2 * latent_dim]: means, then log-variances. ``decoder`` gives images."""
+    def __init__(self, options: AutoencodingOptions, net: Autoencoder) -> None:
+        """``net`` is what is trained, averaged, and, without its encoder, exported."""
         super().__init__(options)
-        self.player = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
-        self.optimizers = {"autoencoder": options.optimizer.build(self.player)}
+        self._net = net
+        self.optimizers = {"autoencoder": options.optimizer.build(net)}
 
     @property
-    def generator(self) -> nn.Module:
+    def generator(self) -> Autoencoder:
         """See :class:`Family`."""
-        return self.player["decoder"]
+        return self._net
 
     def phases(self, step: int) -> Sequence[Phase]:
         """One phase for the whole autoencoder."""
-        return (Phase("autoencoder", self.player, self.optimizers["autoencoder"], self._reconstruct),)
+        return (Phase("autoencoder", self._net, self.optimizers["autoencoder"], self._reconstruct),)
+
+    def given(self, labels: Tensor) -> tuple[Tensor, ...]:
+        """The condition of images with ``labels``, as encoder and decoder take it."""
+        return (labels,) if self.condition == "label" else ()
+
+    def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """``images`` through their codes' means."""
+        assert isinstance(model, Autoencoder)  # noqa: S101
+        given = self.given(labels)
+        out: Tensor = model.decoder(self.code(model.encoder(images, *given)), *given)
+        return out
+
+    def code(self, encoded: Tensor) -> Tensor:
+        """The one code that stands for the encoder's output."""
+        return encoded
 
     def _reconstruct(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
-        mean, log_variance = self.player["encoder"](batch.images).chunk(2, dim=1)
-        latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        nll, mse = losses.gaussian_nll_optimal(batch.images, self.player["decoder"](latent))
-        kl = losses.gaussian_kl(mean, log_variance).mean()
+        given = self.given(batch.labels)
+        code = self.code(self._net.encoder(batch.images, *given))
+        nll, mse = losses.gaussian_nll_optimal(batch.images, self._net.decoder(code, *given))
+        return nll, {"nll": nll.detach(), "reconstruction_mse": mse.detach()}
+
+
+class VariationalOptions(AutoencodingOptions):
+    """Options of every family with a Gaussian bottleneck."""
+
+    beta: float = Field(1.0, gt=0, description="weight of the KL term (Higgins 2017)")
+
+
+class Variational(Autoencoding):
+    """A Gaussian bottleneck: the encoder gives means and log-variances, and the prior is N(0, I)."""
+
+    options: VariationalOptions
+
+    def code(self, encoded: Tensor) -> Tensor:
+        """The mean."""
+        return encoded.chunk(2, dim=1)[0]
+
+    def _reconstruct(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+        nll, kl, mse = self._terms(self._net, batch.images, batch.labels)
         loss = nll + self.options.beta * kl
         return loss, {"elbo": -(nll + kl).detach(), "kl": kl.detach(), "reconstruction_mse": mse.detach()}
+
+    def _terms(self, net: Autoencoder, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Negative log-likelihood and KL divergence in nats an image, and the mean squared error."""
+        given = self.given(labels)
+        mean, log_variance = net.encoder(images, *given).chunk(2, dim=1)
+        code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        nll, mse = losses.gaussian_nll_optimal(images, net.decoder(code, *given))
+        return nll, losses.gaussian_kl(mean, log_variance).mean(), mse
+
+    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """The evidence lower bound in nats an image, with the variance that is best on these images."""
+        assert isinstance(model, Autoencoder)  # noqa: S101
+        nll, kl, _ = self._terms(model, images, labels)
+        return {"elbo": -(nll + kl).item(), "kl": kl.item()}

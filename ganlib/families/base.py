@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.config import Frozen
+from ganlib.data.conditions import Condition
 
 
 class OptimizerOptions(Frozen):
@@ -36,6 +38,9 @@ class OptimizerOptions(Frozen):
 class FamilyOptions(Frozen):
     """Options of every family; a family's own class adds to them, its row in params.yaml overrides them."""
 
+    shift: float = Field(0.0, ge=0, le=14, description="augmentation of the data: largest shift, in pixels")
+    rotate: float = Field(0.0, ge=0, le=180, description="augmentation of the data: largest turn, in degrees")
+
     batch_size: PositiveInt = 64
     latent_dim: PositiveInt = Field(64, description="dimensions of the latent vector, and of the graph's `noise`")
     channels: PositiveInt = Field(64, description="width of the convolutional nets")
@@ -50,6 +55,9 @@ class Batch:
     """Float [batch, 1, 28, 28] in [-1, 1]."""
     labels: Tensor
     """Int64 [batch], 0..9."""
+    ranks: Tensor | None = None
+    """Float [batch, 3] in (0, 1): stroke thickness, slant and size among the training images of the same digit. Only
+    for families whose condition is the caption."""
 
 
 Losses = dict[str, Tensor]
@@ -74,18 +82,52 @@ class Family(nn.Module, ABC):
     """
 
     Options: ClassVar[type[FamilyOptions]] = FamilyOptions
+    condition: ClassVar[Condition | None] = None
+    """What its generator is given besides noise."""
 
     def __init__(self, options: FamilyOptions) -> None:
         """``options`` is an instance of this class's ``Options``."""
         super().__init__()
         self.options = options
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.horizon = 1
+        """Steps of the budget, set before training: schedules are functions of (step, horizon)."""
 
     @property
     @abstractmethod
     def generator(self) -> nn.Module:
-        """The net from noise [batch, latent_dim] to images in [-1, 1]; its moving average is what is exported."""
+        """The net from noise [batch, noise_dim] (and label or caption) to images in [-1, 1].
+
+        Its moving average is what is exported. It may hold parts that its ``forward`` has no use for, such as an
+        encoder.
+        """
+
+    @property
+    def noise_dim(self) -> int:
+        """Width of the generator's noise, and of the graph's."""
+        return self.options.latent_dim
 
     @abstractmethod
     def phases(self, step: int) -> Sequence[Phase]:
         """The players' turns at ``step``, in order."""
+
+    def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+        """What :attr:`Batch.ranks` is gathered from, float32 [n, 3], for the training split uint8 [n, 28, 28], [n]."""
+        return None
+
+    @torch.no_grad()
+    def finish(self, model: nn.Module, images: Tensor) -> None:
+        """After training: what is fitted rather than trained, such as a mixture over codes.
+
+        Args:
+            model: the moving average of :attr:`generator`, to be changed in place.
+            images: float [n, 1, 28, 28] in [-1, 1], the training split.
+        """
+
+    def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
+        """``images`` through encoder and decoder of the moving average ``model``; None where there is no encoder."""
+        return None
+
+    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """Figures of the family's own on images it was not trained on, such as the evidence lower bound."""
+        return {}

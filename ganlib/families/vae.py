@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import nn
-
-from ganlib.families.autoencoding import Autoencoding, AutoencodingOptions
-from ganlib.nets.conv import ConvGenerator, ConvTrunk
-
-
-class VaeOptions(AutoencodingOptions):
-    """Defaults that measured best (docs/families/vae.md)."""
-
-    latent_dim: int = 16
-    channels: int = 32
-    batch_size: int = 128
+from ganlib.families.autoencoding import Variational, VariationalOptions
+from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
+from ganlib.nets.conv import ConvGenerator
 
 
-class Vae(Autoencoding):
+class Vae(Variational):
     """See the module."""
 
-    Options: ClassVar[type[VaeOptions]] = VaeOptions
+    Options: ClassVar[type[VariationalOptions]] = VariationalOptions
 
-    def __init__(self, options: VaeOptions) -> None:
+    def __init__(self, options: VariationalOptions) -> None:
         """Build both nets."""
-        trunk = ConvTrunk(options.channels)
-        super().__init__(
-            options,
-            nn.Sequential(trunk, nn.Linear(trunk.features, 2 * options.latent_dim)),
-            ConvGenerator(options.latent_dim, options.channels),
-        )
+        encoder = ConvEncoder(options.channels, 2 * options.latent_dim)
+        super().__init__(options, Autoencoder(encoder, ConvGenerator(options.latent_dim, options.channels)))
 
 
 family = Vae

@@ -135,7 +135,14 @@ def _fit(
     model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)
     split = load_split(project.prepared, "train")
-    batches = DeviceBatches(split.images, split.labels, options.batch_size, settings.seed, device)
+    batches = DeviceBatches(
+        split.images,
+        split.labels,
+        options.batch_size,
+        settings.seed,
+        device,
+        ranks=model.ranks(split.images, split.labels),
+    )
     run.tag("ganlib.device", str(device))
     run.tag("ganlib.parameters", str(sum(p.numel() for p in model.generator.parameters())))
     plan = loop.Plan(
@@ -181,7 +188,9 @@ def _export(
         "source_commit": projects.source(project.root).commit or "unknown",
         "judge_sha256": judge_sha256(),
     }
-    certificate = export(ema.module.cpu().eval(), model.options.latent_dim, path, params.export, metadata)
+    certificate = export(
+        ema.module.cpu().eval(), model.noise_dim, path, params.export, metadata, condition=model.condition
+    )
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
     run.log(

@@ -12,12 +12,12 @@ class ConvGenerator(nn.Module):
     ``[batch, latent_dim]`` -> ``[batch, 2c, 7, 7]`` -> ``[batch, c, 14, 14]`` -> ``[batch, 1, 28, 28]`` in [-1, 1].
     """
 
-    def __init__(self, latent_dim: int, channels: int) -> None:
-        """``channels`` is the width c of the last hidden layer."""
+    def __init__(self, latent_dim: int, channels: int, condition: int = 0) -> None:
+        """``channels`` is the width c of the last hidden layer, ``condition`` that of a vector beside the latent."""
         super().__init__()
         self.width = 2 * channels
         self.project = nn.Sequential(
-            nn.Linear(latent_dim, self.width * 49, bias=False), nn.BatchNorm1d(self.width * 49), nn.ReLU()
+            nn.Linear(latent_dim + condition, self.width * 49, bias=False), nn.BatchNorm1d(self.width * 49), nn.ReLU()
         )
         self.grow = nn.Sequential(
             nn.ConvTranspose2d(self.width, channels, 4, 2, 1, bias=False),
@@ -28,9 +28,10 @@ class ConvGenerator(nn.Module):
         )
         self.apply(initialise)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Float [batch, latent_dim] to float [batch, 1, 28, 28] in [-1, 1]."""
-        image: Tensor = self.grow(self.project(latent).view(-1, self.width, 7, 7))
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Float [batch, latent_dim] (and [batch, condition]) to float [batch, 1, 28, 28] in [-1, 1]."""
+        inputs = latent if condition is None else torch.cat([latent, condition], dim=1)
+        image: Tensor = self.grow(self.project(inputs).view(-1, self.width, 7, 7))
         return image
 
 
@@ -64,19 +65,30 @@ class ConvTrunk(nn.Module):
 class ConvDiscriminator(nn.Module):
     """Image to one logit, with a minibatch deviation feature against mode collapse (Karras 2018, section 3)."""
 
-    def __init__(self, channels: int, *, normalise: bool = False, group: int = 8) -> None:
-        """``group`` is how many neighbours in the batch share one statistic; ``normalise`` as in :class:`ConvTrunk`."""
+    def __init__(self, channels: int, condition: int = 0, *, normalise: bool = False, group: int = 8) -> None:
+        """``group`` neighbours in the batch share one statistic; ``normalise`` as in :class:`ConvTrunk`."""
         super().__init__()
         self.group = group
         self.trunk = ConvTrunk(channels, normalise=normalise)
         self.head = nn.Linear(self.trunk.features + 1, 1)
-        initialise(self.head)
+        self.projection = nn.Linear(condition, self.trunk.features, bias=False) if condition else None
+        self.apply(initialise)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Float [batch, 1, 28, 28] in [-1, 1] to logits, float [batch]."""
-        features = self.trunk(images)
-        logits: Tensor = self.head(torch.cat([features, minibatch_deviation(features, self.group)], dim=1))
-        return logits.squeeze(1)
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Float [batch, 1, 28, 28] in [-1, 1] (and [batch, condition]) to logits, float [batch].
+
+        The condition enters as an inner product with the features (Miyato & Koyama 2018).
+        """
+        features = self.features(images)
+        logits: Tensor = self.head(torch.cat([features, minibatch_deviation(features, self.group)], dim=1)).squeeze(1)
+        if self.projection is not None and condition is not None:
+            logits = logits + (self.projection(condition) * features).sum(dim=1)
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the logit is linear in, float [batch, n]."""
+        features: Tensor = self.trunk(images)
+        return features
 
 
 def minibatch_deviation(features: Tensor, group: int) -> Tensor:

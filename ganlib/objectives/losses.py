@@ -6,10 +6,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """One game between two players. Both functions take (real logits, fake logits) and are minimised."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor], Tensor]
+    relativistic: bool = False
+    """Whether the generator's loss looks at the real logits, which then have to be computed for its turn too."""
 
 
 def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -20,9 +32,51 @@ def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def bce_generator(fake: Tensor) -> Tensor:
+def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
     """Generator's non-saturating loss ``E[-log D(G(z))]`` (Goodfellow 2014, section 3)."""
     return F.softplus(-fake).mean()
+
+
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """``E[(D(x) - 1)^2] / 2 + E[D(G(z))^2] / 2`` (Mao 2017, eq. 9)."""
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+
+
+def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """``E[(D(G(z)) - 1)^2] / 2`` (Mao 2017, eq. 9)."""
+    return 0.5 * (fake - 1).square().mean()
+
+
+def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """``E[D(G(z))] - E[D(x)]``: minus the estimate of the distance, because losses are minimised (Arjovsky 2017)."""
+    return fake.mean() - real.mean()
+
+
+def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """``-E[D(G(z))]`` (Arjovsky 2017, algorithm 1)."""
+    return -fake.mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """``E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]`` (Lim & Ye 2017; Zhang 2019, eq. 4)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """``E[softplus(-(D(x) - D(G(z))))]`` over pairs of one real and one fake (Jolicoeur-Martineau 2019; Huang 2024)."""
+    return F.softplus(fake - real).mean()
+
+
+def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """``E[softplus(-(D(G(z)) - D(x)))]``, the same pairs from the other side (Huang 2024, section 2.1)."""
+    return F.softplus(real - fake).mean()
+
+
+BCE = AdversarialLoss(bce_discriminator, bce_generator)
+LEAST_SQUARES = AdversarialLoss(least_squares_discriminator, least_squares_generator)
+WASSERSTEIN = AdversarialLoss(wasserstein_critic, wasserstein_generator)
+HINGE = AdversarialLoss(hinge_discriminator, wasserstein_generator)
+RELATIVISTIC = AdversarialLoss(relativistic_discriminator, relativistic_generator, relativistic=True)
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:

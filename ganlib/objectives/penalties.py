@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 
-def r1(logits: Tensor, images: Tensor) -> Tensor:
-    """Zero-centred gradient penalty on real data, ``E[ ||grad_x D(x)||^2 ] / 2`` (Mescheder 2018, eq. 9).
+def zero_centred(logits: Tensor, images: Tensor) -> Tensor:
+    """``E[ ||grad_x D(x)||^2 ] / 2``: R1 on real images, R2 on generated ones (Mescheder 2018, eq. 9).
 
     Multiply by gamma. The norm is over all pixels of one image, then averaged over the batch.
 
@@ -20,3 +22,21 @@ def r1(logits: Tensor, images: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(logits.float().sum(), images, create_graph=True)
     return 0.5 * gradient.float().square().flatten(1).sum(1).mean()
+
+
+def one_centred(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """WGAN-GP's ``E[ (||grad_x D(x)|| - 1)^2 ]`` between real and generated images (Gulrajani 2017, eq. 3).
+
+    Every sample has its own mixing ratio, uniform in [0, 1], and its own norm over all pixels. Multiply by lambda.
+
+    Args:
+        critic: images to logits [batch]; its weights get the gradient.
+        real: float [batch, ...].
+        fake: same shape; no gradient flows to it.
+    """
+    ratio = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    between = torch.lerp(fake.detach(), real.detach(), ratio).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
+    # The epsilon keeps the norm's own gradient finite where the critic is flat.
+    norms = (gradient.float().square().flatten(1).sum(1) + 1e-12).sqrt()
+    return (norms - 1).square().mean()

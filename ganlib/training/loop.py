@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ganlib.config import Limits
+from ganlib.data import conditions
+from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
 from ganlib.errors import GanlibError
 from ganlib.families.base import Batch, Family, Phase
@@ -76,7 +79,8 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
     step, before = checkpoint.restore(plan.checkpoint, family, ema, config=plan.config) if resume else (0, 0.0)
     size, total = family.options.batch_size, plan.budget.steps
     grid_at = {math.ceil(total * k / plan.grids) for k in range(1, plan.grids + 1)}
-    noise = _fixed_noise(family, plan.seed)
+    inputs = _fixed_inputs(family, plan.seed)
+    family.horizon = total
     window = _Window()
     start = saved = time.monotonic()
     stopped = False
@@ -106,7 +110,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
         if stopped:
             break
         torch.manual_seed(_mix(plan.seed, step))
-        batch = Batch(*data.at(step))
+        batch = _augmented(family, Batch(*data.at(step)))
         for phase in family.phases(step):
             window.add(_take_turn(family, phase, batch, step))
         step += 1
@@ -117,7 +121,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
                 save()
                 saved = time.monotonic()
         if step in grid_at:
-            hooks.grid(_draw(ema, noise), step)
+            hooks.grid(_draw(ema, inputs), step)
     save()
     if not stopped:
         hooks.report(plan.title, 1000, 1000)
@@ -136,15 +140,26 @@ def _take_turn(family: Family, phase: Phase, batch: Batch, step: int) -> dict[st
     return losses
 
 
-def _fixed_noise(family: Family, seed: int) -> Tensor:
+def _augmented(family: Family, batch: Batch) -> Batch:
+    options = family.options
+    if not (options.shift or options.rotate):
+        return batch
+    return replace(batch, images=shift_and_rotate(batch.images, options.shift, options.rotate))
+
+
+def _fixed_inputs(family: Family, seed: int) -> list[Tensor]:
+    """What the sample grids are drawn from: noise, and a condition where the family has one."""
     generator = torch.Generator().manual_seed(seed)
+    inputs = [torch.randn(64, family.noise_dim, generator=generator)]
+    if family.condition:
+        inputs.append(torch.from_numpy(conditions.draw(family.condition, np.random.default_rng(seed), 64)))
     device = next(family.parameters()).device
-    return torch.randn(64, family.options.latent_dim, generator=generator).to(device)
+    return [tensor.to(device) for tensor in inputs]
 
 
 @torch.no_grad()
-def _draw(ema: Ema, noise: Tensor) -> Tensor:
-    images: Tensor = ema.module(noise)
+def _draw(ema: Ema, inputs: list[Tensor]) -> Tensor:
+    images: Tensor = ema.module(*inputs)
     return images.float().cpu()
 
 

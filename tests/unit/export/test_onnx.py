@@ -161,10 +161,10 @@ class Flat(SmallGenerator):
     [
         (Constant(), "collapsed"),
         (Random(), "draws random numbers"),
-        (Baked(), "fails on noise of [1, 6]"),
+        (Baked(), "fails on noise [1, 6]"),
         (Diverged(), "not finite"),
         (Flat(), "not float32 [2, 1, 28, 28]"),
-        (SmallGenerator(noise_dim=NOISE_DIM + 1), f"fails on noise of [2, {NOISE_DIM}]"),
+        (SmallGenerator(noise_dim=NOISE_DIM + 1), f"fails on noise [2, {NOISE_DIM}]"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from ganlib import families
 from ganlib.config import load
+from ganlib.data.conditions import draw
 from ganlib.errors import BadInput
 from ganlib.families.base import Batch, Family
 from tests.conftest import ROOT
@@ -44,7 +46,8 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
     family = build(name)
-    images = family.generator(torch.randn(5, family.options.latent_dim))
+    given = [torch.from_numpy(draw(family.condition, np.random.default_rng(0), 5))] if family.condition else []
+    images = family.generator(torch.randn(5, family.noise_dim), *given)
     assert images.shape == (5, 1, 28, 28)
     assert images.min() >= -1
     assert images.max() <= 1

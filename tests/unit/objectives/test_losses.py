@@ -9,6 +9,9 @@ import torch
 
 from ganlib.objectives import losses
 
+REAL = torch.zeros(1)
+"""Logits that the generator's loss does not look at."""
+
 
 def test_bce_discriminator_is_minus_log_of_the_right_probabilities() -> None:
     real, fake = torch.tensor([math.log(3.0)]), torch.tensor([0.0])  # D = 0.75 and 0.5
@@ -17,11 +20,11 @@ def test_bce_discriminator_is_minus_log_of_the_right_probabilities() -> None:
 
 
 def test_bce_generator_is_minus_log_of_the_discriminators_probability() -> None:
-    assert losses.bce_generator(torch.tensor([math.log(3.0)])).item() == pytest.approx(-math.log(0.75), rel=1e-6)
+    assert losses.bce_generator(REAL, torch.tensor([math.log(3.0)])).item() == pytest.approx(-math.log(0.75), rel=1e-6)
 
 
 def test_bce_stays_finite_and_exact_where_log_sigmoid_would_not() -> None:
-    assert losses.bce_generator(torch.tensor([-1000.0])).item() == pytest.approx(1000.0)
+    assert losses.bce_generator(REAL, torch.tensor([-1000.0])).item() == pytest.approx(1000.0)
     assert losses.bce_discriminator(torch.tensor([1000.0]), torch.tensor([1000.0])).item() == pytest.approx(1000.0)
 
 
@@ -33,7 +36,7 @@ def test_generator_gains_by_raising_its_logits_and_discriminator_by_parting_them
     assert (real.grad < 0).all()
     assert (fake.grad > 0).all()
     logits = torch.zeros(4, requires_grad=True)
-    losses.bce_generator(logits).backward()
+    losses.bce_generator(REAL, logits).backward()
     assert logits.grad is not None
     assert (logits.grad < 0).all()
 
@@ -71,3 +74,51 @@ def test_no_other_variance_gives_a_lower_nll() -> None:
 def test_a_perfect_reconstruction_has_a_finite_loss() -> None:
     image = torch.ones(2, 1, 4, 4)
     assert torch.isfinite(losses.gaussian_nll_optimal(image, image.clone())[0])
+
+
+def logits(*values: float) -> torch.Tensor:
+    return torch.tensor(values, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "real", "fake", "discriminator", "generator"),
+    [
+        # D: ((3-1)^2 + (1-1)^2) / 2 / 2 + (2^2 + 0^2) / 2 / 2;  G: ((2-1)^2 + (0-1)^2) / 2 / 2
+        (losses.LEAST_SQUARES, (3.0, 1.0), (2.0, 0.0), 1.0 + 1.0, 0.5),
+        # D: (2 + 0) / 2 - (3 + 1) / 2;  G: -(2 + 0) / 2
+        (losses.WASSERSTEIN, (3.0, 1.0), (2.0, 0.0), -1.0, -1.0),
+        # D: (0 + max(0, 1 - 0.5)) / 2 + (max(0, 1 + 2) + 0) / 2;  G: -(2 - 3) / 2
+        (losses.HINGE, (3.0, 0.5), (2.0, -3.0), 0.25 + 1.5, 0.5),
+        # pairs 3 - 2 = 1 and 0 - 0 = 0: D: (ln(1 + 1/e) + ln 2) / 2;  G: (ln(1 + e) + ln 2) / 2
+        (
+            losses.RELATIVISTIC,
+            (3.0, 0.0),
+            (2.0, 0.0),
+            (math.log(1 + math.exp(-1)) + math.log(2)) / 2,
+            (math.log(1 + math.e) + math.log(2)) / 2,
+        ),
+    ],
+)
+def test_each_game_has_the_values_computed_by_hand(
+    loss: losses.AdversarialLoss,
+    real: tuple[float, ...],
+    fake: tuple[float, ...],
+    discriminator: float,
+    generator: float,
+) -> None:
+    assert loss.discriminator(logits(*real), logits(*fake)).item() == pytest.approx(discriminator, rel=1e-6)
+    assert loss.generator(logits(*real), logits(*fake)).item() == pytest.approx(generator, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["BCE", "LEAST_SQUARES", "WASSERSTEIN", "HINGE", "RELATIVISTIC"])
+def test_the_players_pull_a_fake_logit_in_opposite_directions(name: str) -> None:
+    loss: losses.AdversarialLoss = getattr(losses, name)
+    real, fake = logits(0.5), logits(0.25)
+    loss.discriminator(real, fake).backward()
+    assert real.grad is not None
+    assert fake.grad is not None
+    assert real.grad.item() < 0 < fake.grad.item()
+    fake = logits(0.25)
+    loss.generator(real.detach(), fake).backward()
+    assert fake.grad is not None
+    assert fake.grad.item() < 0

@@ -1,0 +1,51 @@
+"""Augmentation on the device. All draws come from torch's global generator, which the loop reseeds at every step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def shift_and_rotate(images: Tensor, pixels: float, degrees: float) -> Tensor:
+    """Move and turn every image by its own uniform draw; what comes in from outside is background.
+
+    Args:
+        images: float [batch, 1, height, width] in [-1, 1], -1 is background.
+        pixels: largest shift in either direction.
+        degrees: largest turn.
+    """
+    count, device = len(images), images.device
+    angle = (torch.rand(count, device=device) * 2 - 1) * math.radians(degrees)
+    shift = (torch.rand(count, 2, device=device) * 2 - 1) * (2 * pixels / images.shape[-1])
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(count, 2, 2)
+    grid = F.affine_grid(torch.cat([turn, shift.unsqueeze(2)], dim=2), list(images.shape), align_corners=False)
+    # Background is zero to grid_sample, so it is made zero.
+    return F.grid_sample(images + 1, grid, align_corners=False) - 1
+
+
+def translate_and_cut(images: Tensor, pixels: int, cut: int) -> Tensor:
+    """DiffAugment's translation and cutout, differentiable in ``images`` (Zhao 2020); colour needs colour.
+
+    Args:
+        images: float [batch, 1, height, width] in [-1, 1].
+        pixels: largest translation, whole pixels in either direction.
+        cut: side of the square that becomes background.
+    """
+    count, _, height, width = images.shape
+    device = images.device
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+    move = torch.randint(-pixels, pixels + 1, (2, count, 1), device=device)
+    padded = F.pad(images, [pixels] * 4, value=-1.0)
+    sample = torch.arange(count, device=device).view(-1, 1, 1)
+    down, right = rows + pixels + move[0], columns + pixels + move[1]
+    moved = padded[sample, 0, down.unsqueeze(2), right.unsqueeze(1)].unsqueeze(1)
+    if not cut:
+        return moved
+    corner = torch.stack([torch.randint(0, size + 1, (count, 1), device=device) for size in (height, width)]) - cut // 2
+    inside_rows = (rows >= corner[0]) & (rows < corner[0] + cut)
+    inside_columns = (columns >= corner[1]) & (columns < corner[1] + cut)
+    hole = (inside_rows.unsqueeze(2) & inside_columns.unsqueeze(1)).unsqueeze(1)
+    return moved.masked_fill(hole, -1.0)

@@ -1,0 +1,26 @@
+"""What a conditional generator is asked for where nobody asks for anything in particular."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Condition = Literal["label", "caption"]
+"""Names of the inputs that a graph can have besides ``noise``."""
+
+
+def draw(condition: Condition, random: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """``count`` conditions, uniform: digits int64 [count], or captions as UTF-8 bytes int64 [count, length].
+
+    A caption names a uniform digit and, each with probability one half, a tercile of thickness, slant and size.
+    """
+    import numpy as np
+
+    if condition == "label":
+        return random.integers(0, 10, count, dtype=np.int64)
+    from ganlib.data import captions
+
+    return np.stack([captions.encode(captions.draw(random)) for _ in range(count)])

@@ -1,0 +1,29 @@
+"""CGAN: DCGAN told the digit, which the discriminator takes by projection (Mirza 2014; Miyato 2018)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ganlib.families.adversarial import LabelConditional
+from ganlib.families.convolutional import ConvolutionalOptions
+from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
+from ganlib.nets.label import DIGITS, Labelled
+from ganlib.objectives.losses import BCE
+
+
+class Cgan(LabelConditional):
+    """See the module."""
+
+    Options: ClassVar[type[ConvolutionalOptions]] = ConvolutionalOptions
+
+    def __init__(self, options: ConvolutionalOptions) -> None:
+        """Build both nets."""
+        super().__init__(
+            options,
+            Labelled(ConvGenerator(options.latent_dim, options.channels, DIGITS)),
+            Labelled(ConvDiscriminator(options.channels, DIGITS, normalise=options.normalise)),
+            BCE,
+        )
+
+
+family = Cgan

@@ -1,0 +1,41 @@
+"""The convolutional nets of a third of the zoo, in one place: a family chooses the loss and the options."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ganlib.families.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.base import OptimizerOptions
+from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
+from ganlib.objectives.losses import AdversarialLoss
+
+
+class ConvolutionalOptions(AdversarialOptions):
+    """Options that measured best with the non-saturating loss (docs/families/dcgan.md)."""
+
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
+    batch_size: int = 32
+    latent_dim: int = 32
+    channels: int = 32
+    normalise: bool = Field(False, description="BatchNorm in the discriminator, as in the DCGAN paper")
+    r1_gamma: float = 0.05
+    penalty_every: int = 8
+
+
+class Convolutional(Adversarial):
+    """DCGAN's nets under the loss of the subclass."""
+
+    Options: ClassVar[type[ConvolutionalOptions]] = ConvolutionalOptions
+    loss: ClassVar[AdversarialLoss]
+
+    def __init__(self, options: ConvolutionalOptions) -> None:
+        """Build both nets."""
+        super().__init__(
+            options,
+            ConvGenerator(options.latent_dim, options.channels),
+            ConvDiscriminator(options.channels, normalise=options.normalise),
+            self.loss,
+        )

@@ -1,0 +1,37 @@
+"""GAN: dense generator and discriminator, non-saturating loss (Goodfellow 2014)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ganlib.families.adversarial import Adversarial, AdversarialOptions
+from ganlib.nets.mlp import MlpDiscriminator, MlpGenerator
+from ganlib.objectives.losses import BCE
+
+
+class GanOptions(AdversarialOptions):
+    """Defaults that measured best (docs/families/gan.md)."""
+
+    latent_dim: int = 100
+    channels: int = Field(256, description="width of the generator's first hidden layer")
+    dropout: float = Field(0.3, ge=0, lt=1, description="in the discriminator")
+
+
+class Gan(Adversarial):
+    """See the module."""
+
+    Options: ClassVar[type[GanOptions]] = GanOptions
+
+    def __init__(self, options: GanOptions) -> None:
+        """Build both nets."""
+        super().__init__(
+            options,
+            MlpGenerator(options.latent_dim, options.channels),
+            MlpDiscriminator(options.channels, options.dropout),
+            BCE,
+        )
+
+
+family = Gan

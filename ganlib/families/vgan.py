@@ -1,0 +1,101 @@
+"""VAE-GAN: a VAE whose reconstruction error is measured in a discriminator's features (Larsen 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganlib.families.autoencoding import Variational, VariationalOptions
+from ganlib.families.base import Batch, Losses, OptimizerOptions, Phase
+from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
+from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
+from ganlib.objectives import penalties
+from ganlib.objectives.losses import BCE, gaussian_kl
+
+
+class VganOptions(VariationalOptions):
+    """Defaults that measured best (docs/families/vgan.md)."""
+
+    optimizer: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
+    batch_size: int = 32
+    beta: float = 0.01
+    gan_weight: float = Field(1.0, gt=0, description="of the adversarial loss, against the feature reconstruction")
+    r1_gamma: float = Field(0.05, ge=0, description="weight of the R1 penalty (Mescheder 2018)")
+    penalty_every: int = Field(8, ge=1, description="steps between penalties, each weighted by as much")
+
+
+class Vgan(Variational):
+    """The discriminator parts real images from reconstructions and from samples of the prior.
+
+    The encoder hears of reconstruction and prior alone; only the decoder also plays against the discriminator. Both
+    learn from one backward pass, because the adversarial terms see codes that are detached from the encoder.
+    """
+
+    Options: ClassVar[type[VganOptions]] = VganOptions
+    options: VganOptions
+
+    def __init__(self, options: VganOptions) -> None:
+        """Build the three nets."""
+        encoder = ConvEncoder(options.channels, 2 * options.latent_dim)
+        super().__init__(options, Autoencoder(encoder, ConvGenerator(options.latent_dim, options.channels)))
+        self.discriminator = ConvDiscriminator(options.channels)
+        self.optimizers["discriminator"] = options.discriminator.build(self.discriminator)
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        """The discriminator, then encoder and decoder."""
+        return (
+            Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate),
+            Phase("autoencoder", self._net, self.optimizers["autoencoder"], self._autoencode),
+        )
+
+    def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+        options = self.options
+        with torch.no_grad():
+            mean, log_variance = self._net.encoder(batch.images).chunk(2, dim=1)
+            half = len(mean) // 2
+            code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            code[half:] = torch.randn_like(code[half:])  # samples of the prior
+            fakes = self._net.decoder(code)
+        penalised = step % options.penalty_every == 0 and options.r1_gamma > 0
+        real = batch.images.detach().requires_grad_(penalised)
+        logits, fake_logits = self.discriminator(real), self.discriminator(fakes)
+        loss = BCE.discriminator(logits, fake_logits)
+        losses = {
+            "discriminator_loss": loss.detach(),
+            "logit_real": logits.detach().mean(),
+            "logit_fake": fake_logits.detach().mean(),
+        }
+        if penalised:
+            r1 = penalties.zero_centred(logits, real)
+            losses["r1"] = r1.detach()
+            loss = loss + options.r1_gamma * options.penalty_every * r1
+        return loss, losses
+
+    def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+        options, decoder = self.options, self._net.decoder
+        mean, log_variance = self._net.encoder(batch.images).chunk(2, dim=1)
+        code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        reconstruction = decoder(code)
+        with torch.no_grad():
+            target = self.discriminator.features(batch.images)
+        feature_error = 0.5 * (self.discriminator.features(reconstruction) - target).square().mean()
+        kl = gaussian_kl(mean, log_variance).mean()
+        samples = torch.cat([code.detach()[::2], torch.randn_like(code[::2])])
+        fake_logits = self.discriminator(decoder(samples))
+        adversarial = BCE.generator(fake_logits, fake_logits)
+        loss = feature_error + options.beta * kl / batch.images[0].numel() + options.gan_weight * adversarial
+        mse = (reconstruction.detach() - batch.images).square().mean()
+        return loss, {
+            "generator_loss": adversarial.detach(),
+            "feature_error": feature_error.detach(),
+            "kl": kl.detach(),
+            "reconstruction_mse": mse,
+        }
+
+
+family = Vgan

@@ -1,0 +1,41 @@
+"""An encoder and a decoder as one net that draws images when it is given noise."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ganlib.nets.conv import ConvTrunk, initialise
+
+
+class Autoencoder(nn.Module):
+    """Called, it draws: noise through ``bottleneck`` to a code, and the code through ``decoder`` to an image."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, bottleneck: nn.Module | None = None) -> None:
+        """``bottleneck`` maps noise to codes as the training data has them; None: noise is a code."""
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.bottleneck = bottleneck or nn.Identity()
+
+    def forward(self, noise: Tensor, *given: Tensor) -> Tensor:
+        """Float [batch, noise_dim], and the condition if there is one, to float [batch, 1, 28, 28] in [-1, 1]."""
+        images: Tensor = self.decoder(self.bottleneck(noise), *given)
+        return images
+
+
+class ConvEncoder(nn.Module):
+    """Image to a vector by :class:`ganlib.nets.conv.ConvTrunk` and one dense layer."""
+
+    def __init__(self, channels: int, outputs: int, condition: int = 0) -> None:
+        """``condition`` is the width of a vector that the dense layer sees too."""
+        super().__init__()
+        self.trunk = ConvTrunk(channels)
+        self.head = nn.Linear(self.trunk.features, outputs)
+        self.condition = nn.Linear(condition, outputs, bias=False) if condition else None
+        self.apply(initialise)
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Float [batch, 1, 28, 28] (and [batch, condition]) to float [batch, outputs]."""
+        out: Tensor = self.head(self.trunk(images))
+        if self.condition is not None and condition is not None:
+            out = out + self.condition(condition)
+        return out

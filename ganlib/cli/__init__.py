@@ -156,6 +156,13 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Image i depends only on the model, this seed and i.")] = None,
     shard_size: Annotated[int | None, typer.Option(help="Images a folder.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images worked on at once; does not change any image.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="For models of digits: a digit, 'balanced', 'uniform', or a file, a digit a line."),
+    ] = None,
+    caption: Annotated[
+        str | None, typer.Option(help="For models of captions, such as 'a thin seven leaning left'.")
+    ] = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -173,7 +180,7 @@ def generate(
     with reporting(as_json=as_json) as report:
         manifest = job(
             project, params, model, out=output_path(out), count=count, seed=seed,
-            shard_size=shard_size, batch_size=batch_size, report=report,
+            shard_size=shard_size, batch_size=batch_size, labels=labels, caption=caption, report=report,
         )  # fmt: skip
     show(
         manifest,

@@ -35,6 +35,9 @@ class Evaluation(Frozen):
     """Share of the images that the judge takes for 0, 1, ..., 9."""
     confidence: float
     """The judge's mean probability of the digit that it chooses."""
+    agreement: dict[str, Interval] = {}
+    """Share of the images that are what was asked of a conditional model, by what was asked (``digit``, ...), with
+    Wilson's interval."""
 
     @property
     def fid_over_floor(self) -> float:
@@ -51,24 +54,33 @@ class Evaluation(Frozen):
             **{f"digit_{digit}_share": share for digit, share in enumerate(self.digits)},
             "fid_over_floor": self.fid_over_floor,
             "confidence": self.confidence,
+            **{f"{name}_agreement": share.value for name, share in self.agreement.items()},
         }
 
     def summary(self) -> str:
         """A few lines for people."""
         shares = "  ".join(f"{digit}: {100 * share:.1f}%" for digit, share in enumerate(self.digits))
+        asked = ", ".join(f"{name} {share}" for name, share in self.agreement.items())
         return (
             f"FID {self.fid} = {self.fid_over_floor:.1f} x the real-data floor {self.floor_fid}\n"
             f"KID {self.kid}, real-data floor {self.floor_kid}\n"
             f"digits {shares}; the judge's mean confidence {self.confidence:.3f}\n"
-            f"{self.n:,} images, seed {self.seed}, {100 * self.level:.0f}% intervals, "
+            + (f"share that is what was asked: {asked}\n" if asked else "")
+            + f"{self.n:,} images, seed {self.seed}, {100 * self.level:.0f}% intervals, "
             f"judge {self.judge_sha256[:12]}, data {self.data_version[:12]}"
         )
 
 
 def evaluate_images(
-    images: np.ndarray, reference: Reference, judge: Judge, config: EvaluateConfig, *, report: Report = silent
+    images: np.ndarray,
+    reference: Reference,
+    judge: Judge,
+    config: EvaluateConfig,
+    *,
+    labels: np.ndarray | None = None,
+    report: Report = silent,
 ) -> Evaluation:
-    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``.
+    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``; ``labels`` [n] are digits that were asked for.
 
     Raises:
         BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
@@ -81,7 +93,9 @@ def evaluate_images(
     judged = judge.features(images, report=report)
     found = reference.distances(judged.features)
     report("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
-    shares = np.bincount(judged.probabilities.argmax(axis=1), minlength=10) / len(images)
+    digits = judged.probabilities.argmax(axis=1)
+    shares = np.bincount(digits, minlength=10) / len(images)
+    agreement = {} if labels is None else {"digit": share(digits == labels, config.confidence)}
     return Evaluation(
         n=len(images),
         seed=config.seed,
@@ -95,4 +109,13 @@ def evaluate_images(
         floor_kid=reference.floors.kid,
         digits=tuple(float(share) for share in shares),
         confidence=float(judged.probabilities.max(axis=1).mean()),
+        agreement=agreement,
     )
+
+
+def share(hits: np.ndarray, confidence: float) -> Interval:
+    """The share of true values in ``hits``, bool [n], with Wilson's interval (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(confidence, method="wilson")
+    return Interval(value=float(hits.mean()), low=float(found.low), high=float(found.high))

@@ -19,6 +19,8 @@ from ganlib.generation.manifest import Job, Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.verify import Verification, verify
+from ganlib.generation.wanted import Wanted
+from ganlib.generation.wanted import wanted as ask
 from ganlib.progress import Report, silent
 
 __all__ = ["Manifest", "Verification", "generate", "verify"]
@@ -36,6 +38,7 @@ def generate(
     seed: int,
     shard_size: int,
     batch_size: int | None = None,
+    wanted: Wanted | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Manifest:
@@ -51,6 +54,7 @@ def generate(
         seed: 0 to 2**64 - 1.
         shard_size: images a shard, at least 1; decides folders, not images.
         batch_size: images worked on at once; decides memory and speed, not images.
+        wanted: what to ask of a conditional model; None: drawn uniformly, from the seed.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.
 
@@ -62,6 +66,8 @@ def generate(
         Unavailable: another process is at work in ``out``.
     """
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
+    wanted = wanted or ask(model.contract)
+    wanted.require(count)
     job = Job(
         model_sha256=model.sha256,
         seed=require_seed(seed),
@@ -69,9 +75,9 @@ def generate(
         shard_size=shard_size,
         block=BLOCK,
         noise=ALGORITHM,
+        condition=wanted.text,
         provider=model.provider,
     )
-    model.require_noise_only()
     _earlier(out, job)  # before anything is created or locked: what is refused is left as it was
     needed = _require_room(out, job)
     require_writable(out)
@@ -82,7 +88,7 @@ def generate(
         if earlier and earlier.complete and not missing:
             return earlier
         manifest = _begin(out, job, model, origin or {}, earlier)
-        _make(model, manifest, out, missing, batch_size, report)
+        _make(model, manifest, wanted, out, missing, batch_size, report)
         made, digest = shards.record(out, job)
         manifest = manifest.model_copy(update={"complete": True, "shards": made, "digest": digest})
         write_json(out / manifests.FILE, manifest.model_dump(mode="json"))
@@ -190,12 +196,20 @@ def _begin(out: Path, job: Job, model: OnnxModel, origin: Mapping[str, Any], ear
     return manifest
 
 
-def _make(model: OnnxModel, job: Job, out: Path, missing: list[int], batch_size: int | None, report: Report) -> None:
+def _make(
+    model: OnnxModel,
+    job: Job,
+    wanted: Wanted,
+    out: Path,
+    missing: list[int],
+    batch_size: int | None,
+    report: Report,
+) -> None:
     """Write the shards ``missing``. Inference runs ahead in threads while this one encodes and writes."""
     total, done, started = sum(len(job.images(shard)) for shard in missing), 0, time.monotonic()
     for first, last in _runs(missing):
         # One stream over neighbouring shards, so that a block that two of them share is computed once.
-        stream = model.stream(job.seed, job.images(first).start, job.images(last).stop, batch_size)
+        stream = model.stream(job.seed, job.images(first).start, job.images(last).stop, wanted, batch_size)
         for shard in range(first, last + 1):
             with shards.new_shard(out, shard) as writer:
                 indices = job.images(shard)

@@ -26,6 +26,8 @@ class Job(Frozen):
     """Images one call of onnxruntime works on."""
     noise: str
     """The algorithm that makes noise of (seed, index)."""
+    condition: str = "none"
+    """What was asked of a conditional model."""
     provider: str
     """onnxruntime's execution provider, as read from the session."""
 

@@ -34,10 +34,16 @@ def noise_block(seed: int, block: int, noise_dim: int) -> NDArray[np.float32]:
     """
     import numpy as np
 
+    return philox(seed, block, 0).standard_normal((BLOCK, noise_dim), np.float32)
+
+
+def philox(seed: int, block: int, stream: int) -> np.random.Generator:
+    """Draws that are a function of the three numbers; the noise is stream 0."""
+    import numpy as np
+
     # Explicit uint64: a list with a number over 2**63 in it passes through float64, and seeds collide.
-    key, counter = np.array([seed, 0], np.uint64), np.array([0, 0, block, 0], np.uint64)
-    bits = np.random.Philox(key=key, counter=counter)
-    return np.random.Generator(bits).standard_normal((BLOCK, noise_dim), np.float32)
+    key, counter = np.array([seed, stream], np.uint64), np.array([0, 0, block, 0], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
 def require_seed(seed: int) -> int:

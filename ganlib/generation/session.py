@@ -13,6 +13,8 @@ from ganlib.export.contract import describe
 from ganlib.export.runtime import PROVIDER, first_line, open_session
 from ganlib.files import sha256_bytes
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
+from ganlib.generation.wanted import Wanted
+from ganlib.generation.wanted import wanted as ask
 from ganlib.processes import usable_cores
 from ganlib.progress import Report, silent
 
@@ -53,53 +55,50 @@ class OnnxModel:
         self.noise_dim, self.provider = self.contract.noise_dim, PROVIDER
         self._session = open_session(data, str(path))
 
-    def images(self, seed: int, start: int, count: int, report: Report = silent) -> NDArray[np.uint8]:
+    def images(
+        self, seed: int, start: int, count: int, wanted: Wanted | None = None, report: Report = silent
+    ) -> NDArray[np.uint8]:
         """Images ``start`` to ``start + count - 1`` of ``seed``, uint8 ``[count, 1, 28, 28]``.
 
         Raises:
-            BadInput: a negative start, a count below one, a seed that does not fit 64 bits, or a conditional
-                model.
+            BadInput: a negative start, a count below one, or a seed that does not fit 64 bits.
         """
         import numpy as np
 
         if start < 0 or count < 1:
             raise BadInput(f"cannot draw {count} images from number {start} on: both must be positive.")
         made = np.empty((count, 1, 28, 28), np.uint8)
-        for at, image in enumerate(self.stream(seed, start, start + count)):
+        for at, image in enumerate(self.stream(seed, start, start + count, wanted)):
             made[at] = image
             if (at + 1) % 1024 == 0 or at + 1 == count:
                 report("draw images", at + 1, count)
         return made
 
-    def stream(self, seed: int, start: int, stop: int, batch_size: int | None = None) -> Iterator[NDArray[np.uint8]]:
+    def stream(
+        self, seed: int, start: int, stop: int, wanted: Wanted | None = None, batch_size: int | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
         """Images ``start`` to ``stop - 1`` one by one, uint8 ``[1, 28, 28]``, computed ahead in threads.
 
         Args:
             seed: of the noise.
             start: the first image.
             stop: one past the last image.
+            wanted: what to ask of a conditional model; None: drawn uniformly, from the seed.
             batch_size: how many images may be worked on at once, rounded up to whole blocks; decides memory,
                 not content. ``None``: enough to keep the processors busy.
 
         Raises:
-            BadInput: a seed that does not fit 64 bits, or a conditional model.
+            BadInput: a seed that does not fit 64 bits.
         """
         require_seed(seed)
-        self.require_noise_only()
+        wanted = wanted or ask(self.contract)
+        wanted.require(stop)
         blocks = range(start // BLOCK, -(-stop // BLOCK))
-        for block, images in zip(blocks, self._blocks(seed, blocks, batch_size), strict=True):
+        for block, images in zip(blocks, self._blocks(seed, blocks, wanted, batch_size), strict=True):
             first = block * BLOCK
             yield from images[max(start - first, 0) : stop - first]
 
-    def require_noise_only(self) -> None:
-        """Raise :class:`BadInput` if the graph asks for a label or a caption."""
-        others = sorted(set(self.contract.inputs) - {"noise"})
-        if others:
-            raise BadInput(
-                f"{self.path} asks for {' and '.join(others)}; only models of `noise` alone are drawn so far."
-            )
-
-    def _blocks(self, seed: int, blocks: range, batch_size: int | None) -> Iterator[NDArray[np.uint8]]:
+    def _blocks(self, seed: int, blocks: range, wanted: Wanted, batch_size: int | None) -> Iterator[NDArray[np.uint8]]:
         """Whole blocks in order."""
         threads = usable_cores()
         ahead = threads * _AHEAD if batch_size is None else -(-batch_size // BLOCK)
@@ -107,7 +106,7 @@ class OnnxModel:
         with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
             try:
                 for block in blocks:
-                    waiting.append(pool.submit(self._block, seed, block))
+                    waiting.append(pool.submit(self._block, seed, block, wanted))
                     if len(waiting) >= ahead:
                         yield waiting.popleft().result()
                 while waiting:
@@ -116,10 +115,10 @@ class OnnxModel:
                 for future in waiting:
                     future.cancel()
 
-    def _block(self, seed: int, block: int) -> NDArray[np.uint8]:
-        noise = noise_block(seed, block, self.noise_dim)
+    def _block(self, seed: int, block: int, wanted: Wanted) -> NDArray[np.uint8]:
+        inputs = {"noise": noise_block(seed, block, self.noise_dim), **wanted.block(seed, block)}
         try:
-            images: NDArray[np.uint8] = self._session.run(["image"], {"noise": noise})[0]
+            images: NDArray[np.uint8] = self._session.run(["image"], inputs)[0]
         except Exception as error:  # onnxruntime's exceptions have no common base but this one
             raise GanlibError(f"onnxruntime failed on {self.path}: {first_line(error)}") from error
         if images.shape != (BLOCK, 1, 28, 28):

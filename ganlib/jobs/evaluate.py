@@ -28,14 +28,20 @@ def evaluate(project: Project, params: Params, model: str, *, report: Report = s
     """
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.sheet import contact_sheet
+    from ganlib.generation.wanted import wanted
 
     found = fetch(project, params, model)
     data, judge, settings = current_data(project), load_judge(), params.evaluate
     graph = OnnxModel(found.path, sha256=found.sha256)
     label = graph.metadata.get("family", "model")
-    images = graph.images(settings.seed, 0, settings.samples, report=_titled(report, f"draw {label}"))
+    asked = wanted(graph.contract)
+    images = graph.images(settings.seed, 0, settings.samples, asked, report=_titled(report, f"draw {label}"))
     reference = load_reference(project.prepared, data.md5, judge, settings, cache=project.state / "cache")
-    result = evaluate_images(images, reference, judge, settings, report=_titled(report, f"evaluate {label}"))
+    result = evaluate_images(
+        images, reference, judge, settings,
+        labels=asked.values(settings.seed, settings.samples).get("label"),
+        report=_titled(report, f"evaluate {label}"),
+    )  # fmt: skip
     run_id = found.run_id or (found.version.run_id if found.version else None)
     if run_id:
         run = connect(project).open_run(run_id)

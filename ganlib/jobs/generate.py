@@ -22,24 +22,29 @@ def generate(
     seed: int | None = None,
     shard_size: int | None = None,
     batch_size: int | None = None,
+    labels: str | None = None,
+    caption: str | None = None,
     report: Report = silent,
 ) -> Manifest:
     """Make ``count`` images of ``model`` under ``out``; what is already there and whole is kept.
 
     Image i depends only on (model sha256, seed, i). With an ``.onnx`` file as ``model``, neither project nor registry
-    is needed.
+    is needed. ``labels`` and ``caption`` are those of :func:`ganlib.generation.wanted.wanted`.
 
     Raises:
         BadInput: a count below one, an output folder of another job or that cannot be written, no such model.
     """
     from ganlib.generation.session import OnnxModel
+    from ganlib.generation.wanted import wanted
 
     defaults = params.generate if params else GenerateConfig()
     # Before the registry is asked: a mistake here needs no server to be told.
     require_positive(**{k: v for k, v in {"count": count, "shard_size": shard_size}.items() if v is not None})
     found = fetch(project, params, model)
+    opened = OnnxModel(found.path, sha256=found.sha256)
     return make(
-        OnnxModel(found.path, sha256=found.sha256),
+        opened,
+        wanted=wanted(opened.contract, labels, caption),
         out=out,
         count=defaults.count if count is None else count,
         seed=defaults.seed if seed is None else seed,

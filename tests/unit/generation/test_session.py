@@ -70,23 +70,6 @@ def test_a_graph_that_onnxruntime_cannot_run_is_one_line_and_nothing_on_the_scre
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_conditional_model_opens_but_is_not_drawn_without_its_label(tmp_path: Path) -> None:
-    noise = helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", 784])
-    label = helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"])
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])
-    form = numpy_helper.from_array(np.array([-1, 1, 28, 28], np.int64), "form")
-    nodes = [
-        helper.make_node("Reshape", ["noise", "form"], ["shaped"]),
-        helper.make_node("Cast", ["shaped"], ["image"], to=TensorProto.UINT8),
-    ]
-    graph = helper.make_graph(nodes, "g", [noise, label], [image], [form])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    onnx.save_model(model, tmp_path / "m.onnx")
-    opened = OnnxModel(tmp_path / "m.onnx")
-    with pytest.raises(BadInput, match="asks for label"):
-        opened.images(0, 0, 1)
-
-
 def test_an_image_is_what_the_graph_makes_of_its_row_of_noise(model: OnnxModel) -> None:
     import onnxruntime
 
@@ -110,7 +93,7 @@ def test_any_stretch_is_the_same_whatever_its_start_its_length_and_the_batch_siz
     model: OnnxModel, first_300: np.ndarray, start: int, count: int, batch_size: int | None
 ) -> None:
     np.testing.assert_array_equal(model.images(3, start, count), first_300[start : start + count])
-    streamed = np.stack(list(model.stream(3, start, start + count, batch_size)))
+    streamed = np.stack(list(model.stream(3, start, start + count, batch_size=batch_size)))
     np.testing.assert_array_equal(streamed, first_300[start : start + count])
 
 

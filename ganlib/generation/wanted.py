@@ -1,0 +1,146 @@
+"""What a batch job asks of a conditional model, for any image by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganlib.data import conditions
+from ganlib.errors import BadInput
+from ganlib.files import sha256_bytes
+from ganlib.generation.noise import BLOCK, philox
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganlib.export.contract import Contract
+
+NOTHING = "none"
+_STREAM = 1  # of Philox's key: the noise has 0
+
+
+class Wanted:
+    """The input besides noise: which one, and its values for the 64 images of a block."""
+
+    def __init__(
+        self,
+        text: str,
+        name: str | None = None,
+        block: Callable[[int, int], NDArray[np.int64]] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        """``text`` goes into the job's record; ``block`` of (seed, block) gives int64 [64] or [64, length].
+
+        ``limit`` is the number of images that something is asked for, if not any.
+        """
+        self.text, self.name, self._block, self._limit = text, name, block, limit
+
+    def require(self, count: int) -> None:
+        """Raise :class:`BadInput` unless something is asked for each of ``count`` images."""
+        if self._limit is not None and count > self._limit:
+            raise BadInput(f"{self.text}: {self._limit:,} labels for {count:,} images.")
+
+    def block(self, seed: int, block: int) -> dict[str, NDArray[np.int64]]:
+        """The graph's further inputs for block number ``block``."""
+        return {self.name: self._block(seed, block)} if self.name and self._block else {}
+
+    def values(self, seed: int, count: int) -> dict[str, NDArray[np.int64]]:
+        """What is asked for images 0 to ``count - 1``, by the name of the input."""
+        import numpy as np
+
+        if not self.name:
+            return {}
+        blocks = [self.block(seed, block)[self.name] for block in range(-(-count // BLOCK))]
+        return {self.name: np.concatenate(blocks)[:count]}
+
+
+def wanted(contract: Contract, labels: str | None = None, caption: str | None = None) -> Wanted:
+    """What to ask of a model with ``contract``.
+
+    Args:
+        contract: of the model.
+        labels: for models of digits: a digit, ``balanced`` (0, 1, ..., 9, 0, ...), ``uniform`` (drawn from the seed
+            and the image's number, as for None), or a file with a digit a line, the first for image 0.
+        caption: for models of captions: one for all images. None: drawn from the seed and the image's number.
+
+    Raises:
+        BadInput: the model does not take that, there is no such digit, a bad line of the file (its number is told),
+            or a caption that the graph does not take.
+    """
+    inputs = contract.inputs
+    if labels is not None and "label" not in inputs:
+        raise BadInput(f"--labels {labels}: this model takes no label{_takes(contract)}.")
+    if caption is not None and "caption" not in inputs:
+        raise BadInput(f"--caption: this model takes no caption{_takes(contract)}.")
+    if "label" in inputs:
+        return _labels(labels or "uniform")
+    if "caption" in inputs:
+        return _caption(caption)
+    return Wanted(NOTHING)
+
+
+def _takes(contract: Contract) -> str:
+    others = sorted(set(contract.inputs) - {"noise"})
+    return f", only a {' and a '.join(others)}" if others else ": it is unconditional"
+
+
+def _labels(asked: str) -> Wanted:
+    import numpy as np
+
+    if asked == "uniform":
+        return Wanted("labels uniform", "label", _drawn("label"))
+    if asked == "balanced":
+        return Wanted("labels balanced", "label", lambda seed, block: _indices(block) % 10)
+    if Path(asked).suffix or Path(asked).is_file():
+        return _label_file(Path(asked))
+    if asked not in set("0123456789"):
+        raise BadInput(f"label {asked!r} is not a digit from 0 to 9, 'balanced', 'uniform' or a file of digits.")
+    digit = int(asked)
+    return Wanted(f"label {digit}", "label", lambda seed, block: np.full(BLOCK, digit, np.int64))
+
+
+def _label_file(path: Path) -> Wanted:
+    import numpy as np
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the labels {path}: {error.strerror}.") from error
+    lines = data.decode("utf-8", errors="replace").splitlines()
+    skipped = 1 if lines and lines[0].strip().lower() in {"label", "labels", "digit"} else 0
+    digits = []
+    for number, line in enumerate(lines[skipped:], start=skipped + 1):
+        if line.strip() not in set("0123456789"):
+            raise BadInput(f"{path}, line {number}: {line.strip()[:40]!r} is not a digit from 0 to 9.")
+        digits.append(int(line))
+    if not digits:
+        raise BadInput(f"{path} has no label in it.")
+    table = np.array(digits, np.int64)
+
+    def block(seed: int, block: int) -> NDArray[np.int64]:
+        return table[np.minimum(_indices(block), len(table) - 1)]  # what pads the last block is never written
+
+    return Wanted(f"labels of {path.name} (sha256 {sha256_bytes(data)})", "label", block, limit=len(table))
+
+
+def _caption(asked: str | None) -> Wanted:
+    import numpy as np
+
+    if asked is None:
+        return Wanted("captions uniform", "caption", _drawn("caption"))
+    from ganlib.data import captions
+
+    encoded = captions.encode(asked)
+    return Wanted(f"caption {asked!r}", "caption", lambda seed, block: np.tile(encoded, (BLOCK, 1)))
+
+
+def _drawn(condition: conditions.Condition) -> Callable[[int, int], NDArray[np.int64]]:
+    return lambda seed, block: conditions.draw(condition, philox(seed, block, _STREAM), BLOCK)
+
+
+def _indices(block: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.arange(block * BLOCK, (block + 1) * BLOCK, dtype=np.int64)

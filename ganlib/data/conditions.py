@@ -15,12 +15,11 @@ Condition = Literal["label", "caption"]
 def draw(condition: Condition, random: np.random.Generator, count: int) -> NDArray[np.int64]:
     """``count`` conditions, uniform: digits int64 [count], or captions as UTF-8 bytes int64 [count, length].
 
-    A caption names a uniform digit and, each with probability one half, a tercile of thickness, slant and size.
+    A caption names a uniform digit and perhaps terciles of thickness, slant and size, in wordings that no text
+    encoder was trained on.
     """
-    import numpy as np
-
     if condition == "label":
         return random.integers(0, 10, count, dtype=np.int64)
     from ganlib.data import captions
 
-    return np.stack([captions.encode(captions.draw(random)) for _ in range(count)])
+    return captions.draw(random, count, held_out=True)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import Field
 
 from ganlib.config import EvaluateConfig, Frozen
 from ganlib.errors import BadInput
@@ -35,7 +36,7 @@ class Evaluation(Frozen):
     """Share of the images that the judge takes for 0, 1, ..., 9."""
     confidence: float
     """The judge's mean probability of the digit that it chooses."""
-    agreement: dict[str, Interval] = {}
+    agreement: dict[str, Interval] = Field(default_factory=dict)
     """Share of the images that are what was asked of a conditional model, by what was asked (``digit``, ...), with
     Wilson's interval."""
 

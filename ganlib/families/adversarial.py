@@ -74,9 +74,12 @@ class Adversarial(Family):
 
     def draw(self, batch: Batch, step: int) -> Tensor:
         """As many generated images as ``batch`` has, under its condition."""
-        noise = torch.randn(len(batch.images), self.noise_dim, device=batch.images.device)
-        images: Tensor = self._generator(noise, *self.given(batch))
+        images: Tensor = self._generator(self.noise(batch), *self.given(batch))
         return images
+
+    def noise(self, batch: Batch) -> Tensor:
+        """Standard normal noise for as many images as ``batch`` has."""
+        return torch.randn(len(batch.images), self.noise_dim, device=batch.images.device)
 
     def reals(self, batch: Batch, step: int) -> Tensor:
         """The real images as the discriminator is to see them."""

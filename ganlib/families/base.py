@@ -128,6 +128,10 @@ class Family(nn.Module, ABC):
         """``images`` through encoder and decoder of the moving average ``model``; None where there is no encoder."""
         return None
 
+    def pictures(self, model: nn.Module) -> dict[str, Tensor]:
+        """Pictures by name of what the moving average ``model`` does, float [rows, columns, 28, 28] in [-1, 1]."""
+        return {}
+
     def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
         """Figures of the family's own on images it was not trained on, such as the evidence lower bound."""
         return {}

@@ -32,7 +32,7 @@ def data(batch_size: int = 16, n: int = 100) -> DeviceBatches:
 
 def start(name: str) -> tuple[Family, Ema]:
     torch.manual_seed(3)
-    family = families.load(name)(families.options(name, {"channels": 4, "batch_size": 16, "latent_dim": 8}))
+    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}))
     return family, Ema(family.generator, 500)
 
 

@@ -1,0 +1,61 @@
+"""PGGAN: both nets grow from 7 x 7 over 14 x 14 to 28 x 28 while they train (Karras 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from ganlib.families.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.base import Batch, OptimizerOptions, Phase
+from ganlib.nets.progressive import ProgressiveDiscriminator, ProgressiveGenerator, reals_at, schedule
+from ganlib.objectives.losses import BCE
+
+
+class PgganOptions(AdversarialOptions):
+    """Defaults that measured best (docs/families/pggan.md)."""
+
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    batch_size: int = 32
+    latent_dim: int = 32
+    channels: int = 12
+    r1_gamma: float = 0.1
+    penalty_every: int = 8
+    # DiffAugment counts pixels of the full image; a net that grows has none at first.
+    diffaugment_shift: Literal[0] = 0
+    diffaugment_cut: Literal[0] = 0
+
+
+class Pggan(Adversarial):
+    """See the module."""
+
+    Options: ClassVar[type[PgganOptions]] = PgganOptions
+    _generator: ProgressiveGenerator
+
+    def __init__(self, options: PgganOptions) -> None:
+        """Build both nets."""
+        generator = ProgressiveGenerator(options.latent_dim, options.channels)
+        super().__init__(options, generator, ProgressiveDiscriminator(options.channels), BCE)
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        """Those of every adversarial family, with the nets as far grown as the schedule says."""
+        self._generator.grow(*schedule(step, self.horizon))
+        return super().phases(step)
+
+    def draw(self, batch: Batch, step: int) -> Tensor:
+        """Images at the resolution of ``step``."""
+        return self._generator.at(self.noise(batch), *schedule(step, self.horizon))
+
+    def reals(self, batch: Batch, step: int) -> Tensor:
+        """The real images at the resolution of ``step``."""
+        return reals_at(batch.images, *schedule(step, self.horizon))
+
+    def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
+        """Logits of images at the resolution of ``step``."""
+        logits: Tensor = self.discriminator(images, *schedule(step, self.horizon))
+        return logits
+
+
+family = Pggan

@@ -19,7 +19,7 @@ def draw(condition: Condition, random: np.random.Generator, count: int) -> NDArr
     encoder was trained on.
     """
     if condition == "label":
-        return random.integers(0, 10, count, dtype=np.int64)
+        return random.integers(0, 10, count)
     from ganlib.data import captions
 
     return captions.draw(random, count, held_out=True)[0]

@@ -113,8 +113,8 @@ class SpectralNorm(nn.Module):
     ``u`` keep it, so a net in eval mode is a pure function, and the exporter folds all of this into plain weights.
 
     ``torch.nn.utils.parametrizations.spectral_norm`` keeps both singular vectors and trusts them in eval mode. In a
-    moving average they are not of length one and do not belong to the averaged weight: norms were up to 3% off. Here
-    both are made anew from the direction of ``u``.
+    moving average they are not of length one and do not belong to the averaged weight: norms were 3 to 20% off, early
+    in training. Here both are made anew from the direction of ``u``: 0.1%.
     """
 
     u: Tensor

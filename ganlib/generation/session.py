@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.export.contract import describe
@@ -115,8 +115,43 @@ class OnnxModel:
                 for future in waiting:
                     future.cancel()
 
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+        """Images of the given inputs, uint8 ``[n, 1, 28, 28]``, in blocks of :data:`BLOCK` on the calling thread.
+
+        Args:
+            inputs: by name, all that the graph asks for, as the contract says, with n rows each.
+
+        Raises:
+            BadInput: they are not.
+        """
+        import numpy as np
+
+        self._require(inputs)
+        count = len(inputs["noise"])
+        made = np.empty((count, 1, 28, 28), np.uint8)
+        for start in range(0, count, BLOCK):
+            # The last block is filled up with repeats: onnxruntime always works on a whole one.
+            rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
+            images = self._call({name: value[rows] for name, value in inputs.items()})
+            made[start : start + BLOCK] = images[: count - start]
+        return made
+
+    def _require(self, inputs: Mapping[str, NDArray[Any]]) -> None:
+        """Raise :class:`BadInput` unless ``inputs`` are what the graph asks for."""
+        expected = {name: (spec.dtype, spec.dims[1:]) for name, spec in self.contract.inputs.items()}
+        given = {name: (value.dtype.name, value.shape[1:]) for name, value in inputs.items()}
+        if given != expected or len({len(value) for value in inputs.values()}) != 1:
+            asked = ", ".join(f"{name} {spec}" for name, spec in self.contract.inputs.items())
+            raise BadInput(
+                f"{self.path} asks for {asked}; given were "
+                f"{', '.join(f'{name} {value.dtype}{list(value.shape)}' for name, value in inputs.items())}."
+            )
+
     def _block(self, seed: int, block: int, wanted: Wanted) -> NDArray[np.uint8]:
-        inputs = {"noise": noise_block(seed, block, self.noise_dim), **wanted.block(seed, block)}
+        return self._call({"noise": noise_block(seed, block, self.noise_dim), **wanted.block(seed, block)})
+
+    def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+        """One whole block."""
         try:
             images: NDArray[np.uint8] = self._session.run(["image"], inputs)[0]
         except Exception as error:  # onnxruntime's exceptions have no common base but this one

@@ -119,3 +119,25 @@ def test_a_reader_that_stops_early_does_not_wait_for_the_rest(model: OnnxModel) 
     stream = model.stream(0, 0, 64 * 10**9)  # years of work, were it all waited for
     next(stream)
     stream.close()
+
+
+def test_given_inputs_are_run_in_whole_blocks_and_give_the_images_of_their_rows(model: OnnxModel) -> None:
+    noise = np.concatenate([noise_block(3, block, 6) for block in range(2)])[:70]
+    np.testing.assert_array_equal(model.run({"noise": noise}), model.images(3, 0, 70))
+    assert model.run({"noise": noise[:0]}).shape == (0, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"noise": np.zeros((3, 6))},
+        {"noise": np.zeros((3, 5), np.float32)},
+        {"noise": np.zeros((3, 6), np.float32), "label": np.zeros(3, np.int64)},
+        {"label": np.zeros(3, np.int64)},
+    ],
+)
+def test_inputs_that_the_graph_does_not_take_are_refused_with_what_it_does_take(
+    model: OnnxModel, inputs: dict[str, np.ndarray]
+) -> None:
+    with pytest.raises(BadInput, match=r"asks for noise float32\[batch, 6\]; given were"):
+        model.run(inputs)

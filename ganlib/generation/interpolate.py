@@ -1,0 +1,152 @@
+"""Between images: great circles between rows of noise, and the same noise under different conditions."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ganlib.errors import BadInput
+from ganlib.generation.noise import BLOCK, noise_block, require_seed
+from ganlib.generation.sheet import contact_sheet
+from ganlib.generation.wanted import wanted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganlib.export.contract import Contract
+    from ganlib.generation.session import OnnxModel
+
+_PARALLEL = 1e-6  # a sine below which two directions span no plane
+
+Conditions = Mapping[str, "NDArray[np.int64]"]
+"""The graph's input besides noise, by its name, with one row for each thing that is asked for; empty where there is
+none."""
+
+
+def slerp(start: NDArray[np.float32], end: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+    """Points on the great circle from ``start`` to ``end`` (Shoemake 1985; of noise: White 2016).
+
+    A straight line between two normal draws of many dimensions passes where hardly any draw lies: its middle is
+    shorter than both by a factor of about the root of two. Here the direction turns at a constant rate, and the length
+    goes linearly from one to the other. Opposite directions have no one circle between them: the turn is then
+    through the axis that they use least.
+
+    Args:
+        start: float32 [rows, width].
+        end: the same shape.
+        steps: how many points, at least 2; the first is ``start`` and the last is ``end``, exactly.
+
+    Returns:
+        float32 [rows, steps, width].
+    """
+    import numpy as np
+
+    path = np.stack([_arc(a, b, steps) for a, b in zip(start.astype(np.float64), end.astype(np.float64), strict=True)])
+    path[:, 0], path[:, -1] = start, end
+    return path.astype(np.float32)
+
+
+def _arc(start: NDArray[np.float64], end: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """One row of :func:`slerp`, float64 [steps, width]."""
+    import numpy as np
+
+    share = np.linspace(0, 1, steps)[:, None]
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    if len(start) < 2 or not all(lengths):  # no direction to turn, or nowhere to turn through
+        return (1 - share) * start + share * end
+    u, v = start / lengths[0], end / lengths[1]
+    # Not the arc cosine of the product, which loses half the digits where the two are nearly (anti)parallel.
+    angle = 2 * math.atan2(float(np.linalg.norm(u - v)), float(np.linalg.norm(u + v)))
+    across = v - (u @ v) * u
+    if np.linalg.norm(across) < _PARALLEL:
+        axis = np.eye(len(u))[np.abs(u).argmin()]
+        across = axis - (u @ axis) * u
+    across /= np.linalg.norm(across)
+    directions = np.cos(share * angle) * u + np.sin(share * angle) * across
+    return ((1 - share) * lengths[0] + share * lengths[1]) * directions
+
+
+def conditions(contract: Contract, labels: Sequence[str] | None, captions: Sequence[str] | None) -> Conditions:
+    """What is asked of a conditional model, one row each.
+
+    Args:
+        contract: of the model.
+        labels: digits, for models of digits; None: all ten.
+        captions: for models of captions; None: the ten numerals.
+
+    Raises:
+        BadInput: the model does not take that, a label is no digit, or a caption is refused.
+    """
+    import numpy as np
+
+    for label in labels or ():
+        if label not in set("0123456789"):
+            raise BadInput(f"label {label!r} is not a digit from 0 to 9.")
+    name = next((name for name in contract.inputs if name != "noise"), None)
+    asked: dict[str, Sequence[str] | None] = {"labels": labels, "caption": captions}
+    if name and not any(asked.values()):
+        asked["labels" if name == "label" else "caption"] = "0123456789"
+    rows = [wanted(contract, **{kind: text}).block(0, 0) for kind, texts in asked.items() for text in texts or ()]
+    return {name: np.stack([row[name][0] for row in rows])} if name else {}
+
+
+def endpoints(seed: int, pairs: int, noise_dim: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The noise of images 0, 2, 4, ... and of images 1, 3, 5, ... of ``seed``: float32 [pairs, noise_dim] each."""
+    import numpy as np
+
+    blocks = [noise_block(require_seed(seed), block, noise_dim) for block in range(-(-2 * pairs // BLOCK))]
+    noise = np.concatenate(blocks)[: 2 * pairs]
+    return noise[::2], noise[1::2]
+
+
+def between_seeds(model: OnnxModel, seed: int, pairs: int, frames: int, asked: Conditions) -> NDArray[np.uint8]:
+    """From image 2r of ``seed`` to image 2r + 1, for r = 0 ... ``pairs - 1``: uint8 [pairs, frames, 28, 28].
+
+    All images of a row have the same condition: the rows go through ``asked`` in turn.
+    """
+    import numpy as np
+
+    path = slerp(*endpoints(seed, pairs, model.noise_dim), frames)
+    held = {name: np.repeat(rows[np.arange(pairs) % len(rows)], frames, axis=0) for name, rows in asked.items()}
+    return _grid(model, path, held)
+
+
+def between_conditions(model: OnnxModel, seed: int, rows: int, asked: Conditions) -> NDArray[np.uint8]:
+    """The noise of images 0, 2, 4, ... of ``seed``, each under all of ``asked``: uint8 [rows, asked, 28, 28]."""
+    import numpy as np
+
+    (columns,) = (len(values) for values in asked.values())
+    noise = np.repeat(endpoints(seed, rows, model.noise_dim)[0][:, None], columns, axis=1)
+    return _grid(
+        model, noise, {name: np.tile(values, (rows, *[1] * (values.ndim - 1))) for name, values in asked.items()}
+    )
+
+
+def _grid(model: OnnxModel, noise: NDArray[np.float32], held: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    rows, columns, width = noise.shape
+    return model.run({"noise": noise.reshape(-1, width), **held}).reshape(rows, columns, 28, 28)
+
+
+def picture(grid: NDArray[np.uint8]) -> bytes:
+    """A PNG of uint8 [rows, columns, 28, 28]."""
+    return contact_sheet(grid.reshape(-1, 1, 28, 28), columns=grid.shape[1])
+
+
+def animation(grid: NDArray[np.uint8], milliseconds: int = 80) -> bytes:
+    """A GIF that goes through the columns of uint8 [rows, columns, 28, 28], forth and back, for ever.
+
+    The rows are side by side in each frame; a frame is shown for ``milliseconds``, those at the ends for five times
+    as long.
+    """
+    from PIL import Image
+
+    there = list(range(grid.shape[1]))
+    order = there + there[-2:0:-1]
+    frames = [Image.open(io.BytesIO(contact_sheet(grid[:, at, None], scale=3))) for at in order]
+    durations = [milliseconds * (5 if at in (there[0], there[-1]) else 1) for at in order]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return file.getvalue()

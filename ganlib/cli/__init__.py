@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ganlib.cli import data, judge, registry
+from ganlib.cli import show as pictures
 from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, run, show
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data", help="Version, show and verify the data.")
 app.add_typer(judge.app, name="judge", help="The frozen classifier that all metrics use.")
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
+app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
 
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")

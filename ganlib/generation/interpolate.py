@@ -66,7 +66,8 @@ def _arc(start: NDArray[np.float64], end: NDArray[np.float64], steps: int) -> ND
         across = axis - (u @ axis) * u
     across /= np.linalg.norm(across)
     directions = np.cos(share * angle) * u + np.sin(share * angle) * across
-    return ((1 - share) * lengths[0] + share * lengths[1]) * directions
+    path: NDArray[np.float64] = ((1 - share) * lengths[0] + share * lengths[1]) * directions
+    return path
 
 
 def conditions(contract: Contract, labels: Sequence[str] | None, captions: Sequence[str] | None) -> Conditions:

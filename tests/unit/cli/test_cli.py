@@ -56,7 +56,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
 def test_help_names_every_verb() -> None:
     done = ganlib("--help")
     assert done.returncode == 0
-    verbs = "data judge train evaluate register promote retrain generate verify registry"
+    verbs = "data judge train evaluate register promote retrain generate verify registry show families"
     for verb in verbs.split():
         assert verb in done.stdout
 
@@ -88,6 +88,8 @@ def test_families_lists_the_zoo_as_json() -> None:
         (["generate", "--count", "-1", "--out", "images"], "count"),
         (["generate", "--model", "models:/nothing@champion", "--out", "images"], "nothing"),
         (["generate", "--model", "nothing.onnx", "--out", "images"], "no such file"),
+        (["show", "interpolate", "nothing.onnx", "--out", "images"], "no such file"),
+        (["show", "interpolate", "nothing.onnx", "--out", "images", "--frames", "1"], "frames"),
         (["registry", "show", "99"], "99"),
         (["registry", "download", "models:/mnist-generator@champion", "--out", "m.onnx"], "champion"),
         (["promote", "99"], "99"),

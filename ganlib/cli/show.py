@@ -1,0 +1,63 @@
+"""``ganlib show``: pictures of what a model has learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def pictures() -> None:
+    """Pictures of what a model has learnt."""
+
+
+@app.command()
+def interpolate(
+    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    seed: Annotated[int, typer.Option(help="Row r goes from image 2r of this seed to image 2r + 1.")] = 0,
+    pairs: Annotated[int, typer.Option(help="Rows.")] = 8,
+    frames: Annotated[int, typer.Option(help="Images a row, both ends among them.")] = 16,
+    labels: Annotated[
+        str | None, typer.Option(metavar="3,8", help="For models of digits: these, in turn; default: all ten.")
+    ] = None,
+    captions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--captions", "--caption", help="For models of captions, such as 'a thin seven' (repeatable); default: 0-9."
+        ),
+    ] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Go from image to image along great circles of the noise: interpolation.png and interpolation.gif.
+
+    A label is a whole number in the graph and cannot be blended: for models of digits, each row keeps its digit, and
+    labels.png shows the same noise under each digit in turn. Likewise captions.png for models of captions.
+
+    Models that sample discrete parts (the mixture of ae, the codes of vqgan) jump where such a part changes. That is
+    what they do, not a fault of the picture.
+    """
+    from ganlib.errors import BadInput
+
+    try:
+        project, params = open_project(overrides)
+    except BadInput:
+        if not model.endswith(".onnx"):  # a bare graph needs no project around it
+            raise
+        project, params = None, None
+    from ganlib.jobs.interpolate import interpolate as job
+
+    with reporting(as_json=as_json) as report:
+        result = job(
+            project, params, model, out=output_path(out), seed=seed, pairs=pairs, frames=frames,
+            labels=None if labels is None else [label.strip() for label in labels.split(",")],
+            captions=captions, report=report,
+        )  # fmt: skip
+    show(result, as_json=as_json, text=lambda: "\n".join(map(str, result.files)))

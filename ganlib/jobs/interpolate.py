@@ -1,0 +1,90 @@
+"""Pictures of what lies between a model's images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganlib.config import Frozen, Params
+from ganlib.errors import BadInput
+from ganlib.files import require_writable, write_bytes
+from ganlib.jobs.models import fetch
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.tracking.store import connect
+
+PAIRS, FRAMES = 8, 16
+_MOST = 256  # pairs, and frames: more is a slip of the keyboard
+
+
+class Interpolation(Frozen):
+    """What was written."""
+
+    model: dict[str, object]
+    """Where the graph came from, as in a manifest of generated images."""
+    seed: int
+    pairs: int
+    frames: int
+    files: tuple[Path, ...]
+
+
+def interpolate(
+    project: Project | None,
+    params: Params | None,
+    model: str,
+    *,
+    out: Path,
+    seed: int = 0,
+    pairs: int = PAIRS,
+    frames: int = FRAMES,
+    labels: Sequence[str] | None = None,
+    captions: Sequence[str] | None = None,
+    report: Report = silent,
+) -> Interpolation:
+    """Write ``interpolation.png`` and ``interpolation.gif`` to ``out``: ``pairs`` ways between images of ``seed``.
+
+    A conditional model also gets ``labels.png`` or ``captions.png``: rows of the same noise under each condition. All
+    go to the model's MLflow run too, if it has one, under ``interpolation``.
+
+    Args:
+        project: as for :func:`ganlib.jobs.models.fetch`.
+        params: the same.
+        model: the same.
+        out: a folder.
+        seed: row r goes from image 2r of this seed to image 2r + 1.
+        pairs: rows.
+        frames: images a row, both ends among them.
+        labels: see :func:`ganlib.generation.interpolate.conditions`.
+        captions: the same.
+        report: told of progress.
+
+    Raises:
+        BadInput: no such model, a condition that it does not take, too few or too many pairs or frames, or a folder
+            that cannot be written.
+    """
+    for name, value, least in (("pairs", pairs, 1), ("frames", frames, 2)):
+        if not least <= value <= _MOST:
+            raise BadInput(f"{name} must be between {least} and {_MOST}, not {value}.")
+    from ganlib.generation import interpolate as between
+    from ganlib.generation.session import OnnxModel
+
+    found = fetch(project, params, model)
+    graph = OnnxModel(found.path, sha256=found.sha256)
+    asked = between.conditions(graph.contract, labels, captions)
+    title = f"interpolate {graph.metadata.get('family', 'model')}"
+    report(title, 0, 1)
+    grid = between.between_seeds(graph, seed, pairs, frames, asked)
+    pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
+    for name in asked:
+        pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, asked))
+    require_writable(out)
+    for name, data in pictures.items():
+        write_bytes(out / name, data)
+    files = tuple(out / name for name in pictures)
+    run_id = found.run_id or (found.version.run_id if found.version else None)
+    if project and run_id:
+        run = connect(project).open_run(run_id)
+        for file in files:
+            run.artifact(file, "interpolation")
+    report(title, 1, 1)
+    return Interpolation(model=found.origin, seed=seed, pairs=pairs, frames=frames, files=files)

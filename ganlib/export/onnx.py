@@ -107,18 +107,7 @@ def export(
 def _sampler(net: nn.Module) -> Sampler:
     from ganlib.export.sampler import Sampler
 
-    return Sampler(_plain(copy.deepcopy(net)).cpu().eval())
-
-
-def _plain(net: nn.Module) -> nn.Module:
-    """``net`` with the weights that a parametrization such as spectral norm computes at every call written out."""
-    from torch.nn.utils import parametrize
-
-    for module in net.eval().modules():
-        if parametrize.is_parametrized(module):
-            for name in list(module.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(module, name)
-    return net
+    return Sampler(copy.deepcopy(net)).cpu().eval()
 
 
 def _check_net(sampler: Sampler, noise_dim: int, condition: Condition | None) -> None:

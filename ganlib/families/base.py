@@ -94,6 +94,11 @@ class Family(nn.Module, ABC):
         """Steps of the budget, set before training: schedules are functions of (step, horizon)."""
 
     @property
+    def name(self) -> str:
+        """As in `ganlib families`."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
     @abstractmethod
     def generator(self) -> nn.Module:
         """The net from noise [batch, noise_dim] (and label or caption) to images in [-1, 1].

@@ -15,6 +15,7 @@ from ganlib.config import Frozen, Limits, Params
 from ganlib.errors import Interrupted
 from ganlib.export.onnx import Certificate
 from ganlib.files import require_writable, sha256_file
+from ganlib.jobs.finish import finish
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -99,6 +100,7 @@ def train(
                 f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
             )
         run.artifact(folder / "checkpoint.pt", "checkpoint")
+        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
         return _export(params, family, data, project, run, model, ema, outcome, report)
 
 
@@ -188,9 +190,7 @@ def _export(
         "source_commit": projects.source(project.root).commit or "unknown",
         "judge_sha256": judge_sha256(),
     }
-    certificate = export(
-        ema.module.cpu().eval(), model.noise_dim, path, params.export, metadata, condition=model.condition
-    )
+    certificate = export(ema.module, model.noise_dim, path, params.export, metadata, condition=model.condition)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
     run.log(

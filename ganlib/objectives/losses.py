@@ -79,6 +79,22 @@ HINGE = AdversarialLoss(hinge_discriminator, wasserstein_generator)
 RELATIVISTIC = AdversarialLoss(relativistic_discriminator, relativistic_generator, relativistic=True)
 
 
+def adaptive_weight(error: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:
+    """How much the adversarial loss counts, so that both pull equally hard at the last layer (Esser 2021, eq. 7).
+
+    Args:
+        error: the reconstruction's scalar loss.
+        adversarial: the adversarial one.
+        last: the decoder's last weight, which both depend on.
+
+    Returns:
+        ``|d error / d last| / |d adversarial / d last|``, a scalar without a gradient, at most 10^4.
+    """
+    ours, theirs = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (error, adversarial))
+    weight: Tensor = (ours / (theirs + 1e-6)).clamp(0.0, 1e4)
+    return weight.detach()
+
+
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     """``KL(N(mean, exp(log_variance)) || N(0, I))`` in nats, float [batch] (Kingma & Welling 2014, appendix B).
 

@@ -22,7 +22,7 @@ def build(name: str, **row: object) -> Family:
 
 
 def batch(size: int = 16) -> Batch:
-    return Batch(torch.rand(size, 1, 28, 28) * 2 - 1, torch.arange(size) % 10)
+    return Batch(torch.rand(size, 1, 28, 28) * 2 - 1, torch.arange(size) % 10, torch.rand(size, 3))
 
 
 def test_the_zoo_has_the_two_families_of_the_demo() -> None:

@@ -25,9 +25,8 @@ EVERY = families.names()
 
 def data(batch_size: int = 16, n: int = 100) -> DeviceBatches:
     draw = np.random.default_rng(0)
-    return DeviceBatches(
-        draw.integers(0, 256, (n, 28, 28), dtype=np.uint8), draw.integers(0, 10, n, dtype=np.uint8), batch_size, 7, CPU
-    )
+    images, labels = draw.integers(0, 256, (n, 28, 28), dtype=np.uint8), draw.integers(0, 10, n, dtype=np.uint8)
+    return DeviceBatches(images, labels, batch_size, 7, CPU, ranks=draw.random((n, 3), np.float32))
 
 
 def start(name: str) -> tuple[Family, Ema]:

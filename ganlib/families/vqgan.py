@@ -1,0 +1,143 @@
+"""VQGAN: a vector-quantised autoencoder against a discriminator, then a transformer over its codes (Esser 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.nets.conv import ConvDiscriminator
+from ganlib.nets.prior import POSITIONS, CodePrior
+from ganlib.nets.quantizer import perplexity, use
+from ganlib.nets.vqgan import VqGenerator
+from ganlib.objectives import penalties
+from ganlib.objectives.losses import HINGE, adaptive_weight
+
+
+class VqganOptions(FamilyOptions):
+    """Defaults that measured best (docs/families/vqgan.md)."""
+
+    autoencoder: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.5, 0.9))
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.5, 0.9))
+    prior: OptimizerOptions = OptimizerOptions(name="adamw", learning_rate=1e-3, betas=(0.9, 0.95))
+    batch_size: int = 64
+    channels: int = 32
+    codes: PositiveInt = Field(128, description="size of the codebook")
+    width: PositiveInt = Field(96, description="of the prior")
+    layers: PositiveInt = Field(3, description="of the prior")
+    heads: PositiveInt = Field(4, description="of the prior's attention")
+    first_stage: float = Field(0.4, gt=0, lt=1, description="share of the steps before the prior takes over")
+    commitment: float = Field(0.25, gt=0, description="weight of the commitment loss (van den Oord 2017)")
+    feature_weight: float = Field(1.0, ge=0, description="weight of the error in the discriminator's features")
+    gan_weight: float = Field(0.8, ge=0, description="of the adversarial loss, on top of the adaptive weight")
+    r1_gamma: float = Field(0.1, ge=0, description="weight of the R1 penalty (Mescheder 2018)")
+    penalty_every: PositiveInt = Field(8, description="steps between penalties, each weighted by as much")
+
+
+class Vqgan(Family):
+    """Two stages. The second one sees images as the frozen first one's codes and trains the prior alone."""
+
+    Options: ClassVar[type[VqganOptions]] = VqganOptions
+    options: VqganOptions
+
+    def __init__(self, options: VqganOptions) -> None:
+        """Build autoencoder, discriminator and prior."""
+        super().__init__(options)
+        prior = CodePrior(options.codes, options.width, options.layers, options.heads)
+        self._net = VqGenerator(options.channels, options.codes, prior)
+        self.autoencoder = nn.ModuleList(
+            [self._net.encoder, self._net.quantizer, self._net.decoder, self._net.last],
+        )
+        self.discriminator = ConvDiscriminator(options.channels)
+        self.optimizers = {
+            "autoencoder": options.autoencoder.build(self.autoencoder),
+            "discriminator": options.discriminator.build(self.discriminator),
+            "prior": options.prior.build(prior),
+        }
+
+    @property
+    def generator(self) -> VqGenerator:
+        """See :class:`Family`."""
+        return self._net
+
+    @property
+    def noise_dim(self) -> int:
+        """One number a code."""
+        return POSITIONS
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        """Discriminator and autoencoder in the first stage, the prior in the second."""
+        if step < self.options.first_stage * self.horizon:
+            return (
+                Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate),
+                Phase("autoencoder", self.autoencoder, self.optimizers["autoencoder"], self._autoencode),
+            )
+        return (Phase("prior", self._net.prior, self.optimizers["prior"], self._predict),)
+
+    def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+        options = self.options
+        with torch.no_grad():
+            fakes = self._net.reconstruct(batch.images)
+        penalised = options.r1_gamma > 0 and step % options.penalty_every == 0
+        real = batch.images.detach().requires_grad_(penalised)
+        logits, fake_logits = self.discriminator(real), self.discriminator(fakes)
+        loss = HINGE.discriminator(logits, fake_logits)
+        losses = {
+            "discriminator_loss": loss.detach(),
+            "logit_real": logits.detach().mean(),
+            "logit_fake": fake_logits.detach().mean(),
+        }
+        if penalised:
+            r1 = penalties.zero_centred(logits, real)
+            losses["r1"] = r1.detach()
+            loss = loss + options.r1_gamma * options.penalty_every * r1
+        return loss, losses
+
+    def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+        options, net = self.options, self._net
+        quantised, commitment, indices = net.quantizer(net.encoder(batch.images))
+        images = net.decode(quantised)
+        with torch.no_grad():
+            target = self.discriminator.features(batch.images)
+        feature_error = (self.discriminator.features(images) - target).square().mean()
+        error = F.l1_loss(images, batch.images) + options.feature_weight * feature_error
+        fake_logits = self.discriminator(images)
+        adversarial = HINGE.generator(fake_logits, fake_logits)
+        weight = options.gan_weight * adaptive_weight(error, adversarial, net.last.weight)
+        loss = error + weight * adversarial + options.commitment * commitment
+        return loss, {
+            "reconstruction_error": error.detach(),
+            "generator_loss": adversarial.detach(),
+            "gan_weight": weight,
+            "commitment": commitment.detach(),
+            "perplexity": perplexity(indices, options.codes),
+        }
+
+    def _predict(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+        with torch.no_grad():
+            indices = self._net.codes(batch.images)
+        loss = self._net.prior.loss(indices)
+        return loss, {"prior_loss": loss.detach()}
+
+    def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """``images`` through their codes."""
+        assert isinstance(model, VqGenerator)  # noqa: S101
+        return model.reconstruct(images)
+
+    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """Share of the codebook in use, its perplexity, and the prior's loss in nats a code."""
+        assert isinstance(model, VqGenerator)  # noqa: S101
+        indices = model.codes(images)
+        return {
+            "codebook_use": use(indices, self.options.codes).item(),
+            "perplexity": perplexity(indices, self.options.codes).item(),
+            "prior_loss": model.prior.loss(indices).item(),
+        }
+
+
+family = Vqgan

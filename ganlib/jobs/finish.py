@@ -1,0 +1,84 @@
+"""Between the last step and the export: what is fitted, and what is measured that a bare graph cannot show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganlib.data.splits import load_split
+from ganlib.progress import Report, silent
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ganlib.families.base import Family
+    from ganlib.project import Project
+    from ganlib.tracking.run import Run
+
+_CHUNK = 1000
+
+
+def finish(project: Project, family: Family, model: nn.Module, run: Run, step: int, *, report: Report = silent) -> None:
+    """Fit what is fitted rather than trained; log reconstructions, the family's own figures and its pictures.
+
+    Args:
+        project: with the data version that was trained on.
+        family: after its last step.
+        model: the moving average, on the CPU; changed in place.
+        run: gets metrics and pictures.
+        step: the last one.
+        report: told of progress.
+    """
+    import torch
+
+    from ganlib.data.batches import scaled
+
+    family.cpu()
+    split = load_split(project.prepared, "train")
+    report(f"finish {family.name}", 0, 1)
+    with torch.no_grad():
+        family.finish(model, scaled(torch.from_numpy(split.images).unsqueeze(1)))
+        test = load_split(project.prepared, "test")
+        images = scaled(torch.from_numpy(test.images).unsqueeze(1))
+        labels = torch.from_numpy(test.labels).long()
+        figures = family.held_out(model, images[:_CHUNK], labels[:_CHUNK]) | _reconstructions(
+            family, model, images, labels, run
+        )
+        for name, rows in family.pictures(model).items():
+            run.image(_sheet(rows), f"pictures/{name}.png")
+    if figures:
+        run.log({f"held_out_{name}": value for name, value in figures.items()}, step)
+    report(f"finish {family.name}", 1, 1, figures)
+
+
+def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:
+    """Mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
+    import torch
+
+    from ganlib.evaluation.judge import load_judge
+    from ganlib.evaluation.metrics import frechet_distance, moments
+    from ganlib.export.sampler import to_pixels
+
+    if family.reconstruct(model, images[:2], labels[:2]) is None:
+        return {}
+    made = []
+    for chunk, given in zip(torch.split(images, _CHUNK), torch.split(labels, _CHUNK), strict=True):
+        found = family.reconstruct(model, chunk, given)
+        assert found is not None  # noqa: S101
+        made.append(found)
+    everything = torch.cat(made)
+    judge = load_judge()
+    ours, theirs = (moments(judge.features(to_pixels(each).numpy()).features) for each in (everything, images))
+    pairs = torch.stack([images[:40], everything[:40]], dim=1).view(10, 8, 28, 28)
+    run.image(_sheet(pairs), "pictures/reconstructions.png")
+    return {
+        "reconstruction_mse": (everything - images).square().mean().item(),
+        "reconstruction_fid": frechet_distance(ours, theirs),
+    }
+
+
+def _sheet(rows: Tensor) -> bytes:
+    """Float [rows, columns, 28, 28] in [-1, 1] as one PNG."""
+    from ganlib.export.sampler import to_pixels
+    from ganlib.generation.sheet import contact_sheet
+
+    return contact_sheet(to_pixels(rows.flatten(0, 1).unsqueeze(1)).numpy(), columns=rows.shape[1])

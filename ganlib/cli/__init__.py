@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import data, judge, registry
+from ganlib.cli import compare, data, judge, registry
 from ganlib.cli import show as pictures
 from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, run, show
 
@@ -22,6 +22,7 @@ app.add_typer(data.app, name="data", help="Version, show and verify the data.")
 app.add_typer(judge.app, name="judge", help="The frozen classifier that all metrics use.")
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
+app.command()(compare.compare)
 
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
@@ -30,13 +31,25 @@ Model = Annotated[
 
 @app.command()
 def families(as_json: Json = False) -> None:
-    """List the generator families."""
+    """List the generator families, with what was measured of each at budget standard."""
     from ganlib import families as zoo
+    from ganlib.jobs import measured
 
-    found = [
-        {"family": name, "about": (zoo.module(name).__doc__ or "").strip().splitlines()[0]} for name in zoo.names()
-    ]
-    show(found, as_json=as_json, text=lambda: "\n".join(f"{row['family']:10} {row['about']}" for row in found))
+    rows = measured.load()
+    about = {name: (zoo.module(name).__doc__ or "").strip().splitlines()[0] for name in zoo.names()}
+
+    def described(name: str) -> str:
+        figures = rows[name].summary() if name in rows else "not measured yet"
+        return "\n".join([f"{name:8} {about[name]}", *(f"{'':8} {line}" for line in figures.splitlines())])
+
+    show(
+        [
+            {"family": name, "about": text, "measured": rows[name].model_dump(mode="json") if name in rows else None}
+            for name, text in about.items()
+        ],
+        as_json=as_json,
+        text=lambda: "\n".join(described(name) for name in about),
+    )
 
 
 @app.command()

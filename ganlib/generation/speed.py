@@ -1,0 +1,47 @@
+"""How fast a graph makes images."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ganlib.generation.noise import BLOCK, noise_block
+from ganlib.generation.wanted import wanted
+from ganlib.progress import Report, silent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ganlib.generation.session import OnnxModel
+
+ROUNDS = 5
+_SECONDS = 0.3  # of each model in each round: long beside the clock's grain and a scheduler's slice
+
+
+def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, report: Report = silent) -> list[float]:
+    """Images a second of each model on one thread, in blocks of 64: the median of ``rounds``.
+
+    The models take turns within a round, so that what else the machine does falls on all of them alike.
+    """
+    inputs: list[dict[str, NDArray[Any]]] = [
+        {"noise": noise_block(0, 0, model.noise_dim), **wanted(model.contract).block(0, 0)} for model in models
+    ]
+
+    def seconds(at: int, blocks: int) -> float:
+        start = time.perf_counter()
+        for _ in range(blocks):
+            models[at].run(inputs[at])
+        return time.perf_counter() - start
+
+    everyone = range(len(models))
+    for at in everyone:  # the first call of a session allocates
+        seconds(at, 1)
+    blocks = [max(1, round(_SECONDS / seconds(at, 1))) for at in everyone]
+    taken: list[list[float]] = [[] for _ in models]
+    for number in range(rounds):
+        for at in everyone:
+            taken[at].append(seconds(at, blocks[at]))
+        report("time onnxruntime", number + 1, rounds)
+    return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, taken, strict=True)]

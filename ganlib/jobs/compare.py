@@ -1,0 +1,222 @@
+"""Several models side by side: measured alike, in one table, as one MLflow run."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganlib import families
+from ganlib import project as projects
+from ganlib.config import Params
+from ganlib.data.record import DataVersion
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation
+from ganlib.evaluation.judge import judge_sha256
+from ganlib.export.size import parameters
+from ganlib.files import require_writable, write_bytes
+from ganlib.jobs import comparison, measured
+from ganlib.jobs.campaign import Campaign
+from ganlib.jobs.comparison import Comparison, Row
+from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.selection import Selected, of_limits, opened, select
+from ganlib.jobs.version_data import current_data
+from ganlib.processes import usable_cores
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.tracking import history
+from ganlib.tracking.store import Store, connect
+
+_HELD_OUT = "held_out_"
+
+
+def compare(
+    project: Project,
+    params: Params,
+    names: Sequence[str],
+    *,
+    train: bool = False,
+    budget: str | None = None,
+    out: Path | None = None,
+    record: bool = False,
+    hardware: str | None = None,
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+) -> Comparison:
+    """Measure the models ``names`` on their ONNX files, on this machine, and log the table as a run of its own.
+
+    Args:
+        project: the checkout with the data version to compare against.
+        params: the configuration, ``overrides`` already applied.
+        names: see :func:`ganlib.jobs.selection.select`.
+        train: train those that are families now, one after the other. After an interruption the same call goes on
+            where it was: what is trained is taken, what was stopped is resumed.
+        budget: to train by; without ``train``, only runs of this budget are taken for families.
+        out: a folder for ``table.json``, ``table.md``, ``quality.png`` and ``sheet.png``, which go to MLflow in any
+            case.
+        record: write these families' rows of ``measured.json`` anew.
+        hardware: for those rows, what the families were trained on; default: what the runs say of it.
+        overrides: what the command line changed.
+        report: told of progress.
+
+    Raises:
+        BadInput: an unknown name, a family without such a run, nothing to train, or ``record`` of anything but
+            families at budget ``standard`` as params.yaml has it.
+    """
+    params.require_budget(budget)
+    chosen = tuple(dict.fromkeys(names))
+    to_train = [name for name in chosen if train and name in families.names()]
+    if train and not to_train:
+        raise BadInput(f"--train: none of {', '.join(chosen)} is a family that `ganlib families` lists.")
+    if record:
+        measured.require_as_committed(project, params)
+        if to_train and (asked := params.require_budget(budget)) != measured.BUDGET:
+            raise BadInput(f"--record takes runs of budget {measured.BUDGET}, not {asked}.")
+    store, data = connect(project), current_data(project)
+    found = {
+        name: select(project, params, store, name, budget=budget) for name in chosen if name not in to_train
+    }  # before hours of training, not after them
+    if out:
+        require_writable(out)
+    campaign = Campaign(project, params, store, data, to_train, budget=budget, overrides=overrides)
+    for name, run_id in campaign.run(report).items() if to_train else ():
+        found[name] = opened(project, params, store, f"runs:/{run_id}", name)
+    selected = [found[name] for name in chosen]
+    if record:
+        measured.require_standard(project, selected)
+    rows = _rows(project, params, store, selected, data, report)
+    recorded = measured.record_all(store, rows, selected, hardware, _machine()) if record else ()
+    result = _log(project, params, store, rows, selected, data, recorded, overrides, out)
+    campaign.close()
+    return result
+
+
+def _rows(
+    project: Project, params: Params, store: Store, selected: Sequence[Selected], data: DataVersion, report: Report
+) -> tuple[Row, ...]:
+    from ganlib.generation.speed import images_per_second
+
+    labels = _labels(selected)
+    known = [_known(params, store, each, data) for each in selected]
+    found = [
+        kept or evaluate(project, params, each.reference, report=report)
+        for kept, each in zip(known, selected, strict=True)
+    ]
+    speeds = images_per_second([each.graph for each in selected], report=report)
+    return tuple(
+        _row(params, store, each, label, evaluation, kept is not None, speed)
+        for each, label, evaluation, kept, speed in zip(selected, labels, found, known, speeds, strict=True)
+    )
+
+
+def _row(
+    params: Params, store: Store, each: Selected, label: str, evaluation: Evaluation, reused: bool, speed: float
+) -> Row:
+    run, content = each.run, each.model.path.read_bytes()
+    steps = history.last_step(store, run.id, "train_seconds") if run else None
+    return Row(
+        label=label,
+        family=each.family,
+        reference=each.reference,
+        sha256=each.model.sha256,
+        version=each.model.version.version if each.model.version else None,
+        run_id=run.id if run else None,
+        budget=next(
+            (name for name in params.budgets if run and of_limits(run, params.limits(each.family, name))), None
+        ),
+        evaluation=evaluation,
+        reused=reused,
+        held_out={
+            name.removeprefix(_HELD_OUT): value
+            for name, value in (run.metrics if run else {}).items()
+            if name.startswith(_HELD_OUT)
+        },
+        train_seconds=run.metrics.get("train_seconds") if run else None,
+        images_seen=steps * int(run.params["batch_size"]) if run and steps and "batch_size" in run.params else None,
+        images_per_second=speed,
+        onnx_bytes=len(content),
+        parameters=parameters(content, str(each.model.path)),
+    )
+
+
+def _known(params: Params, store: Store, each: Selected, data: DataVersion) -> Evaluation | None:
+    """The evaluation that the model's run already has, if it is of the same images by the same measure."""
+    text = history.text(store, each.run.id, "evaluation/evaluation.json") if each.run else None
+    try:
+        found = Evaluation.model_validate_json(text or "")
+    except ValueError:  # none, or one of another version of ganlib
+        return None
+    theirs = found.n, found.seed, found.level, found.judge_sha256, found.data_version, found.metric_version
+    settings = params.evaluate
+    ours = settings.samples, settings.seed, settings.confidence, judge_sha256(), data.md5, METRIC_VERSION
+    whole = bool(found.agreement) or len(each.graph.contract.inputs) == 1
+    return found if theirs == ours and whole else None
+
+
+def _labels(selected: Sequence[Selected]) -> list[str]:
+    """The family where one row alone has it, else with its version, run or file."""
+    count = Counter(each.family for each in selected)
+
+    def label(each: Selected) -> str:
+        if count[each.family] == 1 and each.family != "unknown":
+            return each.family
+        version = each.model.version
+        return f"{each.family} {f'v{version.version}' if version else each.run.id[:8] if each.run else each.name}"
+
+    return [label(each) for each in selected]
+
+
+def _log(
+    project: Project,
+    params: Params,
+    store: Store,
+    rows: tuple[Row, ...],
+    selected: Sequence[Selected],
+    data: DataVersion,
+    recorded: tuple[str, ...],
+    overrides: Sequence[str],
+    out: Path | None,
+) -> Comparison:
+    """The comparison as an MLflow run's artifacts and, if asked for, as files."""
+    from ganlib.generation.speed import ROUNDS
+
+    with (
+        tempfile.TemporaryDirectory() as folder,  # outlives the run, which reads the files in the background
+        store.start_run(
+            f"compare {', '.join(row.label for row in rows)}"[:200],
+            family="compare",
+            params={"models": " ".join(row.reference for row in rows), **params.evaluate.model_dump()},
+            tags={"ganlib.overrides": " ".join(overrides) or "none"},
+            data=data,
+            source=projects.source(project.root),
+            experiment=params.registry.experiment,
+        ) as run,
+    ):
+        result = Comparison(
+            rows=rows, data_version=data.md5, machine=_machine(), rounds=ROUNDS, run_id=run.id, recorded=recorded
+        )
+        files = {
+            "table.json": result.model_dump_json(indent=2).encode(),
+            "table.md": comparison.markdown(result).encode(),
+            "quality.png": comparison.plot(rows),
+            "sheet.png": comparison.sheet(rows, [each.graph for each in selected], params.generate.seed),
+        }
+        for name, content in files.items():
+            write_bytes(Path(folder) / name, content)
+            run.artifact(Path(folder) / name)
+    if out:
+        for name, content in files.items():
+            write_bytes(out / name, content)
+    return result
+
+
+def _machine() -> str:
+    """This machine's processor in words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.processor() or platform.machine()}, {usable_cores()} usable cores"

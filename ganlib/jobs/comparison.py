@@ -1,0 +1,169 @@
+"""What a comparison of models found, and how it is shown: a table, a plot, a sheet of images."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ganlib.config import Frozen
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.generation.noise import BLOCK
+
+if TYPE_CHECKING:
+    from ganlib.generation.session import OnnxModel
+
+_COLUMNS = 20  # images of each model on the sheet
+_MARGIN = 170  # pixels for a model's name
+
+
+class Row(Frozen):
+    """One model."""
+
+    label: str
+    """Short and unique among the rows."""
+    family: str
+    reference: str
+    """What :func:`ganlib.jobs.models.fetch` takes."""
+    sha256: str
+    version: int | None
+    run_id: str | None
+    budget: str | None
+    """The row of ``budgets`` in params.yaml that the run was trained by; None if by none that is there now."""
+    evaluation: Evaluation
+    reused: bool
+    """The evaluation is one that the run already had, of the same judge, data version, n and seed."""
+    held_out: dict[str, float]
+    """What training measured on the test split: reconstructions, and figures of the family's own."""
+    train_seconds: float | None
+    images_seen: int | None
+    images_per_second: float
+    onnx_bytes: int
+    parameters: int
+    """Floating-point numbers stored in the graph."""
+
+
+class Comparison(Frozen):
+    """All rows, and what their figures depend on."""
+
+    rows: tuple[Row, ...]
+    data_version: str
+    machine: str
+    """Where images a second were measured."""
+    rounds: int
+    run_id: str
+    """The MLflow run that keeps table, plot and sheet."""
+    recorded: tuple[str, ...] = ()
+    """Families whose row in ``measured.json`` was rewritten."""
+
+    @property
+    def note(self) -> str:
+        """What a reader of the table must know."""
+        found = self.rows[0].evaluation
+        return (
+            f"FID and KID of {found.n:,} images of seed {found.seed} with {100 * found.level:.0f}% intervals; F is the "
+            f"FID of as many real images, {found.floor_fid}; judge {found.judge_sha256[:12]}, data "
+            f"{self.data_version[:12]}. Images a second: onnxruntime, one thread, blocks of {BLOCK}, median of "
+            f"{self.rounds} rounds, {self.machine}."
+        )
+
+
+_CELLS: dict[str, Callable[[Row], str]] = {
+    "model": lambda row: row.label,
+    "FID": lambda row: str(row.evaluation.fid),
+    "x F": lambda row: f"{row.evaluation.fid_over_floor:.1f}",
+    "KID": lambda row: str(row.evaluation.kid),
+    "digits": lambda row: f"{100 * min(row.evaluation.digits):.1f}-{100 * max(row.evaluation.digits):.1f}%",
+    "as asked": lambda row: ", ".join(f"{name} {100 * x.value:.1f}%" for name, x in row.evaluation.agreement.items()),
+    "held out": lambda row: ", ".join(f"{name} {value:.3g}" for name, value in sorted(row.held_out.items())),
+    "trained": lambda row: "" if row.train_seconds is None else f"{row.train_seconds:,.0f} s",
+    "images seen": lambda row: "" if row.images_seen is None else f"{row.images_seen:,}",
+    "images/s": lambda row: f"{row.images_per_second:,.0f}",
+    "ONNX": lambda row: f"{row.onnx_bytes / 1000:,.0f} kB",
+    "parameters": lambda row: f"{row.parameters:,}",
+    "from": lambda row: f"v{row.version}" if row.version else (row.run_id or "file")[:8],
+    "budget": lambda row: row.budget or "",
+}
+
+
+def _cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table, without columns that nobody fills."""
+    body = [[cell(row) for cell in _CELLS.values()] for row in found.rows]
+    used = [at for at in range(len(_CELLS)) if any(line[at] for line in body)]
+    return [list(_CELLS)[at] for at in used], [[line[at] or "-" for at in used] for line in body]
+
+
+def markdown(found: Comparison) -> str:
+    """The table as a Markdown document."""
+    head, body = _cells(found)
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{found.note}\n"
+
+
+def text(found: Comparison) -> str:
+    """The table, folded to the terminal's width; elsewhere (a file, a pipe) as wide as it needs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    head, body = _cells(found)
+    table = Table(*head)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for line in body:
+        table.add_row(*line)
+    console = Console(width=None if sys.stdout.isatty() else 1000, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return f"{captured.get()}{found.note}\nlogged as run {found.run_id}" + (
+        f"\nrecorded: {', '.join(found.recorded)}" if found.recorded else ""
+    )
+
+
+def plot(rows: Sequence[Row]) -> bytes:
+    """A PNG of quality against speed: FID over F with its interval, and images a second, both logarithmic."""
+    from matplotlib.figure import Figure  # comes with mlflow; no pyplot, which would look for a display
+
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.add_subplot(xscale="log", yscale="log")
+    for row in rows:
+        fid, floor = row.evaluation.fid, row.evaluation.floor_fid.value
+        value, low, high = (max(each, 1e-9) / floor for each in (fid.value, fid.low, fid.high))
+        spread = [[max(value - low, 0)], [max(high - value, 0)]]
+        axes.errorbar([row.images_per_second], [value], yerr=spread, fmt="o", capsize=3)
+        axes.annotate(row.label, (row.images_per_second, value), textcoords="offset points", xytext=(7, 4))
+    axes.set_xlabel("images a second, onnxruntime, one thread")
+    axes.set_ylabel("FID / FID of real images (lower is better)")
+    axes.margins(0.2)
+    axes.grid(visible=True, which="both", alpha=0.25)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
+
+
+def sheet(rows: Sequence[Row], models: Sequence[OnnxModel], seed: int) -> bytes:
+    """A PNG with a row of images for each model, all of the same ``seed``; conditional models draw 0 to 9 twice.
+
+    Models whose noise has the same width get the same noise.
+    """
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
+
+    from ganlib.generation.interpolate import conditions
+    from ganlib.generation.noise import noise_block
+    from ganlib.generation.sheet import contact_sheet
+
+    turns = np.arange(_COLUMNS) % 10
+    images = []
+    for model in models:
+        asked = {name: values[turns] for name, values in conditions(model.contract, None, None).items()}
+        images.append(model.run({"noise": noise_block(seed, 0, model.noise_dim)[:_COLUMNS], **asked}))
+    with Image.open(io.BytesIO(contact_sheet(np.concatenate(images), columns=_COLUMNS))) as grid:
+        made = Image.new("L", (grid.width + _MARGIN, grid.height), 255)
+        made.paste(grid, (_MARGIN, 0))
+    draw, height = ImageDraw.Draw(made), made.height / len(rows)
+    for at, row in enumerate(rows):
+        draw.text((8, (at + 0.5) * height), row.label, fill=0, anchor="lm", font=ImageFont.load_default(14))
+    file = io.BytesIO()
+    made.save(file, "PNG", optimize=True)
+    return file.getvalue()

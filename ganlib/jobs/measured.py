@@ -1,0 +1,161 @@
+"""The measured row of each family: figures at budget ``standard`` that ship with the package."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+from ganlib import config as configs
+from ganlib import families
+from ganlib.config import Frozen, Params, parse
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.files import write_json
+from ganlib.jobs.comparison import Row
+from ganlib.jobs.selection import Selected, of_limits
+from ganlib.project import Project
+from ganlib.tracking import history
+from ganlib.tracking.history import Past
+from ganlib.tracking.store import Store
+
+BUDGET = "standard"
+"""What all rows are of."""
+PATH = Path(str(files(families))) / "measured.json"
+_DIRTY = "-dirty"
+
+
+class Measured(Frozen):
+    """One family."""
+
+    evaluation: Evaluation
+    held_out: dict[str, float]
+    train_seconds: float
+    images_seen: int
+    hardware: str
+    """What it was trained on, in words."""
+    date: date
+    """When training ended, UTC."""
+    commit: str
+    """Of the source that it was trained with; ``-dirty`` where files differed from it."""
+    overrides: str
+    """What the command line changed of params.yaml; ``none``."""
+    images_per_second: float
+    """In onnxruntime on one thread of ``machine``."""
+    machine: str
+    onnx_bytes: int
+    parameters: int
+    sha256: str
+    """Of the graph."""
+    run_id: str
+
+    def summary(self) -> str:
+        """Two lines for people."""
+        found, changed = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
+        asked = "".join(f", {name} as asked {share}" for name, share in found.agreement.items())
+        return (
+            f"FID {found.fid} = {found.fid_over_floor:.1f} x F at budget {BUDGET}{changed}{asked}; n {found.n:,}, "
+            f"seed {found.seed}, judge {found.judge_sha256[:12]}, data {found.data_version[:12]}\n"
+            f"{self.images_seen:,} images in {self.train_seconds / 60:.1f} minutes on {self.hardware}; {self.date}, "
+            f"commit {self.commit[:12]}{_DIRTY * self.commit.endswith(_DIRTY)}"
+        )
+
+
+def load(path: Path | None = None) -> dict[str, Measured]:
+    """The rows by family.
+
+    Raises:
+        BadInput: the file cannot be read, or is not what :func:`record` writes.
+    """
+    path = path or PATH
+    try:
+        rows = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise BadInput(f"{path} is not JSON: {error}.") from error
+    if not isinstance(rows, dict):
+        raise BadInput(f"{path} must be a mapping of families.")
+    return {family: parse(Measured, row, where=f"{path.name}: {family}") for family, row in rows.items()}
+
+
+def record(rows: Mapping[str, Measured], path: Path | None = None) -> None:
+    """Put ``rows`` in place of those of the same families; the others stay."""
+    path = path or PATH
+    merged = {**load(path), **rows}
+    write_json(path, {family: merged[family].model_dump(mode="json") for family in sorted(merged)})
+
+
+def require_as_committed(project: Project, params: Params) -> None:
+    """Raise :class:`BadInput` unless figures are made the way that ``params.yaml`` says."""
+    written = configs.load(project.params_file)
+    if params.evaluate != written.evaluate or params.budgets != written.budgets:
+        raise BadInput("--record takes `budgets` and `evaluate` as params.yaml has them: leave those out of --set.")
+
+
+def require_standard(project: Project, selected: Sequence[Selected]) -> None:
+    """Raise :class:`BadInput` unless each of ``selected`` is of another family, trained at budget ``standard``."""
+    params = configs.load(project.params_file)
+    for each in selected:
+        if each.run is None or each.run.status != "FINISHED" or each.family not in families.names():
+            raise BadInput(f"--record takes families' finished runs, and {each.name} is none.")
+        if not of_limits(each.run, params.limits(each.family, BUDGET)):
+            raise BadInput(
+                f"--record takes runs of budget {BUDGET}, and run {each.run.id} of {each.family} is of another "
+                f"({each.run.params.get('steps')} steps): add --budget {BUDGET} to choose one that is."
+            )
+    several = [family for family, count in Counter(each.family for each in selected).items() if count > 1]
+    if several:
+        raise BadInput(f"--record takes one row a family, and there are several of {several[0]}.")
+
+
+def record_all(
+    store: Store, rows: Sequence[Row], selected: Sequence[Selected], hardware: str | None, machine: str
+) -> tuple[str, ...]:
+    """Record what was measured of the models that :func:`require_standard` let pass; their families.
+
+    Raises:
+        BadInput: a run does not say how long it trained or on how many images.
+    """
+    made = {
+        row.family: _measured(store, row, each.run, hardware, machine)
+        for row, each in zip(rows, selected, strict=True)
+        if each.run
+    }
+    record(made)
+    return tuple(made)
+
+
+def _measured(store: Store, row: Row, run: Past, hardware: str | None, machine: str) -> Measured:
+    if row.train_seconds is None or row.images_seen is None or run.ended is None:
+        raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
+    commit = run.tags.get("mlflow.source.git.commit", "unknown")
+    return Measured(
+        evaluation=row.evaluation,
+        held_out=row.held_out,
+        train_seconds=row.train_seconds,
+        images_seen=row.images_seen,
+        hardware=hardware or _hardware(store, run),
+        date=run.ended.date(),
+        commit=commit + _DIRTY * (run.tags.get("ganlib.source_dirty") == "true"),
+        overrides=run.tags.get("ganlib.overrides", "none"),
+        images_per_second=row.images_per_second,
+        machine=machine,
+        onnx_bytes=row.onnx_bytes,
+        parameters=row.parameters,
+        sha256=row.sha256,
+        run_id=run.id,
+    )
+
+
+def _hardware(store: Store, run: Past) -> str:
+    """What the run says of the machine that it was trained on."""
+    device = run.tags.get("ganlib.device", "unknown device")
+    try:
+        environment = json.loads(history.text(store, run.id, "environment.json") or "")
+        return f"{device}, {environment['cores']} cores, {environment['processor']}"
+    except (ValueError, KeyError, TypeError):
+        return device

@@ -1,0 +1,95 @@
+"""What MLflow keeps of earlier runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ganlib.config import Frozen
+from ganlib.tracking.store import Absent, Store
+
+
+class Past(Frozen):
+    """One run, as it was when it was read."""
+
+    id: str
+    status: str
+    started: int
+    """Unix time in milliseconds."""
+    ended: datetime | None
+    params: dict[str, str]
+    metrics: dict[str, float]
+    """The last value of each."""
+    tags: dict[str, str]
+
+    @property
+    def family(self) -> str | None:
+        """What was trained."""
+        return self.tags.get("ganlib.family")
+
+
+def read(store: Store, run_id: str) -> Past:
+    """Run ``run_id``.
+
+    Raises:
+        Absent: there is none.
+    """
+    with store.talking():
+        return _past(store.client.get_run(run_id))
+
+
+def of_family(store: Store, experiment: str, family: str) -> Iterator[Past]:
+    """All runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
+    with store.talking():
+        found = store.client.get_experiment_by_name(experiment)
+    token = None
+    while found is not None:
+        with store.talking():
+            page = store.client.search_runs(
+                [found.experiment_id],
+                f"tags.`ganlib.family` = '{family}'",
+                max_results=100,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+        yield from map(_past, page)
+        token = page.token
+        if not token:
+            return
+
+
+def has_graph(store: Store, run_id: str) -> bool:
+    """Whether the run has its exported graph among its artifacts."""
+    with store.talking():
+        return any(file.path == "onnx/generator.onnx" for file in store.client.list_artifacts(run_id, "onnx"))
+
+
+def text(store: Store, run_id: str, artifact: str) -> str | None:
+    """The content of a text artifact; None if the run has none of that name."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return store.download(run_id, artifact, Path(folder)).read_text(encoding="utf-8")
+        except Absent:
+            return None
+
+
+def last_step(store: Store, run_id: str, metric: str) -> int | None:
+    """The step of the last value of ``metric``; None if the run has none."""
+    with store.talking():
+        return max((point.step for point in store.client.get_metric_history(run_id, metric)), default=None)
+
+
+def _past(run: Any) -> Past:
+    end = run.info.end_time
+    return Past(
+        id=run.info.run_id,
+        status=run.info.status,
+        started=run.info.start_time,
+        ended=datetime.fromtimestamp(end / 1000, UTC) if end else None,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        tags=run.data.tags,
+    )

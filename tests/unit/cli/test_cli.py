@@ -56,7 +56,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
 def test_help_names_every_verb() -> None:
     done = ganlib("--help")
     assert done.returncode == 0
-    verbs = "data judge train evaluate register promote retrain generate verify registry show families"
+    verbs = "data judge train evaluate register promote retrain generate verify registry show compare families"
     for verb in verbs.split():
         assert verb in done.stdout
 
@@ -71,9 +71,10 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_families_lists_the_zoo_as_json() -> None:
+def test_families_lists_the_zoo_as_json_with_what_was_measured() -> None:
     rows = json.loads(ganlib("families", "--json").stdout)
     assert {"dcgan", "vae"} <= {row["family"] for row in rows}
+    assert all({"about", "measured"} <= set(row) for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,10 @@ def test_families_lists_the_zoo_as_json() -> None:
         (["generate", "--model", "nothing.onnx", "--out", "images"], "no such file"),
         (["show", "interpolate", "nothing.onnx", "--out", "images"], "no such file"),
         (["show", "interpolate", "nothing.onnx", "--out", "images", "--frames", "1"], "frames"),
+        (["compare", "dcgan", "--budget", "dmo", "--out", "images"], "Did you mean 'demo'"),
+        (["compare", "champion", "--train", "--out", "images"], "none of champion is a family"),
+        (["compare", "dcgan", "--train", "--record", "--budget", "demo"], "takes runs of budget standard"),
+        (["compare", "dcgan", "--record", "--set", "evaluate.seed=1"], "leave those out of --set"),
         (["registry", "show", "99"], "99"),
         (["registry", "download", "models:/mnist-generator@champion", "--out", "m.onnx"], "champion"),
         (["promote", "99"], "99"),

@@ -6,7 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from ganlib.config import EvaluateConfig, Frozen
+from ganlib.data.splits import Split
 from ganlib.errors import BadInput
+from ganlib.evaluation.agreement import agreement
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.judge import Judge
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, load_reference
@@ -78,10 +80,14 @@ def evaluate_images(
     judge: Judge,
     config: EvaluateConfig,
     *,
-    labels: np.ndarray | None = None,
+    asked: np.ndarray | None = None,
+    train: Split | None = None,
     report: Report = silent,
 ) -> Evaluation:
-    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``; ``labels`` [n] are digits that were asked for.
+    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``.
+
+    ``asked`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
+    :func:`ganlib.evaluation.agreement.agreement`.
 
     Raises:
         BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
@@ -96,7 +102,9 @@ def evaluate_images(
     report("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
     digits = judged.probabilities.argmax(axis=1)
     shares = np.bincount(digits, minlength=10) / len(images)
-    agreement = {} if labels is None else {"digit": share(digits == labels, config.confidence)}
+    agrees = {}
+    if asked is not None and train is not None:
+        agrees = agreement(images, digits, asked, train, config.confidence)
     return Evaluation(
         n=len(images),
         seed=config.seed,
@@ -110,13 +118,5 @@ def evaluate_images(
         floor_kid=reference.floors.kid,
         digits=tuple(float(share) for share in shares),
         confidence=float(judged.probabilities.max(axis=1).mean()),
-        agreement=agreement,
+        agreement=agrees,
     )
-
-
-def share(hits: np.ndarray, confidence: float) -> Interval:
-    """The share of true values in ``hits``, bool [n], with Wilson's interval (Wilson 1927)."""
-    from scipy.stats import binomtest
-
-    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(confidence, method="wilson")
-    return Interval(value=float(hits.mean()), low=float(found.low), high=float(found.high))

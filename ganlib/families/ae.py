@@ -56,7 +56,8 @@ class Ae(Autoencoding):
         """Fit the mixture."""
         assert isinstance(model, Autoencoder)  # noqa: S101
         assert isinstance(model.bottleneck, GaussianMixture)  # noqa: S101
-        codes = torch.cat([model.encoder(chunk) for chunk in torch.split(images, 1000)])
+        # More codes than this change the fit little and take minutes.
+        codes = torch.cat([model.encoder(chunk) for chunk in torch.split(images[:20_000], 1000)])
         model.bottleneck.fit(codes.numpy(), seed=0)
 
 

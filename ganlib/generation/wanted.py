@@ -46,14 +46,23 @@ class Wanted:
         """The graph's further inputs for block number ``block``."""
         return {self.name: self._block(seed, block)} if self.name and self._block else {}
 
-    def values(self, seed: int, count: int) -> dict[str, NDArray[np.int64]]:
-        """What is asked for images 0 to ``count - 1``, by the name of the input."""
+    def codes(self, seed: int, count: int) -> NDArray[np.int64] | None:
+        """What is asked for images 0 to ``count - 1``: int64 [count, 4] as :meth:`ganlib.data.captions.Wish.codes`.
+
+        None if nothing is asked.
+        """
         import numpy as np
 
         if not self.name:
-            return {}
+            return None
         blocks = [self.block(seed, block)[self.name] for block in range(-(-count // BLOCK))]
-        return {self.name: np.concatenate(blocks)[:count]}
+        values = np.concatenate(blocks)[:count]
+        if self.name == "label":
+            return np.pad(values[:, None], ((0, 0), (0, 3)))
+        from ganlib.data import captions
+
+        texts = (bytes(row[row > 0].astype(np.uint8)).decode() for row in values)
+        return np.array([captions.parse(text).codes() for text in texts], np.int64)
 
 
 def wanted(contract: Contract, labels: str | None = None, caption: str | None = None) -> Wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganlib.config import Params
+from ganlib.data.splits import load_split
 from ganlib.evaluation.evaluate import Evaluation, evaluate_images, load_reference
 from ganlib.evaluation.judge import load_judge
 from ganlib.jobs.models import fetch
@@ -39,7 +40,7 @@ def evaluate(project: Project, params: Params, model: str, *, report: Report = s
     reference = load_reference(project.prepared, data.md5, judge, settings, cache=project.state / "cache")
     result = evaluate_images(
         images, reference, judge, settings,
-        labels=asked.values(settings.seed, settings.samples).get("label"),
+        asked=asked.codes(settings.seed, settings.samples), train=load_split(project.prepared, "train"),
         report=_titled(report, f"evaluate {label}"),
     )  # fmt: skip
     run_id = found.run_id or (found.version.run_id if found.version else None)

@@ -1,0 +1,44 @@
+"""Is an image what was asked for?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganlib.data import attributes
+from ganlib.data.splits import Split
+from ganlib.evaluation.bootstrap import Interval
+
+
+def agreement(
+    images: np.ndarray, judged: np.ndarray, asked: np.ndarray, train: Split, confidence: float
+) -> dict[str, Interval]:
+    """Share of images that agree with each kind of wish, among those for which it was made.
+
+    A tercile is one of the training images of the digit that was asked for.
+
+    Args:
+        images: uint8 [n, 1, 28, 28].
+        judged: the digits that the judge sees, int [n].
+        asked: int64 [n, 4], as :meth:`ganlib.data.captions.Wish.codes`.
+        train: the training split, which terciles are relative to.
+        confidence: level of the intervals.
+    """
+    digits = asked[:, 0]
+    found = {"digit": share(judged == digits, confidence)}
+    if not asked[:, 1:].any():
+        return found
+    scale = attributes.Scale.fit(attributes.measure(train.images), train.labels)
+    terciles = 1 + scale.terciles(attributes.measure(images[:, 0]), digits)
+    for column, name in enumerate(attributes.ATTRIBUTES):
+        wished = asked[:, 1 + column] > 0
+        if wished.any():
+            found[name] = share(terciles[wished, column] == asked[wished, 1 + column], confidence)
+    return found
+
+
+def share(hits: np.ndarray, confidence: float) -> Interval:
+    """The share of true values in ``hits``, bool [n], with Wilson's interval (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(confidence, method="wilson")
+    return Interval(value=float(hits.mean()), low=float(found.low), high=float(found.high))

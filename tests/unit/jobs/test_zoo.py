@@ -1,0 +1,47 @@
+"""Every family the whole way: trained, finished, exported with parity, drawn by onnxruntime, measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganlib import families
+from ganlib.config import Params, load
+from ganlib.generation.session import OnnxModel
+from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.train import train
+from ganlib.project import Project
+from tests.services import project as projects
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(projects.make(tmp_path_factory.mktemp("zoo") / "project"))
+
+
+@pytest.fixture(scope="module")
+def params(project: Project) -> Params:
+    return load(project.params_file)
+
+
+@pytest.mark.parametrize("name", families.names())
+def test_a_family_trains_exports_with_parity_draws_and_is_measured(name: str, project: Project, params: Params) -> None:
+    result = train(project, params, name)
+    certificate = result.certificate
+    assert certificate.batches == (1, 2, 7, 64, 1000)
+    assert certificate.ok(params.gate.max_pixel_difference)
+
+    model = OnnxModel(result.onnx, sha256=result.sha256)
+    assert model.metadata["family"] == name
+    expected = {"noise", families.load(name).condition} - {None}
+    assert set(model.contract.inputs) == expected
+    images = model.images(0, 0, 200)
+    assert len(np.unique(images.reshape(200, -1), axis=0)) > 20
+
+    found = evaluate(project, params, f"runs:/{result.run_id}")
+    assert np.isfinite(found.fid.value)
+    assert set(found.agreement) == {
+        None: set(), "label": {"digit"}, "caption": {"digit", "thickness", "slant", "size"}
+    }[families.load(name).condition]  # fmt: skip

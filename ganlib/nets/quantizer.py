@@ -10,10 +10,11 @@ from torch import Tensor, nn
 class VectorQuantizer(nn.Module):
     """Each feature vector becomes the nearest of ``codes`` vectors.
 
-    Vectors are projected to few dimensions and compared by angle (Yu 2022, section 3.2), which keeps nearly all codes
-    in use. The codebook is no parameter: it follows the mean of what is assigned to it (van den Oord 2017, appendix
-    A.1), and a code that is hardly used restarts at a random vector of the batch (Dhariwal 2020, section 3). All codes
-    are unused before the first batch, so it also initialises them.
+    Vectors are projected to few dimensions and compared by angle (Yu 2022, section 3.2). They are normalised over the
+    batch before that: a fresh encoder's features nearly coincide, and without it all of them take one code and the
+    decoder learns the mean image. The codebook is no parameter: it follows the mean of what is assigned to it (van den
+    Oord 2017, appendix A.1), and a code that is hardly used restarts at a random vector of the batch (Dhariwal 2020,
+    section 3). All codes are unused before the first batch, so it also initialises them.
 
     All state is in parameters and buffers, all randomness from torch's global generator. Only :meth:`forward` in
     training mode moves the codebook.
@@ -24,11 +25,11 @@ class VectorQuantizer(nn.Module):
     """Moving average of each code's share of the vectors, float [codes]; sums to about 1."""
     _sums: Tensor
 
-    def __init__(self, codes: int, dim: int, *, code_dim: int = 8, decay: float = 0.99) -> None:
+    def __init__(self, codes: int, dim: int, *, code_dim: int = 8, decay: float = 0.95) -> None:
         """``dim`` is the width of the features, ``code_dim`` that of the codes, ``decay`` the averages' per batch."""
         super().__init__()
         self.codes, self.decay = codes, decay
-        self.project = nn.Conv2d(dim, code_dim, 1)
+        self.project = nn.Sequential(nn.Conv2d(dim, code_dim, 1, bias=False), nn.BatchNorm2d(code_dim, affine=False))
         self.expand = nn.Conv2d(code_dim, dim, 1)
         self.register_buffer("codebook", F.normalize(torch.randn(codes, code_dim), dim=1))
         self.register_buffer("usage", torch.zeros(codes))

@@ -35,7 +35,6 @@ def trained(steps: int, batch: int = 32, seed: int = 0) -> CaptionEncoder:
 
 @pytest.mark.slow
 def test_after_a_minute_of_training_captions_from_unseen_templates_are_read_right() -> None:
-    torch.set_num_threads(1)
     encoder = trained(3000)
     captions, wishes = map(torch.from_numpy, draw(np.random.default_rng(99), 10_000, held_out=True))
     with torch.no_grad():

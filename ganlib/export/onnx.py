@@ -169,11 +169,19 @@ def _shapes(inputs: dict[str, NDArray[Any]], batch: Any) -> tuple[Any, ...]:
 def _forget_source(model: Any) -> None:
     """Drop the stack traces, with paths of this machine, that the exporter hangs on all parts of a graph."""
     del model.metadata_props[:]
-    graph = model.graph
+    _forget(model.graph)
+
+
+def _forget(graph: Any) -> None:
+    """The same for one graph and those inside its nodes, such as the body of a Scan."""
     parts = (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer)
     for part in parts:
         del part.metadata_props[:]
         part.ClearField("doc_string")
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        for inner in (attribute.g, *attribute.graphs):
+            if inner.node:
+                _forget(inner)
 
 
 def _certify(

@@ -26,7 +26,7 @@ class TcganOptions(ConvolutionalOptions):
 
     text: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.9, 0.999))
     text_steps: PositiveInt = Field(
-        3000, description="steps that the text encoder trains for, at most half of them all"
+        2000, description="steps that the text encoder trains for, at most half of them all"
     )
     text_batch: PositiveInt = Field(64, description="captions in each")
     rank_weight: float = Field(1.0, ge=0, description="of the error in thickness, slant and size, for the generator")
@@ -81,8 +81,12 @@ class Tcgan(Adversarial):
                 for phase in super().phases(step)
             ),
         ]
-        if step < min(self.options.text_steps, max(1, self.horizon // 2)):
-            phases.insert(0, Phase("text", self._generator.encoder, self.optimizers["text"], self._understand))
+        steps = min(self.options.text_steps, max(1, self.horizon // 2))
+        if step < steps:
+            optimizer = self.optimizers["text"]
+            # Falling to zero: at a constant rate what it has learnt at the end is a matter of luck.
+            optimizer.param_groups[0]["lr"] = self.options.text.learning_rate * (1 - step / steps)
+            phases.insert(0, Phase("text", self._generator.encoder, optimizer, self._understand))
         return phases
 
     def draw(self, batch: Batch, step: int) -> Tensor:

@@ -125,7 +125,7 @@ class SpectralNorm(nn.Module):
         self.outputs = outputs
         self.register_buffer("u", torch.randn(weight.shape[outputs]))
         with torch.no_grad():
-            for _ in range(10):
+            for _ in range(100):  # enough for a first weight whose largest singular values are close
                 self(weight)
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class GaussianMixture(nn.Module):
             ValueError: fewer codes than components, or codes that are not finite.
         """
         from scipy.special import ndtri
-        from sklearn import mixture  # type: ignore[import-untyped]
+        from sklearn import mixture
 
         fitted = mixture.GaussianMixture(len(self.means), random_state=seed, reg_covar=1e-6 * float(codes.var()))
         fitted.fit(codes.astype(np.float64))

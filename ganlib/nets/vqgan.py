@@ -37,8 +37,11 @@ class VqGenerator(nn.Module):
         return self.decode(self.quantizer.decode(self.prior.sample(noise)))
 
     def codes(self, images: Tensor) -> Tensor:
-        """Float [batch, 1, 28, 28] to codes, int64 [batch, 49]."""
-        return self.quantizer.encode(self.encoder(images))
+        """Float [batch, 1, 28, 28] to codes, int64 [batch, 49]; neither codebook nor running statistics move."""
+        training = self.quantizer.training
+        codes = self.quantizer.eval().encode(self.encoder(images))
+        self.quantizer.train(training)
+        return codes
 
     def decode(self, quantised: Tensor) -> Tensor:
         """Float [batch, 2c, 7, 7] to float [batch, 1, 28, 28] in [-1, 1]."""

@@ -200,3 +200,17 @@ def test_a_flipped_bit_in_the_weights_is_found_without_any_registry(exported: Ex
 def test_loading_and_saving_by_another_tool_keeps_the_file_acceptable(exported: Exported, tmp_path: Path) -> None:
     onnx.save_model(onnx.load(exported[0]), tmp_path / "copy.onnx")
     assert read_contract(tmp_path / "copy.onnx") == read_contract(exported[0])
+
+
+def test_nor_into_a_graph_inside_the_graph(tmp_path: Path) -> None:
+    from ganlib.nets.prior import POSITIONS, CodePrior
+    from ganlib.nets.vqgan import VqGenerator
+
+    torch.manual_seed(0)
+    net = VqGenerator(4, 8, CodePrior(8, 8, 1, 2))
+    with torch.no_grad():
+        net.prior.head.mul_(100)  # as after training: codes that differ
+    export(net, POSITIONS, tmp_path / "vq.onnx", SMALL, {})
+    data = (tmp_path / "vq.onnx").read_bytes()
+    assert b"site-packages" not in data
+    assert b"prior.py" not in data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -92,8 +93,10 @@ def test_spectral_norm_divides_by_the_largest_singular_value() -> None:
     assert torch.allclose(layer.weight, torch.diag(torch.tensor([1.0, 0.25])), atol=1e-4)
 
 
-@pytest.mark.parametrize("net", [SelfAttentionGenerator(6, 8), SelfAttentionDiscriminator(8)])
-def test_every_layer_of_both_nets_has_spectral_norm_one(net: nn.Module) -> None:
+@pytest.mark.parametrize("make", [lambda: SelfAttentionGenerator(6, 8), lambda: SelfAttentionDiscriminator(8)])
+def test_every_layer_of_both_nets_has_spectral_norm_one(make: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    net = make()
     layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
     found = norms(net)
     assert len(found) == len(layers) == 8

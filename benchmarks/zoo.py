@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tempfile
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,27 +48,31 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         "family", "FID", "x F", "digits, rarest to commonest", "as asked", "held out", "images seen", "minutes",
         "images/s", "ONNX kB",
     )  # fmt: skip
+    intro = (
+        f"Budget `{measured.BUDGET}`. FID of {some.n:,} samples (seed {some.seed}) of the exported graph against the test "
+        f"split, with its {100 * some.level:.0f}% interval, and as a multiple of the real-data floor F = "
+        f"{some.floor_fid}; judge `{some.judge_sha256[:12]}`, data version `{some.data_version[:12]}`. Each row is one "
+        "training run of seed 0. `ganlib families` prints the same rows."
+    )
     lines = [
         "# The families, measured",
         "",
-        f"Budget `{measured.BUDGET}`. FID of {some.n:,} samples (seed {some.seed}) of the exported graph against the test",
-        f"split, with its {100 * some.level:.0f}% interval, and as a multiple of the real-data floor F = {some.floor_fid};",
-        f"judge `{some.judge_sha256[:12]}`, data version `{some.data_version[:12]}`. Each row is one training run of seed 0.",
-        "`ganlib families` prints the same rows.",
+        *textwrap.wrap(intro, 120),
         "",
         "    ganlib compare FAMILY --train --budget standard --record && python -m benchmarks.zoo",
         "",
         _line(columns),
         "|---" * len(columns) + "|",
-        *(
-            _line(_cells(name, row))
-            for name, row in sorted(rows.items(), key=lambda item: item[1].evaluation.fid.value)
-        ),
+        *(_line(_cells(name, row)) for name, row in sorted(rows.items(), key=_fid)),
         "",
         f"Trained on {'; '.join(sorted({row.hardware for row in rows.values()}))}. Images/s: onnxruntime on one thread.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _fid(item: tuple[str, measured.Measured]) -> float:
+    return item[1].evaluation.fid.value
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -49,11 +49,12 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         "images/s", "ONNX kB",
     )  # fmt: skip
     intro = (
-        f"Budget `{measured.BUDGET}`. FID of {some.n:,} samples (seed {some.seed}) of the exported graph against the test "
-        f"split, with its {100 * some.level:.0f}% interval, and as a multiple of the real-data floor F = "
+        f"Budget `{measured.BUDGET}`. FID of {some.n:,} samples (seed {some.seed}) of the exported graph against the "
+        f"test split, with its {100 * some.level:.0f}% interval, and as a multiple of the real-data floor F = "
         f"{some.floor_fid}; judge `{some.judge_sha256[:12]}`, data version `{some.data_version[:12]}`. Each row is one "
         "training run of seed 0. `ganlib families` prints the same rows."
     )
+    hardware = "; ".join(sorted({row.hardware for row in rows.values()}))
     lines = [
         "# The families, measured",
         "",
@@ -65,7 +66,7 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         "|---" * len(columns) + "|",
         *(_line(_cells(name, row)) for name, row in sorted(rows.items(), key=_fid)),
         "",
-        f"Trained on {'; '.join(sorted({row.hardware for row in rows.values()}))}. Images/s: onnxruntime on one thread.",
+        f"Trained on {hardware}. Images/s are of onnxruntime on one thread.",
         "",
     ]
     return "\n".join(lines)

@@ -68,6 +68,10 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         "",
         f"Trained on {hardware}. Images/s are of onnxruntime on one thread.",
         "",
+        "The first hundred samples of each, and the curves of its training:",
+        "",
+        *(f"[{name}](images/{name}-curves.png)\n\n![{name}](images/{name}.png)\n" for name in sorted(rows)),
+        "",
     ]
     return "\n".join(lines)
 

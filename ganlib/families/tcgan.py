@@ -29,7 +29,7 @@ class TcganOptions(ConvolutionalOptions):
         2000, description="steps that the text encoder trains for, at most half of them all"
     )
     text_batch: PositiveInt = Field(64, description="captions in each")
-    rank_weight: float = Field(1.0, ge=0, description="of the error in thickness, slant and size, for the generator")
+    rank_weight: float = Field(4.0, ge=0, description="of the error in thickness, slant and size, for the generator")
 
 
 class Tcgan(Adversarial):

@@ -67,7 +67,9 @@ class Autoencoding(Family):
 class VariationalOptions(AutoencodingOptions):
     """Options of every family with a Gaussian bottleneck."""
 
-    beta: float = Field(1.0, gt=0, description="weight of the KL term (Higgins 2017)")
+    latent_dim: int = 10
+    batch_size: int = 64
+    beta: float = Field(3.0, gt=0, description="weight of the KL term (Higgins 2017); 1 is the evidence lower bound")
 
 
 class Variational(Autoencoding):

@@ -19,6 +19,10 @@ from ganlib.families.base import Family
 from ganlib.training.loop import Verdict
 
 _CHUNK = 500
+_FALLEN = 2.0
+"""Times the best FID at which a lack of variety is a fall."""
+_LEARNT = 200_000
+"""Images after which every family's defaults have learnt to vary."""
 
 
 class Checker:
@@ -36,10 +40,11 @@ class Checker:
         """The validation split in ``prepared`` is read at the first check."""
         self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
 
-    def __call__(self, model: nn.Module, step: int) -> Verdict:
+    def __call__(self, model: nn.Module, step: int, best: float) -> Verdict:
         """Judge the moving average ``model``, and log what was found, unless it lacks a part at ``step``.
 
-        Collapse is looked for after a fifth of the steps: before that, a generator has not learnt to vary.
+        An untrained generator draws one digit too, so a lack of variety is a collapse only where the run has been far
+        better (``best`` is its lowest FID), or should long be.
         """
         if step < self._family.comparable_from():
             return Verdict()
@@ -52,7 +57,8 @@ class Checker:
             },
             step,
         )
-        return Verdict(found.fid, found.collapsed() if step >= self._family.horizon / 5 else None)
+        late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
+        return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)
 
     def compare(self, fid: float, step: int) -> None:
         """Log what the moving average, whose validation FID is ``fid``, gained on the raw generator of ``step``."""

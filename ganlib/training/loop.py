@@ -43,8 +43,8 @@ class Hooks:
     """Mean losses since the last call and throughput, at a step."""
     grid: Callable[[Tensor, int], None] = lambda images, step: None
     """Float [64, 1, 28, 28] in [-1, 1] from the moving average, on the same noise every time."""
-    check: Callable[[nn.Module, int], Verdict] = lambda module, step: Verdict()
-    """Judges the moving average at a step. Must leave the module as it is."""
+    check: Callable[[nn.Module, int, float], Verdict] = lambda module, step, best: Verdict()
+    """Judges the moving average at a step, given the best score so far. Must leave the module as it is."""
     report: Report = silent
     stop: Callable[[], bool] = lambda: False
     """True when the run is to end early; a checkpoint is written first."""
@@ -126,7 +126,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
             settle()
         _require_finite(family, ema, step)
         begun = time.monotonic()
-        found = hooks.check(ema.module, step)
+        found = hooks.check(ema.module, step, so_far.best)
         if found.problem:
             raise Unhealthy(found.problem, step)
         so_far = replace(so_far, step=step, checking=so_far.checking + time.monotonic() - begun)
@@ -174,7 +174,7 @@ def _require_finite(family: Family, ema: Ema, step: int) -> None:
             raise Unhealthy(f"{bad[0] if bad else 'a sum of weights'} is not finite", step)
 
 
-def _take_turn(family: Family, phase: Phase, batch: Batch, step: int, *, norm: bool) -> dict[str, Tensor]:
+def _take_turn(family: Family, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> dict[str, Tensor]:
     for parameter in family.parameters():
         parameter.requires_grad_(False)
     for parameter in phase.player.parameters():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -51,6 +51,20 @@ class TrainConfig(Frozen):
     log_every: PositiveInt = Field(50, description="steps between reads of the losses to the host")
     grids: PositiveInt = Field(4, description="sample grids over a run")
     checkpoint_seconds: float = Field(60, gt=0)
+    keep: PositiveInt = Field(2, description="last checkpoints kept, besides the best and the last healthy one")
+    checks: int = Field(10, ge=0, description="validations of the moving average over a run; 0: none")
+    seconds_per_check: float = Field(200, gt=0, description="a budget has no more checks than its seconds have these")
+    check_samples: int = Field(5000, ge=2, description="images drawn for a check")
+    patience: int = Field(0, ge=0, description="checks without a better one that end a run; 0: none do")
+    unhealthy: Literal["stop", "rollback"] = Field(
+        "stop", description="what to do with a run that breaks: stop it, or go back and halve the learning rates"
+    )
+
+    def checks_in(self, limits: Limits) -> int:
+        """How many checks a run under ``limits`` has: short ones have none."""
+        return (
+            min(self.checks, int(limits.seconds // self.seconds_per_check)) if self.seconds_per_check else self.checks
+        )
 
 
 class Limits(Frozen):

@@ -52,6 +52,10 @@ class Ae(Autoencoding):
         loss = nll + self.options.code_decay * size
         return loss, {"nll": nll.detach(), "reconstruction_mse": mse.detach(), "code_size": size.detach()}
 
+    def comparable_from(self) -> int:
+        """Never while it trains: the mixture is fitted afterwards."""
+        return self.horizon + 1
+
     def finish(self, model: nn.Module, images: Tensor) -> None:
         """Fit the mixture."""
         assert isinstance(model, Autoencoder)  # noqa: S101

@@ -116,6 +116,13 @@ class Family(nn.Module, ABC):
     def phases(self, step: int) -> Sequence[Phase]:
         """The players' turns at ``step``, in order."""
 
+    def comparable_from(self) -> int:
+        """The step from which on the moving average can be judged by what it draws.
+
+        Earlier it lacks a part that is yet to be trained. More than the horizon: only after :meth:`finish`.
+        """
+        return 0
+
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
         """What :attr:`Batch.ranks` is gathered from, float32 [n, 3], for the training split uint8 [n, 28, 28], [n]."""
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganlib.families.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.base import Batch, OptimizerOptions, Phase
-from ganlib.nets.progressive import ProgressiveDiscriminator, ProgressiveGenerator, reals_at, schedule
+from ganlib.nets.progressive import TOP, ProgressiveDiscriminator, ProgressiveGenerator, reals_at, schedule
 from ganlib.objectives.losses import BCE
 
 
@@ -38,6 +38,10 @@ class Pggan(Adversarial):
         """Build both nets."""
         generator = ProgressiveGenerator(options.latent_dim, options.channels)
         super().__init__(options, generator, ProgressiveDiscriminator(options.channels), BCE)
+
+    def comparable_from(self) -> int:
+        """The first step at which the whole net draws at 28 x 28."""
+        return next(step for step in range(self.horizon) if schedule(step, self.horizon) == (TOP, 1.0))
 
     def phases(self, step: int) -> Sequence[Phase]:
         """Those of every adversarial family, with the nets as far grown as the schedule says."""

@@ -71,6 +71,10 @@ class Tcgan(Adversarial):
         values = attributes.measure(images)
         return attributes.Scale.fit(values, labels).ranks(values, labels)
 
+    def comparable_from(self) -> int:
+        """Where the text encoder has learnt to read."""
+        return min(self.options.text_steps, max(1, self.horizon // 2))
+
     def phases(self, step: int) -> Sequence[Phase]:
         """The text encoder as long as it learns, the reader, then the two players."""
         painter = self._generator.painter
@@ -81,7 +85,7 @@ class Tcgan(Adversarial):
                 for phase in super().phases(step)
             ),
         ]
-        steps = min(self.options.text_steps, max(1, self.horizon // 2))
+        steps = self.comparable_from()
         if step < steps:
             optimizer = self.optimizers["text"]
             # Falling to zero: at a constant rate what it has learnt at the end is a matter of luck.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -70,9 +71,13 @@ class Vqgan(Family):
         """One number a code."""
         return POSITIONS
 
+    def comparable_from(self) -> int:
+        """The second stage's first step: without the prior it draws codes at random."""
+        return math.ceil(self.options.first_stage * self.horizon)
+
     def phases(self, step: int) -> Sequence[Phase]:
         """Discriminator and autoencoder in the first stage, the prior in the second."""
-        if step < self.options.first_stage * self.horizon:
+        if step < self.comparable_from():
             return (
                 Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate),
                 Phase("autoencoder", self.autoencoder, self.optimizers["autoencoder"], self._autoencode),

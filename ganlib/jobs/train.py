@@ -20,6 +20,7 @@ from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking.reap import reap
+from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
     from ganlib.data.record import DataVersion
     from ganlib.families.base import Family
     from ganlib.tracking.run import Run
+    from ganlib.training.checkpoint import Progress
     from ganlib.training.ema import Ema
     from ganlib.training.loop import Outcome
+
+_ROLLBACKS = 2
+"""More of them would train something else than what was asked for."""
 
 
 class TrainResult(Frozen):
@@ -69,6 +74,7 @@ def train(
     Raises:
         BadInput: unknown family, budget, option or device; no verified data; nothing to resume.
         Unavailable: MLflow cannot be reached.
+        Unhealthy: training broke, and ``train.unhealthy`` is ``stop`` or did not help; the run is tagged with why.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
     options = families.options(family, params.families.get(family, {}))
@@ -99,7 +105,7 @@ def train(
             raise Interrupted(
                 f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
             )
-        run.artifact(folder / "checkpoint.pt", "checkpoint")
+        run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
         finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
         return _export(params, family, data, project, run, model, ema, outcome, report)
 
@@ -121,13 +127,15 @@ def _fit(
     *,
     resume: bool,
 ) -> tuple[Family, Ema, Outcome]:
-    """Build the family on its device and run the loop."""
+    """Build the family on its device and run the loop; what comes back is in its best state."""
     import torch
 
     from ganlib.data.batches import DeviceBatches
     from ganlib.data.splits import load_split
+    from ganlib.jobs.check import Checker
     from ganlib.training import device as devices
     from ganlib.training import loop
+    from ganlib.training.checkpoint import Checkpoints
     from ganlib.training.ema import Ema
 
     settings = params.train
@@ -147,23 +155,59 @@ def _fit(
     )
     run.tag("ganlib.device", str(device))
     run.tag("ganlib.parameters", str(sum(p.numel() for p in model.generator.parameters())))
+    kept = Checkpoints(run_folder(project, run.id) / "checkpoint.pt", config, keep=settings.keep)
+    checker = Checker(model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed)
     plan = loop.Plan(
         title=f"train {family}",
         seed=settings.seed,
         budget=limits,
-        checkpoint=run_folder(project, run.id) / "checkpoint.pt",
-        config=config,
+        checkpoints=kept,
         log_every=settings.log_every,
         grids=settings.grids,
         checkpoint_seconds=settings.checkpoint_seconds,
+        checks=settings.checks_in(limits),
+        patience=settings.patience,
     )
     hooks = loop.Hooks(
         log=run.log,
         grid=lambda images, step: run.image(_grid(images), f"grids/step-{step:07d}.png"),
+        check=checker,
         report=report,
         stop=stop,
     )
-    return model, ema, loop.fit(model, ema, batches, plan, hooks, resume=resume)
+    rolls_back = settings.unhealthy == "rollback"
+    outcome = _keep_healthy(
+        lambda again: loop.fit(model, ema, batches, plan, hooks, resume=resume or again),
+        lambda: kept.roll_back(model, ema, most=_ROLLBACKS, report=report) if rolls_back else None,
+        run,
+        report,
+    )
+    if outcome.best_step and not outcome.stopped:
+        best = kept.restore_best(model, ema, report)
+        run.tag("ganlib.selected_step", str(best.step))
+        checker.compare(best.best, best.step)
+    return model, ema, outcome
+
+
+def _keep_healthy(
+    fit: Callable[[bool], Outcome], roll_back: Callable[[], Progress | None], run: Run, report: Report
+) -> Outcome:
+    """``fit``, and again after each rollback, as long as there is one."""
+    from ganlib.training.health import Unhealthy
+
+    again = False
+    while True:
+        try:
+            return fit(again)
+        except Unhealthy as trouble:
+            back = roll_back()
+            if back is None:
+                run.tag(UNHEALTHY_TAG, trouble.problem)
+                raise
+            said = f"{trouble.problem} at step {trouble.step}: back to step {back.step} with halved learning rates"
+            run.tag(f"ganlib.rollback_{back.rollbacks}", said)
+            report("health", 0, 0, {"rollback": said})
+            again = True
 
 
 def _export(
@@ -217,6 +261,9 @@ def _config(params: Params, family: str, limits: Limits, options: dict[str, Any]
         "seed": params.train.seed,
         "steps": limits.steps,
         "seconds": limits.seconds,
+        "checks": params.train.checks_in(limits),
+        "check_samples": params.train.check_samples,
+        "patience": params.train.patience,
         "data_version": data.md5,
         **_flat(options),
     }

@@ -43,6 +43,8 @@ class Decision(Frozen):
 def decide(challenger: Version, champion: Version | None, policy: GateConfig) -> Decision:
     """Every check is made and reported, so that one report names all that is wrong."""
     checks = [_evidence(challenger), _parity(challenger, policy), _collapse(challenger, policy)]
+    if challenger.unhealthy:
+        checks.append(Check(name="health", passed=False, detail=f"its training broke: {challenger.unhealthy}"))
     if champion is not None:
         checks += [_contract(challenger, champion), _comparable(challenger, champion)]
     checks.append(_better(challenger, champion))

@@ -21,6 +21,7 @@ from ganlib.export.contract import Contract, describe
 from ganlib.export.onnx import Certificate
 from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.locks import held
+from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, Store
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -48,6 +49,8 @@ class Version(Frozen):
     evaluation: Evaluation | None
     certificate: Certificate | None
     contract: Contract | None
+    unhealthy: str | None = None
+    """What broke in its training, in words."""
 
     @property
     def uri(self) -> str:
@@ -95,6 +98,8 @@ class Registry:
             "contract": described.contract.model_dump_json(),
         }
         with self.store.talking():
+            if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
+                tags["unhealthy"] = problem
             model_id = self._log_model(content, run_id, described.contract, tags)
             self._ensure_model()
             made = self.store.client.create_model_version(
@@ -306,6 +311,7 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         evaluation=_read(Evaluation, tags.get("evaluation")),
         certificate=_read(Certificate, tags.get("certificate")),
         contract=_read(Contract, tags.get("contract")),
+        unhealthy=tags.get("unhealthy"),
     )
 
 

@@ -33,6 +33,8 @@ PROCESS_TAG = "ganlib.process"
 HEARTBEAT_TAG = "ganlib.heartbeat"
 """Unix time, renewed every half minute while the run's process lives and MLflow answers."""
 REASON_TAG = "ganlib.reason"
+UNHEALTHY_TAG = "ganlib.unhealthy"
+"""What broke in a training, in words."""
 _PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
 
 
@@ -263,10 +265,13 @@ def _reopen(store: Store, run_id: str, tags: Mapping[str, str]) -> str:
         raise BadInput(f"run {run_id} is finished: there is nothing to resume.")
     if run.info.status == "RUNNING":
         raise BadInput(f"run {run_id} is still running in another process.")
+    if (family := run.data.tags.get("ganlib.family")) != tags["ganlib.family"]:
+        raise BadInput(f"run {run_id} is of the family {family}, not {tags['ganlib.family']}: nothing was changed.")
     for key, value in tags.items():
         store.client.set_tag(run_id, key, value)
-    if REASON_TAG in run.data.tags:
-        store.client.delete_tag(run_id, REASON_TAG)
+    for key in (REASON_TAG, UNHEALTHY_TAG):
+        if key in run.data.tags:
+            store.client.delete_tag(run_id, key)
     # Last: a run that says RUNNING and names a dead process would be reaped.
     store.client.update_run(run_id, status="RUNNING")
     return run_id

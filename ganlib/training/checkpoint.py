@@ -1,4 +1,4 @@
-"""Everything that decides the next step, in one file that is whole or absent.
+"""Everything that decides the next step, in one file that is whole or absent; and which of these files are kept.
 
 Randomness is drawn anew from (seed, step) at every step, and the data order from (seed, epoch), so nets, moving
 average, optimisers and the step number are the whole state: no generator's state needs saving.
@@ -6,8 +6,12 @@ average, optimisers and the step number are the whole state: no generator's stat
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import os
 import pickle
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -16,51 +20,158 @@ import torch
 
 from ganlib.errors import BadInput
 from ganlib.families.base import Family
-from ganlib.files import atomic_path
+from ganlib.files import atomic_path, require_space
+from ganlib.progress import Report, silent
 from ganlib.training.ema import Ema
 
+_PARTS = {"name", "config", "progress", "family", "ema", "optimizers"}
 
-def save(path: Path, family: Family, ema: Ema, *, step: int, seconds: float, config: dict[str, Any]) -> None:
-    """Write the state after ``step`` steps and ``seconds`` of training to ``path`` atomically.
 
-    Raises:
-        NoSpace: the disk is full; the checkpoint that was there is intact.
-    """
-    state = {
-        "step": step,
-        "seconds": seconds,
-        "config": json.dumps(config, sort_keys=True),
-        "family": family.state_dict(),
-        "ema": ema.module.state_dict(),
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in family.optimizers.items()},
-    }
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come. It is part of its checkpoints."""
+
+    step: int = 0
+    """Steps done."""
+    seconds: float = 0.0
+    """Of training alone."""
+    checking: float = 0.0
+    """Seconds that its checks took besides."""
+    best: float = math.inf
+    """The lowest score of a check."""
+    best_step: int = 0
+    """Where that was; 0 where no check gave a score."""
+    stale: int = 0
+    """Scores since the best one."""
+    rollbacks: int = 0
+    """How often it went back to a healthy state."""
+
+    def scored(self, score: float) -> Progress:
+        """After a check at this step."""
+        if score < self.best:
+            return replace(self, best=score, best_step=self.step, stale=0)
+        return replace(self, stale=self.stale + 1)
+
+
+class Checkpoints:
+    """The files of one run: the last ones, newest first, the last that a check found healthy, and the best by score."""
+
+    def __init__(self, path: Path, config: dict[str, Any], *, keep: int = 2) -> None:
+        """Keep ``keep`` at ``path``, ``path-1``, ...
+
+        ``config`` is everything that shapes the run: a resume with another one is refused.
+        """
+        self.path = path
+        self._config: dict[str, Any] = json.loads(json.dumps(config))
+        self._last = [path, *(path.with_stem(f"{path.stem}-{k}") for k in range(1, keep))]
+        self._healthy, self.best = path.with_stem(f"{path.stem}-healthy"), path.with_stem(f"{path.stem}-best")
+
+    def save(self, family: Family, ema: Ema, progress: Progress, *, healthy: bool = False) -> None:
+        """Write the state atomically. ``healthy``: a check has passed it; it is also kept as such until the next one.
+
+        Raises:
+            NoSpace: the disk is full; the checkpoints that were there are intact.
+        """
+        buffer = io.BytesIO()  # torch's own writer does not say that a disk is full
+        torch.save(
+            {
+                "name": family.name,
+                "config": json.dumps(self._config, sort_keys=True),
+                "progress": asdict(progress),
+                "family": family.state_dict(),
+                "ema": ema.module.state_dict(),
+                "optimizers": {name: optimizer.state_dict() for name, optimizer in family.optimizers.items()},
+            },
+            buffer,
+        )
+        data = buffer.getbuffer()
+        # The newest one last: a kill in between means that the check is made again, and writes the same.
+        if healthy:
+            _write(self._healthy, data)
+            if progress.best_step == progress.step:
+                _write(self.best, data)
+        require_space(self.path.parent, len(data))
+        with atomic_path(self.path) as part:
+            part.write_bytes(data)
+            for newer, older in reversed([*zip(self._last, self._last[1:], strict=False)]):
+                if newer.exists():
+                    older.unlink(missing_ok=True)
+                    os.link(newer, older)  # not moved: there is a newest one at any time
+
+    def restore(self, family: Family, ema: Ema, report: Report = silent) -> Progress:
+        """Load the newest checkpoint that can be read into ``family`` and ``ema``; ``report`` hears of damaged ones.
+
+        Raises:
+            BadInput: there is none, or its family or config differs (each difference is named).
+        """
+        return self._load(self._newest(self._last, report), family, ema)
+
+    def restore_best(self, family: Family, ema: Ema, report: Report = silent) -> Progress:
+        """Load the best checkpoint by score; if it is damaged, the newest one. Raises as :meth:`restore`."""
+        return self._load(self._newest([self.best, *self._last], report), family, ema)
+
+    def roll_back(self, family: Family, ema: Ema, *, most: int, report: Report = silent) -> Progress | None:
+        """Load the last state that a check passed, or else the newest, with learning rates halved once a rollback.
+
+        Older checkpoints go, because they may hold what was wrong; the state that is returned is the newest one.
+
+        Returns:
+            None if the run was rolled back ``most`` times already, or if there is nothing to go back to.
+        """
+        if not any(path.exists() for path in (self._healthy, *self._last)):
+            return None
+        last = Progress(**self._newest(self._last, report)["progress"])
+        if last.rollbacks >= most:
+            return None
+        progress = self._load(self._newest([self._healthy, *self._last], report), family, ema)
+        share = 0.5 ** (last.rollbacks + 1 - progress.rollbacks)
+        for optimizer in family.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] *= share
+        # The time is spent, whatever came of it.
+        progress = replace(progress, rollbacks=last.rollbacks + 1, seconds=last.seconds, checking=last.checking)
+        self.save(family, ema, progress)
+        for path in self._last[1:]:
+            path.unlink(missing_ok=True)
+        return progress
+
+    def _newest(self, paths: list[Path], report: Report) -> dict[str, Any]:
+        """The first of ``paths`` that can be read."""
+        damaged = []
+        for path in paths:
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except FileNotFoundError:
+                continue
+            except (RuntimeError, EOFError, pickle.UnpicklingError, BadZipFile, OSError) as error:
+                damaged.append(f"{path} cannot be read ({type(error).__name__})")
+                continue
+            if not isinstance(state, dict) or not state.keys() >= _PARTS:
+                damaged.append(f"{path} is not a checkpoint of this version")
+                continue
+            if damaged:
+                report("checkpoint", 0, 0, {"damaged": "; ".join(damaged), "used instead": path.name})
+            return state
+        if damaged:
+            raise BadInput(f"checkpoint {'; '.join(damaged)}; there is no older one: train afresh.")
+        raise BadInput(f"no checkpoint at {self.path}: nothing to resume.")
+
+    def _load(self, state: dict[str, Any], family: Family, ema: Ema) -> Progress:
+        if state["name"] != family.name:
+            raise BadInput(f"{self.path} is a checkpoint of {state['name']}, not of {family.name}.")
+        before, now = json.loads(state["config"]), self._config
+        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if changed:
+            listed = "; ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed)
+            raise BadInput(f"cannot resume with another configuration: {listed}.")
+        family.load_state_dict(state["family"])
+        ema.module.load_state_dict(state["ema"])
+        for name, optimizer in family.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        return Progress(**state["progress"])
+
+
+def _write(path: Path, data: memoryview) -> None:
+    require_space(path.parent, len(data))
     with atomic_path(path) as part:
-        torch.save(state, part)
-
-
-def restore(path: Path, family: Family, ema: Ema, *, config: dict[str, Any]) -> tuple[int, float]:
-    """Load ``path`` into ``family`` and ``ema``.
-
-    Returns:
-        Steps done, and seconds of training used.
-
-    Raises:
-        BadInput: there is no such checkpoint, it is damaged, or its config differs (each difference is named).
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise BadInput(f"no checkpoint at {path}: nothing to resume.") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, BadZipFile, OSError) as error:
-        raise BadInput(f"checkpoint {path} cannot be read ({type(error).__name__}); train afresh.") from error
-    before = json.loads(state["config"])
-    now = json.loads(json.dumps(config, sort_keys=True))
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if changed:
-        listed = "; ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed)
-        raise BadInput(f"cannot resume with another configuration: {listed}.")
-    family.load_state_dict(state["family"])
-    ema.module.load_state_dict(state["ema"])
-    for name, optimizer in family.optimizers.items():
-        optimizer.load_state_dict(state["optimizers"][name])
-    return int(state["step"]), float(state["seconds"])
+        part.write_bytes(data)

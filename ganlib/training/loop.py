@@ -6,26 +6,33 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlib.config import Limits
 from ganlib.data import conditions
 from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
-from ganlib.errors import GanlibError
 from ganlib.families.base import Batch, Family, Phase
 from ganlib.progress import Report, silent
-from ganlib.training import checkpoint
+from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.ema import Ema
+from ganlib.training.health import PREFIX, Unhealthy, Watch
+
+CHECK_SHARE = 0.05
+"""Of the training's time that checks may take before the next one waits."""
 
 
-class Diverged(GanlibError):
-    """A loss is not a finite number. The last checkpoint is from before."""
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found."""
+
+    score: float | None = None
+    """How good the moving average is, lower is better; None where it cannot be compared."""
+    problem: str | None = None
+    """What is wrong with it, in words."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Hooks:
     """Mean losses since the last call and throughput, at a step."""
     grid: Callable[[Tensor, int], None] = lambda images, step: None
     """Float [64, 1, 28, 28] in [-1, 1] from the moving average, on the same noise every time."""
+    check: Callable[[nn.Module, int, float], Verdict] = lambda module, step, best: Verdict()
+    """Judges the moving average at a step, given the best score so far. Must leave the module as it is."""
     report: Report = silent
     stop: Callable[[], bool] = lambda: False
     """True when the run is to end early; a checkpoint is written first."""
@@ -49,12 +58,14 @@ class Plan:
     """What progress calls this run."""
     seed: int
     budget: Limits
-    checkpoint: Path
-    config: dict[str, Any]
-    """Everything that shapes the run; a resume with another is refused."""
+    checkpoints: Checkpoints
     log_every: int = 50
     grids: int = 4
     checkpoint_seconds: float = 60.0
+    checks: int = 0
+    """Checks over the run, the last one at its end whatever ends it; 0: none."""
+    patience: int = 0
+    """Scores without a better one that end the run; 0: nothing ends it early."""
 
 
 @dataclass(frozen=True)
@@ -65,70 +76,105 @@ class Outcome:
     seconds: float
     images: int
     stopped: bool
+    best_step: int = 0
+    """Where a check gave the best score, kept as the best checkpoint; 0 where none did."""
 
 
 def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks, *, resume: bool = False) -> Outcome:
     """Train ``family`` until the budget's first limit; leave a checkpoint at the end, whatever the end is.
 
-    Losses stay on the device and are read to the host once in ``plan.log_every`` steps.
+    Losses stay on the device and are read to the host once in ``plan.log_every`` steps. Checks are not training: their
+    seconds do not count, and one is left out while those before it took more than ``CHECK_SHARE`` of the training.
 
     Raises:
-        Diverged: a loss became NaN or infinite; nothing after it was saved.
+        Unhealthy: a loss, a gradient or a weight is not finite, or what the watch and the checks find; nothing from
+            after it was saved.
         BadInput: ``resume`` and there is no checkpoint that fits.
     """
-    step, before = checkpoint.restore(plan.checkpoint, family, ema, config=plan.config) if resume else (0, 0.0)
-    size, total = family.options.batch_size, plan.budget.steps
-    grid_at = {math.ceil(total * k / plan.grids) for k in range(1, plan.grids + 1)}
+    kept = plan.checkpoints
+    so_far = kept.restore(family, ema, hooks.report) if resume else Progress()
+    step, size, total = so_far.step, family.options.batch_size, plan.budget.steps
+    grid_at, check_at = ({math.ceil(total * k / n) for k in range(1, n + 1)} for n in (plan.grids, plan.checks))
     inputs = _fixed_inputs(family, plan.seed)
     family.horizon = total
-    window = _Window()
+    window, watch = _Window(), Watch()
     start = saved = time.monotonic()
-    stopped = False
+    before = so_far.seconds + so_far.checking
+    checked = stopped = False
     family.train()
 
     def seconds() -> float:
-        return before + time.monotonic() - start
+        return before + time.monotonic() - start - so_far.checking
 
     def settle() -> None:
-        """Read the losses; refuse to go on, or to save anything, if one is not finite."""
+        """Read the losses; refuse to go on, or to save anything, if they say that something broke."""
         metrics = window.read(size)
-        bad = ", ".join(name for name, value in metrics.items() if not math.isfinite(value))
-        if bad:
-            raise Diverged(
-                f"{bad} is not finite by step {step}: the run was stopped; its last checkpoint is from before."
-            )
+        if problem := watch(metrics):
+            raise Unhealthy(problem, step)
         hooks.log(metrics, step)
         hooks.report(plan.title, *_share(step, total, seconds(), plan.budget.seconds), metrics)
 
-    def save() -> None:
+    def save(*, healthy: bool = False) -> None:
         if window:
             settle()
-        checkpoint.save(plan.checkpoint, family, ema, step=step, seconds=seconds(), config=plan.config)
+        _require_finite(family, ema, step)
+        kept.save(family, ema, replace(so_far, step=step, seconds=seconds()), healthy=healthy)
 
-    while step < total and seconds() < plan.budget.seconds:
+    def check() -> None:
+        nonlocal so_far
+        if window:
+            settle()
+        _require_finite(family, ema, step)
+        begun = time.monotonic()
+        found = hooks.check(ema.module, step, so_far.best)
+        if found.problem:
+            raise Unhealthy(found.problem, step)
+        so_far = replace(so_far, step=step, checking=so_far.checking + time.monotonic() - begun)
+        if found.score is not None:
+            so_far = so_far.scored(found.score)
+        save(healthy=True)
+
+    while step < total and seconds() < plan.budget.seconds and not 0 < plan.patience <= so_far.stale:
         stopped = hooks.stop()
         if stopped:
             break
         torch.manual_seed(_mix(plan.seed, step))
         batch = _augmented(family, Batch(*data.at(step)))
+        read = (step + 1) % plan.log_every == 0
         for phase in family.phases(step):
-            window.add(_take_turn(family, phase, batch, step))
+            window.add(_take_turn(family, phase, batch, step, norm=read))
         step += 1
         ema.update(family.generator, batch=size, images_seen=step * size)
-        if step % plan.log_every == 0:
+        if read:
             settle()
             if time.monotonic() - saved > plan.checkpoint_seconds:
                 save()
                 saved = time.monotonic()
         if step in grid_at:
             hooks.grid(_draw(ema, inputs), step)
-    save()
+        checked = step in check_at and so_far.checking <= CHECK_SHARE * seconds()
+        if checked:
+            check()
+    if plan.checks and not (stopped or checked):
+        check()
+    elif not checked:
+        save()
     if not stopped:
         hooks.report(plan.title, 1000, 1000)
-    return Outcome(step, seconds(), step * size, stopped)
+    return Outcome(step, seconds(), step * size, stopped, so_far.best_step)
 
 
-def _take_turn(family: Family, phase: Phase, batch: Batch, step: int) -> dict[str, Tensor]:
+def _require_finite(family: Family, ema: Ema, step: int) -> None:
+    """Raise :class:`Unhealthy` if a weight or a buffer is not a finite number."""
+    for module in (family, ema.module):
+        tensors = [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
+        # A sum of absolute values is finite exactly if they all are, and is one number to read.
+        if not math.isfinite(torch.stack([norm.float() for norm in torch._foreach_norm(tensors, 1)]).sum().item()):
+            bad = [name for name, value in module.state_dict().items() if not torch.isfinite(value).all()]
+            raise Unhealthy(f"{bad[0] if bad else 'a sum of weights'} is not finite", step)
+
+
+def _take_turn(family: Family, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> dict[str, Tensor]:
     for parameter in family.parameters():
         parameter.requires_grad_(False)
     for parameter in phase.player.parameters():
@@ -136,6 +182,9 @@ def _take_turn(family: Family, phase: Phase, batch: Batch, step: int) -> dict[st
     phase.optimizer.zero_grad(set_to_none=True)
     loss, losses = phase.loss(batch, step)
     loss.backward()  # type: ignore[no-untyped-call]
+    if norm:
+        gradients = [each.grad for each in phase.player.parameters() if each.grad is not None]
+        losses = {**losses, PREFIX + phase.name: torch.nn.utils.get_total_norm(gradients)}
     phase.optimizer.step()
     return losses
 

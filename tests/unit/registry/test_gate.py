@@ -114,6 +114,13 @@ def test_a_version_without_evidence_is_refused_even_with_no_champion() -> None:
     assert "evidence" in failed(gate(version(1, None), None))
 
 
+def test_a_model_of_a_training_that_broke_is_refused_even_with_the_better_figures() -> None:
+    broken = version(2, evaluation(1)).model_copy(update={"unhealthy": "mode collapse"})
+    decision = gate(broken, version(1, evaluation(10)))
+    assert failed(decision) == {"health"}
+    assert "its training broke: mode collapse" in decision.summary()
+
+
 def test_the_report_names_every_check() -> None:
     decision = gate(version(2, evaluation(12), difference=3), version(1, evaluation(10)))
     for check in decision.checks:

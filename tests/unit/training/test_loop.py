@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.conditions import draw
 from ganlib.errors import BadInput
 from ganlib.families.base import Family
-from ganlib.training import checkpoint, loop
+from ganlib.training import loop
+from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.device import prepare
 from ganlib.training.ema import Ema
+from ganlib.training.health import Unhealthy
 
 CPU = torch.device("cpu")
 EVERY = families.names()
@@ -40,32 +44,42 @@ def plan(path: Path, steps: int, **changes: object) -> loop.Plan:
         title="t",
         seed=7,
         budget=Limits(steps=steps, seconds=600),
-        checkpoint=path,
-        config={"a": 1},
+        checkpoints=Checkpoints(path, {"a": 1}),
         log_every=5,
         grids=2,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def stop_after(steps: int) -> loop.Hooks:
+def hooks(family: Family, stop_at: int | None = None) -> loop.Hooks:
+    """Checks that draw from the moving average and score it by what it drew, and a stop after some steps."""
     asked = iter(range(10**6))
-    return loop.Hooks(stop=lambda: next(asked) >= steps)
+    noise = torch.randn(4, family.noise_dim, generator=torch.Generator().manual_seed(1))
+    given = [torch.from_numpy(draw(family.condition, np.random.default_rng(1), 4))] if family.condition else []
+
+    def check(model: torch.nn.Module, step: int, best: float) -> loop.Verdict:
+        torch.rand(3)  # whatever a check draws must not matter
+        with torch.no_grad():
+            return loop.Verdict(model(noise, *given).square().mean().item())
+
+    return loop.Hooks(check=check, stop=lambda: stop_at is not None and next(asked) >= stop_at)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_stopped_and_resumed_run_ends_with_the_same_bits_as_an_unbroken_one(name: str, tmp_path: Path) -> None:
     whole, whole_ema = start(name)
-    loop.fit(whole, whole_ema, data(), plan(tmp_path / "whole.pt", 24), loop.Hooks())
+    unbroken = loop.fit(whole, whole_ema, data(), plan(tmp_path / "whole.pt", 24, checks=4), hooks(whole))
+    assert unbroken.best_step > 0
 
     first, first_ema = start(name)
-    outcome = loop.fit(first, first_ema, data(), plan(tmp_path / "c.pt", 24), stop_after(11))
+    outcome = loop.fit(first, first_ema, data(), plan(tmp_path / "c.pt", 24, checks=4), hooks(first, stop_at=11))
     assert outcome.stopped
     assert outcome.steps == 11
     torch.manual_seed(999)  # another process has another random state and other initial weights
     other = families.load(name)(first.options)
     other_ema = Ema(other.generator, 500)
-    loop.fit(other, other_ema, data(), plan(tmp_path / "c.pt", 24), loop.Hooks(), resume=True)
+    resumed = loop.fit(other, other_ema, data(), plan(tmp_path / "c.pt", 24, checks=4), hooks(other), resume=True)
+    assert resumed.best_step == unbroken.best_step
 
     for key, value in whole.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
@@ -77,28 +91,110 @@ def test_resume_with_another_configuration_is_refused_with_the_difference(tmp_pa
     family, ema = start("vae")
     loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 2), loop.Hooks())
     with pytest.raises(BadInput, match="a: 1 then, 2 now"):
-        loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 4, config={"a": 2}), loop.Hooks(), resume=True)
+        loop.fit(
+            family,
+            ema,
+            data(),
+            plan(tmp_path, 4, checkpoints=Checkpoints(tmp_path / "c.pt", {"a": 2})),
+            loop.Hooks(),
+            resume=True,
+        )
 
 
-def test_a_truncated_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
-    family, ema = start("vae")
-    path = tmp_path / "c.pt"
-    checkpoint.save(path, family, ema, step=1, seconds=1.0, config={})
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(BadInput, match="cannot be read"):
-        checkpoint.restore(path, family, ema, config={})
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(tmp_path: Path) -> None:
+def test_a_gradient_or_weight_that_is_not_finite_stops_the_run_and_is_not_saved(tmp_path: Path) -> None:
     family, ema = start("dcgan")
     path = tmp_path / "c.pt"
     loop.fit(family, ema, data(), plan(path, 4), loop.Hooks())
     before = path.read_bytes()
     with torch.no_grad():
         next(family.generator.parameters()).fill_(float("nan"))
-    with pytest.raises(loop.Diverged, match="generator_loss"):
+    with pytest.raises(Unhealthy, match=r"generator_loss.* is not finite at step 5"):
         loop.fit(family, ema, data(), plan(path, 8, checkpoint_seconds=1e-9), loop.Hooks())
     assert path.read_bytes() == before
+
+
+def test_a_weight_that_breaks_in_the_last_step_is_not_saved(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    optimizer = family.optimizers["autoencoder"]
+
+    def break_one(*_: object) -> None:
+        with torch.no_grad():
+            next(family.generator.parameters()).view(-1)[0] = float("inf")
+
+    optimizer.register_step_post_hook(break_one)
+    with pytest.raises(Unhealthy, match=r"encoder.* is not finite at step 1"):
+        loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 1), loop.Hooks())
+    assert not list(tmp_path.iterdir())
+
+
+def scores(values: list[float], problem_at: int | None = None) -> tuple[list[int], loop.Hooks]:
+    """Hooks whose checks give these scores in turn, and the steps they were asked at."""
+    asked: list[int] = []
+
+    def check(model: torch.nn.Module, step: int, best: float) -> loop.Verdict:
+        asked.append(step)
+        return loop.Verdict(values[len(asked) - 1], "mode collapse" if step == problem_at else None)
+
+    return asked, loop.Hooks(check=check)
+
+
+def test_the_best_checkpoint_is_the_one_with_the_lowest_score(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    asked, hooks = scores([3.0, 1.0, 2.0, 1.0])
+    chosen = plan(tmp_path / "c.pt", 12, checks=4)
+    outcome = loop.fit(family, ema, data(), chosen, hooks)
+    assert asked == [3, 6, 9, 12]
+    assert outcome.best_step == 6
+    last = [value.clone() for value in ema.module.state_dict().values()]
+    assert chosen.checkpoints.restore_best(family, ema).step == 6
+    assert not all(map(torch.equal, last, ema.module.state_dict().values()))
+    assert chosen.checkpoints.restore(family, ema).step == 12
+    assert all(map(torch.equal, last, ema.module.state_dict().values()))
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    asked, hooks = scores([3.0, 1.0, 2.0, 1.5, 0.5])
+    outcome = loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 15, checks=5, patience=2), hooks)
+    assert asked == [3, 6, 9, 12]
+    assert (outcome.steps, outcome.best_step, outcome.stopped) == (12, 6, False)
+
+
+def test_a_run_without_comparable_checks_has_no_best_step(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    outcome = loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 4, checks=2), loop.Hooks())
+    assert outcome.best_step == 0
+
+
+def test_a_problem_found_by_a_check_ends_the_run_and_its_state_is_not_kept(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    _, hooks = scores([3.0, 2.0, 1.0], problem_at=8)
+    chosen = plan(tmp_path / "c.pt", 12, checks=3)
+    with pytest.raises(Unhealthy, match="mode collapse at step 8"):
+        loop.fit(family, ema, data(), chosen, hooks)
+    assert chosen.checkpoints.restore(family, ema).step == 4
+
+
+def test_checks_that_take_long_are_fewer_but_the_last_one_is_always_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, ema = start("vae")
+    asked: list[int] = []
+    now = [0.0]
+
+    def tick() -> float:
+        now[0] += 0.01
+        return now[0]
+
+    def check(model: torch.nn.Module, step: int, best: float) -> loop.Verdict:
+        asked.append(step)
+        now[0] += 100
+        return loop.Verdict(1.0)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=tick))
+    outcome = loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 10, checks=10), loop.Hooks(check=check))
+    assert asked == [1, 10]
+    assert outcome.seconds < 10  # checks are not training
 
 
 def test_the_budget_in_seconds_ends_a_run_of_any_number_of_steps(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""The checks of a training: how good its moving average is, and whether it is still sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganlib.data import conditions
+from ganlib.data.splits import load_split
+from ganlib.evaluation.judge import load_judge
+from ganlib.evaluation.validation import Validated, Validation
+from ganlib.export.sampler import to_pixels
+from ganlib.families.base import Family
+from ganlib.training.loop import Verdict
+
+_CHUNK = 500
+_FALLEN = 2.0
+"""Times the best FID at which a lack of variety is a fall."""
+_LEARNT = 200_000
+"""Images after which every family's defaults have learnt to vary."""
+
+
+class Checker:
+    """Draws the same ``samples`` noise vectors and conditions every time."""
+
+    def __init__(
+        self,
+        family: Family,
+        prepared: Path,
+        log: Callable[[dict[str, float], int], None],
+        *,
+        samples: int,
+        seed: int,
+    ) -> None:
+        """The validation split in ``prepared`` is read at the first check."""
+        self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
+
+    def __call__(self, model: nn.Module, step: int, best: float) -> Verdict:
+        """Judge the moving average ``model``, and log what was found, unless it lacks a part at ``step``.
+
+        An untrained generator draws one digit too, so a lack of variety is a collapse only where the run has been far
+        better (``best`` is its lowest FID), or should long be.
+        """
+        if step < self._family.comparable_from():
+            return Verdict()
+        found = self._measure(model)
+        self._log(
+            {
+                "validation_fid": found.fid,
+                "validation_diversity": found.diversity,
+                "validation_most_of_one_digit": max(found.digits),
+            },
+            step,
+        )
+        late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
+        return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)
+
+    def compare(self, fid: float, step: int) -> None:
+        """Log what the moving average, whose validation FID is ``fid``, gained on the raw generator of ``step``."""
+        raw = self._measure(self._family.generator.eval()).fid
+        self._log({"validation_fid_raw": raw, "validation_fid_gained_by_ema": raw - fid}, step)
+
+    @cached_property
+    def _validation(self) -> Validation:
+        return Validation(load_judge(), load_split(self._prepared, "validation").images)
+
+    @torch.no_grad()
+    def _measure(self, model: nn.Module) -> Validated:
+        family = self._family
+        generator = torch.Generator().manual_seed(self._seed)
+        inputs = [torch.randn(self._samples, family.noise_dim, generator=generator)]
+        if family.condition:
+            asked = conditions.draw(family.condition, np.random.default_rng(self._seed), self._samples)
+            inputs.append(torch.from_numpy(asked))
+        device = next(family.parameters()).device
+        chunks = zip(*(torch.split(tensor, _CHUNK) for tensor in inputs), strict=True)
+        images = [to_pixels(model(*(part.to(device) for part in chunk)).float()).cpu() for chunk in chunks]
+        return self._validation.of(torch.cat(images).numpy())

@@ -15,6 +15,7 @@ from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.objectives import losses, penalties
 from ganlib.training import loop
+from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.ema import Ema
 
 STEPS, ROUNDS = 100, 5
@@ -42,7 +43,9 @@ def _engine() -> float:
     family = _family()
     batches = DeviceBatches(_images(), np.zeros(4096, np.uint8), family.options.batch_size, 0, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
-        plan = loop.Plan("bench", 0, Limits(steps=STEPS, seconds=3600), Path(folder) / "c.pt", {}, log_every=50)
+        plan = loop.Plan(
+            "bench", 0, Limits(steps=STEPS, seconds=3600), Checkpoints(Path(folder) / "c.pt", {}), log_every=50
+        )
         return loop.fit(family, Ema(family.generator, 5000), batches, plan, loop.Hooks()).seconds / STEPS
 
 

@@ -15,6 +15,7 @@ from ganlib.data.batches import DeviceBatches
 from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
 from ganlib.training import loop
+from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.ema import Ema
 from tests.conftest import ROOT
 
@@ -36,7 +37,7 @@ def test_one_file_of_twenty_lines_is_listed_trained_exported_and_drawn(toy: str,
     images = draw.integers(0, 256, (64, 28, 28), dtype=np.uint8)
     batches = DeviceBatches(images, np.zeros(64, np.uint8), 16, 0, torch.device("cpu"))
     ema = Ema(family.generator, 100)
-    plan = loop.Plan("toy", 0, Limits(steps=6, seconds=60), tmp_path / "c.pt", {})
+    plan = loop.Plan("toy", 0, Limits(steps=6, seconds=60), Checkpoints(tmp_path / "c.pt", {}))
     assert loop.fit(family, ema, batches, plan, loop.Hooks()).steps == 6
     certificate = export(
         ema.module, family.noise_dim, tmp_path / "g.onnx", ExportConfig(parity_batches=(1, 7)), {"family": toy}

@@ -96,6 +96,7 @@ class Standing(Frozen):
 
     champion: PositiveInt | None = None
     trail: tuple[PositiveInt, ...] = ()
+    digests: dict[int, str | None] = Field({}, description="sha256 of the versions' graphs, as last recorded")
 
 
 class Book(Frozen):
@@ -221,6 +222,7 @@ def _missing(first: int, last: int) -> Problem:
 def _fold(moves: Iterable[Entry]) -> Standing:
     champion: int | None = None
     trail: tuple[int, ...] = ()
+    digests: dict[int, str | None] = {}
     for entry in moves:
         if entry.kind == "rolled-back":
             # What was rolled back from is not offered again: a second rollback goes further back.
@@ -229,7 +231,8 @@ def _fold(moves: Iterable[Entry]) -> Standing:
         elif entry.from_version and entry.from_version != entry.to_version:
             trail = (*trail, entry.from_version)
         champion = entry.to_version
-    return Standing(champion=champion, trail=trail)
+        digests |= {evidence.version: evidence.sha256 for evidence in entry.evidence}
+    return Standing(champion=champion, trail=trail, digests=digests)
 
 
 def _read(text: str) -> Entry | None:

@@ -25,8 +25,8 @@ def carry_out(registry: Registry, ledger: Ledger, decided: Decided) -> Entry:
         champion = registry.alias(CHAMPION)
     except Unavailable as error:
         raise Unavailable(
-            f"{error} Entry {entry.seq} of the ledger ({entry.kind}) was recorded and may not be carried out yet: "
-            "the next `ganlib promote` or `ganlib rollback` does that first."
+            f"MLflow at {registry.store.uri} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded and may "
+            "not be carried out yet: the next `ganlib promote` or `ganlib rollback` does that first."
         ) from error
     now = champion.version if champion else None
     if entry.kind != "refused" and now != entry.to_version:
@@ -53,22 +53,23 @@ def settle(registry: Registry, ledger: Ledger) -> Entry | None:
     if unsealed:
         now = champion.version if champion else None
         if unsealed.kind in ("promoted", "rolled-back"):
-            target = _existing(registry, unsealed.to_version)
+            target = _existing(registry, unsealed.to_version, book.standing())
             if target and now in (unsealed.from_version, unsealed.to_version):
                 _move(registry, unsealed, book.standing(), target)
                 champion, carried_out = target, unsealed
         elif unsealed.kind == "external":
             _place_previous(registry, book.standing())
         ledger.seal(unsealed)
-    known = book.standing().champion
-    if (champion.version if champion else None) != known:
-        _record_external(registry, ledger, champion, known, first=not book.last)
+    if (champion.version if champion else None) != book.standing().champion:
+        _record_external(registry, ledger, champion, book.standing(), first=not book.last)
     return carried_out
 
 
 def displaced(registry: Registry, standing: Standing) -> Version | None:
     """The nearest earlier champion that still exists."""
-    return next((found for number in reversed(standing.trail) if (found := _existing(registry, number))), None)
+    return next(
+        (found for number in reversed(standing.trail) if (found := _existing(registry, number, standing))), None
+    )
 
 
 def _move(registry: Registry, entry: Entry, standing: Standing, target: Version) -> None:
@@ -87,9 +88,9 @@ def _place_previous(registry: Registry, standing: Standing) -> bool:
 
 
 def _record_external(
-    registry: Registry, ledger: Ledger, champion: Version | None, known: int | None, *, first: bool
+    registry: Registry, ledger: Ledger, champion: Version | None, standing: Standing, *, first: bool
 ) -> None:
-    before = _existing(registry, known)
+    before = _existing(registry, standing.champion, standing)
     if first:
         reason = "this version was champion when the ledger began"
     elif champion:
@@ -99,7 +100,7 @@ def _record_external(
     entry = ledger.append(
         Decided(
             kind="external",
-            from_version=known,
+            from_version=standing.champion,
             to_version=champion.version if champion else None,
             who=f"unknown, found by {who()}",
             reason=reason,
@@ -110,10 +111,12 @@ def _record_external(
     ledger.seal(entry)
 
 
-def _existing(registry: Registry, number: int | None) -> Version | None:
+def _existing(registry: Registry, number: int | None, standing: Standing) -> Version | None:
+    """Version ``number``, if it is the one that the ledger speaks of: a model that was made anew counts from 1."""
     if number is None:
         return None
     try:
-        return registry.get(number)
+        found = registry.get(number)
     except Absent:
         return None
+    return found if found.sha256 == standing.digests.get(number) else None

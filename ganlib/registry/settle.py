@@ -25,8 +25,8 @@ def carry_out(registry: Registry, ledger: Ledger, decided: Decided) -> Entry:
         champion = registry.alias(CHAMPION)
     except Unavailable as error:
         raise Unavailable(
-            f"MLflow at {registry.store.uri} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded and may "
-            "not be carried out yet: the next `ganlib promote` or `ganlib rollback` does that first."
+            f"MLflow at {registry.store.uri} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded "
+            "and may not be carried out yet: the next `ganlib promote` or `ganlib rollback` does that first."
         ) from error
     now = champion.version if champion else None
     if entry.kind != "refused" and now != entry.to_version:

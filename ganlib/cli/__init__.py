@@ -140,6 +140,27 @@ def promote(
 
 
 @app.command()
+def rollback(
+    expect: Annotated[int | None, typer.Option(help="Refuse unless the champion is still this version.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make the version that the champion displaced champion again; once more goes one further back."""
+    project, params = open_project()
+    from ganlib.jobs.promote import rollback as job
+
+    entry = job(project, params, expect=expect, reason=reason)
+    show(
+        entry,
+        as_json=as_json,
+        text=lambda: (
+            f"version {entry.to_version} is champion again in place of {entry.from_version or 'none'} "
+            f"(entry {entry.seq} of the ledger)"
+        ),
+    )
+
+
+@app.command()
 def retrain(
     families: Annotated[str | None, typer.Option(help="Comma-separated names; default: `train.families`.")] = None,
     budget: Budget = None,

@@ -1,4 +1,4 @@
-"""``ganlib registry``: read the registered model's versions."""
+"""``ganlib registry``: read the registered model's versions and the ledger of decisions about them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 from ganlib.cli.app import Json, open_project, output_path, show
 
 if TYPE_CHECKING:
+    from ganlib.registry.ledger import Entry
+    from ganlib.registry.ledger_store import Ledger
     from ganlib.registry.versions import Registry, Version
 
 app = typer.Typer(no_args_is_help=True)
@@ -49,6 +51,62 @@ def download(
         as_json=as_json,
         text=lambda: f"version {version.version} ({version.family}) -> {path}",
     )
+
+
+@app.command()
+def history(as_json: Json = False) -> None:
+    """List all decisions: promoted, refused, rolled back, and champions set outside of ganlib."""
+    entries = _ledger().read().entries()
+    shown = [entry.model_dump(mode="json") for entry in entries]
+    show(shown, as_json=as_json, text=lambda: "\n".join(map(_entry_line, entries)) or "nothing was decided yet")
+
+
+@app.command("verify")
+def verify_ledger(as_json: Json = False) -> None:
+    """Check the chain of decisions; exit code 1 names every entry that was changed, removed, reordered or replaced."""
+    book = _ledger().read()
+    problems = book.problems()
+    entries = book.entries()
+    shown = {
+        "ok": not problems,
+        "entries": len(entries),
+        "last": book.last,
+        "sha256": entries[-1].sha256 if entries else None,
+        "problems": [problem.model_dump(mode="json") for problem in problems],
+    }
+    good = f"the ledger is whole: {len(entries)} entries, the last with sha256 {shown['sha256']}"
+    bad = "\n".join(f"entry {problem.seq} {problem.what}" for problem in problems)
+    show(shown, as_json=as_json, text=lambda: bad or good)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command("who-was-champion")
+def who_was_champion(
+    at: Annotated[str, typer.Option(help="ISO 8601, such as 2026-01-31T09:30; UTC unless it names an offset.")],
+    as_json: Json = False,
+) -> None:
+    """Name the champion at a time, and the decision that made it champion."""
+    from ganlib.registry.ledger import champion_at, moment
+
+    when = moment(at)
+    reign = champion_at(_ledger().read(), when)
+    since = f"since\n{_entry_line(reign.since)}" if reign.since else "nothing was recorded before"
+    champion = f"version {reign.champion} was champion" if reign.champion else "there was no champion"
+    show(reign, as_json=as_json, text=lambda: f"at {reign.at} {champion}; {since}")
+
+
+def _ledger() -> Ledger:
+    registry = _registry()
+    from ganlib.registry.ledger_store import Ledger
+
+    return Ledger(registry.store, registry.name)
+
+
+def _entry_line(entry: Entry) -> str:
+    move = f"{entry.from_version or 'none'} -> {entry.to_version or 'none'}"
+    if entry.kind == "refused":
+        move = f"{entry.to_version} against {entry.from_version or 'none'}"
+    return f"{entry.seq:>4}  {entry.time}  {entry.kind:11}  {move:14}  {entry.who}: {entry.reason}"
 
 
 def _registry() -> Registry:

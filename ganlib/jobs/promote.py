@@ -10,7 +10,10 @@ from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.registry import promote as promotion
 from ganlib.registry.gate import Decision
-from ganlib.registry.versions import Registry, Version
+from ganlib.registry.ledger import Entry
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.settle import settle
+from ganlib.registry.versions import Registry, Version, alias_lock
 from ganlib.tracking.store import connect
 
 
@@ -21,6 +24,8 @@ def register(
     report("register", 0, 1)
     found = fetch(project, params, f"runs:/{run_id}")
     registry = Registry(connect(project), params.registry.model)
+    with alias_lock(project.state):
+        settle(registry, Ledger(registry.store, registry.name))
     version = registry.register(run_id, found.path, evaluation=evaluation, data=current_data(project))
     report("register", 1, 1, {"version": version.version})
     return version
@@ -47,3 +52,14 @@ def promote(
     return promotion.promote(
         registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run
     )
+
+
+def rollback(project: Project, params: Params, *, expect: int | None = None, reason: str = "") -> Entry:
+    """Make the displaced version champion again; the ledger's entry (see :func:`ganlib.registry.promote.rollback`).
+
+    Raises:
+        BadInput: the champion is not ``expect``, or there is nothing to go back to.
+        Unavailable: the registry cannot be reached.
+    """
+    registry = Registry(connect(project), params.registry.model)
+    return promotion.rollback(registry, state=project.state, expect=expect, reason=reason)

@@ -1,4 +1,4 @@
-"""Promotion: read, decide and move under one lock, so that two promoters cannot both win."""
+"""Promotion and rollback: read, decide, record and move under one lock, so that two promoters cannot both win."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 from ganlib.config import GateConfig
 from ganlib.errors import BadInput
 from ganlib.registry.gate import Decision, decide
+from ganlib.registry.ledger import Decided, Entry, Evidence, Kind
+from ganlib.registry.ledger_store import Ledger, who
+from ganlib.registry.settle import carry_out, displaced, settle
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
+
+_REASON = 1500
+"""Characters of the gate's reasons that the ledger keeps; the version's tag and its run's report hold them all."""
 
 
 def promote(
@@ -24,9 +30,9 @@ def promote(
     """Put ``challenger`` through the gate and, if it passes, make it the champion.
 
     Both are read under the lock, so what was compared is what is replaced; a person who moves the alias in MLflow's
-    page takes no lock, so it is read once more before it moves. The evidence is written first, then ``previous``, and
-    the champion's alias moves in one call: whoever is killed in between leaves the old champion or the new one,
-    never two.
+    page takes no lock, so it is read once more before it moves. The evidence is written first, then the ledger's
+    entry, and only then do the aliases move. Whoever is killed in between leaves the old champion or the new one,
+    never two, and the next command that takes the lock carries out what was recorded.
 
     Args:
         registry: the registered model.
@@ -38,11 +44,15 @@ def promote(
 
     Raises:
         BadInput: the champion moved since it was read, or the challenger is the champion already.
-        Unavailable: MLflow does not answer, or another promotion does not end. Nothing was changed.
+        Unavailable: MLflow does not answer, or another promotion does not end.
     """
     with alias_lock(state):
+        ledger = Ledger(registry.store, registry.name)
+        finished = None if dry_run else settle(registry, ledger)
         champion = registry.alias(CHAMPION)
         challenger = registry.get(challenger.version)
+        if finished and _repeats(finished, "promoted", expect) and finished.to_version == challenger.version:
+            return _recorded(registry, challenger)
         if expect is not None:
             _require_still(expect, champion)
         if champion and champion.version == challenger.version:
@@ -53,11 +63,74 @@ def promote(
         _record(registry, challenger, decision)
         if decision.promoted:
             _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-            if champion:
-                registry.set_alias(PREVIOUS, champion.version)
-            registry.set_alias(CHAMPION, challenger.version)
-            registry.retire_challenger(challenger.version)
+        carry_out(registry, ledger, _decided(decision, challenger, champion))
     return decision
+
+
+def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> Entry:
+    """Make the version that the champion displaced champion again, and record it.
+
+    A second rollback goes one further back; the alias ``previous`` names the version it would go to. A rollback that
+    was killed is carried out, not done twice.
+
+    Args:
+        registry: the registered model.
+        state: folder of the lock.
+        expect: refuse unless the champion is still this version.
+        reason: why, for the ledger.
+
+    Returns:
+        The ledger's entry.
+
+    Raises:
+        BadInput: the champion moved since it was read, or there is nothing to go back to.
+        Unavailable: MLflow does not answer, or another promotion does not end.
+    """
+    with alias_lock(state):
+        ledger = Ledger(registry.store, registry.name)
+        finished = settle(registry, ledger)
+        if finished and _repeats(finished, "rolled-back", expect):
+            return finished
+        champion = registry.alias(CHAMPION)
+        if expect is not None:
+            _require_still(expect, champion)
+        target = displaced(registry, ledger.read().standing()) or registry.alias(PREVIOUS)
+        if target is None or (champion and target.version == champion.version):
+            raise BadInput(
+                f"there is no earlier champion of {registry.name} to go back to (champion: "
+                f"{champion.version if champion else 'none'}). Nothing was changed; see `ganlib registry history`."
+            )
+        return carry_out(
+            registry,
+            ledger,
+            Decided(
+                kind="rolled-back",
+                from_version=champion.version if champion else None,
+                to_version=target.version,
+                who=who(),
+                reason=reason or "no reason given",
+                evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
+            ),
+        )
+
+
+def _repeats(finished: Entry, kind: Kind, expect: int | None) -> bool:
+    """Whether the command asks for what a killed one had recorded and :func:`settle` has just carried out."""
+    return finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
+
+
+def _decided(decision: Decision, challenger: Version, champion: Version | None) -> Decided:
+    failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
+    why = "; ".join(failed) or next(check.detail for check in reversed(decision.checks))
+    return Decided(
+        kind="promoted" if decision.promoted else "refused",
+        from_version=decision.champion,
+        to_version=challenger.version,
+        who=who(),
+        reason=why if len(why) <= _REASON else f"{why[:_REASON]}...",
+        evidence=tuple(Evidence.of(version) for version in (challenger, champion) if version),
+        policy=decision.policy.model_dump(mode="json"),
+    )
 
 
 def _require_still(expected: int, champion: Version | None) -> None:
@@ -66,6 +139,13 @@ def _require_still(expected: int, champion: Version | None) -> None:
         raise BadInput(
             f"champion moved from {expected or 'none'} to {now or 'none'} since you read it. No alias was changed."
         )
+
+
+def _recorded(registry: Registry, challenger: Version) -> Decision:
+    try:
+        return Decision.model_validate_json(registry.tags(challenger.version).get("gate", ""))
+    except ValueError:  # overwritten by a person
+        raise BadInput(f"version {challenger.version} is the champion already: a promotion was completed.") from None
 
 
 def _record(registry: Registry, challenger: Version, decision: Decision) -> None:

@@ -202,7 +202,7 @@ class Registry:
                     f"the stored graph of {version.uri}",
                     expected=version.sha256,
                     actual=actual,
-                    hint="Nothing was loaded. Restore the artifact, or go back: ganlib promote previous",
+                    hint="Nothing was loaded. Restore the artifact, or go back: ganlib rollback",
                 )
             require_space(out.parent, stored.stat().st_size)
             with atomic_path(out) as part:
@@ -213,6 +213,12 @@ class Registry:
         """Point ``alias`` to version ``number``."""
         with self.store.talking():
             self.store.client.set_registered_model_alias(self.name, alias, str(number))
+
+    def drop_alias(self, alias: str) -> None:
+        """Remove ``alias`` if it is set."""
+        with self.store.talking():
+            if alias in self.store.client.get_registered_model(self.name).aliases:
+                self.store.client.delete_registered_model_alias(self.name, alias)
 
     def retire_challenger(self, number: int) -> None:
         """Remove the alias ``challenger`` if it still points to version ``number``."""
@@ -225,6 +231,11 @@ class Registry:
         with self.store.talking():
             for key, value in tags.items():
                 self.store.client.set_model_version_tag(self.name, str(number), key, value)
+
+    def tags(self, number: int) -> dict[str, str]:
+        """All tags of version ``number``."""
+        with self.store.talking():
+            return dict(self.store.client.get_model_version(self.name, str(number)).tags)
 
     def _log_model(self, content: bytes, run_id: str, contract: Contract, tags: Mapping[str, str]) -> str:
         """Log the graph with signature and input example; the id of MLflow's LoggedModel."""

@@ -105,6 +105,14 @@ class Store:
         """The id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
         if os.environ.get("MLFLOW_RUN_ID") and (given := os.environ.get("MLFLOW_EXPERIMENT_ID")):
             return given
+        return self.named_experiment(name)
+
+    def named_experiment(self, name: str) -> str:
+        """The id of the experiment that is called ``name``, made if need be.
+
+        Raises:
+            BadInput: it was deleted.
+        """
         from mlflow.exceptions import MlflowException
 
         with self.talking():

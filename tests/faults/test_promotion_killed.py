@@ -1,4 +1,5 @@
-"""A promoter that is killed between any two of its steps leaves the old champion or the new one, and blocks nobody."""
+"""A promoter or rollback that is killed between any two of its writes: the old champion or the new one, and a ledger
+that the next command finds whole and finishes; nobody is blocked."""
 
 from __future__ import annotations
 
@@ -12,30 +13,66 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig
+from ganlib.errors import BadInput
 from ganlib.project import Project
-from ganlib.registry.promote import promote
-from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.promote import promote, rollback
+from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import Store, connect
 from tests import factories
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 NAME = "mnist-generator"
-WRITES = ("set_model_version_tag", "log_text", "set_registered_model_alias", "delete_registered_model_alias")
-STEPS = 5  # gate tag, report, alias previous, alias champion, challenger's alias removed
+WRITES = (
+    "set_model_version_tag", "log_text", "create_experiment", "create_run", "set_terminated", "log_param",
+    "set_registered_model_tag", "set_registered_model_alias", "delete_registered_model_alias",
+)  # fmt: skip
+PROMOTION = 7
+"""Gate tag, report, ledger entry, alias previous, alias champion, challenger's alias removed, seal."""
+FIRST = 10
+"""Gate tag, report, the ledger's experiment, run, its end, first seal, entry, champion, challenger, seal."""
+ROLLBACK = 4
+"""Ledger entry, alias previous removed, alias champion, seal."""
+
+Moves = list[tuple[str, int | None, int | None]]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Challenger 1, and nothing decided yet."""
+    return _registered(tmp_path_factory, [10])
 
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Champion 1, challenger 2, which is better."""
+    return _registered(tmp_path_factory, [10, 5])
+
+
+@pytest.fixture(scope="module")
+def after(before: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Champion 2, which displaced 1."""
+    project = _copy(before, tmp_path_factory.mktemp("after"))
+    assert promoted(connect(project), "2")
+    return project
+
+
+def _registered(tmp_path_factory: pytest.TempPathFactory, fids: list[int]) -> Project:
     store = connect(factories.project(tmp_path_factory.mktemp("registry")))
-    for seed, fid in ((0, 10), (1, 5)):
+    for seed, fid in enumerate(fids):
         path = tmp_path_factory.mktemp("graphs") / f"{seed}.onnx"
         factories.graph(path, seed)
         factories.registered(store, path, fid)
-        if seed == 0:
-            promoted(store, "1")
+        if seed < len(fids) - 1:
+            promoted(store, str(seed + 1))
     return store.project
+
+
+def _copy(project: Project, folder: Path) -> Project:
+    copied = Project(folder / "project")
+    shutil.copytree(project.root, copied.root)
+    return copied
 
 
 def promoted(store: Store, reference: str) -> bool:
@@ -43,8 +80,24 @@ def promoted(store: Store, reference: str) -> bool:
     return promote(registry, registry.resolve(reference), policy=GateConfig(), state=store.project.state).promoted
 
 
-def _promote_and_die(root: Path, step: int) -> None:
-    """Promote version 2, and be killed just before write number ``step`` (from 0) reaches MLflow."""
+def rolled_back(store: Store) -> int | None:
+    return rollback(Registry(store, NAME), state=store.project.state).to_version
+
+
+def moves(store: Store) -> Moves:
+    """What the ledger says; it must be whole, and nothing may be left to do."""
+    book = Ledger(store, NAME).read()
+    assert book.problems() == []
+    assert book.unsealed() is None
+    return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()]
+
+
+def aliases(store: Store) -> dict[str, int]:
+    return {name: int(number) for name, number in store.client.get_registered_model(NAME).aliases.items()}
+
+
+def _do_and_die(root: Path, what: str, step: int) -> None:
+    """Promote version ``what`` (or "back": roll back), and be killed just before write ``step`` reaches MLflow."""
     store = connect(Project(root))
     done = 0
 
@@ -60,25 +113,70 @@ def _promote_and_die(root: Path, step: int) -> None:
 
     for name in WRITES:
         setattr(store.client, name, deadly(getattr(store.client, name)))
-    promoted(store, "2")
+    rolled_back(store) if what == "back" else promoted(store, what)
+    os._exit(100 + done)
 
 
-@pytest.mark.parametrize("step", range(STEPS + 1))
+def killed(project: Project, what: str, step: int, steps: int) -> Store:
+    """The registry after a command that was killed before its write ``step``; at ``steps`` it gets through."""
+    child = multiprocessing.get_context("spawn").Process(target=_do_and_die, args=(project.root, what, step))
+    child.start()
+    child.join(300)
+    assert child.exitcode == (100 + steps if step == steps else -signal.SIGKILL)
+    store = connect(project)
+    book = Ledger(store, NAME).read()
+    assert book.problems() == []  # a killed writer is not taken for a forger
+    return store
+
+
+@pytest.mark.parametrize("step", range(PROMOTION + 1))
 def test_a_killed_promoter_leaves_the_old_champion_or_the_new_one_and_the_next_one_finishes(
     before: Project, tmp_path: Path, step: int
 ) -> None:
-    project = Project(tmp_path / "project")
-    shutil.copytree(before.root, project.root)
-    child = multiprocessing.get_context("spawn").Process(target=_promote_and_die, args=(project.root, step))
-    child.start()
-    child.join(300)
-    assert child.exitcode == (0 if step == STEPS else -signal.SIGKILL)
-    store = connect(project)
-    champion = Registry(store, NAME).alias(CHAMPION)
-    assert champion is not None
-    assert champion.version == (1 if step <= 3 else 2)
-    if champion.version == 1:
+    store = killed(_copy(before, tmp_path), "2", step, PROMOTION)
+    assert aliases(store)[CHAMPION] == (1 if step <= 4 else 2)
+    if step < PROMOTION:
         assert promoted(store, "2")
-    aliases = store.client.get_registered_model(NAME).aliases
-    assert {name: int(aliases[name]) for name in (CHAMPION, PREVIOUS)} == {CHAMPION: 2, PREVIOUS: 1}
-    assert step == 4 or CHALLENGER not in aliases
+    assert aliases(store) == {CHAMPION: 2, PREVIOUS: 1}
+    assert moves(store) == [("promoted", None, 1), ("promoted", 1, 2)]
+    with pytest.raises(BadInput, match="champion already"):
+        promoted(store, "2")
+
+
+@pytest.mark.parametrize("step", range(FIRST + 1))
+def test_a_promoter_killed_while_it_starts_the_ledger_leaves_one_that_the_next_goes_on_with(
+    fresh: Project, tmp_path: Path, step: int
+) -> None:
+    store = killed(_copy(fresh, tmp_path), "1", step, FIRST)
+    assert step > 7 or CHAMPION not in aliases(store)
+    if step < FIRST:
+        assert promoted(store, "1")
+    assert aliases(store) == {CHAMPION: 1}
+    assert moves(store) == [("promoted", None, 1)]
+
+
+@pytest.mark.parametrize("step", range(ROLLBACK + 1))
+def test_a_killed_rollback_is_finished_by_the_next_and_not_done_twice(
+    after: Project, tmp_path: Path, step: int
+) -> None:
+    store = killed(_copy(after, tmp_path), "back", step, ROLLBACK)
+    assert aliases(store)[CHAMPION] == (2 if step <= 2 else 1)
+    if step < ROLLBACK:
+        assert rolled_back(store) == 1
+    assert aliases(store) == {CHAMPION: 1}
+    assert moves(store)[2:] == [("rolled-back", 2, 1)]
+
+
+@pytest.mark.parametrize("step", [3, 4, 5, 6])
+def test_a_rollback_after_a_killed_promotion_first_finishes_it(before: Project, tmp_path: Path, step: int) -> None:
+    store = killed(_copy(before, tmp_path), "2", step, PROMOTION)
+    assert rolled_back(store) == 1
+    assert aliases(store) == {CHAMPION: 1}
+    assert moves(store)[1:] == [("promoted", 1, 2), ("rolled-back", 2, 1)]
+
+
+def test_what_a_person_did_after_the_kill_stands_and_is_recorded(before: Project, tmp_path: Path) -> None:
+    store = killed(_copy(before, tmp_path), "2", 4, PROMOTION)
+    store.client.delete_registered_model_alias(NAME, CHAMPION)
+    assert rolled_back(store) == 2
+    assert moves(store)[1:] == [("promoted", 1, 2), ("external", 2, None), ("rolled-back", None, 2)]

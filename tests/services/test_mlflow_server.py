@@ -18,7 +18,9 @@ from ganlib.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
 from ganlib.project import Project
-from ganlib.registry.promote import promote
+from ganlib.registry.ledger import Decided, Entry
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.outbox import Outbox
 from ganlib.tracking.reap import reap
@@ -216,6 +218,41 @@ def test_a_registry_that_goes_away_is_never_taken_for_one_without_a_champion(
         with pytest.raises(Unavailable, match=wire.url):
             ask()
     assert store.client.get_registered_model("mnist-generator").aliases == before
+
+
+def test_a_promotion_whose_server_goes_away_after_it_was_recorded_is_finished_by_the_next_over_http(
+    store: Store, project: Project, wire: Wire, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "recorded-over-http"
+    registry = Registry(connect(project, wire.url), name)
+    for path, fid in zip(graphs, (20, 10), strict=True):
+        factories.registered(store, path, fid, name=name)
+
+    def promoted(number: int) -> bool:
+        return promote(registry, registry.get(number), policy=GateConfig(), state=project.state).promoted
+
+    assert promoted(1)
+    append = Ledger.append
+
+    def appended_and_cut(self: Ledger, decided: Decided) -> Entry:
+        entry = append(self, decided)
+        wire.cut()
+        return entry
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append", appended_and_cut)
+        with pytest.raises(Unavailable, match=r"Entry 2 of the ledger \(promoted\) was recorded"):
+            promoted(2)
+    champion = Registry(store, name).alias(CHAMPION)
+    assert champion
+    assert champion.version == 1
+    wire.mend()
+    assert promoted(2)
+    assert rollback(registry, state=project.state, expect=2).to_version == 1
+    book = Ledger(store, name).read()
+    assert book.problems() == []
+    kinds = [(entry.kind, entry.to_version) for entry in book.entries()]
+    assert kinds == [("promoted", 1), ("promoted", 2), ("rolled-back", 1)]
 
 
 def test_a_stored_graph_with_a_flipped_byte_is_refused_over_http(

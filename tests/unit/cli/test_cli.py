@@ -145,3 +145,21 @@ def test_an_onnx_file_that_is_not_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"not a graph")
     assert "bad.onnx" in refused(ganlib("generate", "--model", "bad.onnx", "--out", "images", cwd=tmp_path))
     assert not (tmp_path / "images").exists()
+
+
+def test_an_empty_ledger_has_no_history_no_problems_and_nothing_to_roll_back_to(project: Path) -> None:
+    assert ganlib("registry", "history", cwd=project).stdout == "nothing was decided yet\n"
+    assert json.loads(ganlib("registry", "verify", "--json", cwd=project).stdout)["ok"] is True
+    reign = json.loads(ganlib("registry", "who-was-champion", "--at", "2026-01-31", "--json", cwd=project).stdout)
+    assert reign == {"at": "2026-01-31T00:00:00.000Z", "champion": None, "since": None}
+    assert "no earlier champion" in refused(ganlib("rollback", cwd=project))
+
+
+def test_a_time_that_is_none_is_refused(project: Path) -> None:
+    assert "is no time" in refused(ganlib("registry", "who-was-champion", "--at", "noon", cwd=project))
+
+
+@pytest.mark.parametrize("command", [["rollback"], ["registry", "history"], ["registry", "verify"]])
+def test_an_unreachable_registry_is_never_an_empty_ledger(project: Path, dead_server: str, command: list[str]) -> None:
+    line = refused(ganlib(*command, cwd=project, MLFLOW_TRACKING_URI=dead_server), 75)
+    assert dead_server in line

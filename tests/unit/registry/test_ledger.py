@@ -1,0 +1,144 @@
+"""The chain of decisions: what it tells, and what it notices."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganlib.errors import BadInput
+from ganlib.registry.ledger import Book, Decided, Kind, Seal, canonical, champion_at, moment
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+Move = tuple[Kind, int | None, int | None]
+MOVES: tuple[Move, ...] = (
+    ("promoted", None, 1),
+    ("promoted", 1, 2),
+    ("refused", 2, 3),
+    ("external", 2, 4),
+    ("rolled-back", 4, 2),
+)
+
+
+def written(moves: tuple[Move, ...] = MOVES, reason: str = "because") -> Book:
+    """A ledger with an entry an hour, all sealed."""
+    book = Book()
+    for hour, (kind, before, after) in enumerate(moves):
+        decided = Decided(kind=kind, from_version=before, to_version=after, who="me@here", reason=reason)
+        entry = book.next_entry(decided, START + timedelta(hours=hour))
+        lines = {**book.lines, entry.seq: canonical(entry.model_dump(mode="json"))}
+        book = Book(lines=lines, seal=Seal(seq=entry.seq, sha256=entry.sha256))
+    return book
+
+
+def changed(book: Book, seq: int, **values: object) -> Book:
+    return Book(lines={**book.lines, seq: canonical({**json.loads(book.lines[seq]), **values})}, seal=book.seal)
+
+
+def named(book: Book) -> list[int]:
+    return [problem.seq for problem in book.problems()]
+
+
+@given(st.text(max_size=50))
+def test_a_ledger_as_it_was_written_is_whole_whatever_the_reason(reason: str) -> None:
+    reason = reason.encode("utf-8", "ignore").decode()
+    book = written(reason=reason)
+    assert book.problems() == []
+    assert {entry.reason for entry in book.entries()} == {reason}
+
+
+@given(st.integers(1, 5), st.data())
+def test_any_changed_character_of_an_entry_is_noticed_and_its_number_named(seq: int, data: st.DataObject) -> None:
+    book = written()
+    text = book.lines[seq]
+    place = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(lambda one: one != text[place]))
+    spoilt = Book(lines={**book.lines, seq: text[:place] + other + text[place + 1 :]}, seal=book.seal)
+    assert seq in named(spoilt)
+
+
+@pytest.mark.parametrize("seq", range(1, 6))
+def test_a_removed_entry_is_named_even_if_it_was_the_last(seq: int) -> None:
+    book = written()
+    rest = Book(lines={number: text for number, text in book.lines.items() if number != seq}, seal=book.seal)
+    assert [problem.what for problem in rest.problems() if problem.seq == seq] == ["is missing: it was removed"]
+
+
+def test_all_entries_removed_are_named_as_a_range() -> None:
+    (problem,) = Book(seal=written().seal).problems()
+    assert (problem.seq, problem.what) == (1, "to 5 were removed")
+
+
+def test_exchanged_entries_are_named() -> None:
+    book = written()
+    swapped = Book(lines={**book.lines, 2: book.lines[3], 3: book.lines[2]}, seal=book.seal)
+    assert {2, 3} <= set(named(swapped))
+    assert "holds entry 3: the entries were reordered" in [problem.what for problem in swapped.problems()]
+
+
+def test_an_entry_that_was_rewritten_with_a_fitting_digest_breaks_the_chain_behind_it() -> None:
+    book = written()
+    forged = written((*MOVES[:2], ("refused", 2, 9), *MOVES[3:]))
+    spoilt = Book(lines={**book.lines, 3: forged.lines[3]}, seal=book.seal)
+    assert [problem.what for problem in spoilt.problems()] == ["does not follow entry 3: one of the two was replaced"]
+
+
+def test_a_chain_that_was_rewritten_to_its_end_does_not_fit_the_seal() -> None:
+    forged = written(reason="another")
+    assert named(Book(lines=forged.lines, seal=written().seal)) == [5]
+
+
+def test_a_lost_seal_is_a_problem_and_nothing_is_carried_out_again() -> None:
+    book = Book(lines=written().lines)
+    assert named(book) == [5]
+    assert book.unsealed() is None
+
+
+def test_a_removed_last_entry_is_not_papered_over_by_the_next_one() -> None:
+    book = written()
+    lines = {number: text for number, text in book.lines.items() if number != 5}
+    decided = Decided(kind="refused", from_version=2, to_version=7, who="me", reason="worse")
+    entry = Book(lines=lines, seal=book.seal).next_entry(decided, START)
+    assert entry.seq == 6
+    after = Book(lines={**lines, 6: canonical(entry.model_dump(mode="json"))})
+    assert 5 in named(after)
+
+
+def test_time_does_not_go_back_when_another_machines_clock_was_ahead() -> None:
+    book = written()
+    decided = Decided(kind="promoted", from_version=2, to_version=7, who="me", reason="better")
+    assert book.next_entry(decided, START - timedelta(days=1)).time == book.entries()[-1].time
+
+
+def test_an_entry_dated_before_its_predecessor_is_named() -> None:
+    assert 3 in named(changed(written(), 3, time="2025-01-01T00:00:00.000Z"))
+
+
+@pytest.mark.parametrize(
+    ("hours", "champion"), [(-0.001, None), (0, 1), (0.5, 1), (1, 2), (2.5, 2), (3, 4), (3.9, 4), (4, 2), (1e4, 2)]
+)
+def test_it_is_known_who_was_champion_at_any_time(hours: float, champion: int | None) -> None:
+    reign = champion_at(written(), START + timedelta(hours=hours))
+    assert reign.champion == champion
+    assert (reign.since.to_version if reign.since else None) == champion
+
+
+def test_a_rollback_goes_back_along_the_champions_and_never_to_one_it_came_from() -> None:
+    assert written().standing().trail == (1,)
+    assert written((*MOVES, ("rolled-back", 2, 1))).standing().trail == ()
+
+
+def test_times_are_utc_unless_they_name_an_offset() -> None:
+    assert moment("2026-01-01T12:00") == START
+    assert moment("2026-01-01T13:00+01:00") == START
+    assert moment("2026-01-01") == datetime(2026, 1, 1, tzinfo=UTC)
+    assert moment("2026-01-01T12:00").astimezone(timezone(timedelta(hours=5))) == START
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "0001-01-01T00:00+14:00", "12"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="is no time"):
+        moment(text)

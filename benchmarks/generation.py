@@ -1,10 +1,11 @@
-"""Images a second of batch generation against a bare ``session.run`` loop, and of PNG folders against a naive loop."""
+"""Images a second of batch generation in memory, as npy and as PNG shards against a bare loop, and a naive one."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from ganlib.generation.batch import generate
+from ganlib.generation.manifest import FileFormat
 from ganlib.generation.session import OnnxModel
 from ganlib.processes import usable_cores
 
@@ -31,16 +33,19 @@ def run() -> Iterator[tuple[str, list[float]]]:
         net = families.load("dcgan")(options).generator
         export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
         model = OnnxModel(path)
-        raw, png, naive_ratio = [], [], []
+        raw, npy, png, naive_ratio = [], [], [], []
         for number in range(ROUNDS):
             bare = _rate(lambda: _bare(path, options.latent_dim))
             raw.append(_rate(lambda: model.images(0, 0, COUNT)) / bare)
-            out = Path(folder) / f"ours-{number}"
-            ours = _rate(lambda out=out: generate(model, out=out, count=COUNT, seed=0, shard_size=1000))
+            ours = {
+                form: _rate(partial(_shards, model, Path(folder) / f"{form}-{number}", form)) for form in ("npy", "png")
+            }
             naive = _rate(lambda number=number: _naive(path, options.latent_dim, Path(folder) / f"naive-{number}"))
-            png.append(ours / bare)
-            naive_ratio.append(ours / naive)
+            npy.append(ours["npy"] / bare)
+            png.append(ours["png"] / bare)
+            naive_ratio.append(ours["png"] / naive)
     yield "raw images: ours / bare session.run loop (batch 256, all processors)", raw
+    yield "npy shards with manifest: ours / bare session.run loop that writes nothing", npy
     yield "PNG folders with manifest: ours / bare session.run loop that writes nothing", png
     yield "PNG folders with manifest: ours / one session.run and one PIL save an image", naive_ratio
 
@@ -49,6 +54,10 @@ def _rate(work: Callable[[], object]) -> float:
     start = time.monotonic()
     work()
     return COUNT / (time.monotonic() - start)
+
+
+def _shards(model: OnnxModel, out: Path, form: FileFormat) -> None:
+    generate(model, out=out, count=COUNT, seed=0, shard_size=1000, file_format=form)
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganlib.cli import compare, data, judge, registry
 from ganlib.cli import show as pictures
-from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, run, show
+from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, run, show, whole
+from ganlib.errors import BadInput
+
+if TYPE_CHECKING:
+    from ganlib.config import Params
+    from ganlib.project import Project
 
 app = typer.Typer(
     name="ganlib",
@@ -188,9 +193,14 @@ def retrain(
 def generate(
     out: Annotated[Path, typer.Option(help="Folder to fill; an earlier, interrupted job in it is completed.")],
     model: Model = "champion",
-    count: Annotated[int | None, typer.Option(help="How many images.")] = None,
+    count: Annotated[str | None, typer.Option(metavar="NUMBER", help="How many images; 1e6 is a number, too.")] = None,
+    start: Annotated[
+        str, typer.Option(metavar="NUMBER", help="The first image: how many an earlier job made, to extend it.")
+    ] = "0",
+    file_format: Annotated[str, typer.Option("--format", help="png, npy, npz, parquet, webdataset or zarr.")] = "png",
+    grid: Annotated[bool, typer.Option("--grid", help="Also draw the first hundred on a sheet, OUT-grid.png.")] = False,
     seed: Annotated[int | None, typer.Option(help="Image i depends only on the model, this seed and i.")] = None,
-    shard_size: Annotated[int | None, typer.Option(help="Images a folder.")] = None,
+    shard_size: Annotated[int | None, typer.Option(help="Images a shard: a folder of PNG files, or a file.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images worked on at once; does not change any image.")] = None,
     labels: Annotated[
         str | None,
@@ -203,19 +213,13 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make images with onnxruntime: resumable, verifiable, the same bytes whatever the batch size."""
-    from ganlib.errors import BadInput
-
-    try:
-        project, params = open_project(overrides)
-    except BadInput:
-        if not model.endswith(".onnx"):  # a bare graph needs no project around it
-            raise
-        project, params = None, None
+    project, params = _perhaps_project(model, overrides)
     from ganlib.jobs.generate import generate as job
 
     with reporting(as_json=as_json) as report:
         manifest = job(
-            project, params, model, out=output_path(out), count=count, seed=seed,
+            project, params, model, out=output_path(out), count=whole("--count", count),
+            start=whole("--start", start) or 0, file_format=file_format, grid=grid, seed=seed,
             shard_size=shard_size, batch_size=batch_size, labels=labels, caption=caption, report=report,
         )  # fmt: skip
     show(
@@ -236,6 +240,34 @@ def verify(
         found = job(output_path(folder), report=report)
     show(found, as_json=as_json, text=found.summary)
     raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def repair(
+    folder: Annotated[Path, typer.Argument(help="A folder that `ganlib generate` filled.")],
+    model: Annotated[
+        str | None, typer.Option(help="The model that made the images; default: the one that the manifest names.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="The file of labels, if the images were made with one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make missing, altered and truncated shards again, byte for byte, with the model that made them."""
+    project, params = _perhaps_project(model)
+    from ganlib.jobs.repair import repair as job
+
+    with reporting(as_json=as_json) as report:
+        done = job(project, params, output_path(folder), model=model, labels=labels, report=report)
+    show(done, as_json=as_json, text=done.summary)
+
+
+def _perhaps_project(model: str | None, overrides: list[str] | None = None) -> tuple[Project | None, Params | None]:
+    """The project around, if there is one: a bare graph needs none."""
+    try:
+        return open_project(overrides)
+    except BadInput:
+        if model and not model.endswith(".onnx"):
+            raise
+        return None, None
 
 
 def main() -> None:

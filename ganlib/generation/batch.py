@@ -1,23 +1,24 @@
-"""Batch generation: any number of images as PNG files, exactly once, resumable, verifiable."""
+"""Batch generation: any number of images as files, exactly once, resumable, verifiable."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import ganlib
 from ganlib.errors import BadInput
 from ganlib.files import explained, require_space, require_writable, write_json
+from ganlib.generation import formats, shards
 from ganlib.generation import manifest as manifests
-from ganlib.generation import png, shards
 from ganlib.generation.lock import LOCK, locked
-from ganlib.generation.manifest import Job, Manifest
+from ganlib.generation.manifest import FileFormat, Job, Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
-from ganlib.generation.session import OnnxModel
+from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.verify import Verification, verify
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
@@ -25,9 +26,8 @@ from ganlib.progress import Report, silent
 
 __all__ = ["Manifest", "Verification", "generate", "verify"]
 
-_PNG_BYTES = 1600  # an upper bound for one file: 28 x 28 incompressible pixels and the text chunks
-_SUM_BYTES = 80  # of one file's line in its shard's list of digests
 _REPORT_EVERY = 256
+_LAST = 2**63  # image numbers are int64 in files
 
 
 def generate(
@@ -38,11 +38,15 @@ def generate(
     seed: int,
     shard_size: int,
     batch_size: int | None = None,
+    start: int = 0,
+    file_format: FileFormat = "png",
     wanted: Wanted | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Manifest:
-    """Make images 0 to ``count - 1`` of ``seed`` as ``out/shard-00000/00000000.png`` and so on.
+    """Make images ``start`` to ``start + count - 1`` of ``seed`` in shards under ``out``.
+
+    As PNG files these are ``out/shard-00000/00000000.png`` and so on; :mod:`ganlib.generation.formats` has the others.
 
     A shard appears whole or not at all. Called again for the same job, it keeps the shards that are whole,
     makes the missing and the damaged ones, and ends with the same bytes as a call that was never interrupted.
@@ -52,8 +56,10 @@ def generate(
         out: a folder that is absent, empty, or holds an earlier part of the same job.
         count: how many images, at least 1.
         seed: 0 to 2**64 - 1.
-        shard_size: images a shard, at least 1; decides folders, not images.
+        shard_size: images a shard, at least 1; decides files and folders, not images.
         batch_size: images worked on at once; decides memory and speed, not images.
+        start: number of the first image: what a job of as many images has made already, to extend it.
+        file_format: of the shards.
         wanted: what to ask of a conditional model; None: drawn uniformly, from the seed.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.
@@ -67,7 +73,8 @@ def generate(
     """
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
     wanted = wanted or ask(model.contract)
-    wanted.require(count)
+    require_range(start, count)
+    wanted.require(start + count)
     job = Job(
         model_sha256=model.sha256,
         seed=require_seed(seed),
@@ -77,6 +84,8 @@ def generate(
         noise=ALGORITHM,
         condition=wanted.text,
         provider=model.provider,
+        start=start,
+        file_format=formats.require(file_format),
     )
     _earlier(out, job)  # before anything is created or locked: what is refused is left as it was
     needed = _require_room(out, job)
@@ -88,7 +97,7 @@ def generate(
         if earlier and earlier.complete and not missing:
             return earlier
         manifest = _begin(out, job, model, origin or {}, earlier)
-        _make(model, manifest, wanted, out, missing, batch_size, report)
+        make(model, manifest, wanted, out, missing, batch_size, report)
         made, digest = shards.record(out, job)
         manifest = manifest.model_copy(update={"complete": True, "shards": made, "digest": digest})
         write_json(out / manifests.FILE, manifest.model_dump(mode="json"))
@@ -100,6 +109,12 @@ def require_positive(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
             raise BadInput(f"{name.replace('_', ' ')} must be at least 1 (got {number}).")
+
+
+def require_range(start: int, count: int) -> None:
+    """Raise :class:`BadInput` unless ``start`` to ``start + count - 1`` are numbers of images."""
+    if start < 0 or start + count > _LAST:
+        raise BadInput(f"start must be at least 0, and start + count at most {_LAST:,} (got {start:,} + {count:,}).")
 
 
 def _earlier(out: Path, job: Job) -> Manifest | None:
@@ -135,18 +150,23 @@ def _is_scratch(name: str) -> bool:
 def _require_room(out: Path, job: Job) -> int:
     """Check that the file system can hold what is still to be made; the bytes needed, by a cautious estimate.
 
-    Whole allocation units are counted, of which a file of a few hundred bytes takes one.
+    Whole allocation units are counted, of which a PNG file of a few hundred bytes takes one.
     """
     there = out.absolute()
     while not there.exists():
         there = there.parent
     disk = os.statvfs(there)
-    present = sum(1 for _ in out.glob("shard-*")) * job.shard_size
+    # A shard that is a file has its list of digests beside it, which is not to be counted.
+    present = sum(entry.suffix != ".sha256" for entry in out.glob("shard-*")) * job.shard_size
     todo = max(job.count - present, 0)
-    unit = max(disk.f_frsize, 1)
-    needed = todo * (-(-_PNG_BYTES // unit) * unit + _SUM_BYTES)
+    form, todo_shards = formats.load(job.file_format), -(-todo // job.shard_size)
+    unit = max(disk.f_frsize, 1) if job.file_format == "png" else 1
+    needed = todo * -(-form.image_bytes // unit) * unit
+    if job.file_format != "png":
+        needed += todo_shards * form.shard_bytes
     require_space(out, needed)
-    files = todo + 2 * -(-todo // job.shard_size)
+    # With the shard, its list of digests and the folders of Zarr's arrays.
+    files = todo + 2 * todo_shards if job.file_format == "png" else 30 * todo_shards
     if disk.f_files and disk.f_favail < files:
         raise BadInput(f"no room at {out}: {files:,} files needed, the file system can hold {disk.f_favail:,} more.")
     return needed
@@ -156,7 +176,7 @@ def _missing(out: Path, job: Job, report: Report) -> list[int]:
     """Shards that are absent or damaged."""
     missing = []
     for shard in range(job.shard_count):
-        if not (out / manifests.shard_name(shard)).exists():
+        if not shards.location(out, job, shard).exists():
             missing.append(shard)
             continue
         if not shards.is_whole(out, job, shard):
@@ -171,17 +191,8 @@ def _begin(out: Path, job: Job, model: OnnxModel, origin: Mapping[str, Any], ear
     Raises:
         BadInput: the job was begun with other versions, whose files these would not equal byte for byte.
     """
-    versions = manifests.versions()
     if earlier:
-        changed = [f"{name} {earlier.versions.get(name)}, now {version}" for name, version in versions.items()]
-        changed = [
-            text for name, text in zip(versions, changed, strict=True) if versions[name] != earlier.versions.get(name)
-        ]
-        if changed:
-            raise BadInput(
-                f"the job in {out} was begun with {'; '.join(changed)}: its images could differ. "
-                "What is there was kept; finish it with those versions or choose another folder."
-            )
+        require_versions(earlier, out)
         manifest = earlier.model_copy(update={"complete": False, "shards": (), "digest": None})
     else:
         manifest = Manifest(
@@ -189,41 +200,72 @@ def _begin(out: Path, job: Job, model: OnnxModel, origin: Mapping[str, Any], ear
             model_metadata=model.metadata,
             origin=dict(origin),
             ganlib=ganlib.__version__,
-            versions=versions,
+            versions=formats.versions(job.file_format),
         )
     if manifest != earlier:
         write_json(out / manifests.FILE, manifest.model_dump(mode="json"))
     return manifest
 
 
-def _make(
+def require_versions(manifest: Manifest, out: Path) -> None:
+    """Raise :class:`BadInput` unless the job in ``out`` was begun with the versions that are installed here."""
+    began = manifest.versions
+    changed = [
+        f"{name} {began.get(name)}, now {version}"
+        for name, version in formats.versions(manifest.file_format).items()
+        if version != began.get(name)
+    ]
+    if changed:
+        raise BadInput(
+            f"the job in {out} was begun with {'; '.join(changed)}: its images could differ. "
+            "What is there was kept; finish it with those versions or choose another folder."
+        )
+
+
+def make(
     model: OnnxModel,
-    job: Job,
+    job: Manifest,
     wanted: Wanted,
     out: Path,
-    missing: list[int],
-    batch_size: int | None,
-    report: Report,
+    missing: Sequence[int],
+    batch_size: int | None = None,
+    report: Report = silent,
 ) -> None:
-    """Write the shards ``missing``. Inference runs ahead in threads while this one encodes and writes."""
-    total, done, started = sum(len(job.images(shard)) for shard in missing), 0, time.monotonic()
+    """Write the shards ``missing`` (sorted), over what is there of them. Call it while holding the folder's lock.
+
+    Inference runs ahead in threads while this one encodes and writes.
+
+    Raises:
+        GanlibError: the manifest has digests already, and a shard comes out differently; it stays as it was.
+    """
+    total, done, began = sum(len(job.images(shard)) for shard in missing), 0, time.monotonic()
     for first, last in _runs(missing):
         # One stream over neighbouring shards, so that a block that two of them share is computed once.
-        stream = model.stream(job.seed, job.images(first).start, job.images(last).stop, wanted, batch_size)
-        for shard in range(first, last + 1):
-            with shards.new_shard(out, shard) as writer:
-                indices = job.images(shard)
-                for index, image in zip(indices, islice(stream, len(indices)), strict=True):
-                    data = png.encode(image[0], model_sha256=job.model_sha256, seed=job.seed, index=index)
-                    writer.add(manifests.file_name(index), data)
-                    done += 1
-                    if done % _REPORT_EVERY == 0:
-                        report("generate", done, total, {"images/s": done / (time.monotonic() - started)})
+        blocks = model.blocks(job.seed, job.images(first).start, job.images(last).stop, wanted, batch_size)
+        for shard, pieces in groupby(_pieces(blocks, job), key=itemgetter(0)):
+            expected = job.shards[shard].sha256 if job.complete else None
+            with shards.new_shard(out, job, shard, expected=expected) as add:
+                for _, drawn in pieces:
+                    add(drawn)
+                    before, done = done, done + len(drawn.images)
+                    if done // _REPORT_EVERY > before // _REPORT_EVERY:
+                        report("generate", done, total, {"images/s": done / (time.monotonic() - began)})
     if total:
-        report("generate", total, total, {"images/s": total / (time.monotonic() - started)})
+        report("generate", total, total, {"images/s": total / (time.monotonic() - began)})
 
 
-def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+def _pieces(blocks: Iterable[Drawn], job: Job) -> Iterator[tuple[int, Drawn]]:
+    """``blocks``, cut where a shard ends, each with its shard."""
+    for drawn in blocks:
+        at = drawn.first
+        while at < drawn.stop:
+            shard = job.shard_of(at)
+            stop = min(job.images(shard).stop, drawn.stop)
+            yield shard, drawn.cut(at, stop)
+            at = stop
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """First and last of each stretch of consecutive ``numbers``, which are sorted."""
     for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
         stretch = [number for _, number in group]

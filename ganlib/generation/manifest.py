@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import JsonValue, ValidationError
 
@@ -13,6 +12,9 @@ from ganlib.config import Frozen
 from ganlib.errors import BadInput
 
 FILE = "manifest.json"
+
+FileFormat = Literal["png", "npy", "npz", "parquet", "webdataset", "zarr"]
+FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
 
 class Job(Frozen):
@@ -30,6 +32,16 @@ class Job(Frozen):
     """What was asked of a conditional model."""
     provider: str
     """onnxruntime's execution provider, as read from the session."""
+    start: int = 0
+    """Number of the first image."""
+    file_format: FileFormat = "png"
+
+    @property
+    def asked(self) -> Literal["label", "caption"] | None:
+        """The kind of thing that was asked of a conditional model."""
+        if self.condition.startswith("label"):
+            return "label"
+        return "caption" if self.condition.startswith("caption") else None
 
     @property
     def shard_count(self) -> int:
@@ -38,7 +50,12 @@ class Job(Frozen):
 
     def images(self, shard: int) -> range:
         """Indices of the images in ``shard``."""
-        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
+        first, last = shard * self.shard_size, min((shard + 1) * self.shard_size, self.count)
+        return range(self.start + first, self.start + last)
+
+    def shard_of(self, index: int) -> int:
+        """The shard that image number ``index`` is in."""
+        return (index - self.start) // self.shard_size
 
     def differences(self, other: Job) -> list[str]:
         """Where ``self`` (what is there) and ``other`` (what is asked for) differ, in words."""
@@ -50,7 +67,7 @@ class Job(Frozen):
 
 
 class Shard(Frozen):
-    """A folder of ``count`` PNG files from image ``start`` on."""
+    """A file or folder of ``count`` images from image ``start`` on."""
 
     name: str
     start: int
@@ -62,7 +79,8 @@ class Shard(Frozen):
 class Manifest(Job):
     """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
+    """Of this record. In the PNG files of a job of format 1 it is not written what was asked of the model."""
     complete: bool = False
     synthetic: Literal[True] = True
     model_metadata: dict[str, str]
@@ -73,26 +91,28 @@ class Manifest(Job):
     versions: dict[str, str]
     """Of the parts that decide the files' bytes; a job is only resumed with the same ones."""
     digest: str | None = None
-    """SHA-256 of the digests (32 bytes each) of all files, in order: the same whatever the shard size."""
+    """SHA-256 of the digests (32 bytes each) of all files, in order: of PNG files the same whatever the shard size."""
     shards: tuple[Shard, ...] = ()
 
 
-def shard_name(shard: int) -> str:
-    """The folder of shard number ``shard``."""
-    return f"shard-{shard:05d}"
+SUFFIXES: dict[FileFormat, str] = {
+    "png": "",
+    "npy": ".npy",
+    "npz": ".npz",
+    "parquet": ".parquet",
+    "webdataset": ".tar",
+    "zarr": ".zarr",
+}
+
+
+def shard_name(shard: int, file_format: FileFormat = "png") -> str:
+    """The file or folder of shard number ``shard``."""
+    return f"shard-{shard:05d}{SUFFIXES[file_format]}"
 
 
 def file_name(index: int) -> str:
     """The file of image number ``index``, in its shard's folder."""
     return f"{index:08d}.png"
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides the bytes of an image's file."""
-    from PIL import features
-
-    parts = {name: importlib.metadata.version(name) for name in ("numpy", "onnxruntime", "pillow")}
-    return {**parts, "zlib": str(features.version("zlib"))}
 
 
 def read(out: Path) -> Manifest | None:
@@ -113,7 +133,7 @@ def read(out: Path) -> Manifest | None:
             f"{path} is damaged or not a manifest of this version of ganlib; nothing was changed."
         ) from error
     if manifest.complete and [shard.name for shard in manifest.shards] != [
-        shard_name(k) for k in range(manifest.shard_count)
+        shard_name(k, manifest.file_format) for k in range(manifest.shard_count)
     ]:
         raise BadInput(
             f"{path} is damaged: its shards are not those of {manifest.count:,} images; nothing was changed."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,30 @@ from ganlib.progress import Report, silent
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Neighbouring images and what was asked for each."""
+
+    first: int
+    """Number of the first one."""
+    images: NDArray[np.uint8]
+    """uint8 ``[n, 1, 28, 28]``."""
+    asked: Mapping[str, NDArray[np.int64]]
+    """The graph's inputs besides noise, by name, n rows each."""
+
+    @property
+    def stop(self) -> int:
+        """One past the last image."""
+        return self.first + len(self.images)
+
+    def cut(self, start: int, stop: int) -> Drawn:
+        """Images ``start`` to ``stop - 1``, as far as they are here."""
+        start = max(start, self.first)
+        part = slice(start - self.first, stop - self.first)
+        return Drawn(start, self.images[part], {name: values[part] for name, values in self.asked.items()})
+
 
 _AHEAD = 4  # blocks a thread computes ahead of the reader, so that encoding and inference overlap
 
@@ -68,16 +93,15 @@ class OnnxModel:
         if start < 0 or count < 1:
             raise BadInput(f"cannot draw {count} images from number {start} on: both must be positive.")
         made = np.empty((count, 1, 28, 28), np.uint8)
-        for at, image in enumerate(self.stream(seed, start, start + count, wanted)):
-            made[at] = image
-            if (at + 1) % 1024 == 0 or at + 1 == count:
-                report("draw images", at + 1, count)
+        for drawn in self.blocks(seed, start, start + count, wanted):
+            made[drawn.first - start : drawn.stop - start] = drawn.images
+            report("draw images", drawn.stop - start, count)
         return made
 
-    def stream(
+    def blocks(
         self, seed: int, start: int, stop: int, wanted: Wanted | None = None, batch_size: int | None = None
-    ) -> Iterator[NDArray[np.uint8]]:
-        """Images ``start`` to ``stop - 1`` one by one, uint8 ``[1, 28, 28]``, computed ahead in threads.
+    ) -> Iterator[Drawn]:
+        """Images ``start`` to ``stop - 1``, some tens at a time, computed ahead in threads.
 
         Args:
             seed: of the noise.
@@ -94,15 +118,14 @@ class OnnxModel:
         wanted = wanted or ask(self.contract)
         wanted.require(stop)
         blocks = range(start // BLOCK, -(-stop // BLOCK))
-        for block, images in zip(blocks, self._blocks(seed, blocks, wanted, batch_size), strict=True):
-            first = block * BLOCK
-            yield from images[max(start - first, 0) : stop - first]
+        for drawn in self._blocks(seed, blocks, wanted, batch_size):
+            yield drawn.cut(start, stop)
 
-    def _blocks(self, seed: int, blocks: range, wanted: Wanted, batch_size: int | None) -> Iterator[NDArray[np.uint8]]:
+    def _blocks(self, seed: int, blocks: range, wanted: Wanted, batch_size: int | None) -> Iterator[Drawn]:
         """Whole blocks in order."""
         threads = usable_cores()
         ahead = threads * _AHEAD if batch_size is None else -(-batch_size // BLOCK)
-        waiting: deque[Future[NDArray[np.uint8]]] = deque()
+        waiting: deque[Future[Drawn]] = deque()
         with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
             try:
                 for block in blocks:
@@ -147,8 +170,10 @@ class OnnxModel:
                 f"{', '.join(f'{name} {value.dtype}{list(value.shape)}' for name, value in inputs.items())}."
             )
 
-    def _block(self, seed: int, block: int, wanted: Wanted) -> NDArray[np.uint8]:
-        return self._call({"noise": noise_block(seed, block, self.noise_dim), **wanted.block(seed, block)})
+    def _block(self, seed: int, block: int, wanted: Wanted) -> Drawn:
+        asked = wanted.block(seed, block)
+        images = self._call({"noise": noise_block(seed, block, self.noise_dim), **asked})
+        return Drawn(block * BLOCK, images, asked)
 
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """One whole block."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput
-from ganlib.files import sha256_bytes
+from ganlib.files import sha256_file
+from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.lock import LOCK
-from ganlib.generation.manifest import Manifest, file_name, shard_name
-from ganlib.generation.png import END
-from ganlib.generation.shards import SUMS, combine, read_sums
+from ganlib.generation.manifest import Manifest
+from ganlib.generation.shards import combine, listed, location, read_sums, strangers, sums_path
 from ganlib.progress import Report, silent
 
 
@@ -26,6 +26,8 @@ class Verification(Frozen):
     altered: tuple[str, ...]
     truncated: tuple[str, ...]
     extra: tuple[str, ...]
+    damaged: tuple[int, ...]
+    """Numbers of the shards that something is missing from, altered or truncated in."""
 
     @property
     def ok(self) -> bool:
@@ -54,11 +56,13 @@ def verify(out: Path, report: Report = silent) -> Verification:
     found = _Findings()
     for shard in range(manifest.shard_count):
         _check_shard(out, manifest, shard, found)
-        report("verify", manifest.images(shard).stop, manifest.count)
+        report("verify", manifest.images(shard).stop - manifest.start, manifest.count)
     if manifest.complete and not found.any() and manifest.digest != combine(found.digests):
         found.altered.append(manifests.FILE)
-    ours = {manifests.FILE, LOCK, *(shard_name(shard) for shard in range(manifest.shard_count))}
-    found.extra += _others(out, out, ours)
+    ours = {out / manifests.FILE, out / LOCK}
+    for shard in range(manifest.shard_count):
+        ours |= {location(out, manifest, shard), sums_path(out, manifest, shard)}
+    found.extra += [_name(out, entry) for entry in sorted(out.iterdir()) if entry not in ours]
     return Verification(
         images=manifest.count,
         complete=manifest.complete,
@@ -66,6 +70,7 @@ def verify(out: Path, report: Report = silent) -> Verification:
         altered=tuple(found.altered),
         truncated=tuple(found.truncated),
         extra=tuple(found.extra),
+        damaged=tuple(found.damaged),
     )
 
 
@@ -77,44 +82,51 @@ class _Findings:
             list[str](),
             list[str](),
         )
+        self.damaged = list[int]()
         self.digests = list[str]()
 
     def any(self) -> bool:
-        return bool(self.missing or self.altered or self.truncated)
+        return self.count() > 0
+
+    def count(self) -> int:
+        return len(self.missing) + len(self.altered) + len(self.truncated)
 
 
 def _check_shard(out: Path, manifest: Manifest, shard: int, found: _Findings) -> None:
-    folder = out / shard_name(shard)
-    if not folder.is_dir():
-        found.missing.append(f"{folder.name}/")
-        return
-    sums = _check_sums(folder, manifest, shard, found)
-    names = [file_name(index) for index in manifest.images(shard)]
-    for name in names:
-        _check_file(out, folder / name, sums.get(name), found)
-    found.extra += _others(out, folder, {*names, SUMS})
+    before, place, files = found.count(), location(out, manifest, shard), listed(out, manifest, shard)
+    in_folder = place not in files.values()
+    if in_folder and not place.is_dir():
+        found.missing.append(f"{place.name}/")
+    else:
+        sums = _check_sums(out, manifest, shard, found)
+        for name, file in files.items():
+            _check_file(out, file, manifest, sums.get(name), found)
+        if in_folder:
+            found.extra += [_name(out, entry) for entry in strangers(out, manifest, shard)]
+    if found.count() > before:
+        found.damaged.append(shard)
 
 
-def _check_sums(folder: Path, manifest: Manifest, shard: int, found: _Findings) -> dict[str, str]:
+def _check_sums(out: Path, manifest: Manifest, shard: int, found: _Findings) -> dict[str, str]:
     """The shard's digests by file name. A damaged list is a finding, and is used as it is."""
-    sums = read_sums(folder)
-    name = f"{folder.name}/{SUMS}"
+    path = sums_path(out, manifest, shard)
+    sums, name = read_sums(path), _name(out, path)
     if sums is None:
-        (found.altered if (folder / SUMS).exists() else found.missing).append(name)
+        (found.altered if path.exists() else found.missing).append(name)
     elif manifest.complete and combine(sums.values()) != manifest.shards[shard].sha256:
         found.altered.append(name)
     return sums or {}
 
 
-def _check_file(out: Path, file: Path, digest: str | None, found: _Findings) -> None:
-    name = file.relative_to(out).as_posix()
+def _check_file(out: Path, file: Path, manifest: Manifest, digest: str | None, found: _Findings) -> None:
+    name = _name(out, file)
     try:
-        data = file.read_bytes()
+        actual = sha256_file(file)
+        is_cut = actual != digest and formats.load(manifest.file_format).is_cut(file)
     except OSError:
         found.missing.append(name)
         return
-    actual = sha256_bytes(data)
-    if not data.endswith(END):
+    if is_cut:
         found.truncated.append(name)
     elif digest is not None and actual != digest:
         found.altered.append(name)
@@ -122,7 +134,5 @@ def _check_file(out: Path, file: Path, digest: str | None, found: _Findings) -> 
         found.digests.append(actual)
 
 
-def _others(out: Path, folder: Path, ours: set[str]) -> list[str]:
-    """What is in ``folder`` besides ``ours``."""
-    others = sorted(entry for entry in folder.iterdir() if entry.name not in ours)
-    return [entry.relative_to(out).as_posix() + ("/" if entry.is_dir() else "") for entry in others]
+def _name(out: Path, entry: Path) -> str:
+    return entry.relative_to(out).as_posix() + ("/" if entry.is_dir() else "")

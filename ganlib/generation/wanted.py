@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,33 @@ def wanted(contract: Contract, labels: str | None = None, caption: str | None = 
     if "caption" in inputs:
         return _caption(caption)
     return Wanted(NOTHING)
+
+
+def again(contract: Contract, text: str, labels: str | None = None) -> Wanted:
+    """What an earlier job asked, from its record's ``condition``.
+
+    Args:
+        contract: of the model.
+        text: :attr:`Wanted.text` at that time.
+        labels: the file of labels, if that job had one.
+
+    Raises:
+        BadInput: the labels are needed and not given, or are others than those of that time.
+    """
+    kind, _, value = text.partition(" ")
+    if text.startswith("labels of ") and labels is None:
+        raise BadInput(f"these images were made with {text}: name that file with --labels. Nothing was changed.")
+    if labels is not None:
+        made = wanted(contract, labels=labels)
+    elif kind in ("label", "labels"):
+        made = wanted(contract, labels=value)
+    elif kind == "caption":
+        made = wanted(contract, caption=ast.literal_eval(value))
+    else:
+        made = wanted(contract)
+    if made.text != text:
+        raise BadInput(f"these images were made with {text}, not {made.text}. Nothing was changed.")
+    return made
 
 
 def _takes(contract: Contract) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ganlib.errors import NoSpace, Unavailable
 from ganlib.export.onnx import export
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify
+from ganlib.generation.manifest import FileFormat
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
 from ganlib.progress import Facts
@@ -29,8 +31,10 @@ import sys
 from pathlib import Path
 from ganlib.generation.batch import generate
 from ganlib.generation.session import OnnxModel
-model, out, count, seed, shard = sys.argv[1:]
-generate(OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard))
+model, out, count, seed, shard, form = sys.argv[1:]
+generate(
+    OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form
+)
 """
 
 
@@ -42,23 +46,26 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     return OnnxModel(path)
 
 
-def make(model: OnnxModel, out: Path) -> Manifest:
+def make(model: OnnxModel, out: Path, form: FileFormat = "png") -> Manifest:
     """The whole job, in this process."""
-    return generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD)
+    return generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD, file_format=form)
 
 
-def start(model: OnnxModel, out: Path) -> subprocess.Popen[bytes]:
+def start(model: OnnxModel, out: Path, form: FileFormat) -> subprocess.Popen[bytes]:
     """The same job in a process of its own."""
-    words = [str(model.path), str(out), str(COUNT), str(SEED), str(SHARD)]
+    words = [str(model.path), str(out), str(COUNT), str(SEED), str(SHARD), form]
     return subprocess.Popen([sys.executable, "-c", PROGRAM, *words])
 
 
-def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int) -> None:
-    """Return while ``process`` is in the middle of ``shard``: at least 20 of its files are there, not all."""
-    part, limit = out / f".shard-{shard:05d}.part", time.monotonic() + 120
+def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int, form: FileFormat) -> None:
+    """Return while ``process`` is in the middle of ``shard``: a part of its files or bytes is there, not all."""
+    part, limit = out / f".{manifests.shard_name(shard, form)}.part", time.monotonic() + 120
     while process.poll() is None and time.monotonic() < limit:
         if part.is_dir() and sum(1 for _ in part.glob("*.png")) >= 20:
             return
+        with suppress(FileNotFoundError):
+            if part.is_file() and part.stat().st_size >= 50_000:
+                return
         time.sleep(0.002)
     pytest.fail(f"never seen inside shard {shard} (exit code {process.returncode})")
 
@@ -72,14 +79,17 @@ def contents(out: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(model: OnnxModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["png", "webdataset"])
+def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(
+    model: OnnxModel, tmp_path: Path, form: FileFormat
+) -> None:
     out, kept = tmp_path / "killed", dict[Path, int]()
     for shard in (1, 4, 6):
-        process = start(model, out)
+        process = start(model, out, form)
         try:
-            wait_until_inside(process, out, shard)
+            wait_until_inside(process, out, shard, form)
             with pytest.raises(Unavailable, match=f"pid {process.pid}"):
-                make(model, out)  # a second process keeps out while the first lives
+                make(model, out, form)  # a second process keeps out while the first lives
         finally:
             process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
@@ -87,16 +97,16 @@ def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(model: OnnxM
         manifest = manifests.read(out)
         assert manifest is not None
         assert not manifest.complete
-        whole = sorted(path.name for path in out.glob("shard-*"))
-        assert whole[:shard] == [manifests.shard_name(k) for k in range(shard)]
-        assert all(is_whole(out, manifest, int(name.removeprefix("shard-"))) for name in whole)
+        whole = sorted(path.name for path in out.glob("shard-*") if path.suffix != ".sha256")
+        assert whole[:shard] == [manifests.shard_name(k, form) for k in range(shard)]
+        assert all(is_whole(out, manifest, k) for k in range(len(whole)))
         assert all(path.stat().st_ino == inode for path, inode in kept.items()), "a whole shard was made again"
-        kept = {path: path.stat().st_ino for path in out.glob("shard-*/*")}
+        kept = {out / name: (out / name).stat().st_ino for name in whole}
 
-    resumed = make(model, out)  # at once: the lock died with its holder
+    resumed = make(model, out, form)  # at once: the lock died with its holder
     assert all(path.stat().st_ino == inode for path, inode in kept.items()), "a whole shard was made again"
     assert verify(out).ok
-    uninterrupted = make(model, tmp_path / "uninterrupted")
+    uninterrupted = make(model, tmp_path / "uninterrupted", form)
     assert resumed == uninterrupted
     assert contents(out) == contents(tmp_path / "uninterrupted")
 

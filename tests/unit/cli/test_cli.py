@@ -11,8 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from ganlib.config import ExportConfig
+from ganlib.export.onnx import export
 from tests.conftest import ROOT
+from tests.unit.export.nets import NOISE_DIM, trained_like
 
 GANLIB = [sys.executable, "-m", "ganlib"]
 
@@ -56,7 +60,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
 def test_help_names_every_verb() -> None:
     done = ganlib("--help")
     assert done.returncode == 0
-    verbs = "data judge train evaluate register promote retrain generate verify registry show compare families"
+    verbs = "data judge train evaluate register promote retrain generate verify repair registry show compare families"
     for verb in verbs.split():
         assert verb in done.stdout
 
@@ -87,6 +91,13 @@ def test_families_lists_the_zoo_as_json_with_what_was_measured() -> None:
         (["retrain", "--families", "dcgan,vea"], "Did you mean 'vae'"),
         (["generate", "--count", "0", "--out", "images"], "count"),
         (["generate", "--count", "-1", "--out", "images"], "count"),
+        (["generate", "--count", "2.5", "--out", "images"], "--count 2.5: not a whole number"),
+        (["generate", "--count", "many", "--out", "images"], "--count many: not a whole number"),
+        (["generate", "--count", "1e999999999", "--out", "images"], "not a whole number"),
+        (["generate", "--start", "nan", "--out", "images"], "--start nan: not a whole number"),
+        (["generate", "--start", "-1", "--out", "images"], "start must be at least 0"),
+        (["generate", "--format", "web", "--out", "images"], "Did you mean 'webdataset'"),
+        (["repair", "images"], "no manifest.json"),
         (["generate", "--model", "models:/nothing@champion", "--out", "images"], "nothing"),
         (["generate", "--model", "nothing.onnx", "--out", "images"], "no such file"),
         (["show", "interpolate", "nothing.onnx", "--out", "images"], "no such file"),
@@ -163,3 +174,23 @@ def test_a_time_that_is_none_is_refused(project: Path) -> None:
 def test_an_unreachable_registry_is_never_an_empty_ledger(project: Path, dead_server: str, command: list[str]) -> None:
     line = refused(ganlib(*command, cwd=project, MLFLOW_TRACKING_URI=dead_server), 75)
     assert dead_server in line
+
+
+def test_a_folder_is_made_extended_damaged_and_repaired_with_no_project_around(tmp_path: Path) -> None:
+    export(trained_like(), NOISE_DIM, tmp_path / "g.onnx", ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
+    words = ["generate", "--model", "g.onnx", "--format", "npz", "--shard-size", "100", "--json"]
+    first = json.loads(ganlib(*words, "--count", "2e2", "--grid", "--out", "a", cwd=tmp_path).stdout)
+    second = json.loads(ganlib(*words, "--count", "50", "--start", "2e2", "--out", "b", cwd=tmp_path).stdout)
+    assert (first["count"], first["start"], first["file_format"]) == (200, 0, "npz")
+    assert (second["count"], second["start"]) == (50, 200)
+    with Image.open(tmp_path / "a-grid.png", formats=["PNG"]) as sheet:
+        assert sheet.width == sheet.height == 10 * 58 + 2
+
+    shard = tmp_path / "a" / "shard-00001.npz"
+    before = shard.read_bytes()
+    shard.write_bytes(before[:1000])
+    found = ganlib("verify", "a", cwd=tmp_path)
+    assert (found.returncode, found.stdout) == (1, "truncated: shard-00001.npz\n")
+    assert "made again: shard-00001.npz" in ganlib("repair", "a", cwd=tmp_path).stdout
+    assert shard.read_bytes() == before
+    assert ganlib("verify", "a", cwd=tmp_path).returncode == 0

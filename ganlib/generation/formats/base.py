@@ -1,0 +1,90 @@
+"""What a shard's format has to know: the names of its files, how to write them, and when one is cut short."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ganlib.generation.manifest import Job, Manifest
+    from ganlib.generation.session import Drawn
+
+Add = Callable[["Drawn"], None]
+
+
+class Format(ABC):
+    """One way to keep a shard. Its bytes depend on the images, the job and the versions of ``packages`` alone."""
+
+    packages: tuple[str, ...] = ()
+    """Distributions besides numpy and onnxruntime whose versions decide bytes."""
+    image_bytes: int = 1024
+    """An upper bound of what an image takes, with its label or caption."""
+    shard_bytes: int = 65536
+    """An upper bound of what a shard takes besides."""
+
+    def files(self, job: Job, shard: int) -> list[str]:
+        """Names of the shard's files, relative to the shard, in order; ``[""]`` if the shard is itself a file."""
+        return [""]
+
+    @abstractmethod
+    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> AbstractContextManager[Add]:
+        """Make the shard at ``path``, where nothing is yet: the context takes its images in order.
+
+        Digests that are known on the way go into ``sums``, SHA-256 by file name; the others are taken afterwards.
+        """
+
+    @abstractmethod
+    def is_cut(self, path: Path) -> bool:
+        """Whether the file at ``path`` lacks its end.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+
+def columns(job: Job, drawn: Drawn) -> dict[str, NDArray[Any]]:
+    """What is kept of each image, n rows each, little-endian.
+
+    ``image`` uint8 [n, 1, 28, 28], ``index`` int64, ``seed`` uint64 and, as asked, ``label`` int64 or ``caption`` as
+    zero-padded UTF-8 bytes.
+    """
+    import numpy as np
+
+    made: dict[str, NDArray[Any]] = {
+        "image": drawn.images,
+        "index": np.arange(drawn.first, drawn.stop, dtype="<i8"),
+        "seed": np.full(len(drawn.images), job.seed, "<u8"),
+    }
+    if "label" in drawn.asked:
+        made["label"] = drawn.asked["label"].astype("<i8")
+    if "caption" in drawn.asked:
+        made["caption"] = _strings(drawn.asked["caption"])
+    return made
+
+
+def facts(job: Job) -> dict[str, str]:
+    """What a file says of its origin, where its format has a place for that."""
+    from ganlib.generation.png import SYNTHETIC
+
+    return {"ganlib:synthetic": SYNTHETIC, "ganlib:model_sha256": job.model_sha256, "ganlib:condition": job.condition}
+
+
+def words(asked: Mapping[str, NDArray[Any]]) -> list[tuple[str, str]] | None:
+    """What was asked, image by image: ``("label", "7")`` or ``("caption", "a thin seven")``; None: nothing."""
+    if "label" in asked:
+        return [("label", str(label)) for label in asked["label"].tolist()]
+    if "caption" in asked:
+        return [("caption", text.decode()) for text in _strings(asked["caption"]).tolist()]
+    return None
+
+
+def _strings(codes: NDArray[Any]) -> NDArray[Any]:
+    """Rows of bytes, zero-padded, as numpy's byte strings [n]."""
+    import numpy as np
+
+    return np.ascontiguousarray(codes.astype(np.uint8)).view(f"S{codes.shape[1]}")[:, 0]

@@ -1,0 +1,81 @@
+"""One ``.npy`` file of records: ``numpy.load(path)["image"]``; opens as a memory map, and no pickle is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ganlib.generation.formats.base import Add, Format, columns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganlib.generation.manifest import Manifest
+    from ganlib.generation.session import Drawn
+
+
+class Npy(Format):
+    """Records with the fields that :func:`ganlib.generation.formats.base.columns` names."""
+
+    @contextmanager
+    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+        """See :class:`Format`. Memory holds one block, whatever the size of the shard."""
+        import numpy as np
+
+        count = len(job.images(shard))
+        with path.open("wb") as file:
+
+            def add(drawn: Drawn) -> None:
+                fields = columns(job, drawn)
+                records = np.empty(
+                    len(drawn.images), [(name, values.dtype.str, values.shape[1:]) for name, values in fields.items()]
+                )
+                for name, values in fields.items():
+                    records[name] = values
+                if not file.tell():
+                    write_header(file, records.dtype, (count,))
+                file.write(records.data)
+
+            yield add
+
+    def is_cut(self, path: Path) -> bool:
+        """See :class:`Format`."""
+        with path.open("rb") as file:
+            return is_cut(file, path.stat().st_size)
+
+
+def write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """What stands before the items of an array of ``shape`` in C order."""
+    import numpy as np
+
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, described)
+
+
+def array_bytes(values: NDArray[Any]) -> memoryview:
+    """The items of ``values`` in C order."""
+    import numpy as np
+
+    flat: NDArray[np.uint8] = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
+    return flat.data
+
+
+def is_cut(file: IO[bytes], size: int) -> bool:
+    """Whether ``file`` of ``size`` bytes is shorter than its header says. Damage to the header is no cut."""
+    import numpy as np
+
+    if size < 10:
+        return True
+    try:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    except (ValueError, EOFError):
+        file.seek(8)
+        return size < 10 + int.from_bytes(file.read(2), "little")
+    return size < file.tell() + int(np.prod(shape)) * dtype.itemsize
+
+
+FORMAT = Npy()

@@ -1,0 +1,57 @@
+"""One ``.npz`` file, uncompressed: ``numpy.load(path)["image"]``, and the other columns beside it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib.generation.formats.base import Add, Format, columns
+from ganlib.generation.formats.npy import array_bytes, write_header
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ganlib.generation.manifest import Manifest
+    from ganlib.generation.session import Drawn
+
+_END = b"PK\x05\x06"
+_END_BYTES = 22  # of the record that ends a zip file with no comment
+
+
+class Npz(Format):
+    """An array a column. zipfile's dates stay at 1980, so that the same images give the same bytes."""
+
+    @contextmanager
+    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+        """See :class:`Format`. The images go straight to the file, the small columns follow them."""
+        import numpy as np
+
+        small: dict[str, list[NDArray[Any]]] = {}
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            with archive.open(zipfile.ZipInfo("image.npy"), "w", force_zip64=True) as file:
+                write_header(file, np.dtype(np.uint8), (len(job.images(shard)), 1, 28, 28))
+
+                def add(drawn: Drawn) -> None:
+                    made = columns(job, drawn)
+                    file.write(array_bytes(made.pop("image")))
+                    for name, values in made.items():
+                        small.setdefault(name, []).append(values)
+
+                yield add
+            for name, parts in small.items():
+                values = np.concatenate(parts)
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                    write_header(file, values.dtype, values.shape)
+                    file.write(array_bytes(values))
+
+    def is_cut(self, path: Path) -> bool:
+        """See :class:`Format`."""
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - _END_BYTES, 0))
+            return file.read(len(_END)) != _END
+
+
+FORMAT = Npz()

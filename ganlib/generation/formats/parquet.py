@@ -1,0 +1,79 @@
+"""One Parquet file: a row an image, its pixels as 784 bytes, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib.generation.formats.base import Add, Format, columns, facts
+from ganlib.generation.formats.npy import array_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ganlib.generation.manifest import Manifest
+    from ganlib.generation.session import Drawn
+
+_GROUP = 8192  # rows a row group: 6 MB of pixels, so that neither writer nor reader needs more memory than that
+_PIXELS = 28 * 28
+_MAGIC = b"PAR1"
+
+
+class Parquet(Format):
+    """Columns image, index, seed, and label or caption; the file's metadata say where it comes from."""
+
+    packages = ("pyarrow",)
+
+    @contextmanager
+    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+        """See :class:`Format`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        fields = {"image": pa.binary(_PIXELS), "index": pa.int64(), "seed": pa.uint64()}
+        if job.asked:
+            fields[job.asked] = pa.int64() if job.asked == "label" else pa.string()
+        schema = pa.schema(list(fields.items()), metadata={**facts(job), "ganlib:image": "uint8 [1, 28, 28]"})
+        waiting: list[dict[str, NDArray[Any]]] = []
+
+        with pq.ParquetWriter(
+            path, schema, compression="zstd", use_dictionary=[name for name in fields if name != "image"]
+        ) as file:
+
+            def flush() -> None:
+                if waiting:
+                    file.write_table(_table(waiting, schema))
+                    waiting.clear()
+
+            def add(drawn: Drawn) -> None:
+                waiting.append(columns(job, drawn))
+                if sum(len(part["index"]) for part in waiting) >= _GROUP:
+                    flush()
+
+            yield add
+            flush()
+
+    def is_cut(self, path: Path) -> bool:
+        """See :class:`Format`."""
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - len(_MAGIC), 0))
+            return file.read() != _MAGIC
+
+
+def _table(parts: list[dict[str, NDArray[Any]]], schema: Any) -> Any:
+    """A table of ``parts``, one below the other."""
+    import numpy as np
+    import pyarrow as pa
+
+    made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pixels = pa.py_buffer(array_bytes(made.pop("image")))
+    arrays = [pa.FixedSizeBinaryArray.from_buffers(pa.binary(_PIXELS), len(made["index"]), [None, pixels])]
+    for name, values in made.items():
+        # Byte strings become text by way of Python: captions are few and short beside the pixels.
+        arrays.append(pa.array([text.decode() for text in values.tolist()] if name == "caption" else values))
+    return pa.table(arrays, schema=schema)
+
+
+FORMAT = Parquet()

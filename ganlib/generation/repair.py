@@ -1,0 +1,99 @@
+"""Make damaged shards of a finished job again, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganlib.config import Frozen
+from ganlib.errors import BadInput, Corrupt
+from ganlib.files import explained
+from ganlib.generation import manifest as manifests
+from ganlib.generation import shards
+from ganlib.generation.batch import make, require_versions
+from ganlib.generation.lock import locked
+from ganlib.generation.manifest import Manifest, shard_name
+from ganlib.generation.noise import ALGORITHM, BLOCK
+from ganlib.generation.session import OnnxModel
+from ganlib.generation.wanted import Wanted
+from ganlib.progress import Report, silent
+
+
+class Repair(Frozen):
+    """What was made again, and what was left for its owner to judge."""
+
+    images: int
+    """How many the job has."""
+    remade: tuple[str, ...]
+    """Names of the shards that were."""
+    extra: tuple[str, ...]
+    """What does not belong to the job: left as it was."""
+
+    def summary(self) -> str:
+        """A line of what was done, and a line for each thing that was left."""
+        done = f"made again: {', '.join(self.remade)}." if self.remade else "nothing had to be made again."
+        return "\n".join([f"all of {self.images:,} images are there; {done}", *(f"extra: {e}" for e in self.extra)])
+
+
+def require_finished(out: Path) -> Manifest:
+    """The manifest of the finished job in ``out``.
+
+    Raises:
+        BadInput: there is none, it is damaged, or the job has not finished.
+    """
+    manifest = manifests.read(out)
+    if manifest is None:
+        raise BadInput(f"{out} has no {manifests.FILE}: not a folder of generated images.")
+    if not manifest.complete:
+        raise BadInput(
+            f"the job in {out} has not finished: run the same `ganlib generate` again, which makes what is missing "
+            "and what is damaged. Nothing was changed."
+        )
+    return manifest
+
+
+def repair(
+    model: OnnxModel, out: Path, wanted: Wanted, damaged: Sequence[int], extra: Sequence[str], report: Report = silent
+) -> Repair:
+    """Make the shards ``damaged`` of the finished job in ``out`` again; others are not touched.
+
+    Args:
+        model: that made them.
+        out: the job's folder.
+        wanted: what was asked of the model.
+        damaged: numbers of shards, sorted, as :func:`ganlib.generation.verify.verify` finds them.
+        extra: what else was found, for the record.
+        report: told of progress.
+
+    Raises:
+        BadInput: the job is not finished, or model, wish or versions are not the job's; nothing was changed.
+        GanlibError: a shard came out differently; it was left as it was.
+        Corrupt: the shards are right, but the manifest's digest of them all is not.
+        Unavailable: another process is at work in ``out``.
+    """
+    manifest = require_finished(out)
+    now = {
+        "model_sha256": model.sha256,
+        "block": BLOCK,
+        "noise": ALGORITHM,
+        "condition": wanted.text,
+        "provider": model.provider,
+    }
+    differences = manifest.differences(manifest.model_copy(update=now))
+    if differences:
+        raise BadInput(f"{out} cannot be repaired with that: {'; '.join(differences)}. Nothing was changed.")
+    require_versions(manifest, out)
+    with locked(out), explained(out, 0):
+        shards.sweep(out)
+        make(model, manifest, wanted, out, damaged, report=report)
+        require_digest(manifest, out)
+    names = tuple(shard_name(shard, manifest.file_format) for shard in damaged)
+    return Repair(images=manifest.count, remade=names, extra=tuple(extra))
+
+
+def require_digest(manifest: Manifest, out: Path) -> None:
+    """Raise :class:`Corrupt` if the manifest's digest is not that of the shards."""
+    _, digest = shards.record(out, manifest)
+    if manifest.digest != digest:
+        hint = "The shards are what it says of each; only the digest of them all was changed."
+        raise Corrupt(out / manifests.FILE, expected=digest, actual=str(manifest.digest), hint=hint)

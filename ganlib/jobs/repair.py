@@ -1,0 +1,72 @@
+"""Make damaged images again with the model that made them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganlib.config import Params
+from ganlib.errors import BadInput
+from ganlib.generation.manifest import Manifest
+from ganlib.generation.repair import Repair, require_digest, require_finished
+from ganlib.generation.repair import repair as remake
+from ganlib.generation.verify import verify
+from ganlib.jobs.models import fetch
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+
+
+def repair(
+    project: Project | None,
+    params: Params | None,
+    out: Path,
+    *,
+    model: str | None = None,
+    labels: str | None = None,
+    report: Report = silent,
+) -> Repair:
+    """Make the missing, altered and truncated shards under ``out`` again, byte for byte; the others stay.
+
+    Args:
+        project: needed unless the model is a file.
+        params: needed unless the model is a file.
+        out: a folder that a finished job filled.
+        model: the model that made the images; None: the one that the manifest names.
+        labels: the file of labels, if the job was given one.
+        report: told of progress.
+
+    Raises:
+        BadInput: no such job, model or labels, or the model is another one (its sha256 is compared first).
+        Unavailable: the registry cannot be reached, or another process is at work in ``out``.
+    """
+    manifest = require_finished(out)
+    found = verify(out, report)
+    if not found.damaged:
+        require_digest(manifest, out)
+        return Repair(images=manifest.count, remade=(), extra=found.extra)
+    reference = model or _reference(manifest, out)
+    at = fetch(project, params, reference)
+    if at.sha256 != manifest.model_sha256:
+        raise BadInput(
+            f"{reference} has sha256 {at.sha256}, and the images in {out} were made by {manifest.model_sha256}. "
+            "Nothing was changed; name that model with --model."
+        )
+    from ganlib.generation.session import OnnxModel
+    from ganlib.generation.wanted import again
+
+    opened = OnnxModel(at.path, sha256=manifest.model_sha256)
+    asked = again(opened.contract, manifest.condition, labels)
+    return remake(opened, out, asked, found.damaged, found.extra, report)
+
+
+def _reference(manifest: Manifest, out: Path) -> str:
+    """The model that made the images, by the most lasting of its names."""
+    origin = manifest.origin
+    if origin.get("version") and origin.get("model"):
+        return f"models:/{origin['model']}/{origin['version']}"
+    if origin.get("run_id"):
+        return f"runs:/{origin['run_id']}"
+    if origin.get("reference"):
+        return str(origin["reference"])
+    raise BadInput(
+        f"the manifest in {out} does not say where its model came from: name it with --model. Nothing was changed."
+    )

@@ -104,7 +104,7 @@ def test_a_resume_with_other_options_names_them(folder: Path) -> None:
         folder, "ganlib", "train", "vae", "--budget", "long", "--resume", run_id, "--set", "families.vae.latent_dim=3"
     )
     assert changed.returncode == 2
-    assert "latent_dim: 16 then, 3 now" in changed.stderr
+    assert "latent_dim: 10 then, 3 now" in changed.stderr
     assert "Traceback" not in changed.stderr
 
 

@@ -154,7 +154,7 @@ def _fit(
         ranks=model.ranks(split.images, split.labels),
     )
     run.tag("ganlib.device", str(device))
-    run.tag("ganlib.parameters", str(sum(p.numel() for p in model.generator.parameters())))
+    run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
     kept = Checkpoints(run_folder(project, run.id) / "checkpoint.pt", config, keep=settings.keep)
     checker = Checker(model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed)
     plan = loop.Plan(

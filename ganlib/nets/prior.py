@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -116,6 +117,8 @@ class _Block(nn.Module):
     def __init__(self, width: int, heads: int, layers: int) -> None:
         super().__init__()
         self.heads, self.head_dim = heads, width // heads
+        # The nearest power of two to 1 / sqrt(head_dim): the exporter writes Python's numbers as float32.
+        self.scale = 2.0 ** -round(math.log2(self.head_dim) / 2)
         last = 0.02 / (2 * layers) ** 0.5  # residual branches start small (Radford 2019, section 2.3)
         self.attend = nn.Parameter(0.02 * torch.randn(width + 2 * self.head_dim, width))
         self.gather = nn.Parameter(last * torch.randn(width, width))
@@ -131,7 +134,7 @@ class _Block(nn.Module):
         query, key, value = self._split(F.linear(_normalise(hidden), self.attend))
         query = query.view(*query.shape[:2], self.heads, self.head_dim).transpose(1, 2)
         key, value = (shared.unsqueeze(1).expand_as(query) for shared in (key, value))
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.scale)
         hidden = hidden + F.linear(attended.transpose(1, 2).flatten(2), self.gather)
         return hidden + F.linear(F.linear(_normalise(hidden), self.widen).relu(), self.narrow)
 
@@ -144,7 +147,7 @@ class _Block(nn.Module):
         """
         attend, gather, widen, narrow = weights
         query, key, value = self._split(F.linear(_normalise(hidden), attend))
-        query = query.view(-1, self.heads, self.head_dim) * self.head_dim**-0.5
+        query = query.view(-1, self.heads, self.head_dim) * self.scale
         keys = torch.cat([keys[:, 1:], key.unsqueeze(1)], dim=1)
         values = torch.cat([values[:, 1:], value.unsqueeze(1)], dim=1)
         share = (query @ keys.transpose(1, 2) + hide).softmax(-1)
@@ -161,7 +164,8 @@ class _Block(nn.Module):
 
 def _normalise(hidden: Tensor) -> Tensor:
     """Divide by the root mean square over the last dimension."""
-    return hidden / (hidden.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    # A power of two is the same number in float32, as which the exporter writes it.
+    return hidden / (hidden.square().mean(-1, keepdim=True) + 2.0**-20).sqrt()
 
 
 def invert_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
@@ -186,8 +190,10 @@ def normal_cdf(x: Tensor) -> Tensor:
     """Phi(x), within 5e-11. onnxruntime has no erf in float64; this is sums, products and one exponential."""
     size = x.abs()
     t = 3.0 / (3.0 + size)
-    polynomial = torch.full_like(t, _TAIL[-1])
-    for coefficient in reversed(_TAIL[:-1]):
+    # A tensor, because the exporter writes Python's numbers as float32: 1e-8 off, which changes a code in 50,000.
+    coefficients = torch.tensor(_TAIL, dtype=x.dtype, device=x.device)
+    polynomial = coefficients[-1].expand_as(t)
+    for coefficient in coefficients[:-1].flip(0):
         polynomial = polynomial * t + coefficient
     tail = 0.5 * t * (polynomial - 0.5 * size * size).exp()
     return torch.where(x > 0, 1.0 - tail, tail)

@@ -18,9 +18,9 @@ from tests.services import project as projects
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = projects.make(tmp_path_factory.mktemp("stopped") / "project")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = projects.make(tmp_path / "project")
     params = yaml.safe_load((made / "params.yaml").read_text())
     params["budgets"]["long"] = {"steps": 1_000_000, "seconds": 3600}
     params["train"] |= {"budget": "long", "log_every": 1}
@@ -39,6 +39,8 @@ def begin(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Where these tests themselves run in the background, SIGINT is ignored, and so it would be in there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     training: set[str] = set()
     assert process.stderr
@@ -63,7 +65,10 @@ def test_a_stopped_flow_takes_its_trainings_and_its_server_with_it(folder: Path,
         os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to everything in the foreground
     else:
         process.terminate()
-    _, error = process.communicate(timeout=150)
+    try:
+        _, error = process.communicate(timeout=150)
+    finally:
+        process.kill()  # its trainings and its server see that it is gone
     _, alive = psutil.wait_procs(started, timeout=30)
     assert not alive
     assert process.returncode == 130

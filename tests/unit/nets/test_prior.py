@@ -131,3 +131,23 @@ def test_the_exported_graph_is_small_and_takes_the_same_codes(tmp_path: Path) ->
     assert certificate.max_pixel_difference <= 1
     assert certificate.differing_share < 1e-3  # rounding at a half; another code would change a whole patch
     assert len(onnx.load(file).graph.node) < 120
+
+
+class Uniform(nn.Module):
+    """What the sampler compares with."""
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return normal_cdf(noise.double())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_onnxruntime_computes_phi_in_float64_to_the_last_digits(tmp_path: Path) -> None:
+    import onnxruntime
+
+    path = tmp_path / "phi.onnx"
+    noise = torch.randn(4096, 49, generator=torch.Generator().manual_seed(0))
+    torch.onnx.export(Uniform(), (noise,), path, dynamo=True, input_names=["noise"], external_data=False, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    [found] = session.run(None, {"noise": noise.numpy()})
+    # 1e-8, as from one constant rounded to float32, would change a code in some fifty thousand.
+    assert np.abs(found - normal_cdf(noise.double()).numpy()).max() < 1e-14

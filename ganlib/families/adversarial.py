@@ -33,6 +33,52 @@ class AdversarialOptions(FamilyOptions):
     diffaugment_cut: int = Field(0, ge=0, le=28, description="side of DiffAugment's cutout, in pixels")
 
 
+def discriminate(
+    judge: Callable[[Tensor], Tensor],
+    loss: AdversarialLoss,
+    real: Tensor,
+    fake: Tensor,
+    *,
+    penalised: bool,
+    every: int,
+    r1: float = 0.0,
+    r2: float = 0.0,
+    gp: float = 0.0,
+) -> tuple[Tensor, Losses]:
+    """A discriminator's loss on one batch with its penalties, and what is logged of it.
+
+    Args:
+        judge: images to logits [batch].
+        loss: the game.
+        real: real images; no gradient flows to them or to ``fake`` beyond the penalties' own.
+        fake: as many generated ones.
+        penalised: whether it is the penalties' step.
+        every: steps from one such step to the next; penalties weigh as much more.
+        r1: weight of the penalty on ``real``; 0 leaves it out, as with the others.
+        r2: of that on ``fake``.
+        gp: of WGAN-GP's, between both.
+    """
+    real = real.detach().requires_grad_(penalised and r1 > 0)
+    fake = fake.detach().requires_grad_(penalised and r2 > 0)
+    logits, fake_logits = judge(real), judge(fake)
+    value = loss.discriminator(logits, fake_logits)
+    losses = {
+        "discriminator_loss": value.detach(),
+        "logit_real": logits.detach().mean(),
+        "logit_fake": fake_logits.detach().mean(),
+    }
+    terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
+        "r1": (r1, lambda: penalties.zero_centred(logits, real)),
+        "r2": (r2, lambda: penalties.zero_centred(fake_logits, fake)),
+        "gradient_penalty": (gp, lambda: penalties.one_centred(judge, real, fake)),
+    }
+    for name, (weight, penalty) in terms.items():
+        if penalised and weight:
+            losses[name] = (found := penalty()).detach()
+            value = value + weight * every * found
+    return value, losses
+
+
 class Adversarial(Family):
     """Two players. One generator pass serves both: the discriminator sees its images detached, the generator again.
 
@@ -103,31 +149,17 @@ class Adversarial(Family):
         with torch.set_grad_enabled(turn):
             fakes = self.draw(batch, step)
         self._fakes = fakes if turn else None
-        penalised = step % options.penalty_every == 0
-        real = self.reals(batch, step).detach().requires_grad_(penalised and options.r1_gamma > 0)
-        fake = fakes.detach().requires_grad_(penalised and options.r2_gamma > 0)
-        logits, fake_logits = self.judge(real, batch, step), self.judge(fake, batch, step)
-        loss = self._loss.discriminator(logits, fake_logits)
-        losses = {
-            "discriminator_loss": loss.detach(),
-            "logit_real": logits.detach().mean(),
-            "logit_fake": fake_logits.detach().mean(),
-        }
-        if penalised:
-            terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
-                "r1": (options.r1_gamma, lambda: penalties.zero_centred(logits, real)),
-                "r2": (options.r2_gamma, lambda: penalties.zero_centred(fake_logits, fake)),
-                "gradient_penalty": (
-                    options.gp_lambda,
-                    lambda: penalties.one_centred(lambda images: self.judge(images, batch, step), real, fake),
-                ),
-            }
-            for name, (strength, penalty) in terms.items():
-                if strength:
-                    value = penalty()
-                    losses[name] = value.detach()
-                    loss = loss + strength * options.penalty_every * value
-        return loss, losses
+        return discriminate(
+            lambda images: self.judge(images, batch, step),
+            self._loss,
+            self.reals(batch, step),
+            fakes,
+            penalised=step % options.penalty_every == 0,
+            every=options.penalty_every,
+            r1=options.r1_gamma,
+            r2=options.r2_gamma,
+            gp=options.gp_lambda,
+        )
 
     def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         fakes, self._fakes = self._fakes, None

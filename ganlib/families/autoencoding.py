@@ -89,10 +89,15 @@ class Variational(Autoencoding):
     def _terms(self, net: Autoencoder, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Negative log-likelihood and KL divergence in nats an image, and the mean squared error."""
         given = self.given(labels)
-        mean, log_variance = net.encoder(images, *given).chunk(2, dim=1)
-        code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        code, kl = self.posterior(net.encoder(images, *given))
         nll, mse = losses.gaussian_nll_optimal(images, net.decoder(code, *given))
-        return nll, losses.gaussian_kl(mean, log_variance).mean(), mse
+        return nll, kl, mse
+
+    def posterior(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the encoder's output: codes drawn from it, [batch, latent_dim], and its mean KL divergence in nats."""
+        mean, log_variance = encoded.chunk(2, dim=1)
+        code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return code, losses.gaussian_kl(mean, log_variance).mean()
 
     def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
         """The evidence lower bound in nats an image, with the variance that is best on these images."""

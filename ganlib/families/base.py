@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.config import Frozen
+from ganlib.data import conditions
 from ganlib.data.conditions import Condition
 
 
@@ -111,6 +112,15 @@ class Family(nn.Module, ABC):
     def noise_dim(self) -> int:
         """Width of the generator's noise, and of the graph's."""
         return self.options.latent_dim
+
+    def inputs(self, count: int, seed: int) -> list[Tensor]:
+        """What ``count`` images are drawn from, the same for the same seed: noise, and the condition if any."""
+        generator = torch.Generator().manual_seed(seed)
+        inputs = [torch.randn(count, self.noise_dim, generator=generator)]
+        if self.condition:
+            inputs.append(torch.from_numpy(conditions.draw(self.condition, np.random.default_rng(seed), count)))
+        device = next(self.parameters()).device
+        return [tensor.to(device) for tensor in inputs]
 
     @abstractmethod
     def phases(self, step: int) -> Sequence[Phase]:

@@ -93,16 +93,15 @@ class Tcgan(Adversarial):
             phases.insert(0, Phase("text", self._generator.encoder, optimizer, self._understand))
         return phases
 
+    def given(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The digits and the ranks of the real images, which are also those that are asked of the painter."""
+        return (condition(batch.labels, _known(batch)),)
+
     def draw(self, batch: Batch, step: int) -> Tensor:
         """Images with the digits and the ranks of the real ones."""
         latent = torch.randn(len(batch.images), self.options.latent_dim, device=batch.images.device)
-        images: Tensor = self._generator.painter(latent, condition(batch.labels, _known(batch)))
+        images: Tensor = self._generator.painter(latent, *self.given(batch))
         return images
-
-    def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
-        """Logits of images that claim the digits and the ranks of the real ones."""
-        logits: Tensor = self.discriminator(images, condition(batch.labels, _known(batch)))
-        return logits
 
     def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         fakes = self._fakes

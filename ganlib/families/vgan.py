@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganlib.families.adversarial import discriminate
 from ganlib.families.autoencoding import Variational, VariationalOptions
 from ganlib.families.base import Batch, Losses, OptimizerOptions, Phase
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
-from ganlib.objectives import penalties
-from ganlib.objectives.losses import BCE, gaussian_kl
+from ganlib.objectives.losses import BCE
 
 
 class VganOptions(VariationalOptions):
@@ -56,35 +56,27 @@ class Vgan(Variational):
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options = self.options
         with torch.no_grad():
-            mean, log_variance = self._net.encoder(batch.images).chunk(2, dim=1)
-            half = len(mean) // 2
-            code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            code, _ = self.posterior(self._net.encoder(batch.images))
+            half = len(code) // 2
             code[half:] = torch.randn_like(code[half:])  # samples of the prior
             fakes = self._net.decoder(code)
-        penalised = step % options.penalty_every == 0 and options.r1_gamma > 0
-        real = batch.images.detach().requires_grad_(penalised)
-        logits, fake_logits = self.discriminator(real), self.discriminator(fakes)
-        loss = BCE.discriminator(logits, fake_logits)
-        losses = {
-            "discriminator_loss": loss.detach(),
-            "logit_real": logits.detach().mean(),
-            "logit_fake": fake_logits.detach().mean(),
-        }
-        if penalised:
-            r1 = penalties.zero_centred(logits, real)
-            losses["r1"] = r1.detach()
-            loss = loss + options.r1_gamma * options.penalty_every * r1
-        return loss, losses
+        return discriminate(
+            self.discriminator,
+            BCE,
+            batch.images,
+            fakes,
+            penalised=step % options.penalty_every == 0,
+            every=options.penalty_every,
+            r1=options.r1_gamma,
+        )
 
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, decoder = self.options, self._net.decoder
-        mean, log_variance = self._net.encoder(batch.images).chunk(2, dim=1)
-        code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        code, kl = self.posterior(self._net.encoder(batch.images))
         reconstruction = decoder(code)
         with torch.no_grad():
             target = self.discriminator.features(batch.images)
         feature_error = 0.5 * (self.discriminator.features(reconstruction) - target).square().mean()
-        kl = gaussian_kl(mean, log_variance).mean()
         samples = torch.cat([code.detach()[::2], torch.randn_like(code[::2])])
         fake_logits = self.discriminator(decoder(samples))
         adversarial = BCE.generator(fake_logits, fake_logits)

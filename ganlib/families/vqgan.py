@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from ganlib.families.adversarial import discriminate
 from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.prior import POSITIONS, CodePrior
 from ganlib.nets.quantizer import perplexity, use
 from ganlib.nets.vqgan import VqGenerator
-from ganlib.objectives import penalties
 from ganlib.objectives.losses import HINGE, adaptive_weight
 
 
@@ -88,20 +88,15 @@ class Vqgan(Family):
         options = self.options
         with torch.no_grad():
             fakes = self._net.reconstruct(batch.images)
-        penalised = options.r1_gamma > 0 and step % options.penalty_every == 0
-        real = batch.images.detach().requires_grad_(penalised)
-        logits, fake_logits = self.discriminator(real), self.discriminator(fakes)
-        loss = HINGE.discriminator(logits, fake_logits)
-        losses = {
-            "discriminator_loss": loss.detach(),
-            "logit_real": logits.detach().mean(),
-            "logit_fake": fake_logits.detach().mean(),
-        }
-        if penalised:
-            r1 = penalties.zero_centred(logits, real)
-            losses["r1"] = r1.detach()
-            loss = loss + options.r1_gamma * options.penalty_every * r1
-        return loss, losses
+        return discriminate(
+            self.discriminator,
+            HINGE,
+            batch.images,
+            fakes,
+            penalised=step % options.penalty_every == 0,
+            every=options.penalty_every,
+            r1=options.r1_gamma,
+        )
 
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net

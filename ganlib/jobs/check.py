@@ -6,11 +6,9 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
-from ganlib.data import conditions
 from ganlib.data.splits import load_split
 from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
@@ -71,13 +69,7 @@ class Checker:
 
     @torch.no_grad()
     def _measure(self, model: nn.Module) -> Validated:
-        family = self._family
-        generator = torch.Generator().manual_seed(self._seed)
-        inputs = [torch.randn(self._samples, family.noise_dim, generator=generator)]
-        if family.condition:
-            asked = conditions.draw(family.condition, np.random.default_rng(self._seed), self._samples)
-            inputs.append(torch.from_numpy(asked))
-        device = next(family.parameters()).device
+        inputs = self._family.inputs(self._samples, self._seed)
         chunks = zip(*(torch.split(tensor, _CHUNK) for tensor in inputs), strict=True)
-        images = [to_pixels(model(*(part.to(device) for part in chunk)).float()).cpu() for chunk in chunks]
+        images = [to_pixels(model(*chunk).float()).cpu() for chunk in chunks]
         return self._validation.of(torch.cat(images).numpy())

@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganlib.config import Limits
-from ganlib.data import conditions
 from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
 from ganlib.families.base import Batch, Family, Phase
@@ -95,7 +93,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
     so_far = kept.restore(family, ema, hooks.report) if resume else Progress()
     step, size, total = so_far.step, family.options.batch_size, plan.budget.steps
     grid_at, check_at = ({math.ceil(total * k / n) for k in range(1, n + 1)} for n in (plan.grids, plan.checks))
-    inputs = _fixed_inputs(family, plan.seed)
+    inputs = family.inputs(64, plan.seed)
     family.horizon = total
     window, watch = _Window(), Watch()
     start = saved = time.monotonic()
@@ -194,16 +192,6 @@ def _augmented(family: Family, batch: Batch) -> Batch:
     if not (options.shift or options.rotate):
         return batch
     return replace(batch, images=shift_and_rotate(batch.images, options.shift, options.rotate))
-
-
-def _fixed_inputs(family: Family, seed: int) -> list[Tensor]:
-    """What the sample grids are drawn from: noise, and a condition where the family has one."""
-    generator = torch.Generator().manual_seed(seed)
-    inputs = [torch.randn(64, family.noise_dim, generator=generator)]
-    if family.condition:
-        inputs.append(torch.from_numpy(conditions.draw(family.condition, np.random.default_rng(seed), 64)))
-    device = next(family.parameters()).device
-    return [tensor.to(device) for tensor in inputs]
 
 
 @torch.no_grad()

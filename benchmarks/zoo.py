@@ -102,7 +102,7 @@ def _cells(name: str, row: measured.Measured) -> tuple[str, ...]:
 
 def _samples(store: Store, run_id: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path.write_bytes(Path(store.client.download_artifacts(run_id, SAMPLES, folder)).read_bytes())
+        path.write_bytes(store.download(run_id, SAMPLES, Path(folder)).read_bytes())
 
 
 def _curves(store: Store, run_id: str, path: Path) -> None:

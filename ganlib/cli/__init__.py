@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ganlib.cli import compare, data, judge, registry
 from ganlib.cli import show as pictures
-from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, run, show, whole
-from ganlib.errors import BadInput
-
-if TYPE_CHECKING:
-    from ganlib.config import Params
-    from ganlib.project import Project
+from ganlib.cli.app import Budget, Json, Set, open_project, output_path, perhaps_project, reporting, run, show, whole
 
 app = typer.Typer(
     name="ganlib",
@@ -213,7 +208,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make images with onnxruntime: resumable, verifiable, the same bytes whatever the batch size."""
-    project, params = _perhaps_project(model, overrides)
+    project, params = perhaps_project(model, overrides)
     from ganlib.jobs.generate import generate as job
 
     with reporting(as_json=as_json) as report:
@@ -252,22 +247,12 @@ def repair(
     as_json: Json = False,
 ) -> None:
     """Make missing, altered and truncated shards again, byte for byte, with the model that made them."""
-    project, params = _perhaps_project(model)
+    project, params = perhaps_project(model)
     from ganlib.jobs.repair import repair as job
 
     with reporting(as_json=as_json) as report:
         done = job(project, params, output_path(folder), model=model, labels=labels, report=report)
     show(done, as_json=as_json, text=done.summary)
-
-
-def _perhaps_project(model: str | None, overrides: list[str] | None = None) -> tuple[Project | None, Params | None]:
-    """The project around, if there is one: a bare graph needs none."""
-    try:
-        return open_project(overrides)
-    except BadInput:
-        if model and not model.endswith(".onnx"):
-            raise
-        return None, None
 
 
 def main() -> None:

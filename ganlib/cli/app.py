@@ -51,6 +51,16 @@ def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
     return here, config.load(here.params_file, overrides or [])
 
 
+def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tuple[Project | None, Params | None]:
+    """The project around, if there is one: a bare graph as ``model`` needs none."""
+    try:
+        return open_project(overrides)
+    except BadInput:
+        if model and not model.endswith(".onnx"):
+            raise
+        return None, None
+
+
 def show(value: Any, *, as_json: bool, text: Callable[[], str]) -> None:
     """Print ``value`` (a pydantic record, or anything JSON takes) as JSON, or else what ``text`` gives."""
     if as_json:

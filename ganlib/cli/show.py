@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+from ganlib.cli.app import Json, Set, output_path, perhaps_project, reporting, show
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,14 +44,7 @@ def interpolate(
     Models that sample discrete parts (the mixture of ae, the codes of vqgan) jump where such a part changes. That is
     what they do, not a fault of the picture.
     """
-    from ganlib.errors import BadInput
-
-    try:
-        project, params = open_project(overrides)
-    except BadInput:
-        if not model.endswith(".onnx"):  # a bare graph needs no project around it
-            raise
-        project, params = None, None
+    project, params = perhaps_project(model, overrides)
     from ganlib.jobs.interpolate import interpolate as job
 
     with reporting(as_json=as_json) as report:

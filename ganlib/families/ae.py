@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from ganlib.data.batches import scaled
 from ganlib.families.autoencoding import Autoencoding, AutoencodingOptions
 from ganlib.families.base import Batch, Losses
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
@@ -56,12 +58,13 @@ class Ae(Autoencoding):
         """Never while it trains: the mixture is fitted afterwards."""
         return self.horizon + 1
 
-    def finish(self, model: nn.Module, images: Tensor) -> None:
+    def finish(self, model: nn.Module, images: np.ndarray) -> None:
         """Fit the mixture."""
         assert isinstance(model, Autoencoder)  # noqa: S101
         assert isinstance(model.bottleneck, GaussianMixture)  # noqa: S101
         # More codes than this change the fit little and take minutes.
-        codes = torch.cat([model.encoder(chunk) for chunk in torch.split(images[:20_000], 1000)])
+        some = scaled(torch.from_numpy(images[:20_000]).unsqueeze(1))
+        codes = torch.cat([model.encoder(chunk) for chunk in torch.split(some, 1000)])
         model.bottleneck.fit(codes.numpy(), seed=0)
 
 

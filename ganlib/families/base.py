@@ -138,12 +138,12 @@ class Family(nn.Module, ABC):
         return None
 
     @torch.no_grad()
-    def finish(self, model: nn.Module, images: Tensor) -> None:
+    def finish(self, model: nn.Module, images: np.ndarray) -> None:
         """After training: what is fitted rather than trained, such as a mixture over codes.
 
         Args:
             model: the moving average of :attr:`generator`, to be changed in place.
-            images: float [n, 1, 28, 28] in [-1, 1], the training split.
+            images: uint8 [n, 28, 28], the training split.
         """
 
     def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:

@@ -14,7 +14,7 @@ from ganlib.files import sha256_bytes, write_json
 from ganlib.jobs import child
 from ganlib.jobs.retrain import train_in_child
 from ganlib.jobs.selection import of_limits
-from ganlib.jobs.train import TrainResult, run_folder
+from ganlib.jobs.train import run_folder
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking import history
@@ -79,9 +79,7 @@ class Campaign:
 
     def _train(self, family: str, since: int, report: Report) -> str:
         limits = self._params.limits(family, self._budget)
-        arguments = [f"--set={override}" for override in self._overrides]
-        if self._budget:
-            arguments.append(f"--budget={self._budget}")
+        resume = None
         for run in history.of_family(self._store, self._params.registry.experiment, family):
             if run.started < since:
                 break
@@ -92,9 +90,9 @@ class Campaign:
             if run.status == "RUNNING":
                 raise BadInput(f"run {run.id} of {family} still goes on in another process: wait for it, or end it.")
             if run.status == "KILLED" and (run_folder(self._project, run.id) / "checkpoint.pt").is_file():
-                words = ["train", family, *arguments, f"--resume={run.id}"]
-                resumed = child.run(self._project, words, timeout=limits.seconds * 1.5 + 300, report=report)
-                return TrainResult.model_validate(resumed).run_id
+                resume = run.id
+                break
         return train_in_child(
-            self._project, self._params, family, budget=self._budget, overrides=self._overrides, report=report
-        ).run_id
+            self._project, self._params, family,
+            budget=self._budget, resume=resume, overrides=self._overrides, report=report,
+        ).run_id  # fmt: skip

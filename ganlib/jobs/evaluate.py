@@ -36,16 +36,16 @@ def evaluate(project: Project, params: Params, model: str, *, report: Report = s
     graph = OnnxModel(found.path, sha256=found.sha256)
     label = graph.metadata.get("family", "model")
     asked = wanted(graph.contract)
+    codes = asked.codes(settings.seed, settings.samples)
     images = graph.images(settings.seed, 0, settings.samples, asked, report=_titled(report, f"draw {label}"))
     reference = load_reference(project.prepared, data.md5, judge, settings, cache=project.state / "cache")
     result = evaluate_images(
         images, reference, judge, settings,
-        asked=asked.codes(settings.seed, settings.samples), train=load_split(project.prepared, "train"),
+        asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
         report=_titled(report, f"evaluate {label}"),
     )  # fmt: skip
-    run_id = found.run_id or (found.version.run_id if found.version else None)
-    if run_id:
-        run = connect(project).open_run(run_id)
+    if found.trained_by:
+        run = connect(project).open_run(found.trained_by)
         run.log(result.metrics(), step=0)
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
         run.image(contact_sheet(images[:100], columns=10), SAMPLES)

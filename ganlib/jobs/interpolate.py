@@ -81,9 +81,8 @@ def interpolate(
     for name, data in pictures.items():
         write_bytes(out / name, data)
     files = tuple(out / name for name in pictures)
-    run_id = found.run_id or (found.version.run_id if found.version else None)
-    if project and run_id:
-        run = connect(project).open_run(run_id)
+    if project and found.trained_by:
+        run = connect(project).open_run(found.trained_by)
         for file in files:
             run.artifact(file, "interpolation")
     report(title, 1, 1)

@@ -23,6 +23,11 @@ class Model(Frozen):
     run_id: str | None = None
 
     @property
+    def trained_by(self) -> str | None:
+        """Id of the run that it came from, if that is known."""
+        return self.run_id or (self.version.run_id if self.version else None)
+
+    @property
     def origin(self) -> dict[str, object]:
         """What a manifest keeps of where the model came from."""
         version = self.version

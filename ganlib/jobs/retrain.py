@@ -87,6 +87,7 @@ def train_in_child(
     *,
     budget: str | None = None,
     siblings: int = 1,
+    resume: str | None = None,
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> TrainResult:
@@ -95,6 +96,8 @@ def train_in_child(
     arguments = ["train", family, *(f"--set={override}" for override in overrides)]
     if budget:
         arguments.append(f"--budget={budget}")
+    if resume:
+        arguments.append(f"--resume={resume}")
     if siblings > 1:
         # Spinning barriers of two trainings on the same cores slow both a hundredfold.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -72,8 +72,7 @@ def opened(project: Project, params: Params, store: Store, reference: str, name:
     from ganlib.generation.session import OnnxModel
 
     found = fetch(project, params, reference)
-    run_id = found.run_id or (found.version.run_id if found.version else None)
-    run = history.read(store, run_id) if run_id else None
+    run = history.read(store, found.trained_by) if found.trained_by else None
     return Selected(name, found, OnnxModel(found.path, sha256=found.sha256), run)
 
 

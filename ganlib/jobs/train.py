@@ -15,7 +15,7 @@ from ganlib.config import Frozen, Limits, Params
 from ganlib.errors import Interrupted
 from ganlib.export.onnx import Certificate
 from ganlib.files import require_writable, sha256_file
-from ganlib.jobs.finish import finish
+from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -24,8 +24,6 @@ from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ganlib.data.record import DataVersion
     from ganlib.families.base import Family
     from ganlib.tracking.run import Run
@@ -170,7 +168,7 @@ def _fit(
     )
     hooks = loop.Hooks(
         log=run.log,
-        grid=lambda images, step: run.image(_grid(images), f"grids/step-{step:07d}.png"),
+        grid=lambda images, step: run.image(sheet(images.reshape(8, 8, 28, 28)), f"grids/step-{step:07d}.png"),
         check=checker,
         report=report,
         stop=stop,
@@ -278,13 +276,6 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
-
-
-def _grid(images: Tensor) -> bytes:
-    """64 images in [-1, 1] as one PNG."""
-    from ganlib.generation.sheet import contact_sheet
-
-    return contact_sheet(images.add(1).mul(127.5).round().clamp(0, 255).byte().numpy(), columns=8)
 
 
 @contextmanager

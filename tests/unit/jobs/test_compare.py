@@ -23,7 +23,9 @@ from ganlib.jobs import campaign, comparison, measured
 from ganlib.jobs.campaign import Campaign
 from ganlib.jobs.comparison import Comparison, Row
 from ganlib.jobs.measured import Measured
+from ganlib.jobs.retrain import train_in_child
 from ganlib.jobs.selection import Selected, opened, select
+from ganlib.jobs.train import TrainResult
 from ganlib.project import Source
 from ganlib.tracking.store import Store
 from tests import factories
@@ -112,7 +114,9 @@ class Trainer:
         monkeypatch.setattr(campaign, "train_in_child", self.anew)
         monkeypatch.setattr(campaign.child, "run", self.resumed)
 
-    def anew(self, _project: object, _params: object, family: str, **_options: object) -> Any:
+    def anew(self, project: Any, params: Any, family: str, *, resume: str | None = None, **options: Any) -> Any:
+        if resume:
+            return train_in_child(project, params, family, resume=resume, **options)
         self.asked.append(family)
         return result_of(trained(self.store, self.params, self.onnx))
 
@@ -124,8 +128,8 @@ class Trainer:
         return result_of(run_id).model_dump(mode="json")
 
 
-def result_of(run_id: str) -> campaign.TrainResult:
-    return campaign.TrainResult(
+def result_of(run_id: str) -> TrainResult:
+    return TrainResult(
         run_id=run_id, family="dcgan", steps=1, seconds=1.0, images=1, onnx=Path("g.onnx"), sha256="a" * 64,
         certificate=factories.certificate(),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from ganlib.objectives.losses import BCE
 
 
 class PgganOptions(AdversarialOptions):
-    """Defaults that measured best (docs/families/pggan.md)."""
+    """Defaults; docs/families/README.md says how far they were searched."""
 
     generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))

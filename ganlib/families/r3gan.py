@@ -9,7 +9,7 @@ from ganlib.objectives.losses import RELATIVISTIC
 
 
 class R3ganOptions(ConvolutionalOptions):
-    """Defaults that measured best (docs/families/r3gan.md)."""
+    """Defaults; docs/families/README.md says how far they were searched."""
 
     r1_gamma: float = 0.1
     r2_gamma: float = 0.1

@@ -10,7 +10,7 @@ from ganlib.objectives.losses import WASSERSTEIN
 
 
 class WganOptions(ConvolutionalOptions):
-    """Defaults that measured best (docs/families/wgan.md)."""
+    """Defaults; docs/families/README.md says how far they were searched."""
 
     generator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=5e-4)
     discriminator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=5e-4)

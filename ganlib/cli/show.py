@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, output_path, perhaps_project, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_path, perhaps_project, reporting, show
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -54,3 +54,28 @@ def interpolate(
             captions=captions, report=report,
         )  # fmt: skip
     show(result, as_json=as_json, text=lambda: "\n".join(map(str, result.files)))
+
+
+@app.command()
+def reconstruct(
+    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version or an alias.")],
+    out: Annotated[Path, typer.Option(help="Folder for the picture.")],
+    count: Annotated[int, typer.Option(help="Test images in the picture, a multiple of four.")] = 40,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Send the test images through encoder and decoder: reconstructions.png, and the mean squared error.
+
+    For the autoencoding families (ae, vae, cvae, vgan, vqgan). The encoder is not in the ONNX file, so this takes the
+    checkpoint that the model's run logged.
+    """
+    project, params = open_project(overrides)
+    from ganlib.jobs.reconstruct import reconstruct as job
+
+    with reporting(as_json=as_json) as report:
+        result = job(project, params, model, out=output_path(out), count=count, report=report)
+    show(
+        result,
+        as_json=as_json,
+        text=lambda: f"{result.file}\nmean squared error {result.mse:.4g} of {result.n:,} test images in [-1, 1]",
+    )

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from ganlib.families.base import OptimizerOptions
-from ganlib.families.convolutional import Convolutional, ConvolutionalOptions
+from ganlib.families.convolutional import Convolutional
 from ganlib.objectives.losses import LEAST_SQUARES
-
-
-class LsganOptions(ConvolutionalOptions):
-    """Half of dcgan's learning rates: at those the logits run away after 40,000 images (docs/families/lsgan.md)."""
-
-    generator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
-    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
-    r1_gamma: float = 0.2
 
 
 class Lsgan(Convolutional):
     """See the module."""
 
-    Options: ClassVar[type[LsganOptions]] = LsganOptions
     loss = LEAST_SQUARES
 
 

@@ -51,27 +51,42 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
 
 def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:
     """Mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
-    import torch
-
     from ganlib.evaluation.judge import load_judge
     from ganlib.evaluation.metrics import frechet_distance, moments
     from ganlib.export.sampler import to_pixels
+
+    made = reconstructed(family, model, images, labels)
+    if made is None:
+        return {}
+    judge = load_judge()
+    ours, theirs = (moments(judge.features(to_pixels(each).numpy()).features) for each in (made, images))
+    run.image(pairs(images[:40], made[:40]), "pictures/reconstructions.png")
+    return {"reconstruction_mse": squared_error(made, images), "reconstruction_fid": frechet_distance(ours, theirs)}
+
+
+def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
+    """``images`` [n, 1, 28, 28] through encoder and decoder of the moving average; None where there is no encoder."""
+    import torch
 
     made = []
     for chunk, given in zip(torch.split(images, _CHUNK), torch.split(labels, _CHUNK), strict=True):
         found = family.reconstruct(model, chunk, given)
         if found is None:
-            return {}
+            return None
         made.append(found)
-    everything = torch.cat(made)
-    judge = load_judge()
-    ours, theirs = (moments(judge.features(to_pixels(each).numpy()).features) for each in (everything, images))
-    pairs = torch.stack([images[:40], everything[:40]], dim=1).view(10, 8, 28, 28)
-    run.image(sheet(pairs), "pictures/reconstructions.png")
-    return {
-        "reconstruction_mse": (everything - images).square().mean().item(),
-        "reconstruction_fid": frechet_distance(ours, theirs),
-    }
+    return torch.cat(made)
+
+
+def squared_error(made: Tensor, images: Tensor) -> float:
+    """Mean over images and pixels in [-1, 1]."""
+    return (made - images).square().mean().item()
+
+
+def pairs(images: Tensor, made: Tensor) -> bytes:
+    """A PNG of four pairs a row: each of ``images`` [4n, 1, 28, 28], and beside it what became of it."""
+    import torch
+
+    return sheet(torch.stack([images, made], dim=1).view(-1, 8, 28, 28))
 
 
 def sheet(rows: Tensor) -> bytes:

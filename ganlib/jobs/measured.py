@@ -16,7 +16,7 @@ from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.files import write_json
 from ganlib.jobs.comparison import Row
-from ganlib.jobs.selection import Selected, of_limits
+from ganlib.jobs.selection import Selected
 from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
@@ -90,19 +90,28 @@ def record(rows: Mapping[str, Measured], path: Path | None = None) -> None:
 
 
 def require_as_committed(project: Project, params: Params) -> None:
-    """Raise :class:`BadInput` unless figures are made the way that ``params.yaml`` says."""
+    """Raise :class:`BadInput` unless figures are made the way that ``params.yaml`` says.
+
+    The seconds of budgets may differ: on a busy machine the same steps take longer.
+    """
     written = configs.load(project.params_file)
-    if params.evaluate != written.evaluate or params.budgets != written.budgets:
-        raise BadInput("--record takes `budgets` and `evaluate` as params.yaml has them: leave those out of --set.")
+    if params.evaluate != written.evaluate or _steps(params) != _steps(written):
+        raise BadInput(
+            "--record takes `evaluate` and the steps of `budgets` as params.yaml has them: leave those out of --set."
+        )
+
+
+def _steps(params: Params) -> dict[str, int]:
+    return {family: params.limits(family, BUDGET).steps for family in families.names()}
 
 
 def require_standard(project: Project, selected: Sequence[Selected]) -> None:
-    """Raise :class:`BadInput` unless each of ``selected`` is of another family, trained at budget ``standard``."""
-    params = configs.load(project.params_file)
+    """Raise :class:`BadInput` unless each of ``selected`` is of another family, with the steps of ``standard``."""
+    steps = _steps(configs.load(project.params_file))
     for each in selected:
-        if each.run is None or each.run.status != "FINISHED" or each.family not in families.names():
+        if each.run is None or each.run.status != "FINISHED" or each.family not in steps:
             raise BadInput(f"--record takes families' finished runs, and {each.name} is none.")
-        if not of_limits(each.run, params.limits(each.family, BUDGET)):
+        if each.run.params.get("steps") != str(steps[each.family]):
             raise BadInput(
                 f"--record takes runs of budget {BUDGET}, and run {each.run.id} of {each.family} is of another "
                 f"({each.run.params.get('steps')} steps): add --budget {BUDGET} to choose one that is."

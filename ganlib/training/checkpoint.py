@@ -171,6 +171,16 @@ class Checkpoints:
         return Progress(**state["progress"])
 
 
+def read_average(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What shaped the run of the checkpoint at ``path``, and the weights of its moving average, on the CPU.
+
+    Raises:
+        BadInput: there is no file, or it is damaged or not a checkpoint of this version.
+    """
+    state = Checkpoints(path, {})._newest([path], silent)
+    return json.loads(state["config"]), state["ema"]
+
+
 def _write(path: Path, data: memoryview) -> None:
     require_space(path.parent, len(data))
     with atomic_path(path) as part:

@@ -102,6 +102,8 @@ def test_families_lists_the_zoo_as_json_with_what_was_measured() -> None:
         (["generate", "--model", "nothing.onnx", "--out", "images"], "no such file"),
         (["show", "interpolate", "nothing.onnx", "--out", "images"], "no such file"),
         (["show", "interpolate", "nothing.onnx", "--out", "images", "--frames", "1"], "frames"),
+        (["show", "reconstruct", "nothing.onnx", "--out", "images"], "no such file"),
+        (["show", "reconstruct", "1", "--out", "images", "--count", "6"], "multiple of four"),
         (["compare", "dcgan", "--budget", "dmo", "--out", "images"], "Did you mean 'demo'"),
         (["compare", "champion", "--train", "--out", "images"], "none of champion is a family"),
         (["compare", "dcgan", "--train", "--record", "--budget", "demo"], "takes runs of budget standard"),

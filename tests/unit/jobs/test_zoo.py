@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganlib import families
 from ganlib.config import Params, load
+from ganlib.errors import BadInput
 from ganlib.generation.session import OnnxModel
+from ganlib.generation.sheet import contact_sheet
 from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.reconstruct import reconstruct
 from ganlib.jobs.train import train
 from ganlib.project import Project
+from ganlib.tracking import history
+from ganlib.tracking.store import connect
 from tests.services import project as projects
 
 pytestmark = pytest.mark.slow
@@ -27,7 +36,9 @@ def params(project: Project) -> Params:
 
 
 @pytest.mark.parametrize("name", families.names())
-def test_a_family_trains_exports_with_parity_draws_and_is_measured(name: str, project: Project, params: Params) -> None:
+def test_a_family_trains_exports_with_parity_draws_and_is_measured(
+    name: str, project: Project, params: Params, tmp_path: Path
+) -> None:
     result = train(project, params, name)
     certificate = result.certificate
     assert certificate.batches == (1, 2, 7, 64, 1000)
@@ -39,6 +50,15 @@ def test_a_family_trains_exports_with_parity_draws_and_is_measured(name: str, pr
     assert set(model.contract.inputs) == expected
     images = model.images(0, 0, 200)
     assert len(np.unique(images.reshape(200, -1), axis=0)) > 20
+
+    logged = history.read(connect(project), result.run_id).metrics
+    if "held_out_reconstruction_mse" in logged:
+        again = reconstruct(project, params, f"runs:/{result.run_id}", out=tmp_path / "pairs", count=8)
+        assert again.mse == pytest.approx(logged["held_out_reconstruction_mse"], rel=1e-6)
+        assert Image.open(again.file).size == Image.open(io.BytesIO(contact_sheet(images[:16], columns=8))).size
+    else:
+        with pytest.raises(BadInput, match="no encoder"):
+            reconstruct(project, params, f"runs:/{result.run_id}", out=tmp_path / "pairs")
 
     found = evaluate(project, params, f"runs:/{result.run_id}")
     assert np.isfinite(found.fid.value)

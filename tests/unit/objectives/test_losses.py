@@ -84,7 +84,7 @@ def logits(*values: float) -> torch.Tensor:
     ("loss", "real", "fake", "discriminator", "generator"),
     [
         # D: ((3-1)^2 + (1-1)^2) / 2 / 2 + (2^2 + 0^2) / 2 / 2;  G: ((2-1)^2 + (0-1)^2) / 2 / 2
-        (losses.LEAST_SQUARES, (3.0, 1.0), (2.0, 0.0), 1.0 + 1.0, 0.5),
+        (losses.LEAST_SQUARES, (3.0, 1.0), (2.0, 0.0), 0.5 + 5.0, 1.0),
         # D: (2 + 0) / 2 - (3 + 1) / 2;  G: -(2 + 0) / 2
         (losses.WASSERSTEIN, (3.0, 1.0), (2.0, 0.0), -1.0, -1.0),
         # D: (0 + max(0, 1 - 0.5)) / 2 + (max(0, 1 + 2) + 0) / 2;  G: -(2 - 3) / 2

@@ -1,0 +1,106 @@
+"""A picture of what an autoencoding model makes of the test images."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ganlib import families
+from ganlib.config import Frozen, Params
+from ganlib.errors import BadInput
+from ganlib.files import require_writable, write_bytes
+from ganlib.jobs.finish import pairs, reconstructed, squared_error
+from ganlib.jobs.models import fetch
+from ganlib.jobs.train import run_folder
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.tracking.store import Absent, connect
+
+_CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")
+
+
+class Reconstruction(Frozen):
+    """What was written and measured."""
+
+    model: dict[str, object]
+    """Where the model came from, as in a manifest of generated images."""
+    family: str
+    n: int
+    """Test images."""
+    mse: float
+    """Mean squared error of pixels in [-1, 1]."""
+    file: Path
+
+
+def reconstruct(
+    project: Project, params: Params, model: str, *, out: Path, count: int = 40, report: Report = silent
+) -> Reconstruction:
+    """Write ``reconstructions.png`` to ``out``: the first ``count`` test images, each beside its reconstruction.
+
+    Args:
+        project: the checkout, with the data version to take images from.
+        params: its configuration.
+        model: as for :func:`ganlib.jobs.models.fetch`, but no bare file: encoders are in runs' checkpoints alone.
+        out: a folder.
+        count: a multiple of four, at most 1,000.
+        report: told of progress.
+
+    Raises:
+        BadInput: no such model, one without an encoder or without a run, or a folder that cannot be written.
+    """
+    if not 4 <= count <= 1000 or count % 4:
+        raise BadInput(f"count must be a multiple of four from 4 to 1000, not {count}.")
+    import torch
+
+    from ganlib.data.batches import scaled
+    from ganlib.data.splits import load_split
+    from ganlib.training.checkpoint import read_average
+
+    found = fetch(project, params, model)
+    if not found.trained_by:
+        raise BadInput(f"{model} is not of a run: the encoder is in a run's checkpoint, not in the ONNX file.")
+    title = f"reconstruct {model}"
+    report(title, 0, 1)
+    config, weights = read_average(_checkpoint(project, found.trained_by))
+    name = config["family"]
+    family = families.load(name)(families.options(name, _options(config, name)))
+    family.generator.load_state_dict(weights)
+    test = load_split(project.prepared, "test")
+    images = scaled(torch.from_numpy(test.images).unsqueeze(1))
+    labels = torch.from_numpy(test.labels).long()
+    with torch.no_grad():
+        made = reconstructed(family.eval(), family.generator, images, labels)
+    if made is None:
+        raise BadInput(f"{model} is a {name}, which has no encoder: there is nothing to reconstruct with.")
+    require_writable(out)
+    file = out / "reconstructions.png"
+    write_bytes(file, pairs(images[:count], made[:count]))
+    report(title, 1, 1)
+    return Reconstruction(model=found.origin, family=name, n=len(images), mse=squared_error(made, images), file=file)
+
+
+def _checkpoint(project: Project, run_id: str) -> Path:
+    """The run's best checkpoint or else its last one, on this machine or from MLflow."""
+    for name in _CHECKPOINTS:
+        local = run_folder(project, run_id) / name
+        if local.is_file():
+            return local
+    store, folder = connect(project), project.state / "cache" / "checkpoints" / run_id
+    for name in _CHECKPOINTS:
+        with suppress(Absent):
+            return store.download(run_id, f"checkpoint/{name}", folder)
+    raise BadInput(f"run {run_id} has no checkpoint, neither on this machine nor in MLflow.")
+
+
+def _options(config: dict[str, Any], family: str) -> dict[str, Any]:
+    """The family's options out of a run's flat config: ``outer.inner`` keys become mappings again."""
+    known = families.load(family).Options.model_fields
+    tree: dict[str, Any] = {}
+    for key, value in config.items():
+        outer, _, inner = key.partition(".")
+        if outer in known and inner:
+            tree.setdefault(outer, {})[inner] = value
+        elif outer in known:
+            tree[outer] = value
+    return tree

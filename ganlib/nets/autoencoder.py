@@ -25,17 +25,14 @@ class Autoencoder(nn.Module):
 class ConvEncoder(nn.Module):
     """Image to a vector by :class:`ganlib.nets.conv.ConvTrunk` and one dense layer."""
 
-    def __init__(self, channels: int, outputs: int, condition: int = 0) -> None:
-        """``condition`` is the width of a vector that the dense layer sees too."""
+    def __init__(self, channels: int, outputs: int) -> None:
+        """``channels`` is the trunk's width."""
         super().__init__()
         self.trunk = ConvTrunk(channels)
         self.head = nn.Linear(self.trunk.features, outputs)
-        self.condition = nn.Linear(condition, outputs, bias=False) if condition else None
         self.apply(initialise)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Float [batch, 1, 28, 28] (and [batch, condition]) to float [batch, outputs]."""
+    def forward(self, images: Tensor) -> Tensor:
+        """Float [batch, 1, 28, 28] to float [batch, outputs]."""
         out: Tensor = self.head(self.trunk(images))
-        if self.condition is not None and condition is not None:
-            out = out + self.condition(condition)
         return out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from pydantic import field_validator
 from torch import Tensor
 
 from ganlib.families.adversarial import Adversarial, AdversarialOptions
@@ -23,9 +24,13 @@ class PgganOptions(AdversarialOptions):
     channels: int = 12
     r1_gamma: float = 0.1
     penalty_every: int = 8
-    # DiffAugment counts pixels of the full image; a net that grows has none at first.
-    diffaugment_shift: Literal[0] = 0
-    diffaugment_cut: Literal[0] = 0
+
+    @field_validator("diffaugment_shift", "diffaugment_cut")
+    @classmethod
+    def _no_pixels_yet(cls, value: int) -> int:
+        if value:
+            raise ValueError("must be 0: DiffAugment counts pixels of 28 x 28 images, and pggan begins with 7 x 7")
+        return value
 
 
 class Pggan(Adversarial):

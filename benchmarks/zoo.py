@@ -1,4 +1,4 @@
-"""docs/families: the measured table, and of each measured family its samples and its curves.
+"""docs/families: the measured table, and on the page of each measured family its figures, samples and curves.
 
 ``python -m benchmarks.zoo`` after ``ganlib compare ... --train --budget standard --record``, in the same checkout.
 """
@@ -29,8 +29,16 @@ _HIDDEN = (
 )
 
 
+_GOAL = {
+    "ae": 40, "cgan": 10, "dcgan": 15, "gan": 60, "lsgan": 18, "pggan": 20, "r3gan": 10, "sagan": 15, "vae": 80,
+    "vgan": 40, "vqgan": 25, "wgan": 40, "wgan_gp": 20,
+}  # fmt: skip
+"""Times F that each was to reach at most, where that was set beforehand."""
+_BEGIN, _END = "<!-- measured: by python -m benchmarks.zoo -->", "<!-- end -->"
+
+
 def main() -> None:
-    """Rewrite docs/families/README.md and the pictures beside it."""
+    """Rewrite docs/families/README.md, the pictures beside it, and the measured part of the families' pages."""
     project = projects.find()
     folder = project.root / "docs" / "families"
     rows = measured.load()
@@ -39,13 +47,14 @@ def main() -> None:
     for name, row in rows.items():
         _samples(store, row.run_id, folder / "images" / f"{name}.png")
         _curves(store, row.run_id, folder / "images" / f"{name}-curves.png")
+        _page(folder / f"{name}.md", name, row)
         print(name)
 
 
 def _table(rows: dict[str, measured.Measured]) -> str:
     some = next(iter(rows.values())).evaluation
     columns = (
-        "family", "FID", "x F", "digits, rarest to commonest", "as asked", "held out", "images seen", "minutes",
+        "family", "FID", "x F", "goal", "digits, rarest to commonest", "as asked", "held out", "images seen", "minutes",
         "images/s", "ONNX kB",
     )  # fmt: skip
     intro = (
@@ -68,12 +77,38 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         "",
         f"Trained on {hardware}. Images/s are of onnxruntime on one thread.",
         "",
-        "The first hundred samples of each, and the curves of its training:",
-        "",
-        *(f"[{name}](images/{name}-curves.png)\n\n![{name}](images/{name}.png)\n" for name in sorted(rows)),
+        "Samples and training curves are on each family's page. [How to add one](../adding-a-family.md).",
         "",
     ]
     return "\n".join(lines)
+
+
+def _page(path: Path, name: str, row: measured.Measured) -> None:
+    """Put the measured part of a family's page in place of what is between the two marks, or at its end."""
+    text = path.read_text()
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    found = row.evaluation
+    digits = (
+        f"The rarest digit is {100 * min(found.digits):.1f}% of them, the commonest {100 * max(found.digits):.1f}%."
+    )
+    held_out = ", ".join(f"{what.replace('_', ' ')} {value:.4g}" for what, value in row.held_out.items())
+    part = [
+        _BEGIN,
+        "## Measured",
+        "",
+        *textwrap.wrap(f"{' '.join(row.summary().split())}. {digits}", 120),
+        *([f"On the test split: {held_out}."] if held_out else []),
+        "",
+        f"The first hundred samples, and the training's curves (run of seed 0, {row.date}):",
+        "",
+        f"![samples of {name}](images/{name}.png)",
+        "",
+        f"![training curves of {name}](images/{name}-curves.png)",
+        "",
+        _END,
+    ]
+    path.write_text(before.rstrip() + "\n\n" + "\n".join(part) + after.rstrip() + "\n")
 
 
 def _fid(item: tuple[str, measured.Measured]) -> float:
@@ -90,6 +125,7 @@ def _cells(name: str, row: measured.Measured) -> tuple[str, ...]:
         f"[{name}]({name}.md)",
         str(found.fid),
         f"{found.fid_over_floor:.1f}",
+        f"{_GOAL[name]}{' missed' * (found.fid_over_floor > _GOAL[name])}" if name in _GOAL else "",
         f"{100 * min(found.digits):.1f}% to {100 * max(found.digits):.1f}%",
         ", ".join(f"{what} {100 * share.value:.1f}%" for what, share in found.agreement.items()),
         ", ".join(f"{what} {value:.3g}" for what, value in row.held_out.items()),

@@ -10,12 +10,11 @@ from ganlib.objectives.losses import WASSERSTEIN
 
 
 class WganOptions(ConvolutionalOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """A wide clip, fast, one critic step for each of the generator's (docs/families/wgan.md)."""
 
-    generator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=5e-4)
-    discriminator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=5e-4)
-    n_critic: int = 3
-    clip: float = 0.03
+    generator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=1e-3)
+    discriminator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=1e-3)
+    clip: float = 0.05
     normalise: bool = True
     r1_gamma: float = 0.0
 

@@ -19,7 +19,7 @@ from ganlib.objectives.losses import gaussian_nll_optimal
 
 
 class AeOptions(AutoencodingOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/ae.md says how far they were searched."""
 
     components: PositiveInt = Field(50, description="Gaussians in the mixture that is fitted after training")
     code_decay: float = Field(1e-2, ge=0, description="weight of the codes' mean square, which keeps them together")

@@ -12,7 +12,7 @@ from ganlib.objectives.losses import BCE
 
 
 class GanOptions(AdversarialOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/gan.md says how far they were searched."""
 
     latent_dim: int = 100
     channels: int = Field(256, description="width of the generator's first hidden layer")

@@ -15,7 +15,7 @@ from ganlib.objectives.losses import BCE
 
 
 class PgganOptions(AdversarialOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/pggan.md says how far they were searched."""
 
     generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))

@@ -19,7 +19,7 @@ _LOOKS = (4 * 14 + 7, 7 * 14 + 4, 7 * 14 + 7, 10 * 14 + 7)
 
 
 class SaganOptions(AdversarialOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/sagan.md says how far they were searched."""
 
     generator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.0, 0.9))
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=4e-3, betas=(0.0, 0.9))

@@ -22,7 +22,7 @@ from ganlib.objectives.losses import BCE
 
 
 class TcganOptions(ConvolutionalOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/tcgan.md says how far they were searched."""
 
     text: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.9, 0.999))
     text_steps: PositiveInt = Field(

@@ -18,7 +18,7 @@ from ganlib.objectives.losses import BCE
 
 
 class VganOptions(VariationalOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/vgan.md says how far they were searched."""
 
     optimizer: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)

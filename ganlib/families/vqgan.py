@@ -21,7 +21,7 @@ from ganlib.objectives.losses import HINGE, adaptive_weight
 
 
 class VqganOptions(FamilyOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/vqgan.md says how far they were searched."""
 
     autoencoder: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.5, 0.9))
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.5, 0.9))

@@ -10,7 +10,7 @@ from ganlib.objectives.losses import WASSERSTEIN
 
 
 class WganGpOptions(ConvolutionalOptions):
-    """Defaults; docs/families/README.md says how far they were searched."""
+    """Defaults; docs/families/wgan_gp.md says how far they were searched."""
 
     generator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.0, 0.9))
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.0, 0.9))

@@ -142,7 +142,7 @@ def serve(
         told = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in shelf.all()})
         shared = app.Server(shelf, keeper, metrics, limits)
         try:
-            server.run(app.create(shared), shared, bound, started=lambda: started(told))
+            server.run(app.create(shared), shared, bound, started=lambda end: started(told))
         finally:
             keeper.stop()
             shelf.close()

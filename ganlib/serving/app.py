@@ -124,6 +124,8 @@ def create(server: Server) -> FastAPI:
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not text in UTF-8."},
+    408: {"model": Problem, "description": "The body did not arrive in time."},
     404: {"model": Problem, "description": "No such model is served."},
     413: {"model": Problem, "description": "The body is too long."},
     422: {"model": Problem, "description": "What was asked cannot be made; the message says why."},

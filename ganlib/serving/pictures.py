@@ -95,7 +95,7 @@ def as_json(
         _image(made, image, at if made.to_seed is not None else made.start + at, said[at], pixels)
         for at, image in enumerate(images)
     ]
-    return Images(card=made, images=numbered).model_dump_json(exclude_none=True).encode()
+    return Images(card=made, images=numbered).model_dump_json().encode()
 
 
 def _image(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None, pixels: bool) -> Image:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,13 @@ def url(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: Any, server: Server, bound: socket.socket, *, started: Callable[[], None] = lambda: None) -> None:
+def run(
+    app: Any, server: Server, bound: socket.socket, *, started: Callable[[Callable[[], None]], None] = lambda end: None
+) -> None:
     """Serve until SIGTERM or SIGINT: then nobody new is let in, who is inside gets an answer, and this returns.
 
-    ``started`` is called once requests are answered. Who is not done within ``drain_seconds`` is cut off.
+    ``started`` is called once requests are answered, with what ends the server as a signal does. Who is not done within
+    ``drain_seconds`` is cut off. Signals reach it in the main thread alone.
     """
     config = uvicorn.Config(
         app,
@@ -74,7 +78,7 @@ def run(app: Any, server: Server, bound: socket.socket, *, started: Callable[[],
 class _Uvicorn(uvicorn.Server):
     """uvicorn raises the signal that ended it once more, which would make the exit code that of a killed process."""
 
-    def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[Callable[[], None]], None]) -> None:
         super().__init__(config)
         self._ganlib, self._started = server, started
 
@@ -83,10 +87,13 @@ class _Uvicorn(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._started()
+        self._started(lambda: self.handle_exit(signal.SIGTERM, None))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield

@@ -115,6 +115,7 @@ async function walk(name) {
   let at = 0;
   const show = () => canvas.getContext("2d").drawImage(frames[at < frames.length ? at : 2 * frames.length - 2 - at], 0, 0);
   show();
+  clearInterval(animation);
   animation = setInterval(() => {
     if (pause.textContent === "Play") return;
     at = (at + 1) % (2 * frames.length - 2); // forth and back

@@ -135,7 +135,10 @@ def test_no_request_fails_while_the_champion_moves_and_each_answer_is_of_one_mod
         assert not failures, failures[:3]
         assert asked > 100
         assert all(images.values())
-        assert 'ganlib_swaps_total{model="champion",result="done"} 4.0' in requests.get(f"{served.url}/metrics").text
+        assert (
+            'ganlib_swaps_total{model="champion",result="done"} 4.0'
+            in requests.get(f"{served.url}/metrics", timeout=60).text
+        )
         for digest, made in images.items():
             out = project.root / digest[:8]
             generate(None, None, str(models[digests[digest]]), out=out, count=50, seed=0)

@@ -86,8 +86,9 @@ def moves(folder: Path) -> None:
             taken = [second for client in clients for second in client.result()]
         seconds, swaps = time.perf_counter() - began, swaps_of(port)
     print(
-        f"{len(taken):,} requests by {MOVING_CLIENTS} clients during {MOVES} moves ({swaps} seen by the server) of the champion: {len(failed)} failed; "
-        f"{len(taken) / seconds:.0f} a second, {percentiles(taken)}; answers by model: {sorted(seen.values())}"
+        f"{len(taken):,} requests by {MOVING_CLIENTS} clients during {MOVES} moves of the champion ({swaps} seen by "
+        f"the server): {len(failed)} failed; {len(taken) / seconds:.0f} a second, {percentiles(taken)}; "
+        f"answers by model: {sorted(seen.values())}"
     )
     for text in failed[:5]:
         print("  ", text)
@@ -116,8 +117,8 @@ def latencies(folder: Path) -> None:
             ours.append(MANY / seconds)
             ratios.append(ours[-1] / bares[-1])
     print(
-        f"grids of 64, 8 clients: {statistics.median(ours):.0f} images a second; bare session.run loop (batches of 256, "
-        f"{usable_cores()} threads): {statistics.median(bares):.0f}; ratio {statistics.median(ratios):.2f} "
+        f"grids of 64, 8 clients: {statistics.median(ours):.0f} images a second; bare session.run loop (batches of "
+        f"256, {usable_cores()} threads): {statistics.median(bares):.0f}; ratio {statistics.median(ratios):.2f} "
         f"[{min(ratios):.2f}, {max(ratios):.2f}] over {ROUNDS} rounds"
     )
 

@@ -37,12 +37,12 @@ function settle() {
   for (const part of form.querySelectorAll("[data-takes]")) {
     part.hidden = known(field("model").value)?.takes !== part.dataset.takes;
   }
-  for (const part of form.querySelectorAll("form > label")) {
+  for (const part of form.querySelectorAll(".field")) {
     for (const input of part.querySelectorAll("input, select")) input.disabled = part.hidden;
   }
   field("labels").querySelectorAll(".several").forEach((option) => (option.hidden = view === "walk"));
   if (view === "walk" && ["balanced"].includes(field("labels").value)) field("labels").value = "";
-  document.getElementById("truncation_shown").value = Number(field("truncation").value).toFixed(2);
+  document.getElementById("truncation_shown").textContent = Number(field("truncation").value).toFixed(2);
 }
 
 function asked(name) {

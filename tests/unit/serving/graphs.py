@@ -23,9 +23,9 @@ def write(path: Path, seed: int = 0, condition: str | None = None) -> str:
         "w2": draw.standard_normal((32, 784)).astype(np.float32) / 4,
         "grey": np.float32(255),
         "shape": np.array([-1, 1, 28, 28]),
-        "table": draw.standard_normal((256, 32)).astype(np.float32),
-        "over": np.array([1]),
     }
+    if condition:
+        weights["table"] = draw.standard_normal((256, 32)).astype(np.float32)
     nodes = [helper.make_node("MatMul", ["noise", "w1"], ["hidden"])]
     inputs = [helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", NOISE_DIM])]
     if condition == "label":
@@ -34,6 +34,7 @@ def write(path: Path, seed: int = 0, condition: str | None = None) -> str:
     elif condition == "caption":
         inputs.append(helper.make_tensor_value_info("caption", TensorProto.INT64, ["batch", CAPTION_LEN]))
         nodes.append(helper.make_node("Gather", ["table", "caption"], ["letters"]))
+        weights["over"] = np.array([1])
         nodes.append(helper.make_node("ReduceSum", ["letters", "over"], ["asked"], keepdims=0))
     last = "hidden"
     if condition:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.serving`: latency and images a second of `ganlib serve`, and champions that move under load.
+"""`python -m benchmarks.serving [--latencies]`: how fast `ganlib serve` is, and champions that move under load.
 
 The clients are threads of this process and share the machine's cores with the server, which is a process of its own.
 """
@@ -35,15 +35,16 @@ from ganlib.tracking.store import connect
 from tests import factories
 from tests.unit.serving import graphs
 
-ROUNDS, SINGLE, MANY = 3, 400, 4096
+ROUNDS, SINGLE, MANY = 3, 300, 4096
 CLIENTS = (1, 8, 32)
 REQUESTS, MOVES, MOVING_CLIENTS = 10_000, 20, 8
 
 
 def main() -> None:
-    """Print everything."""
+    """Print everything, or the latencies alone."""
     with tempfile.TemporaryDirectory() as folder:
-        moves(Path(folder))
+        if "--latencies" not in sys.argv:
+            moves(Path(folder))
         latencies(Path(folder))
 
 
@@ -110,17 +111,18 @@ def latencies(folder: Path) -> None:
             print(
                 f"one PNG a request, {clients} clients: {statistics.median(rates):.0f} a second, {percentiles(taken)}"
             )
-        ratios, bares, ours = list[float](), list[float](), list[float]()
-        for _ in range(ROUNDS):
-            bares.append(bare(path, options.latent_dim))
-            seconds, _ = load(port, "/v1/images?count=64&format=grid&seed={}", MANY // 64, 8)
-            ours.append(MANY / seconds)
-            ratios.append(ours[-1] / bares[-1])
-    print(
-        f"grids of 64, 8 clients: {statistics.median(ours):.0f} images a second; bare session.run loop (batches of "
-        f"256, {usable_cores()} threads): {statistics.median(bares):.0f}; ratio {statistics.median(ratios):.2f} "
-        f"[{min(ratios):.2f}, {max(ratios):.2f}] over {ROUNDS} rounds"
-    )
+        for count, form in ((256, "npy"), (64, "grid"), (64, "json")):
+            ratios, bares, ours = list[float](), list[float](), list[float]()
+            for _ in range(ROUNDS):
+                bares.append(bare(path, options.latent_dim))
+                seconds, _ = load(port, f"/v1/images?count={count}&format={form}&seed={{}}", MANY // count, 8)
+                ours.append(MANY / seconds)
+                ratios.append(ours[-1] / bares[-1])
+            print(
+                f"{count} images a request as {form}, 8 clients: {statistics.median(ours):.0f} images a second; "
+                f"bare session.run loop (batches of 256, {usable_cores()} threads): {statistics.median(bares):.0f}; "
+                f"ratio {statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}] over {ROUNDS} rounds"
+            )
 
 
 def load(port: int, path: str, requests: int, clients: int) -> tuple[float, list[float]]:

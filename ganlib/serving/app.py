@@ -46,6 +46,7 @@ STATIC = Path(__file__).parent / "static"
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
 _SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
 _RETRY_SECONDS = 1
+_NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
 
 
 class Busy(GanlibError):
@@ -136,7 +137,7 @@ _MADE: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Images,
         "description": "The images.",
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", _NPY)},
         "headers": {
             "X-Ganlib-Model-Sha256": {"schema": {"type": "string"}, "description": "of the ONNX file"},
             "X-Ganlib-Version": {"schema": {"type": "string"}, "description": "in the registry, if it is there"},
@@ -193,13 +194,15 @@ async def _images(asked: ImagesAsked, request: Request) -> Response:
             made = pictures.card(loaded, asked, wish.text)
             if asked.format == "grid":
                 return pictures.sheet(made, images, asked.columns)
+            if asked.format == "npy":
+                return pictures.npy(images)
             conditions = _conditions(loaded, asked.seed, asked.start, asked.count, wish)
             if asked.format == "png":
                 said = words(conditions)
                 return pictures.single(made, images[0], asked.start, said[0] if said else None)
             return pictures.as_json(made, images, conditions, pixels=asked.format == "pixels")
 
-        return await _answer(request, loaded, encode, asked.count, asked.format in ("png", "grid"))
+        return await _answer(request, loaded, encode, asked.count, asked.format)
 
 
 async def _walk(asked: WalkAsked, request: Request) -> Response:
@@ -227,7 +230,7 @@ async def _walk(asked: WalkAsked, request: Request) -> Response:
                 return pictures.sheet(made, images, asked.steps)
             return pictures.as_json(made, images, held)
 
-        return await _answer(request, loaded, encode, asked.steps, asked.format == "strip")
+        return await _answer(request, loaded, encode, asked.steps, asked.format)
 
 
 def _conditions(loaded: Loaded, seed: int, start: int, count: int, wish: Any) -> Mapping[str, Any]:
@@ -239,10 +242,10 @@ def _conditions(loaded: Loaded, seed: int, start: int, count: int, wish: Any) ->
     return made
 
 
-async def _answer(request: Request, loaded: Loaded, encode: Any, count: int, is_png: bool) -> Response:
+async def _answer(request: Request, loaded: Loaded, encode: Any, count: int, form: str) -> Response:
     body = encode() if count <= _SMALL else await asyncio.to_thread(encode)
     _server(request).metrics.images.labels(loaded.name).inc(count)
-    kind = "image/png" if is_png else "application/json"
+    kind = _NPY if form == "npy" else _KINDS.get(form, "application/json")
     return Response(body, media_type=kind, headers=request.state.headers)
 
 

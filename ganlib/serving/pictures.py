@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -83,7 +84,16 @@ def sheet(made: Card, images: NDArray[np.uint8], columns: int | None = None) -> 
     }
     if made.to_seed is not None:
         facts |= {"ganlib:to_seed": str(made.to_seed), "ganlib:to_index": str(made.to_start)}
-    return with_facts(contact_sheet(images, columns=columns), facts)
+    return with_facts(contact_sheet(images, columns=columns, quick=True), facts)
+
+
+def npy(images: NDArray[np.uint8]) -> bytes:
+    """An array file of ``images``, uint8 ``[n, 1, 28, 28]``."""
+    import numpy as np
+
+    file = io.BytesIO()
+    np.save(file, images, allow_pickle=False)
+    return file.getvalue()
 
 
 def as_json(
@@ -109,7 +119,7 @@ def _image(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, st
 
 def step(made: Card, image: NDArray[np.uint8], number: int) -> bytes:
     """Image ``number`` of a walk, uint8 ``[1, 28, 28]``, as a PNG of its own size."""
-    bare = contact_sheet(image[None], scale=1, padding=0)
+    bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
     facts = {"ganlib:synthetic": SYNTHETIC, "ganlib:model_sha256": made.model_sha256, "ganlib:step": str(number)}
     return with_facts(bare, facts)
 

@@ -32,10 +32,11 @@ class ImagesAsked(Asked):
     start: int = Field(0, ge=0, le=MAX_INDEX, description="number of the first image")
     count: int = Field(1, ge=1, description="how many images; /v1/models tells the most")
     labels: Labels | None = Field(None, description="for models of digits; none: uniform")
-    format: Literal["png", "grid", "json", "pixels"] = Field(
+    format: Literal["png", "grid", "json", "pixels", "npy"] = Field(
         "png",
         description="png: the one image as `ganlib generate` writes it; grid: all on one sheet; "
-        "json: a card and each image as base64 PNG; pixels: the same with rows of grey levels",
+        "json: a card and each image as base64 PNG; pixels: the same with rows of grey levels; "
+        "npy: an array of uint8 [count, 1, 28, 28]",
     )
     columns: int | None = Field(None, ge=1, le=256, description="of the grid; none: about square")
 

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 import schemathesis
@@ -106,6 +107,8 @@ def test_pixels_are_those_of_the_png(server: Running) -> None:
         with Image.open(io.BytesIO(base64.b64decode(packed["png"]))) as image:
             assert list(image.tobytes()) == [level for row in raw["pixels"] for level in row]
         assert raw["label"] == packed["label"]
+    array = np.load(io.BytesIO(server.get("/v1/images", format="npy", **query).content))
+    assert array[:, 0].tolist() == [raw["pixels"] for raw in pixels]
 
 
 def test_a_walk_begins_and_ends_at_the_images_of_its_seeds(server: Running) -> None:
@@ -165,13 +168,16 @@ def test_bad_requests_get_one_line_that_says_what_is_wrong(
     assert re.match(says, answer.json()["error"]), answer.text
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
-@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+TRIED = [
+    *((*operation, GenerationMode.POSITIVE) for operation in OPERATIONS),
+    *((*operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation[1] in ("/v1/images", "/v1/walk")),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "mode"), TRIED)
 def test_the_api_is_what_its_document_says(document: Any, method: str, path: str, mode: GenerationMode) -> None:
     """What the document allows and what it forbids: status, type, headers and schema of the answers; never a 5xx."""
     operation = document[path][method]
-    if mode is GenerationMode.NEGATIVE and not (operation.query or operation.body):
-        pytest.skip("takes nothing that could be wrong")
 
     @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))

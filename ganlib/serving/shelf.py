@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,7 +51,7 @@ class Source(Protocol):
         """The model ``name``, as :meth:`look` said what it means."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Loaded:
     """A model that requests run on."""
 
@@ -62,8 +62,8 @@ class Loaded:
     engine: Engine
     since: str
     """UTC, ISO 8601."""
-    users: int = field(default=0, compare=False)
-    retired: bool = field(default=False, compare=False)
+    users: int = 0
+    retired: bool = False
 
     @property
     def model(self) -> OnnxModel:

@@ -18,7 +18,6 @@ import pytest
 import requests
 
 from ganlib.files import sha256_file
-from ganlib.jobs.generate import generate
 from ganlib.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import Store, connect
@@ -27,6 +26,7 @@ from tests.services import project as projects
 from tests.services.conftest import end
 from tests.services.wire import Wire
 from tests.unit.serving import graphs
+from tests.unit.serving.running import generated
 
 pytestmark = pytest.mark.services
 
@@ -140,11 +140,8 @@ def test_no_request_fails_while_the_champion_moves_and_each_answer_is_of_one_mod
             in requests.get(f"{served.url}/metrics", timeout=60).text
         )
         for digest, made in images.items():
-            out = project.root / digest[:8]
-            generate(None, None, str(models[digests[digest]]), out=out, count=50, seed=0)
-            assert all(
-                made[int(path.stem)] == path.read_bytes() for path in out.rglob("*.png") if int(path.stem) in made
-            )
+            files = generated(models[digests[digest]], project.root / digest[:8], count=50, seed=0)
+            assert made == {index: files[index] for index in made}
 
 
 def served_digest(served: Served) -> str:

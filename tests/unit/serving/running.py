@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from typer.testing import CliRunner
 
+from ganlib.cli import app as command_line
 from ganlib.config import ServeConfig
 from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
@@ -75,3 +77,12 @@ def running(source: Files, **limits: Any) -> Iterator[Running]:
         shelf.close()
         bound.close()
     assert not thread.is_alive()
+
+
+def generated(model: Path, out: Path, *, count: int, seed: int, start: int = 0, **asked: str) -> dict[int, bytes]:
+    """The PNG files that `ganlib generate` writes, by their images' numbers."""
+    options = {"model": model, "out": out, "count": count, "seed": seed, "start": start, **asked}
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    done = CliRunner().invoke(command_line, ["generate", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return {int(path.stem): path.read_bytes() for path in out.rglob("*.png")}

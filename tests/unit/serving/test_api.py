@@ -25,10 +25,9 @@ from ganlib.errors import BadInput
 from ganlib.export.contract import read_contract
 from ganlib.files import sha256_file
 from ganlib.generation.wanted import wanted
-from ganlib.jobs.generate import generate
 from ganlib.serving import limits
 from ganlib.serving.app import STATIC
-from tests.unit.serving.running import Files, Running, running
+from tests.unit.serving.running import Files, Running, generated, running
 
 ASKED: list[tuple[str, dict[str, str]]] = [
     ("plain", {}),
@@ -54,8 +53,7 @@ def document(server: Running) -> Any:
 def test_an_image_is_the_file_that_generate_writes(
     server: Running, small_graphs: dict[str, Path], tmp_path: Path, model: str, asked: dict[str, str]
 ) -> None:
-    generate(None, None, str(small_graphs[model]), out=tmp_path / "out", count=70, seed=11, start=60, **asked)
-    files = {int(path.stem): path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+    files = generated(small_graphs[model], tmp_path / "out", count=70, seed=11, start=60, **asked)
     assert len(files) == 70
     for index in (60, 63, 64, 129):
         answer = server.get("/v1/images", model=model, seed=11, start=index, **asked)

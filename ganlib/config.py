@@ -120,6 +120,22 @@ class GenerateConfig(Frozen):
     shard_size: PositiveInt = 1000
 
 
+class ServeConfig(Frozen):
+    """`ganlib serve`: where it listens, and what it grants."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="there is no password: what is more than loopback is a choice"
+    )
+    port: int = Field(8050, ge=0, le=65535, description="0: any free one")
+    poll_seconds: float = Field(5, gt=0, description="between looks at where aliases point")
+    window_ms: float = Field(2, ge=0, le=1000, description="how long a request waits for others to share a block with")
+    max_images: PositiveInt = Field(256, description="in one request")
+    max_requests: PositiveInt = Field(256, description="for images, under way at once")
+    max_body_bytes: PositiveInt = 65536
+    timeout_seconds: float = Field(30, gt=0, description="that a request waits for its images")
+    drain_seconds: float = Field(30, ge=1, description="for requests under way when the server is told to end")
+
+
 class ServicesConfig(Frozen):
     """What `make up` starts, on loopback only."""
 
@@ -141,6 +157,7 @@ class Params(Frozen):
     registry: RegistryConfig = RegistryConfig()
     gate: GateConfig = GateConfig()
     generate: GenerateConfig = GenerateConfig()
+    serve: ServeConfig = ServeConfig()
     services: ServicesConfig = ServicesConfig()
 
     def limits(self, family: str, budget: str | None = None) -> Limits:

@@ -136,6 +136,16 @@ class Registry:
                 raise
             return _version(entry, Registry(self.store, model)._aliases().get(number, ()))
 
+    def aliases(self, name: str | None = None) -> dict[str, int]:
+        """Version number by alias, in one question to MLflow; empty if nothing was ever registered.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        with self.store.talking():
+            by_version = Registry(self.store, name or self.name)._aliases()
+        return {alias: number for number, aliases in by_version.items() for alias in aliases}
+
     def alias(self, alias: str, name: str | None = None) -> Version | None:
         """The version that ``alias`` points to; None only if MLflow answered that there is no such alias.
 

@@ -1,0 +1,45 @@
+"""``ganlib serve``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganlib.cli.app import Json, Set, perhaps_project
+
+if TYPE_CHECKING:
+    from ganlib.jobs.serve import Serving
+
+
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file "
+            "(repeatable; the first is the default). An alias is followed as it moves.  [default: champion]"
+        ),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: `serve.host`, loopback.")] = None,
+    port: Annotated[int | None, typer.Option(help="0: any free one; default: `serve.port`.", min=0, max=65535)] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Serve images over HTTP, with a page to draw in, until SIGTERM or Ctrl-C."""
+    models = model or ["champion"]
+    files = all(name.endswith(".onnx") for name in models)
+    project, params = perhaps_project(models[0] if files else "champion", overrides)
+    from ganlib.jobs.serve import serve as job
+
+    def started(serving: Serving) -> None:
+        if as_json:
+            typer.echo(json.dumps({"event": "serving", **serving.model_dump(mode="json")}))
+            return
+        names = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in serving.models.items())
+        typer.echo(f"serving {names}\npage {serving.url}/  API {serving.url}/docs  metrics {serving.url}/metrics")
+
+    def tell(line: str) -> None:
+        typer.echo(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
+
+    job(project, params, models, host=host, port=port, started=started, tell=tell)

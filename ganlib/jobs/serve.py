@@ -1,0 +1,148 @@
+"""Serve models over HTTP: by alias, followed as it moves, or by version, run or file, which stay what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ganlib.config import Frozen, Params, ServeConfig
+from ganlib.errors import BadInput
+from ganlib.jobs.models import Model, fetch
+from ganlib.project import Project
+from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from ganlib.serving.shelf import Opened
+from ganlib.tracking.store import Store, connect
+
+
+class Serving(Frozen):
+    """What is served where."""
+
+    url: str
+    models: dict[str, str]
+    """sha256 by name; the first is the default."""
+
+
+class Models:
+    """The models that a server was asked for, and, with an alias, the other aliases that decisions move."""
+
+    def __init__(self, project: Project | None, params: Params | None, references: Sequence[str]) -> None:
+        """Resolve ``references``, each as :func:`ganlib.jobs.models.fetch` takes it.
+
+        Raises:
+            BadInput: nothing of that name, or two of the same.
+            Unavailable: the registry cannot be reached.
+        """
+        self._project, self._params = project, params
+        self._registry: Registry | None = None
+        self._fixed: dict[str, Model] = {}
+        self._aliases: dict[str, tuple[str, str]] = {}
+        self._order: list[str] = []
+        for reference in references:
+            model = fetch(project, params, reference)
+            alias = _alias(model)
+            name = alias or _name(model)
+            if name in self._order:
+                raise BadInput(f"two of the models are called {name!r}: name each once.")
+            self._order.append(name)
+            if alias and model.version:
+                self._aliases[alias] = (model.version.name, alias)
+            else:
+                self._fixed[name] = model
+        for registered in dict.fromkeys(registered for registered, _ in self._aliases.values()):
+            for alias in (CHAMPION, CHALLENGER, PREVIOUS):
+                self._aliases.setdefault(alias, (registered, alias))
+
+    def look(self) -> Mapping[str, str]:
+        """See :class:`ganlib.serving.shelf.Source`: a version's URI, or a digest."""
+        found = {name: model.sha256 for name, model in self._fixed.items()}
+        targets = {name: self._targets(name) for name in {registered for registered, _ in self._aliases.values()}}
+        for name, (registered, alias) in self._aliases.items():
+            if alias in targets[registered]:
+                found[name] = f"models:/{registered}/{targets[registered][alias]}"
+        return {name: found[name] for name in [*self._order, *found] if name in found}
+
+    def open(self, name: str, meaning: str) -> Opened:
+        """See :class:`ganlib.serving.shelf.Source`."""
+        from ganlib.generation.session import OnnxModel
+
+        model = self._fixed.get(name) or fetch(self._project, self._params, meaning)
+        version = model.version
+        return Opened(
+            OnnxModel(model.path, sha256=model.sha256),
+            # Of a file its name alone: where it lies here is nobody's business.
+            "models:/{}@{}".format(*self._aliases[name]) if name in self._aliases else Path(model.reference).name,
+            registered=version.name if version else None,
+            version=version.version if version else None,
+            run_id=model.trained_by,
+        )
+
+    def _targets(self, registered: str) -> Mapping[str, int]:
+        if self._registry is None:
+            self._registry = Registry(self._store(), registered)
+        return self._registry.aliases(registered)
+
+    def _store(self) -> Store:
+        assert self._project is not None  # noqa: S101  (an alias was resolved, for which there is a project)
+        return connect(self._project)
+
+
+def _alias(model: Model) -> str | None:
+    """The alias by which ``model`` was named, if it was by one."""
+    alias = model.reference.rpartition("@")[2]
+    return alias if model.version and alias in model.version.aliases else None
+
+
+def _name(model: Model) -> str:
+    """What a model that is no alias is called in requests."""
+    if model.version:
+        return f"v{model.version.version}"
+    return model.reference if model.run_id else Path(model.reference).name
+
+
+def serve(
+    project: Project | None,
+    params: Params | None,
+    models: Sequence[str],
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    started: Callable[[Serving], None] = lambda serving: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serve ``models`` until SIGTERM or SIGINT; the first is the default.
+
+    Args:
+        project: as for :func:`ganlib.jobs.models.fetch`.
+        params: the same; ``serve`` in it has the limits.
+        models: references; with an alias, champion, challenger and previous are served too where they exist.
+        host: None: as ``serve.host`` says.
+        port: None: as ``serve.port`` says; 0: any free one.
+        started: called once requests are answered.
+        tell: given a line for each change that an operator should know of.
+
+    Raises:
+        BadInput: no such model, or the port is taken.
+        Unavailable: the registry cannot be reached. Once a server has started, it does not need it.
+    """
+    from ganlib.serving import app, server
+    from ganlib.serving.metrics import Metrics
+    from ganlib.serving.shelf import Keeper, Shelf
+
+    limits = params.serve if params else ServeConfig()
+    # Before anything is loaded: a port that is taken is told at once.
+    bound = server.listen(limits.host if host is None else host, limits.port if port is None else port)
+    with bound:
+        shelf, metrics = Shelf(), Metrics()
+        keeper = Keeper(
+            Models(project, params, models), shelf, metrics,
+            window=limits.window_ms / 1000, every=limits.poll_seconds, tell=tell,
+        )  # fmt: skip
+        keeper.fill()
+        keeper.start()
+        told = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in shelf.all()})
+        shared = app.Server(shelf, keeper, metrics, limits)
+        try:
+            server.run(app.create(shared), shared, bound, started=lambda end: started(told))
+        finally:
+            keeper.stop()
+            shelf.close()

@@ -1,0 +1,347 @@
+"""The routes. A handler checks, asks an engine, and encodes; all that is shared is in :class:`Server`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+import ganlib
+from ganlib.config import ServeConfig
+from ganlib.errors import BadInput, GanlibError
+from ganlib.generation.batch import require_range
+from ganlib.generation.formats.base import words
+from ganlib.generation.interpolate import slerp
+from ganlib.generation.wanted import wanted
+from ganlib.serving import pictures
+from ganlib.serving.engine import rows
+from ganlib.serving.limits import Limits
+from ganlib.serving.metrics import Metrics
+from ganlib.serving.reference import page as reference_page
+from ganlib.serving.schema import (
+    Health,
+    Images,
+    ImagesAsked,
+    Models,
+    Problem,
+    Ready,
+    WalkAsked,
+)
+from ganlib.serving.shelf import Keeper, Loaded, Shelf, Unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+STATIC = Path(__file__).parent / "static"
+_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+_SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
+_RETRY_SECONDS = 1
+_NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
+
+
+class Busy(GanlibError):
+    """Too much is asked at once, or the server is about to end; ``status`` says which to HTTP."""
+
+    def __init__(self, text: str, status: int) -> None:
+        """``status`` is 429 or 503."""
+        super().__init__(text)
+        self.status = status
+
+
+class Server:
+    """What requests share."""
+
+    def __init__(self, shelf: Shelf, keeper: Keeper, metrics: Metrics, limits: ServeConfig) -> None:
+        """The shelf is filled already."""
+        self.shelf, self.keeper, self.metrics, self.limits = shelf, keeper, metrics, limits
+        self.draining = False
+        self._at_work = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Be one of the requests under way. Called on the event loop alone.
+
+        Raises:
+            Busy: there are as many as there may be.
+        """
+        if self._at_work >= self.limits.max_requests:
+            raise Busy(f"{self._at_work} requests for images are under way already; try again in a moment.", 429)
+        self._at_work += 1
+        self.metrics.at_work.set(self._at_work)
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+            self.metrics.at_work.set(self._at_work)
+
+    async def wait(self, promise: Future[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The images that were promised.
+
+        Raises:
+            Busy: they took too long; nobody computes them any more, unless that had begun.
+        """
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(promise), self.limits.timeout_seconds)
+        except TimeoutError:
+            raise Busy(f"no images within {self.limits.timeout_seconds:g} s: too much is asked at once.", 503) from None
+
+    def models(self) -> Models:
+        """What is served."""
+        default = self.shelf.default
+        return Models(
+            models=[loaded.about(default) for loaded in self.shelf.all()],
+            max_images=self.limits.max_images,
+            max_requests=self.limits.max_requests,
+        )
+
+
+def create(server: Server) -> FastAPI:
+    """The application: the API under ``/v1``, the page for people at ``/``, and what operators need."""
+    app = FastAPI(
+        title="ganlib",
+        version=ganlib.__version__,
+        description="Images from registered generators. Image i depends only on (model sha256, seed, i): the same "
+        "request gives the same bytes, which are those that `ganlib generate` writes.",
+        docs_url=None,  # these load scripts from elsewhere; /docs is ours and works offline
+        redoc_url=None,
+    )
+    app.state.server = server
+    app.add_middleware(Limits, max_body=server.limits.max_body_bytes, metrics=server.metrics)
+    _handle_errors(app)
+    _add_images(app)
+    _add_operations(app)
+    _add_pages(app)
+    return app
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not text in UTF-8."},
+    408: {"model": Problem, "description": "The body did not arrive in time."},
+    404: {"model": Problem, "description": "No such model is served."},
+    413: {"model": Problem, "description": "The body is too long."},
+    422: {"model": Problem, "description": "What was asked cannot be made; the message says why."},
+    429: {"model": Problem, "description": "Too many requests are under way; see Retry-After."},
+    503: {"model": Problem, "description": "No answer in time; see Retry-After."},
+}
+_MADE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Images,
+        "description": "The images.",
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", _NPY)},
+        "headers": {
+            "X-Ganlib-Model-Sha256": {"schema": {"type": "string"}, "description": "of the ONNX file"},
+            "X-Ganlib-Version": {"schema": {"type": "string"}, "description": "in the registry, if it is there"},
+            "X-Ganlib-Seed": {"schema": {"type": "string"}},
+        },
+    }
+}
+InQuery = Annotated[ImagesAsked, Query()]
+WalkInQuery = Annotated[WalkAsked, Query()]
+
+
+def _add_images(app: FastAPI) -> None:
+    responses = _MADE | _PROBLEMS
+    tags: list[str | Enum] = ["images"]
+
+    @app.get("/v1/images", responses=responses, response_class=Response, tags=tags)
+    async def get_images(asked: InQuery, request: Request) -> Response:
+        """Images of a seed, by query."""
+        return await _images(asked, request)
+
+    @app.post("/v1/images", responses=responses, response_class=Response, tags=tags)
+    async def post_images(asked: ImagesAsked, request: Request) -> Response:
+        """Images of a seed, by JSON."""
+        return await _images(asked, request)
+
+    @app.get("/v1/walk", responses=responses, response_class=Response, tags=tags)
+    async def get_walk(asked: WalkInQuery, request: Request) -> Response:
+        """From one image to another, by query."""
+        return await _walk(asked, request)
+
+    @app.post("/v1/walk", responses=responses, response_class=Response, tags=tags)
+    async def post_walk(asked: WalkAsked, request: Request) -> Response:
+        """From one image to another, by JSON."""
+        return await _walk(asked, request)
+
+    @app.get("/v1/models", tags=tags)
+    async def models(request: Request) -> Models:
+        """What is served, and the limits."""
+        return _server(request).models()
+
+
+async def _images(asked: ImagesAsked, request: Request) -> Response:
+    server = _server(request)
+    with server.admitted(), server.shelf.use(asked.model) as loaded:
+        request.state.headers = _headers(loaded, asked.seed)
+        _require_most("count", asked.count, server.limits.max_images)
+        if asked.format == "png" and asked.count != 1:
+            raise BadInput(f"a PNG file holds one image, not {asked.count}: ask for the format grid or json.")
+        require_range(asked.start, asked.count)
+        wish = wanted(loaded.model.contract, asked.labels, asked.caption)
+        images = await server.wait(loaded.engine.images(asked.seed, asked.start, asked.count, wish, asked.truncation))
+
+        def encode() -> bytes:
+            made = pictures.card(loaded, asked, wish.text)
+            if asked.format == "grid":
+                return pictures.sheet(made, images, asked.columns)
+            if asked.format == "npy":
+                return pictures.npy(images)
+            conditions = _conditions(loaded, asked.seed, asked.start, asked.count, wish)
+            if asked.format == "png":
+                said = words(conditions)
+                return pictures.single(made, images[0], asked.start, said[0] if said else None)
+            return pictures.as_json(made, images, conditions, pixels=asked.format == "pixels")
+
+        return await _answer(request, loaded, encode, asked.count, asked.format)
+
+
+async def _walk(asked: WalkAsked, request: Request) -> Response:
+    import numpy as np
+
+    server = _server(request)
+    with server.admitted(), server.shelf.use(asked.model) as loaded:
+        request.state.headers = _headers(loaded, asked.seed)
+        _require_most("steps", asked.steps, server.limits.max_images)
+        for index in (asked.start, asked.to_start):
+            require_range(index, 1)
+        model = loaded.model
+        wish = wanted(model.contract, asked.labels, asked.caption)
+        begin, end = (
+            rows(model, seed, index, index + 1, wish, asked.truncation)
+            for seed, index in ((asked.seed, asked.start), (asked.to_seed, asked.to_start))
+        )
+        held = {name: np.repeat(value, asked.steps, axis=0) for name, value in begin.items() if name != "noise"}
+        path = slerp(begin["noise"], end["noise"], asked.steps)[0]
+        images = await server.wait(loaded.engine.run({"noise": path, **held}))
+
+        def encode() -> bytes:
+            made = pictures.card(loaded, asked, wish.text)
+            if asked.format == "strip":
+                return pictures.sheet(made, images, asked.steps)
+            return pictures.as_json(made, images, held)
+
+        return await _answer(request, loaded, encode, asked.steps, asked.format)
+
+
+def _conditions(loaded: Loaded, seed: int, start: int, count: int, wish: Any) -> Mapping[str, Any]:
+    """What was asked for each image, by the input's name."""
+    if wish.name is None:
+        return {}
+    made = rows(loaded.model, seed, start, start + count, wish)
+    del made["noise"]
+    return made
+
+
+async def _answer(request: Request, loaded: Loaded, encode: Any, count: int, form: str) -> Response:
+    body = encode() if count <= _SMALL else await asyncio.to_thread(encode)
+    _server(request).metrics.images.labels(loaded.name).inc(count)
+    kind = _NPY if form == "npy" else _KINDS.get(form, "application/json")
+    return Response(body, media_type=kind, headers=request.state.headers)
+
+
+def _headers(loaded: Loaded, seed: int) -> dict[str, str]:
+    version = loaded.opened.version
+    return {
+        "X-Ganlib-Model": loaded.name if loaded.name.isascii() else "",
+        "X-Ganlib-Model-Sha256": loaded.model.sha256,
+        "X-Ganlib-Version": "" if version is None else str(version),
+        "X-Ganlib-Seed": str(seed),
+        "Cache-Control": "no-cache",  # an alias may move: ask again
+    }
+
+
+def _require_most(name: str, value: int, most: int) -> None:
+    if value > most:
+        raise BadInput(
+            f"{name} must be at most {most:,} a request (got {value:,}); `ganlib generate` makes any number."
+        )
+
+
+def _add_operations(app: FastAPI) -> None:
+    @app.get("/health", tags=["operations"])
+    async def health() -> Health:
+        """The process runs and answers."""
+        return Health()
+
+    @app.get("/ready", responses={503: {"model": Ready, "description": "Ending."}}, tags=["operations"])
+    async def ready(request: Request) -> Response:
+        """Whether requests should be sent here. A registry that is down does not change that."""
+        server = _server(request)
+        told = Ready(
+            ready=not server.draining,
+            models={loaded.name: loaded.model.sha256 for loaded in server.shelf.all()},
+            registry="down" if server.keeper.problem else "up",  # why may name places and people: it is in the log
+        )
+        return JSONResponse(told.model_dump(), 200 if told.ready else 503)
+
+    @app.get("/metrics", response_class=Response, tags=["operations"],
+             responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
+    async def metrics(request: Request) -> Response:
+        """For Prometheus."""
+        return Response(_server(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def index() -> FileResponse:
+        return FileResponse(STATIC / "index.html", media_type="text/html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(reference_page(app.openapi()))
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> FileResponse:
+        if name not in _FILES:
+            raise HTTPException(404, "no such file.")
+        return FileResponse(STATIC / name, media_type=_FILES[name], headers={"Cache-Control": "no-cache"})
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Every error is one line of JSON, in the words of the command line."""
+
+    def problem(request: Request, text: str, status: int, **headers: str) -> JSONResponse:
+        known = getattr(request.state, "headers", {})
+        return JSONResponse({"error": " ".join(text.split())}, status, headers={**known, **headers})
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+        given = repr(first.get("input"))
+        return problem(request, f"{where}: {first['msg']} (got {given[:200]}).", 422)
+
+    @app.exception_handler(Busy)
+    async def busy(request: Request, error: Busy) -> JSONResponse:
+        return problem(request, str(error), error.status, **{"Retry-After": str(_RETRY_SECONDS)})
+
+    @app.exception_handler(Unknown)
+    async def absent(request: Request, error: Unknown) -> JSONResponse:
+        return problem(request, str(error), 404)
+
+    @app.exception_handler(BadInput)
+    async def bad(request: Request, error: BadInput) -> JSONResponse:
+        return problem(request, str(error), 422)
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> JSONResponse:
+        return problem(request, str(error.detail), error.status_code, **(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return problem(request, "the server failed; its log says why.", 500)
+
+
+def _server(request: Request) -> Server:
+    server: Server = request.app.state.server
+    return server

@@ -1,0 +1,243 @@
+"""Requests that come within a few milliseconds of each other share one call of onnxruntime."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ganlib.errors import BadInput
+from ganlib.generation.noise import BLOCK, noise_block
+from ganlib.processes import usable_cores
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganlib.generation.session import OnnxModel
+    from ganlib.generation.wanted import Wanted
+
+Inputs = Mapping[str, "NDArray[Any]"]
+"""The graph's inputs by name, with as many rows each."""
+
+
+def rows(
+    model: OnnxModel, seed: int, start: int, stop: int, wanted: Wanted, truncation: float = 1.0
+) -> dict[str, NDArray[Any]]:
+    """The inputs of images ``start`` to ``stop - 1`` of ``seed``; the noise is multiplied by ``truncation``."""
+    import numpy as np
+
+    first = start // BLOCK
+    blocks = [
+        {"noise": noise_block(seed, block, model.noise_dim), **wanted.block(seed, block)}
+        for block in range(first, -(-stop // BLOCK))
+    ]
+    cut = slice(start - first * BLOCK, stop - first * BLOCK)
+    made = {name: np.concatenate([block[name] for block in blocks])[cut] for name in blocks[0]}
+    if truncation != 1:
+        made["noise"] = made["noise"] * np.float32(truncation)
+    return made
+
+
+def rows_are_independent(model: OnnxModel) -> bool:
+    """Whether an image of ``model`` depends on its own row alone: not on its place in the block, nor on the others.
+
+    Tried with the rows of two blocks, shuffled together three times. Where it does not hold, requests cannot share a
+    block without changing each other's bytes.
+    """
+    import numpy as np
+
+    from ganlib.generation.wanted import wanted
+
+    asked = wanted(model.contract)
+    both = rows(model, 0, 0, 2 * BLOCK, asked)
+    images, random = model.run(both), np.random.default_rng(0)
+    for _ in range(3):
+        order = random.permutation(2 * BLOCK)
+        if not np.array_equal(model.run({name: value[order] for name, value in both.items()}), images[order]):
+            return False
+    return True
+
+
+class _Asked:
+    """One request's rows: made when they are first needed, in the thread that needs them."""
+
+    def __init__(self, count: int, make: Callable[[], Inputs]) -> None:
+        import numpy as np
+
+        self.count, self._make = count, make
+        self.arrived = time.monotonic()
+        self.taken = self._done = 0
+        self.future: Future[NDArray[np.uint8]] = Future()
+        self._inputs: Inputs | None = None
+        self._images = np.empty((count, 1, 28, 28), np.uint8)
+        self._lock = threading.Lock()
+
+    def inputs(self, part: slice) -> Inputs:
+        with self._lock:
+            if self._inputs is None:
+                self._inputs = self._make()
+            return {name: value[part] for name, value in self._inputs.items()}
+
+    def give(self, part: slice, images: NDArray[np.uint8]) -> None:
+        with self._lock:
+            self._images[part] = images
+            self._done += len(images)
+            complete = self._done == self.count
+        if complete:
+            with suppress(InvalidStateError):  # cancelled: the client has left
+                self.future.set_result(self._images)
+
+    def fail(self, error: BaseException) -> None:
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
+
+
+class Engine:
+    """Threads that fill blocks of 64 rows from the requests that wait, in their order, and run them."""
+
+    def __init__(
+        self,
+        model: OnnxModel,
+        *,
+        window: float = 0.002,
+        threads: int | None = None,
+        share: bool = True,
+        observe: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            model: the opened graph.
+            window: seconds that the first request of a block waits for others to fill it.
+            threads: None: as many as this process may use cores.
+            share: whether requests may share a block; see :func:`rows_are_independent`.
+            observe: told the rows of each block that ran, before it was filled up.
+        """
+        self.model, self.share = model, share
+        self._window, self._observe = window, observe
+        self._waiting: deque[_Asked] = deque()
+        self._condition, self._closed = threading.Condition(), False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"ganlib-serve-{number}", daemon=True)
+            for number in range(threads or usable_cores())
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def images(
+        self, seed: int, start: int, count: int, wanted: Wanted, truncation: float = 1.0
+    ) -> Future[NDArray[np.uint8]]:
+        """Images ``start`` to ``start + count - 1`` of ``seed``: a promise of uint8 ``[count, 1, 28, 28]``.
+
+        Without truncation they are those of :meth:`ganlib.generation.session.OnnxModel.images`, byte for byte.
+        """
+        if self.share:
+            return self._submit(count, lambda: rows(self.model, seed, start, start + count, wanted, truncation))
+        # Whole blocks, every row at its own place, as a batch job runs them; then cut.
+        first, last = start // BLOCK * BLOCK, -(-(start + count) // BLOCK) * BLOCK
+        whole = self._submit(last - first, lambda: rows(self.model, seed, first, last, wanted, truncation))
+        part: Future[NDArray[np.uint8]] = Future()
+
+        def cut(done: Future[NDArray[np.uint8]]) -> None:
+            with suppress(InvalidStateError):
+                if error := done.exception():
+                    part.set_exception(error)
+                else:
+                    part.set_result(done.result()[start - first : start - first + count])
+
+        whole.add_done_callback(cut)
+        return part
+
+    def run(self, inputs: Inputs) -> Future[NDArray[np.uint8]]:
+        """Images of ``inputs``, which are as the graph's contract says: a promise of uint8 ``[n, 1, 28, 28]``."""
+        return self._submit(len(inputs["noise"]), lambda: inputs)
+
+    def close(self) -> None:
+        """Finish what was asked, then end the threads. Nothing may be asked afterwards."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+    def join(self) -> None:
+        """Wait for the threads to end, after :meth:`close`."""
+        for thread in self._threads:
+            thread.join()
+
+    def _submit(self, count: int, make: Callable[[], Inputs]) -> Future[NDArray[np.uint8]]:
+        asked = _Asked(count, make)
+        with self._condition:
+            if self._closed:
+                raise BadInput("this model is no longer served.")
+            self._waiting.append(asked)
+            self._condition.notify()
+        return asked.future
+
+    def _work(self) -> None:
+        while parts := self._next():
+            try:
+                self._run(parts)
+            except Exception as error:  # the requests get it; the thread goes on
+                for asked, _ in parts:
+                    asked.fail(error)
+
+    def _next(self) -> list[tuple[_Asked, slice]]:
+        """Up to 64 rows of the requests that wait longest; empty once the engine is closed and nothing waits."""
+        with self._condition:
+            while True:
+                if not self._waiting:
+                    if self._closed:
+                        return []
+                    self._condition.wait()
+                    continue
+                left = self._waiting[0].arrived + self._window - time.monotonic()
+                if left > 0 and not self._closed and self.share and self._rows_waiting() < BLOCK:
+                    self._condition.wait(left)
+                elif parts := self._take():
+                    return parts
+
+    def _rows_waiting(self) -> int:
+        total = 0
+        for asked in self._waiting:
+            total += asked.count - asked.taken
+            if total >= BLOCK:
+                break
+        return total
+
+    def _take(self) -> list[tuple[_Asked, slice]]:
+        """Up to 64 rows; empty if all that waited was cancelled."""
+        parts: list[tuple[_Asked, slice]] = []
+        room = BLOCK
+        while room and self._waiting:
+            asked = self._waiting[0]
+            if asked.future.done():  # cancelled by a client that left, or failed in another block
+                self._waiting.popleft()
+                continue
+            if parts and not self.share:
+                break
+            stop = min(asked.taken + room, asked.count)
+            parts.append((asked, slice(asked.taken, stop)))
+            room -= stop - asked.taken
+            asked.taken = stop
+            if stop == asked.count:
+                self._waiting.popleft()
+        if self._waiting:
+            self._condition.notify()  # what did not fit is for another thread
+        return parts
+
+    def _run(self, parts: list[tuple[_Asked, slice]]) -> None:
+        import numpy as np
+
+        given = [asked.inputs(part) for asked, part in parts]
+        names = given[0]
+        images = self.model.run({name: np.concatenate([one[name] for one in given]) for name in names})
+        self._observe(len(images))
+        at = 0
+        for asked, part in parts:
+            count = part.stop - part.start
+            asked.give(part, images[at : at + count])
+            at += count

@@ -1,0 +1,129 @@
+"""From images to what is sent: PNG files that say they are synthetic, sheets, and JSON with a card."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import ganlib
+from ganlib.generation.formats.base import words
+from ganlib.generation.noise import ALGORITHM
+from ganlib.generation.png import SYNTHETIC, encode
+from ganlib.generation.sheet import contact_sheet
+from ganlib.serving.schema import Card, Image, Images, ImagesAsked, WalkAsked
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganlib.serving.shelf import Loaded
+
+_HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
+
+
+def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
+    """``png`` with ``facts`` as text chunks before its pixels: ASCII as tEXt, the rest as UTF-8 in iTXt."""
+    chunks = b""
+    for key, text in facts.items():
+        if text.isascii():
+            kind, body = b"tEXt", key.encode("latin-1") + b"\0" + text.encode()
+        else:
+            kind, body = b"iTXt", key.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
+        chunks += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return png[:_HEAD] + chunks + png[_HEAD:]
+
+
+def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Card:
+    """Where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
+    model, opened = loaded.model, loaded.opened
+    walk = {"to_seed": asked.to_seed, "to_start": asked.to_start} if isinstance(asked, WalkAsked) else {}
+    return Card(
+        model=loaded.name,
+        model_sha256=model.sha256,
+        registered_model=opened.registered,
+        version=opened.version,
+        family=model.metadata.get("family"),
+        run_id=opened.run_id or model.metadata.get("run_id"),
+        data_version=model.metadata.get("data_version"),
+        commit=model.metadata.get("source_commit"),
+        seed=asked.seed,
+        start=asked.start,
+        count=asked.steps if isinstance(asked, WalkAsked) else asked.count,
+        condition=condition,
+        truncation=asked.truncation,
+        noise=ALGORITHM,
+        provider=model.provider,
+        ganlib=ganlib.__version__,
+        onnxruntime=_onnxruntime(),
+        **walk,
+    )
+
+
+def single(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None) -> bytes:
+    """One image, uint8 ``[1, 28, 28]``; without truncation, the very file that `ganlib generate` writes."""
+    png = encode(image[0], model_sha256=made.model_sha256, seed=made.seed, index=index, asked=said)
+    return png if made.truncation == 1 else with_facts(png, {"ganlib:truncation": str(made.truncation)})
+
+
+def sheet(made: Card, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
+    """All images, uint8 ``[n, 1, 28, 28]``, on one PNG with what the card says in its text chunks."""
+    facts = {
+        "ganlib:synthetic": SYNTHETIC,
+        "ganlib:model_sha256": made.model_sha256,
+        "ganlib:seed": str(made.seed),
+        "ganlib:index": str(made.start),
+        "ganlib:count": str(made.count),
+        "ganlib:condition": made.condition,
+        "ganlib:truncation": str(made.truncation),
+    }
+    if made.to_seed is not None:
+        facts |= {"ganlib:to_seed": str(made.to_seed), "ganlib:to_index": str(made.to_start)}
+    return with_facts(contact_sheet(images, columns=columns, quick=True), facts)
+
+
+def npy(images: NDArray[np.uint8]) -> bytes:
+    """An array file of ``images``, uint8 ``[n, 1, 28, 28]``."""
+    import numpy as np
+
+    file = io.BytesIO()
+    np.save(file, images, allow_pickle=False)
+    return file.getvalue()
+
+
+def as_json(
+    made: Card, images: NDArray[np.uint8], conditions: Mapping[str, NDArray[Any]], *, pixels: bool = False
+) -> bytes:
+    """An :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
+    said: Sequence[tuple[str, str] | None] = words(conditions) or [None] * len(images)
+    numbered = [
+        _image(made, image, at if made.to_seed is not None else made.start + at, said[at], pixels)
+        for at, image in enumerate(images)
+    ]
+    return Images(card=made, images=numbered).model_dump_json().encode()
+
+
+def _image(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None, pixels: bool) -> Image:
+    shown: dict[str, Any] = {"label": int(said[1])} if said and said[0] == "label" else dict([said] if said else [])
+    if pixels:
+        return Image(index=index, pixels=image[0].tolist(), **shown)
+    # Between two images there is no number to make one again by.
+    png = single(made, image, index, said) if made.to_seed is None else step(made, image, index)
+    return Image(index=index, png=base64.b64encode(png).decode(), **shown)
+
+
+def step(made: Card, image: NDArray[np.uint8], number: int) -> bytes:
+    """Image ``number`` of a walk, uint8 ``[1, 28, 28]``, as a PNG of its own size."""
+    bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
+    facts = {"ganlib:synthetic": SYNTHETIC, "ganlib:model_sha256": made.model_sha256, "ganlib:step": str(number)}
+    return with_facts(bare, facts)
+
+
+@cache
+def _onnxruntime() -> str:
+    return metadata.version("onnxruntime")

@@ -1,0 +1,145 @@
+"""What may be asked and what is answered; the OpenAPI page is made from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ganlib.config import Frozen
+from ganlib.generation.png import SYNTHETIC
+
+MAX_SEED = 2**64 - 1
+MAX_INDEX = 2**63 - 1
+Labels = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "balanced", "uniform"]
+Digit = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+
+
+class Asked(Frozen):
+    """Which model, and what of it."""
+
+    model: str | None = Field(None, max_length=256, description="a name that /v1/models lists; none: the default")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="image i depends only on the model, the seed and i")
+    caption: str | None = Field(None, max_length=256, description="for models of captions; none: drawn from the seed")
+    truncation: float = Field(
+        1.0, gt=0, le=1, allow_inf_nan=False, description="the noise is multiplied by it: less variety, more typical"
+    )
+
+
+class ImagesAsked(Asked):
+    """Images ``start`` to ``start + count - 1`` of a seed."""
+
+    start: int = Field(0, ge=0, le=MAX_INDEX, description="number of the first image")
+    count: int = Field(1, ge=1, description="how many images; /v1/models tells the most")
+    labels: Labels | None = Field(None, description="for models of digits; none: uniform")
+    format: Literal["png", "grid", "json", "pixels", "npy"] = Field(
+        "png",
+        description="png: the one image as `ganlib generate` writes it; grid: all on one sheet; "
+        "json: a card and each image as base64 PNG; pixels: the same with rows of grey levels; "
+        "npy: an array of uint8 [count, 1, 28, 28]",
+    )
+    columns: int | None = Field(None, ge=1, le=256, description="of the grid; none: about square")
+
+
+class WalkAsked(Asked):
+    """From one image's noise to another's, along the great circle between them."""
+
+    start: int = Field(0, ge=0, le=MAX_INDEX, description="number of the image of `seed` to begin at")
+    to_seed: int = Field(1, ge=0, le=MAX_SEED, description="seed of the image to end at")
+    to_start: int = Field(0, ge=0, le=MAX_INDEX, description="its number")
+    steps: int = Field(16, ge=2, description="how many images, both ends among them; /v1/models tells the most")
+    labels: Digit | None = Field(
+        None, description="for models of digits, held all the way; none: what the first image was asked"
+    )
+    format: Literal["strip", "json"] = Field(
+        "strip", description="strip: all in a row as one PNG; json: a card and each image as base64 PNG"
+    )
+
+
+class About(Frozen):
+    """A model that is served."""
+
+    name: str
+    default: bool
+    reference: str
+    sha256: str
+    registered_model: str | None
+    version: int | None
+    run_id: str | None
+    family: str | None
+    data_version: str | None
+    commit: str | None
+    takes: Literal["label", "caption"] | None = Field(description="its input besides noise")
+    noise_dim: int
+    shares_blocks: bool = Field(description="whether requests may share a call of onnxruntime without changing a byte")
+    since: str = Field(description="when it was loaded: UTC, ISO 8601")
+
+
+class Models(Frozen):
+    """What is served, the default first, and the limits."""
+
+    models: list[About]
+    max_images: int = Field(description="the largest count, and the most steps of a walk")
+    max_requests: int = Field(description="requests for images under way at once, before 429")
+
+
+class Card(Frozen):
+    """Where images came from. It has no time in it: the same request gives the same bytes."""
+
+    synthetic: str = SYNTHETIC
+    model: str
+    model_sha256: str
+    registered_model: str | None
+    version: int | None
+    family: str | None
+    run_id: str | None
+    data_version: str | None
+    commit: str | None
+    seed: int
+    start: int
+    count: int
+    condition: str = Field(description="what was asked of a conditional model, as in a batch's manifest")
+    truncation: float
+    to_seed: int | None = Field(None, description="of a walk")
+    to_start: int | None = Field(None, description="of a walk")
+    noise: str
+    provider: str
+    ganlib: str
+    onnxruntime: str
+
+
+class Image(Frozen):
+    """One image."""
+
+    index: int
+    label: int | None = None
+    caption: str | None = None
+    png: str | None = Field(None, description="base64; for a plain request the file that `ganlib generate` writes")
+    pixels: list[list[int]] | None = Field(None, description="28 rows of 28 grey levels, 0 is background")
+
+
+class Images(Frozen):
+    """Images with their card."""
+
+    card: Card
+    images: list[Image]
+
+
+class Health(Frozen):
+    """The process runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Frozen):
+    """Whether requests should be sent here."""
+
+    ready: bool
+    models: dict[str, str] = Field(description="sha256 by name")
+    registry: Literal["up", "down"] = Field(description="down: what is loaded is served on, and aliases stand still")
+
+
+class Problem(Frozen):
+    """What was wrong, in one line."""
+
+    error: str

@@ -1,0 +1,106 @@
+"""The process: a port of its own, an event loop, and an end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from ganlib.errors import BadInput
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ganlib.serving.app import Server
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to ``host`` and ``port`` (0: any free one), on which nobody is answered yet.
+
+    Raises:
+        BadInput: the port is taken, or may not be used, or there is no such address.
+    """
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, number)
+    except OSError as error:
+        raise BadInput(f"cannot listen on {host!r}: {error.strerror or error}.") from error
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise BadInput(
+                f"port {port} of {host} is in use by another program; nothing was started. "
+                "Choose another with --port, or 0 for any free one."
+            ) from error
+        raise BadInput(f"cannot listen on port {port} of {host}: {error.strerror}.") from error
+    return bound
+
+
+def url(bound: socket.socket) -> str:
+    """Where a browser finds what listens on ``bound``."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (compared, not bound)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(
+    app: Any, server: Server, bound: socket.socket, *, started: Callable[[Callable[[], None]], None] = lambda end: None
+) -> None:
+    """Serve until SIGTERM or SIGINT: then nobody new is let in, who is inside gets an answer, and this returns.
+
+    ``started`` is called once requests are answered, with what ends the server as a signal does. Who is not done within
+    ``drain_seconds`` is cut off. Signals reach it in the main thread alone.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=int(server.limits.drain_seconds),
+        backlog=2048,
+    )
+    _Uvicorn(config, server, started).run_on(bound)
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn raises the signal that ended it once more, which would make the exit code that of a killed process."""
+
+    def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__(config)
+        self._ganlib, self._started = server, started
+
+    def run_on(self, bound: socket.socket) -> None:
+        asyncio.run(self.serve(sockets=[bound]))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started(lambda: self.handle_exit(signal.SIGTERM, None))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ganlib.draining = True
+        super().handle_exit(sig, frame)

@@ -1,0 +1,270 @@
+"""The models that a server has at hand, and how one takes another's place while requests are under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from ganlib.errors import GanlibError, unknown
+from ganlib.serving.engine import Engine, rows_are_independent
+from ganlib.serving.schema import About
+
+if TYPE_CHECKING:
+    from ganlib.generation.session import OnnxModel
+    from ganlib.serving.metrics import Metrics
+
+_AGAIN_SECONDS = 60.0  # before a model that could not be loaded is tried again
+
+
+class Unknown(GanlibError):
+    """No model of that name is served."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A graph and what is known of where it came from."""
+
+    model: OnnxModel
+    reference: str
+    registered: str | None = None
+    """Name of the registered model."""
+    version: int | None = None
+    run_id: str | None = None
+
+
+class Source(Protocol):
+    """Where models come from."""
+
+    def look(self) -> Mapping[str, str]:
+        """What each name means now: a text that changes when the model does. The first name is the default.
+
+        Raises:
+            Unavailable: that cannot be told just now.
+        """
+
+    def open(self, name: str, meaning: str) -> Opened:
+        """The model ``name``, as :meth:`look` said what it means."""
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A model that requests run on."""
+
+    name: str
+    meaning: str
+    """What :meth:`Source.look` said of it."""
+    opened: Opened
+    engine: Engine
+    since: str
+    """UTC, ISO 8601."""
+    users: int = 0
+    retired: bool = False
+
+    @property
+    def model(self) -> OnnxModel:
+        """The opened graph."""
+        return self.opened.model
+
+    def about(self, default: str) -> About:
+        """What the server tells of it."""
+        inputs, metadata = self.model.contract.inputs, self.model.metadata
+        return About(
+            name=self.name,
+            default=self.name == default,
+            reference=self.opened.reference,
+            sha256=self.model.sha256,
+            registered_model=self.opened.registered,
+            version=self.opened.version,
+            run_id=self.opened.run_id or metadata.get("run_id"),
+            family=metadata.get("family"),
+            data_version=metadata.get("data_version"),
+            commit=metadata.get("source_commit"),
+            takes="label" if "label" in inputs else "caption" if "caption" in inputs else None,
+            noise_dim=self.model.noise_dim,
+            shares_blocks=self.engine.share,
+            since=self.since,
+        )
+
+
+class Shelf:
+    """Models by name. A request holds the one it began with until it ends, whatever takes its place meanwhile."""
+
+    def __init__(self) -> None:
+        """Nothing is on it yet."""
+        self._lock = threading.Lock()
+        self._models: dict[str, Loaded] = {}
+        self._retired: list[Loaded] = []
+
+    @property
+    def default(self) -> str:
+        """Name of the model that a request without one means: the first that was put here."""
+        return next(iter(self._models), "")
+
+    def all(self) -> list[Loaded]:
+        """What is served now."""
+        with self._lock:
+            return list(self._models.values())
+
+    @contextmanager
+    def use(self, name: str | None) -> Iterator[Loaded]:
+        """Hold the model ``name`` (None: the default).
+
+        Raises:
+            Unknown: there is none; the names that there are are listed.
+        """
+        with self._lock:
+            loaded = self._models.get(name or self.default)
+            if loaded is None:
+                raise Unknown(str(unknown("model", name or "", self._models)))
+            loaded.users += 1
+        try:
+            yield loaded
+        finally:
+            with self._lock:
+                loaded.users -= 1
+                self._close_if_unused(loaded)
+
+    def put(self, loaded: Loaded) -> None:
+        """Serve ``loaded`` from the next request on."""
+        with self._lock:
+            self._retire(self._models.get(loaded.name))
+            self._models[loaded.name] = loaded
+
+    def drop(self, name: str) -> None:
+        """Serve ``name`` no longer."""
+        with self._lock:
+            self._retire(self._models.pop(name, None))
+
+    def close(self) -> None:
+        """Finish what is under way and end all threads."""
+        with self._lock:
+            models = [*self._models.values(), *self._retired]
+        for loaded in models:
+            loaded.engine.close()
+        for loaded in models:
+            loaded.engine.join()
+
+    def _retire(self, loaded: Loaded | None) -> None:
+        if loaded:
+            loaded.retired = True
+            self._retired.append(loaded)
+            self._close_if_unused(loaded)
+
+    def _close_if_unused(self, loaded: Loaded) -> None:
+        if loaded.retired and loaded.users == 0 and loaded in self._retired:
+            self._retired.remove(loaded)
+            loaded.engine.close()
+
+
+class Keeper:
+    """Keeps a shelf at what a source says: at once on :meth:`fill`, then every few seconds in a thread."""
+
+    def __init__(
+        self,
+        source: Source,
+        shelf: Shelf,
+        metrics: Metrics,
+        *,
+        window: float,
+        every: float,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """``window`` is the engines'; ``every`` is in seconds; ``tell`` gets a line for what an operator should know.
+
+        Nothing is loaded yet.
+        """
+        self._source, self._shelf, self._metrics = source, shelf, metrics
+        self._window, self._every, self._tell = window, every, tell
+        self._stop = threading.Event()
+        self._failed: dict[tuple[str, str], float] = {}
+        self._thread: threading.Thread | None = None
+        self.problem: str | None = None
+        """Why the source could not be asked the last time; None: it could."""
+
+    def fill(self) -> None:
+        """Load all there is.
+
+        Raises:
+            GanlibError: the source cannot be asked, or a model cannot be loaded.
+        """
+        for name, meaning in self._source.look().items():
+            self._shelf.put(self._load(name, meaning))
+        self._metrics.models([loaded.about(self._shelf.default) for loaded in self._shelf.all()])
+
+    def start(self) -> None:
+        """Begin to look for changes."""
+        self._thread = threading.Thread(target=self._watch, name="ganlib-serve-keeper", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+
+    def look(self) -> None:
+        """Look once: load what is new, beside what is served, and put it into its place; drop what is gone.
+
+        Whatever fails, what was served goes on being served.
+        """
+        try:
+            found = self._source.look()
+        except Exception as error:  # a thread that must not end: what it is, is told and shown by /ready
+            self._trouble(str(error))
+            return
+        if self.problem:
+            self._tell("the registry answers again")
+        self.problem = None
+        self._metrics.registry_up.set(1)
+        served = {loaded.name: loaded.meaning for loaded in self._shelf.all()}
+        changed = [name for name, meaning in found.items() if served.get(name) != meaning]
+        for name in changed:
+            self._swap(name, found[name])
+        gone = [name for name in served if name not in found and name != self._shelf.default]
+        for name in gone:
+            self._shelf.drop(name)
+            self._tell(f"{name} is no longer served: the registry has it no more")
+        if changed or gone:
+            self._metrics.models([loaded.about(self._shelf.default) for loaded in self._shelf.all()])
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._every):
+            self.look()
+
+    def _trouble(self, text: str) -> None:
+        if not self.problem:
+            self._tell(f"the registry cannot be asked; what is loaded is served on: {text}")
+        self.problem = " ".join(text.split())
+        self._metrics.registry_up.set(0)
+
+    def _swap(self, name: str, meaning: str) -> None:
+        if time.monotonic() < self._failed.get((name, meaning), 0):
+            return
+        try:
+            loaded = self._load(name, meaning)
+        except Exception as error:
+            self._failed[name, meaning] = time.monotonic() + _AGAIN_SECONDS
+            self._metrics.swaps.labels(name, "failed").inc()
+            self._tell(f"{name} is now {meaning}, which cannot be loaded; the one before is served on: {error}")
+            return
+        self._shelf.put(loaded)
+        self._metrics.swaps.labels(name, "done").inc()
+        self._tell(f"{name} is now {meaning} (sha256 {loaded.model.sha256[:12]})")
+
+    def _load(self, name: str, meaning: str) -> Loaded:
+        """Open, run and check the model; only then threads are made for it.
+
+        Raises:
+            GanlibError: it does not run.
+        """
+        opened = self._source.open(name, meaning)
+        share = rows_are_independent(opened.model)  # the first runs of a session, which allocate, are over then, too
+        engine = Engine(
+            opened.model, window=self._window, share=share, observe=lambda rows: self._metrics.block(name, rows)
+        )
+        return Loaded(name, meaning, opened, engine, datetime.now(UTC).isoformat(timespec="seconds"))

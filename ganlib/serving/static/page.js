@@ -1,0 +1,221 @@
+// The page at /. What it draws it asks of the API, as anybody can; the address bar keeps what was asked.
+const form = document.getElementById("asked");
+const status = document.getElementById("status");
+const drawn = document.getElementById("drawn");
+const field = (name) => form.elements[name];
+let models = [];
+let animation = 0;
+let turn = 0; // of drawing: an answer to an earlier request is not shown over a later one
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+async function ask(path, asked) {
+  const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "" && value != null));
+  const answer = await fetch(`${path}?${query}`);
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.error);
+  return body;
+}
+
+const known = (name) => models.find((model) => model.name === name);
+
+function title(model) {
+  const version = model.version == null ? "" : `, version ${model.version}`;
+  return `${model.name}${version}${model.family ? ` (${model.family})` : ""}`;
+}
+
+// Only what the chosen model takes and the chosen view needs is shown, and asked.
+function settle() {
+  const view = field("view").value;
+  for (const part of form.querySelectorAll("[data-view]")) {
+    part.hidden = !part.dataset.view.split(" ").includes(view);
+  }
+  for (const part of form.querySelectorAll("[data-takes]")) {
+    part.hidden = known(field("model").value)?.takes !== part.dataset.takes;
+  }
+  for (const part of form.querySelectorAll(".field")) {
+    for (const input of part.querySelectorAll("input, select")) input.disabled = part.hidden;
+  }
+  field("labels").querySelectorAll(".several").forEach((option) => (option.hidden = view === "walk"));
+  if (view === "walk" && ["balanced"].includes(field("labels").value)) field("labels").value = "";
+  document.getElementById("truncation_shown").textContent = Number(field("truncation").value).toFixed(2);
+}
+
+function asked(name) {
+  const takes = known(name)?.takes;
+  return {
+    model: name,
+    seed: field("seed").value,
+    truncation: field("truncation").value,
+    labels: takes === "label" ? field("labels").value : "",
+    caption: takes === "caption" ? field("caption").value.trim() : "",
+  };
+}
+
+const source = (image) => `data:image/png;base64,${image.png}`;
+
+function words(image) {
+  const said = image.label ?? image.caption;
+  return `image ${image.index}${said == null ? "" : `: ${said}`}`;
+}
+
+function download(text, name, href) {
+  return element("a", { textContent: text, download: name, href });
+}
+
+function facts(card, base, path, picture) {
+  const query = new URLSearchParams(Object.entries({ ...base, format: picture }).filter(([, value]) => value !== ""));
+  const file = `${card.model}-${card.model_sha256.slice(0, 8)}-seed-${card.seed}`.replace(/[^\w.-]+/g, "_");
+  const blob = new Blob([JSON.stringify(card, null, 2)], { type: "application/json" });
+  return [
+    element("p", { className: "facts", textContent: `sha256 ${card.model_sha256}` }),
+    element(
+      "p",
+      { className: "downloads" },
+      download("PNG", `${file}.png`, `${path}?${query}`),
+      download("Card (JSON)", `${file}.json`, URL.createObjectURL(blob)),
+    ),
+  ];
+}
+
+async function grid(name, count) {
+  const base = { ...asked(name), count };
+  const { card, images } = await ask("/v1/images", { ...base, format: "json" });
+  const pictures = images.map((image) => element("img", { src: source(image), alt: words(image), title: words(image) }));
+  return element(
+    "section",
+    { ariaLabel: `Images of ${name}` },
+    element("h2", { textContent: title({ ...known(name), ...{ version: card.version, family: card.family } }) }),
+    element("div", { className: "images" }, ...pictures),
+    ...facts(card, base, "/v1/images", "grid"),
+  );
+}
+
+async function walk(name) {
+  const base = { ...asked(name), to_seed: field("to_seed").value, steps: field("steps").value };
+  if (base.labels === "uniform") base.labels = "";
+  const { card, images } = await ask("/v1/walk", { ...base, format: "json" });
+  const frames = await Promise.all(
+    images.map(async (image) => {
+      const picture = element("img", { src: source(image), alt: `step ${image.index + 1} of ${images.length}` });
+      await picture.decode();
+      return picture;
+    }),
+  );
+  const canvas = element("canvas", { width: 28, height: 28, role: "img", ariaLabel: "The walk, animated" });
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const pause = element("button", { type: "button", textContent: still ? "Play" : "Pause" });
+  pause.addEventListener("click", () => {
+    pause.textContent = pause.textContent === "Pause" ? "Play" : "Pause";
+  });
+  let at = 0;
+  const show = () => canvas.getContext("2d").drawImage(frames[at < frames.length ? at : 2 * frames.length - 2 - at], 0, 0);
+  show();
+  clearInterval(animation);
+  animation = setInterval(() => {
+    if (pause.textContent === "Play") return;
+    at = (at + 1) % (2 * frames.length - 2); // forth and back
+    show();
+  }, 90);
+  return element(
+    "section",
+    { ariaLabel: `A walk of ${name}` },
+    element("h2", { textContent: `${title(known(name))}: seed ${card.seed} to seed ${card.to_seed}` }),
+    element(
+      "div",
+      { className: "walk" },
+      element("div", {}, canvas, pause),
+      element("div", { className: "images" }, ...frames),
+    ),
+    ...facts(card, base, "/v1/walk", "strip"),
+  );
+}
+
+async function draw() {
+  settle();
+  if (!form.reportValidity()) return;
+  const mine = ++turn;
+  const view = field("view").value;
+  const name = field("model").value;
+  status.className = "";
+  status.textContent = "Drawing…";
+  remember();
+  const began = performance.now();
+  try {
+    const count = field("count").value;
+    let sections;
+    if (view === "walk") sections = [await walk(name)];
+    else if (view === "beside") sections = await Promise.all([name, field("other").value].map((each) => grid(each, count)));
+    else sections = [await grid(name, count)];
+    if (mine !== turn) return;
+    if (view !== "walk") clearInterval(animation);
+    drawn.replaceChildren(...sections);
+    status.textContent = `Drawn in ${Math.round(performance.now() - began)} ms.`;
+    const [one, other] = [known(name), known(field("other").value)];
+    if (view === "beside" && one.noise_dim !== other.noise_dim) {
+      status.textContent += ` Their noise differs in width (${one.noise_dim} and ${other.noise_dim}): the same seed, not the same noise.`;
+    }
+  } catch (error) {
+    if (mine !== turn) return;
+    status.className = "wrong";
+    status.textContent = error.message;
+  }
+}
+
+function remember() {
+  const kept = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+  history.replaceState(null, "", `?${kept}`);
+}
+
+function recall() {
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    const input = field(name);
+    if (input && "value" in input) input.value = value;
+  }
+}
+
+async function refresh() {
+  const told = await (await fetch("/v1/models")).json();
+  models = told.models;
+  for (const name of ["model", "other"]) {
+    const select = field(name);
+    const before = select.value;
+    select.replaceChildren(...models.map((model) => element("option", { value: model.name, textContent: title(model) })));
+    select.value = known(before) ? before : (models[name === "other" && models.length > 1 ? 1 : 0]?.name ?? "");
+  }
+  for (const name of ["count", "steps"]) field(name).max = told.max_images;
+}
+
+field("labels").append(
+  element("option", { value: "", textContent: "drawn from the seed" }),
+  element("option", { value: "balanced", textContent: "0 to 9 in turn", className: "several" }),
+  ...[..."0123456789"].map((digit) => element("option", { value: digit, textContent: digit })),
+);
+document.getElementById("another").addEventListener("click", () => {
+  field("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
+  draw();
+});
+form.addEventListener("input", settle);
+form.addEventListener("change", (event) => {
+  if (event.target.name !== "caption") draw();
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  draw();
+});
+setInterval(() => document.hidden || refresh().then(settle, () => {}), 15000);
+
+refresh().then(
+  () => {
+    recall();
+    draw();
+  },
+  () => {
+    status.className = "wrong";
+    status.textContent = "The server does not answer.";
+  },
+);

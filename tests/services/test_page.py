@@ -1,0 +1,170 @@
+"""The page for people, in a real Chromium, on a real server."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ganlib.files import sha256_file
+from tests.unit.serving import graphs
+from tests.unit.serving.running import Files, Running, running
+
+pytestmark = pytest.mark.services
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CONTRAST = """() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const light = (rgb) => rgb.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (!/, 0\\)$/.test(colour)) return numbers(colour);
+    }
+    return [255, 255, 255];
+  };
+  const parts = [...document.querySelectorAll("h1, h2, p, a, label, button, input, select")];
+  return parts.filter((e) => e.offsetParent && e.type !== "range" && e.type !== "radio").map((e) => {
+    const [a, b] = [light(numbers(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+    return [`${e.tagName} ${e.id} ${e.textContent.slice(0, 20)}`, (a + 0.05) / (b + 0.05)];
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("page")
+    kinds = {"champion": None, "challenger": None, "digits": "label", "captions": "caption"}
+    for seed, (name, condition) in enumerate(kinds.items()):
+        graphs.write(folder / f"{name}.onnx", seed, condition)
+    return {name: folder / f"{name}.onnx" for name in kinds}
+
+
+@pytest.fixture(scope="module")
+def server(paths: dict[str, Path]) -> Iterator[Running]:
+    with running(Files(**paths)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (apt install chromium)")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: Running) -> Iterator[Page]:
+    """The page, which may ask nothing of any other host, and must not complain."""
+    context = browser.new_context(viewport={"width": 1100, "height": 900})
+    made, wrong = context.new_page(), list[str]()
+    made.on("request", lambda request: wrong.append(request.url) if not _ours(request.url, server.url) else None)
+    made.on("pageerror", lambda error: wrong.append(str(error)))
+    made.goto(server.url)
+    expect(made.get_by_role("status")).to_contain_text("Drawn in", timeout=60_000)
+    yield made
+    context.close()
+    assert not wrong
+
+
+def _ours(url: str, server: str) -> bool:
+    return url.startswith((f"{server}/", "data:", "blob:"))
+
+
+def drawn(page: Page) -> list[tuple[str, bytes]]:
+    """Title and file of every image on the page."""
+    pairs = page.eval_on_selector_all(".images img", "all => all.map((image) => [image.alt, image.src])")
+    return [(alt, base64.b64decode(source.partition(",")[2])) for alt, source in pairs]
+
+
+def test_the_grid_shows_what_the_api_gives_and_the_address_keeps_it(page: Page, server: Running) -> None:
+    page.get_by_label("Seed", exact=True).fill("7")
+    with page.expect_response(re.compile(r"/v1/images.*seed=7")):
+        page.keyboard.press("Enter")  # from the field: no mouse is needed
+    expect(page.locator(".images img")).to_have_count(60)
+    images = drawn(page)
+    assert [alt for alt, _ in images] == [f"image {index}" for index in range(60)]
+    assert images[59][1] == server.get("/v1/images", seed=7, start=59).content
+    page.reload()
+    expect(page.locator(".images img")).to_have_count(60, timeout=60_000)
+    assert drawn(page) == images
+
+
+def test_only_what_the_model_takes_can_be_asked(page: Page) -> None:
+    digit, caption = page.get_by_label("Digit", exact=True), page.get_by_label("Caption", exact=True)
+    expect(digit).to_be_hidden()
+    page.get_by_label("Model").select_option("digits")
+    expect(caption).to_be_hidden()
+    digit.select_option("7")
+    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: 7")
+    page.get_by_label("Model").select_option("captions")
+    expect(digit).to_be_hidden()
+    caption.fill("a dog")
+    page.get_by_role("button", name="Draw").click()
+    expect(page.get_by_role("status")).to_contain_text("names no digit")
+    caption.fill("a thin seven")
+    page.get_by_role("button", name="Draw").click()
+    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: a thin seven")
+
+
+def test_a_walk_moves_unless_the_reader_wants_it_still(page: Page) -> None:
+    page.get_by_label("Walk").check()
+    expect(page.locator(".images img")).to_have_count(24)
+    canvas = page.locator("canvas")
+    picture = "canvas => canvas.toDataURL()"
+    first = canvas.evaluate(picture)
+    page.wait_for_function("before => document.querySelector('canvas').toDataURL() !== before", arg=first)
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="Draw").click()
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_champion_and_challenger_stand_side_by_side_on_the_same_noise(
+    page: Page, server: Running, paths: dict[str, Path]
+) -> None:
+    page.get_by_label("Side by side").check()
+    sections = page.locator("section")
+    expect(sections).to_have_count(2)
+    for at, name in enumerate(("champion", "challenger")):
+        expect(sections.nth(at)).to_contain_text(sha256_file(paths[name]))
+    images = drawn(page)
+    assert len(images) == 120
+    assert [images[0][1], images[60][1]] == [
+        server.get("/v1/images", model=name, seed=0).content for name in ("champion", "challenger")
+    ]
+
+
+def test_the_picture_and_its_card_can_be_taken_away(page: Page, paths: dict[str, Path]) -> None:
+    with page.expect_download() as picture:
+        page.get_by_role("link", name="PNG").click()
+    with page.expect_download() as card:
+        page.get_by_role("link", name="Card").click()
+    opened = Image.open(io.BytesIO(picture.value.path().read_bytes()))
+    opened.load()
+    told = json.loads(card.value.path().read_text())
+    assert opened.text["ganlib:model_sha256"] == told["model_sha256"] == sha256_file(paths["champion"])  # type: ignore[attr-defined]
+    assert (told["synthetic"], told["seed"], told["count"]) == ("trainedAlgorithmicMedia", 0, 60)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark_and_every_field_has_a_name(page: Page, scheme: str) -> None:
+    """A contrast of 4.5 is what WCAG 2.2 asks for (1.4.3, level AA)."""
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    low = [(name, ratio) for name, ratio in page.evaluate(CONTRAST) if ratio < 4.5]
+    assert not low
+    names = page.eval_on_selector_all("form input, form select", "all => all.map((field) => field.labels.length)")
+    assert all(names)
+    assert page.get_by_role("button").all()

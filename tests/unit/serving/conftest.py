@@ -1,0 +1,28 @@
+"""Models of each kind, and a server that has them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.serving import graphs
+from tests.unit.serving.running import Files, Running, running
+
+
+@pytest.fixture(scope="session")
+def small_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """``plain``, ``second`` (as plain, of other weights), ``digits`` and ``captions``."""
+    folder = tmp_path_factory.mktemp("graphs")
+    kinds = {"plain": (0, None), "second": (1, None), "digits": (2, "label"), "captions": (3, "caption")}
+    for name, (seed, condition) in kinds.items():
+        graphs.write(folder / f"{name}.onnx", seed, condition)
+    return {name: folder / f"{name}.onnx" for name in kinds}
+
+
+@pytest.fixture(scope="session")
+def server(small_graphs: dict[str, Path]) -> Iterator[Running]:
+    """A server of them all, ``plain`` first; nothing in it is changed by tests."""
+    with running(Files(**small_graphs)) as made:
+        yield made

@@ -1,0 +1,148 @@
+"""Rows of many requests in one block, and each request's own images back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import wait
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ganlib.errors import BadInput, GanlibError
+from ganlib.generation.noise import BLOCK
+from ganlib.generation.session import OnnxModel
+from ganlib.generation.wanted import Wanted, wanted
+from ganlib.serving.engine import Engine, rows_are_independent
+from tests.unit.serving import graphs
+
+NOTHING = Wanted("none")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
+    path = tmp_path_factory.mktemp("engine") / "g.onnx"
+    graphs.write(path)
+    return OnnxModel(path)
+
+
+@pytest.fixture(scope="module")
+def engine(model: OnnxModel) -> Iterator[Engine]:
+    made = Engine(model, threads=2)
+    yield made
+    made.close()
+    made.join()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    asked=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 200) | st.integers(2**40, 2**40 + 70), st.integers(1, 150)),
+        min_size=1,
+        max_size=6,
+    ),
+    share=st.booleans(),
+)
+def test_whatever_else_is_asked_at_once_each_request_gets_the_images_of_a_batch_job(
+    model: OnnxModel, engine: Engine, asked: list[tuple[int, int, int]], share: bool
+) -> None:
+    engine.share = share
+    promises = [engine.images(seed, start, count, NOTHING) for seed, start, count in asked]
+    for promise, (seed, start, count) in zip(promises, asked, strict=True):
+        assert np.array_equal(promise.result(60), model.images(seed, start, count))
+
+
+def test_requests_that_wait_share_blocks(model: OnnxModel) -> None:
+    seen: list[int] = []
+    engine = Engine(model, window=60, threads=1, observe=seen.append)
+    promises = [engine.images(seed, 0, 8, NOTHING) for seed in range(16)]
+    wait(promises)
+    engine.close()
+    engine.join()
+    assert seen == [BLOCK, BLOCK]
+
+
+def test_closing_answers_what_was_asked_and_takes_no_more(model: OnnxModel) -> None:
+    engine = Engine(model, window=60, threads=1)
+    promise = engine.images(0, 0, 3, NOTHING)
+    engine.close()
+    engine.join()
+    assert np.array_equal(promise.result(0), model.images(0, 0, 3))
+    with pytest.raises(BadInput, match="no longer served"):
+        engine.images(0, 0, 1, NOTHING)
+
+
+def test_a_request_that_was_given_up_takes_no_room(model: OnnxModel) -> None:
+    seen: list[int] = []
+    engine = Engine(model, window=60, threads=1, observe=seen.append)
+    given_up = engine.images(1, 0, 40, NOTHING)
+    assert given_up.cancel()
+    kept = engine.images(2, 0, 40, NOTHING)
+    engine.close()
+    engine.join()
+    assert np.array_equal(kept.result(0), model.images(2, 0, 40))
+    assert seen == [40]
+
+
+def test_a_failure_reaches_those_whose_rows_were_in_the_block_and_nobody_else(model: OnnxModel) -> None:
+    engine = Engine(model, window=0, threads=1)
+    width = model.noise_dim
+    broken = engine.run({"noise": np.zeros((3, width + 1), np.float32)})
+    with pytest.raises(GanlibError, match="asks for noise"):
+        broken.result(60)
+    assert engine.images(0, 0, 1, NOTHING).result(60).shape == (1, 1, 28, 28)
+    engine.close()
+
+
+def test_truncation_one_is_none_at_all_and_less_is_other_images(model: OnnxModel, engine: Engine) -> None:
+    plain = engine.images(5, 7, 9, NOTHING).result(60)
+    assert np.array_equal(engine.images(5, 7, 9, NOTHING, 1.0).result(60), plain)
+    assert not np.array_equal(engine.images(5, 7, 9, NOTHING, 0.5).result(60), plain)
+
+
+def test_a_model_whose_rows_touch_each_other_is_noticed(model: OnnxModel, tmp_path: Path) -> None:
+    """Such as one that normalises over the batch; here the brightest pixel of the block is every row's scale."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    assert rows_are_independent(model)
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["noise"], ["top"], keepdims=1),
+            helper.make_node("Div", ["noise", "top"], ["scaled"]),
+            helper.make_node("Mul", ["scaled", "grey"], ["bright"]),
+            helper.make_node("Clip", ["bright", "none", "grey"], ["clipped"]),
+            helper.make_node("Cast", ["clipped"], ["flat"], to=TensorProto.UINT8),
+            helper.make_node("Reshape", ["flat", "shape"], ["image"]),
+        ],
+        "touching",
+        [helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", 784])],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])],
+        [
+            helper.make_tensor("grey", TensorProto.FLOAT, [], [255.0]),
+            helper.make_tensor("none", TensorProto.FLOAT, [], [0.0]),
+            helper.make_tensor("shape", TensorProto.INT64, [4], [-1, 1, 28, 28]),
+        ],
+    )
+    touching = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    path = tmp_path / "touching.onnx"
+    onnx.save(touching, path)
+    opened = OnnxModel(path)
+    assert not rows_are_independent(opened)
+    engine = Engine(opened, threads=2, share=False)
+    promises = [engine.images(seed, start, 5, wanted(opened.contract)) for seed in range(3) for start in (0, 61)]
+    expected = [opened.images(seed, start, 5) for seed in range(3) for start in (0, 61)]
+    assert all(np.array_equal(p.result(60), e) for p, e in zip(promises, expected, strict=True))
+    engine.close()
+
+
+def test_threads_end_when_the_engine_is_closed(model: OnnxModel) -> None:
+    engine = Engine(model, threads=3)
+    threads = set(threading.enumerate()) & set(engine._threads)
+    assert len(threads) == 3
+    engine.close()
+    engine.join()
+    assert not threads & set(threading.enumerate())

@@ -119,9 +119,6 @@ class GateConfig(Frozen):
     max_copies: float = Field(0.05, ge=0, le=1, description="share of near copies of training images")
     max_latency_ms: float = Field(250, gt=0, description="median time of one image on one thread")
     max_bytes: PositiveInt = Field(50_000_000, description="size of the ONNX file")
-    max_sibling_difference: float = Field(
-        2.0, ge=0, description="mean grey levels between an fp16 or int8 version and what it was made of"
-    )
 
 
 class GenerateConfig(Frozen):

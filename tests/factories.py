@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def evaluation(fid: float = 10.0, spread: float = 0.5, **changes: object) -> Eva
 
 def replicates(fid: float, spread: float) -> np.ndarray:
     """Bootstrap replicates of a FID whose interval is ``fid`` +- ``spread``, independent of those of other FIDs."""
-    return np.random.default_rng(round(1000 * fid)).normal(fid, spread / 1.96, 500)
+    return np.random.default_rng(zlib.crc32(str(fid).encode())).normal(fid, spread / 1.96, 500)
 
 
 def quality(**changes: float) -> Quality:

@@ -71,7 +71,7 @@ def measure(
         return interval(statistic, n, replicates=config.bootstrap, confidence=config.confidence, seed=config.seed)
 
     def mean(values: np.ndarray) -> Interval:
-        return sure(mean_statistic(values), len(values))
+        return sure(mean_statistic(values), len(values)).above(0)
 
     features, probabilities = seen
     digits, n = probabilities.argmax(axis=1), len(features)

@@ -19,7 +19,6 @@ from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract, describe
 from ganlib.export.onnx import Certificate
-from ganlib.export.siblings import SIBLING_KEY, Sibling
 from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.locks import held
 from ganlib.tracking.run import UNHEALTHY_TAG
@@ -54,8 +53,6 @@ class Version(Frozen):
     """What broke in its training, in words."""
     candidates: int = 1
     """How many models it was chosen from, by its FID."""
-    sibling: Sibling | None = None
-    """How near it is to the version that it was made of, if it is one's fp16 or int8 form."""
 
     @property
     def uri(self) -> str:
@@ -102,8 +99,6 @@ class Registry:
             "contract": described.contract.model_dump_json(),
             "candidates": str(candidates),
         }
-        if text := described.metadata.get(SIBLING_KEY):
-            tags["sibling"] = text
         with self.store.talking():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
@@ -346,7 +341,6 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         contract=_read(Contract, tags.get("contract")),
         unhealthy=tags.get("unhealthy"),
         candidates=max(int(_number(tags.get("candidates")) or 1), 1),
-        sibling=_read(Sibling, tags.get("sibling")),
     )
 
 

@@ -11,7 +11,6 @@ from ganlib.config import GateConfig
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Evaluation, Interval
 from ganlib.export.contract import Contract, TensorType
-from ganlib.export.siblings import Sibling
 from ganlib.registry.gate import Decision, decide, spend
 from ganlib.registry.versions import Version
 from tests.factories import EVEN, certificate, delivery, evaluation, quality, replicates
@@ -125,17 +124,6 @@ def test_without_replicates_that_fit_nothing_is_known_and_the_command_is_named(t
 def test_hard_limits_cannot_be_bought_off_by_a_good_mean(name: str, changes: dict[str, object]) -> None:
     assert failed(gate(version(2, evaluation(1, **changes)), version(1, evaluation(10)))) == {name}
     assert failed(gate(version(2, evaluation(1, **changes)), None)) == {name}
-
-
-def test_a_sibling_is_held_to_its_parent_as_well() -> None:
-    near = Sibling(
-        kind="int8", parent_sha256="0" * 64, mean_difference=1.0, max_difference=90, differing_share=0.2, images=1000
-    )
-    found = version(2, evaluation(5)).model_copy(update={"sibling": near})
-    assert "int8" in gate(found, version(1, evaluation(10))).summary()
-    far = found.model_copy(update={"sibling": near.model_copy(update={"mean_difference": 2.5})})
-    assert failed(gate(far, version(1, evaluation(10)))) == {"parity"}
-    assert failed(gate(version(3, evaluation(10)), version(1, evaluation(10)))) == {"better"}  # small is no reason
 
 
 @pytest.mark.parametrize(

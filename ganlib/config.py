@@ -89,6 +89,7 @@ class EvaluateConfig(Frozen):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     kid_subsets: PositiveInt = 50
     kid_subset_size: int = Field(1000, ge=100)
+    neighbours: int = Field(5, ge=1, le=50, description="k of precision, recall, density and coverage")
 
 
 class ExportConfig(Frozen):
@@ -106,10 +107,18 @@ class RegistryConfig(Frozen):
 
 
 class GateConfig(Frozen):
-    """What a challenger must show besides a better FID."""
+    """What a challenger must show. All but the first two hold however good its FID is."""
 
+    level: float = Field(
+        0.05, gt=0, lt=0.5, description="chance of a false promotion among all challengers since the last promotion"
+    )
+    min_improvement: float = Field(0.0, ge=0, description="the FID must be lower by more than this, at that level")
     max_pixel_difference: int = Field(1, ge=0, le=255, description="grey levels between torch and onnxruntime")
     max_digit_share: float = Field(0.30, gt=0.1, le=1, description="more of one digit than this is mode collapse")
+    min_diversity: float = Field(0.5, ge=0, description="variance within digits, over real images': less is collapse")
+    max_copies: float = Field(0.05, ge=0, le=1, description="share of near copies of training images")
+    max_latency_ms: float = Field(250, gt=0, description="median time of one image on one thread")
+    max_bytes: PositiveInt = Field(50_000_000, description="size of the ONNX file")
 
 
 class GenerateConfig(Frozen):

@@ -1,8 +1,10 @@
-"""Facts about processes: whether one that was written down is still there, and how many cores this one may use."""
+"""Facts about processes: whether one that was written down is still there, and what this one runs on."""
 
 from __future__ import annotations
 
 import os
+import platform
+from pathlib import Path
 
 import psutil
 
@@ -23,3 +25,13 @@ def find(pid: int, started: float) -> psutil.Process | None:
 def usable_cores() -> int:
     """Cores that this process may run on, which in a container can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine() -> str:
+    """This machine's processor in words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.processor() or platform.machine()}, {usable_cores()} usable cores"

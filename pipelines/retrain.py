@@ -44,7 +44,7 @@ def retrain(
     artifacts.samples(root, runs)
     figures = {r["run_id"]: Evaluation.model_validate(e) for r, e in zip(runs, evaluations, strict=True)}
     best = best_run(figures)
-    version = tasks.register(root, changes, best, figures[best].model_dump(mode="json"))
+    version = tasks.register(root, changes, best, figures[best].model_dump(mode="json"), len(figures))
     decision = tasks.promote(root, changes, str(version["version"]))
     artifacts.gate(decision)
     artifacts.mlflow_links(root, runs, version)

@@ -87,14 +87,16 @@ def evaluate(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     retry_condition_fn=worth_retrying,
     timeout_seconds=600,
 )
-def register(root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any]) -> dict[str, Any]:
-    """A new version of the registered model."""
+def register(
+    root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any], candidates: int = 1
+) -> dict[str, Any]:
+    """A new version of the registered model, the best of ``candidates`` runs."""
     from ganlib.evaluation.evaluate import Evaluation
     from ganlib.jobs.promote import register as job
 
     project, params = opened(root, overrides)
     found = Evaluation.model_validate(evaluation)
-    return job(project, params, run_id, found, report=reporter()).model_dump(mode="json")
+    return job(project, params, run_id, found, candidates=candidates, report=reporter()).model_dump(mode="json")
 
 
 @task(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 
 from ganlib.config import Frozen
-from ganlib.evaluation.metrics import GROUPS, Statistic, random_words
+from ganlib.evaluation.metrics import GROUPS, Statistic, group_of, random_words
 
 _STREAM = 2  # tells these draws from those of the KID subsets with the same seed
 
@@ -46,10 +48,40 @@ def interval(statistic: Statistic, n: int, *, replicates: int, confidence: float
         confidence: the interval's level, such as 0.95.
         seed: of the draws.
     """
-    values = statistic(np.concatenate([np.ones((1, min(GROUPS, n))), draw_weights(n, replicates, seed)]))
+    return around(resample(statistic, n, replicates=replicates, seed=seed), confidence)
+
+
+def resample(statistic: Statistic, n: int, *, replicates: int, seed: int) -> np.ndarray:
+    """float64 [1 + replicates]: the figure, then its replicates (arguments as of :func:`interval`)."""
+    return statistic(np.concatenate([np.ones((1, min(GROUPS, n))), draw_weights(n, replicates, seed)]))
+
+
+def around(values: np.ndarray, confidence: float) -> Interval:
+    """The interval of what :func:`resample` gives."""
     value, drawn = float(values[0]), values[1:]
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) - drawn.mean()
     return Interval(value=value, low=float(value + low), high=float(value + high))
+
+
+def mean_statistic(values: np.ndarray) -> Statistic:
+    """The mean of ``values`` [n], as a function of the groups' weights."""
+    group = group_of(len(values))
+    sums = np.bincount(group, weights=values.astype(np.float64))
+    counts = np.bincount(group).astype(np.float64)
+    return lambda weights: (weights @ sums) / (weights @ counts)
+
+
+def pack(values: np.ndarray) -> str:
+    """Replicates as text that a tag of MLflow holds: base64 of little-endian float32."""
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def unpack(text: str) -> np.ndarray:
+    """float64: what :func:`pack` took, to seven digits; empty if ``text`` is not of that kind."""
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float64)
+    except ValueError:  # overwritten by a person
+        return np.empty(0)
 
 
 def draw_weights(n: int, replicates: int, seed: int) -> np.ndarray:

@@ -11,10 +11,29 @@ from ganlib.errors import BadInput
 from ganlib.evaluation.agreement import agreement
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.judge import Judge
+from ganlib.evaluation.quality import Quality
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, load_reference
 from ganlib.progress import Report, silent
 
-__all__ = ["METRIC_VERSION", "Evaluation", "Interval", "Reference", "evaluate_images", "load_reference"]
+__all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "evaluate_images", "load_reference"]
+
+
+class Delivery(Frozen):
+    """What a model costs whoever runs it, and how near it is to what was trained."""
+
+    bytes: int
+    """Size of the file."""
+    latency_ms: float
+    """Median time of one call for one image, on one thread."""
+    latency_p95_ms: float
+    images_per_second: float
+    """Of drawing the images that were scored, noise included, on ``threads``."""
+    threads: int
+    machine: str
+    max_pixel_difference: int | None
+    """Grey levels between torch and onnxruntime at export; None: the file carries no certificate."""
+    differing_share: float | None
+    """Share of pixels that differ at all."""
 
 
 class Evaluation(Frozen):
@@ -41,6 +60,13 @@ class Evaluation(Frozen):
     agreement: dict[str, Interval] = Field(default_factory=dict)
     """Share of the images that are what was asked of a conditional model, by what was asked (``digit``, ...), with
     Wilson's interval."""
+    fid_resampled: str = ""
+    """Bootstrap replicates of the FID, paired with those of any other model by the same measure (see
+    :func:`ganlib.evaluation.bootstrap.pack`)."""
+    quality: Quality | None = None
+    """None: measured before there were these figures."""
+    floor_quality: Quality | None = None
+    delivery: Delivery | None = None
 
     @property
     def fid_over_floor(self) -> float:
@@ -58,7 +84,19 @@ class Evaluation(Frozen):
             "fid_over_floor": self.fid_over_floor,
             "confidence": self.confidence,
             **{f"{name}_agreement": share.value for name, share in self.agreement.items()},
+            **self._further(),
         }
+
+    def _further(self) -> dict[str, float]:
+        flat: dict[str, float] = {}
+        for prefix, quality in (("", self.quality), ("floor_", self.floor_quality)):
+            for name, found in quality if quality else ():
+                flat |= {f"{prefix}{name}": found.value}
+                flat |= {} if prefix else {f"{name}_low": found.low, f"{name}_high": found.high}
+        if self.delivery:
+            given = self.delivery.model_dump(exclude={"machine", "threads"}, exclude_none=True)
+            flat |= {"onnx_bytes" if name == "bytes" else name: float(value) for name, value in given.items()}
+        return flat
 
     def summary(self) -> str:
         """A few lines for people."""
@@ -98,7 +136,7 @@ def evaluate_images(
     if (reference.judge_sha256, reference.config) != (judge.sha256, config):
         raise BadInput("the reference was made by another judge or configuration: its floors do not belong here.")
     judged = judge.features(images, report=report)
-    found = reference.distances(judged.features)
+    found, quality = reference.distances(judged.features), reference.quality(judged)
     report("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
     digits = judged.probabilities.argmax(axis=1)
     shares = np.bincount(digits, minlength=10) / len(images)
@@ -114,9 +152,12 @@ def evaluate_images(
         level=config.confidence,
         fid=found.fid,
         kid=found.kid,
-        floor_fid=reference.floors.fid,
-        floor_kid=reference.floors.kid,
+        floor_fid=reference.floors.distances.fid,
+        floor_kid=reference.floors.distances.kid,
         digits=tuple(float(share) for share in shares),
         confidence=float(judged.probabilities.max(axis=1).mean()),
         agreement=agrees,
+        fid_resampled=found.fid_resampled,
+        quality=quality,
+        floor_quality=reference.floors.quality,
     )

@@ -1,4 +1,4 @@
-"""What generated images are measured against: the test split, and what real images score against it."""
+"""What generated images are measured against: real ones as the judge sees them, and what those score themselves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from ganlib.config import EvaluateConfig, Frozen
 from ganlib.data.splits import load_split
 from ganlib.errors import BadInput
-from ganlib.evaluation.bootstrap import Interval, interval
-from ganlib.evaluation.judge import Judge
+from ganlib.evaluation.bootstrap import Interval, around, pack, resample
+from ganlib.evaluation.judge import Judge, JudgeOutput
 from ganlib.evaluation.metrics import (
     Moments,
     Statistic,
@@ -22,12 +22,15 @@ from ganlib.evaluation.metrics import (
     kernel_statistic,
     moments,
 )
+from ganlib.evaluation.neighbours import nearest, radii
+from ganlib.evaluation.quality import Quality, copies, measure, within
 from ganlib.files import sha256_bytes, write_bytes
 from ganlib.progress import Report, silent
 
 METRIC_VERSION = 1
 """Raised whenever a figure would change for the same images: figures of other versions are not comparable."""
 _FLOOR_STREAM = 3  # tells the draw of the floor's images from other draws with the same seed
+_CACHE_VERSION = 2  # of the files' form
 
 
 class Distances(Frozen):
@@ -35,31 +38,65 @@ class Distances(Frozen):
 
     fid: Interval
     kid: Interval
+    fid_resampled: str = ""
+    """The FID's bootstrap replicates (see :func:`ganlib.evaluation.bootstrap.pack`)."""
+
+
+class Floors(Frozen):
+    """What as many real images score: training images, but for the last figures of the quality, which are of the test
+    split's own distance to the training images."""
+
+    distances: Distances
+    quality: Quality
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real images as the judge sees them. Depends on nothing but the data version and the judge."""
+
+    test: np.ndarray
+    """float32 [k, d]: features of the test split."""
+    train: np.ndarray
+    """float32 [m, d]: features of the train split."""
+    forth: np.ndarray
+    """float64 [k]: distance of each test image to the nearest training image."""
+    back: np.ndarray
+    """float64 [m]: distance of each training image to the nearest test image."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The test split as the judge sees it, and the floors."""
+    """What a model is measured against, and the floors."""
 
     data_version: str
     judge_sha256: str
     config: EvaluateConfig
     """What the floors hold for: figures of another configuration do not belong beside them."""
-    features: np.ndarray
-    """float32 [k, d]."""
+    real: Real
     moments: Moments
-    floors: Distances
+    """Of the test split's features."""
+    ball: np.ndarray
+    """float64 [k]: radius about each test image."""
+    variance: float
+    """Of the test split's features within digits."""
+    floors: Floors
 
     def distances(self, features: np.ndarray) -> Distances:
         """FID and KID of ``features`` [n, d]. Raises :class:`BadInput` as the metrics do."""
-        return _distances(features, self.features, self.moments, self.config)
+        return _distances(features, self.real.test, self.moments, self.config)
+
+    def quality(self, seen: JudgeOutput) -> Quality:
+        """The other figures of what the judge says of n images."""
+        near = nearest(seen.features, self.real.train)
+        copied = copies(near, self.real.back)
+        return measure(seen, self.real.test, self.ball, self.variance, near.distance, copied, self.config)
 
 
 class _Kept(Frozen):
-    """The cache's record: the floors, and the digest of the features that lie beside it."""
+    """The cache's record: the digest of the arrays that lie beside it, and the floors if it is theirs."""
 
-    floors: Distances
-    features_sha256: str
+    sha256: str
+    floors: Floors | None = None
 
 
 def load_reference(
@@ -71,8 +108,8 @@ def load_reference(
     cache: Path,
     report: Report = silent,
 ) -> Reference:
-    """The test split in ``prepared``, with the floors: ``config.samples`` training images, drawn by seed,
-    against it.
+    """The real images in ``prepared``, with the floors: ``config.samples`` training images, drawn by seed, against
+    the test split.
 
     All of it depends on nothing but ``data_version`` (DVC's md5), judge and configuration, so it is kept in
     the folder ``cache``; an entry that is damaged or torn is made again.
@@ -80,58 +117,92 @@ def load_reference(
     Raises:
         BadInput: a split is missing or too small for the configuration.
     """
-    key = f"{METRIC_VERSION} {data_version} {judge.sha256} {config.model_dump_json()}"
-    record = cache / f"floors-{sha256_bytes(key.encode())[:16]}.json"
-    array = record.with_suffix(".npy")
-    kept = _read(record, array)
-    if kept:
-        features, floors = kept
-        return Reference(data_version, judge.sha256, config, features, moments(features), floors)
-    real = load_split(prepared, "train").images
-    if len(real) < config.samples:
+    key = f"{METRIC_VERSION} {_CACHE_VERSION} {data_version} {judge.sha256}"
+    real = _real(prepared, judge, config, cache / _name("real", key), report)
+    centre, record = moments(real.test), cache / _name("floors", f"{key} {config.model_dump_json()}")
+    variance = within(real.test, judge.classify(real.test).argmax(axis=1))
+    kept = _read(record)
+    if kept and kept[0].floors:
+        return Reference(
+            data_version, judge.sha256, config, real, centre, kept[1]["ball"], variance, kept[0].floors
+        )  # fmt: skip
+    ball = radii(real.test, config.neighbours)
+    floors = _floors(real, judge, centre, ball, variance, config)
+    _write(record, {"ball": ball}, floors)
+    return Reference(data_version, judge.sha256, config, real, centre, ball, variance, floors)
+
+
+def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, report: Report) -> Real:
+    kept = _read(record)
+    if not kept:
+        images = load_split(prepared, "train").images
+        _require(len(images), config)
+        test = judge.features(load_split(prepared, "test").images, report=report).features
+        train = judge.features(images, report=report).features
+        near = nearest(test, train)
+        arrays = {"test": test, "train": train, "forth": near.distance, "back": near.back}
+        _write(record, arrays)
+        return Real(**arrays)
+    _require(len(kept[1]["train"]), config)
+    return Real(**kept[1])
+
+
+def _require(images: int, config: EvaluateConfig) -> None:
+    if images < config.samples:
         raise BadInput(
             f"evaluate.samples is {config.samples:,}, but the train split, which gives the floors, has "
-            f"{len(real):,} images (--set evaluate.samples={len(real)})."
+            f"{images:,} images (--set evaluate.samples={images})."
         )
-    chosen = draw_subsets(len(real), 1, config.samples, config.seed, _FLOOR_STREAM)[0]
-    features = judge.features(load_split(prepared, "test").images, report=report).features
-    centre = moments(features)
-    floors = _distances(judge.features(real[chosen], report=report).features, features, centre, config)
-    _write(record, array, features, floors)
-    return Reference(data_version, judge.sha256, config, features, centre, floors)
+
+
+def _floors(
+    real: Real, judge: Judge, centre: Moments, ball: np.ndarray, variance: float, config: EvaluateConfig
+) -> Floors:
+    """Training images drawn by seed, and the test split's distances to all of them."""
+    chosen = draw_subsets(len(real.train), 1, config.samples, config.seed, _FLOOR_STREAM)[0]
+    drawn = real.train[chosen]
+    seen = JudgeOutput(drawn, judge.classify(drawn))
+    none = np.zeros(len(real.forth))  # by definition: `back` is the nearest that a test image comes
+    quality = measure(seen, real.test, ball, variance, real.forth, none, config)
+    return Floors(distances=_distances(drawn, real.test, centre, config), quality=quality)
 
 
 def _distances(features: np.ndarray, real: np.ndarray, centre: Moments, config: EvaluateConfig) -> Distances:
     """The one measure, for generated images and for real ones."""
-
-    def sure(statistic: Statistic) -> Interval:
-        return interval(
-            statistic,
-            len(features),
-            replicates=config.bootstrap,
-            confidence=config.confidence,
-            seed=config.seed,
-        )
-
     kid = kernel_statistic(features, real, subsets=config.kid_subsets, size=config.kid_subset_size, seed=config.seed)
-    return Distances(fid=sure(frechet_statistic(features, centre)).above(0), kid=sure(kid))
+    fids = resample(
+        frechet_statistic(features, centre), len(features), replicates=config.bootstrap, seed=config.seed
+    )  # fmt: skip
+    return Distances(
+        fid=around(fids, config.confidence).above(0),
+        kid=_sure(kid, len(features), config),
+        fid_resampled=pack(fids[1:]),
+    )
 
 
-def _read(record: Path, array: Path) -> tuple[np.ndarray, Distances] | None:
+def _sure(statistic: Statistic, n: int, config: EvaluateConfig) -> Interval:
+    return around(resample(statistic, n, replicates=config.bootstrap, seed=config.seed), config.confidence)
+
+
+def _name(kind: str, key: str) -> str:
+    return f"{kind}-{sha256_bytes(key.encode())[:16]}.json"
+
+
+def _read(record: Path) -> tuple[_Kept, dict[str, np.ndarray]] | None:
     try:
         kept = _Kept.model_validate_json(record.read_bytes())
-        data = array.read_bytes()
+        data = record.with_suffix(".npz").read_bytes()
     except (OSError, ValidationError):
         return None
-    if sha256_bytes(data) != kept.features_sha256:
+    if sha256_bytes(data) != kept.sha256:
         return None
-    return np.load(io.BytesIO(data), allow_pickle=False), kept.floors
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return kept, dict(arrays)
 
 
-def _write(record: Path, array: Path, features: np.ndarray, floors: Distances) -> None:
+def _write(record: Path, arrays: dict[str, np.ndarray], floors: Floors | None = None) -> None:
     buffer = io.BytesIO()
-    np.save(buffer, features, allow_pickle=False)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     data = buffer.getvalue()
-    write_bytes(array, data)
-    kept = _Kept(floors=floors, features_sha256=sha256_bytes(data))
-    write_bytes(record, kept.model_dump_json(indent=2).encode())
+    write_bytes(record.with_suffix(".npz"), data)
+    write_bytes(record, _Kept(sha256=sha256_bytes(data), floors=floors).model_dump_json(indent=2).encode())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel
 
 ROUNDS = 5
+_LEAST, _LONGEST = 10, 2.0  # calls and seconds
 _SECONDS = 0.3  # of each model in each round: long beside the clock's grain and a scheduler's slice
 
 
@@ -45,3 +46,23 @@ def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, repo
             taken[at].append(seconds(at, blocks[at]))
         report("time onnxruntime", number + 1, rounds)
     return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, taken, strict=True)]
+
+
+def latency(model: OnnxModel, calls: int = 200) -> tuple[float, float]:
+    """Median and 95th percentile, in ms, of ``calls`` calls for one image, on the calling thread alone.
+
+    A model that is slow is called less often: two seconds in all, and ten calls at least.
+    """
+    inputs: dict[str, NDArray[Any]] = {
+        "noise": noise_block(0, 0, model.noise_dim),
+        **wanted(model.contract).block(0, 0),
+    }
+    single = {name: value[:1] for name, value in inputs.items()}
+    taken: list[float] = []
+    model.one(single)  # the first call of a session allocates
+    begun = time.perf_counter()
+    while len(taken) < calls and (len(taken) < _LEAST or time.perf_counter() - begun < _LONGEST):
+        start = time.perf_counter()
+        model.one(single)
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken), sorted(taken)[int(0.95 * len(taken))]

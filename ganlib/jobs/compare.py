@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from ganlib.jobs.comparison import Comparison, Row
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.selection import Selected, of_limits, opened, select
 from ganlib.jobs.version_data import current_data
-from ganlib.processes import usable_cores
+from ganlib.processes import machine
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking import history
@@ -87,7 +86,7 @@ def compare(
     if record:
         measured.require_standard(project, selected)
     rows = _rows(project, params, store, selected, data, report)
-    recorded = measured.record_all(store, rows, selected, hardware, _machine()) if record else ()
+    recorded = measured.record_all(store, rows, selected, hardware, machine()) if record else ()
     result = _log(project, params, store, rows, selected, data, recorded, overrides, out)
     campaign.close()
     return result
@@ -195,7 +194,7 @@ def _log(
         ) as run,
     ):
         result = Comparison(
-            rows=rows, data_version=data.md5, machine=_machine(), rounds=ROUNDS, run_id=run.id, recorded=recorded
+            rows=rows, data_version=data.md5, machine=machine(), rounds=ROUNDS, run_id=run.id, recorded=recorded
         )
         files = {
             "table.json": result.model_dump_json(indent=2).encode(),
@@ -210,13 +209,3 @@ def _log(
         for name, content in files.items():
             write_bytes(out / name, content)
     return result
-
-
-def _machine() -> str:
-    """This machine's processor in words."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or platform.machine()}, {usable_cores()} usable cores"

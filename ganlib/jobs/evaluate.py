@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 from ganlib.config import Params
 from ganlib.data.splits import load_split
-from ganlib.evaluation.evaluate import Evaluation, evaluate_images, load_reference
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import Delivery, Evaluation, evaluate_images, load_reference
 from ganlib.evaluation.judge import load_judge
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
+from ganlib.processes import machine, usable_cores
 from ganlib.progress import Report, silent
 from ganlib.project import Project
+from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
+
+if TYPE_CHECKING:
+    from ganlib.generation.session import OnnxModel
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""
 
 
-def evaluate(project: Project, params: Params, model: str, *, report: Report = silent) -> Evaluation:
+def evaluate(
+    project: Project, params: Params, model: str, *, record: bool = False, report: Report = silent
+) -> Evaluation:
     """Draw ``evaluate.samples`` images from ``model`` and score them against the test split.
 
     The figures are logged to the model's run, if it has one, with a contact sheet of the first hundred images.
@@ -25,31 +36,64 @@ def evaluate(project: Project, params: Params, model: str, *, report: Report = s
         project: the checkout with the data version to compare against.
         params: the configuration.
         model: see :func:`ganlib.jobs.models.fetch`.
+        record: put the figures in place of a version's evidence, which the gate goes by.
         report: told of progress.
+
+    Raises:
+        BadInput: no such model, or ``record`` of what is no version.
     """
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.sheet import contact_sheet
     from ganlib.generation.wanted import wanted
 
     found = fetch(project, params, model)
+    if record and found.version is None:
+        raise BadInput(f"--record takes a version of the registry, and {model!r} is none. Nothing was measured.")
     data, judge, settings = current_data(project), load_judge(), params.evaluate
     graph = OnnxModel(found.path, sha256=found.sha256)
     label = graph.metadata.get("family", "model")
     asked = wanted(graph.contract)
     codes = asked.codes(settings.seed, settings.samples)
+    begun = time.perf_counter()
     images = graph.images(settings.seed, 0, settings.samples, asked, report=_titled(report, f"draw {label}"))
+    speed = settings.samples / (time.perf_counter() - begun)
     reference = load_reference(project.prepared, data.md5, judge, settings, cache=project.state / "cache")
     result = evaluate_images(
         images, reference, judge, settings,
         asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
         report=_titled(report, f"evaluate {label}"),
     )  # fmt: skip
+    result = result.model_copy(update={"delivery": _delivery(graph, speed)})
+    if record and found.version:
+        Registry(connect(project), found.version.name).record_evaluation(found.version.version, result)
     if found.trained_by:
         run = connect(project).open_run(found.trained_by)
         run.log(result.metrics(), step=0)
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
         run.image(contact_sheet(images[:100], columns=10), SAMPLES)
     return result
+
+
+def _delivery(graph: OnnxModel, speed: float) -> Delivery:
+    """What the file costs; ``speed``: images a second, seen while they were drawn for the figures."""
+    from ganlib.export.onnx import Certificate
+    from ganlib.generation.speed import latency
+
+    try:
+        parity = Certificate.model_validate_json(graph.metadata.get("parity", ""))
+    except ValueError:  # a graph of somebody else's
+        parity = None
+    median, slow = latency(graph)
+    return Delivery(
+        bytes=graph.path.stat().st_size,
+        latency_ms=median,
+        latency_p95_ms=slow,
+        images_per_second=speed,
+        threads=usable_cores(),
+        machine=machine(),
+        max_pixel_difference=parity.max_pixel_difference if parity else None,
+        differing_share=parity.differing_share if parity else None,
+    )
 
 
 def _titled(report: Report, title: str) -> Report:

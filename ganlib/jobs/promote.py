@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ganlib.config import Params
+from ganlib.errors import GanlibError
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs import gate_report
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
@@ -18,15 +22,26 @@ from ganlib.tracking.store import connect
 
 
 def register(
-    project: Project, params: Params, run_id: str, evaluation: Evaluation, *, report: Report = silent
+    project: Project,
+    params: Params,
+    run_id: str,
+    evaluation: Evaluation,
+    *,
+    candidates: int = 1,
+    report: Report = silent,
 ) -> Version:
-    """Make the graph of ``run_id`` a version of the registered model, tagged with its evidence, as ``challenger``."""
+    """Make the graph of ``run_id`` a version of the registered model, tagged with its evidence, as ``challenger``.
+
+    ``candidates`` is the number of runs that it was chosen from by its figures.
+    """
     report("register", 0, 1)
     found = fetch(project, params, f"runs:/{run_id}")
     registry = Registry(connect(project), params.registry.model)
     with alias_lock(project.state):
         settle(registry, Ledger(registry.store, registry.name))
-    version = registry.register(run_id, found.path, evaluation=evaluation, data=current_data(project))
+    version = registry.register(
+        run_id, found.path, evaluation=evaluation, data=current_data(project), candidates=candidates
+    )
     report("register", 1, 1, {"version": version.version})
     return version
 
@@ -49,9 +64,34 @@ def promote(
     """
     registry = Registry(connect(project), params.registry.model)
     challenger = registry.resolve(reference)
-    return promotion.promote(
+    decision = promotion.promote(
         registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run
     )
+    if not dry_run:
+        with suppress(GanlibError):  # what was decided stands: a report that cannot be drawn does not undo it
+            _report(project, params, registry, decision)
+    return decision
+
+
+def _report(project: Project, params: Params, registry: Registry, decision: Decision) -> None:
+    """Log the page of the decision to the challenger's run."""
+    from ganlib.generation.session import OnnxModel
+
+    challenger = registry.get(decision.challenger)
+    champion = registry.get(decision.champion) if decision.champion else None
+    if challenger.run_id is None:
+        return
+    models = {}
+    for version, role in ((challenger, "challenger"), (champion, "champion")):
+        if version:
+            found = fetch(project, params, version.uri)
+            title = (
+                f"{role}: version {version.version} ({version.family}), images 0 to 59 of seed {params.generate.seed}"
+            )
+            models[title] = OnnxModel(found.path, sha256=found.sha256)
+    sheets = gate_report.pictures(models, params.generate.seed)
+    run = registry.store.open_run(challenger.run_id)
+    run.text(gate_report.page(decision, challenger, champion, sheets), gate_report.REPORT)
 
 
 def rollback(project: Project, params: Params, *, expect: int | None = None, reason: str = "") -> Entry:

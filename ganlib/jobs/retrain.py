@@ -63,7 +63,7 @@ def retrain(
         )
     evaluations = {run.run_id: evaluate(project, params, f"runs:/{run.run_id}", report=report) for run in runs}
     best = best_run(evaluations)
-    version = register(project, params, best, evaluations[best], report=report)
+    version = register(project, params, best, evaluations[best], candidates=len(evaluations), report=report)
     decision = promote(project, params, str(version.version))
     return RetrainResult(data=data, runs=runs, evaluations=evaluations, version=version, decision=decision)
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
+
+import numpy as np
 
 from ganlib.config import Frozen, GateConfig
+from ganlib.evaluation.bootstrap import unpack
 from ganlib.registry.versions import Version
+
+_LEAST = 50  # replicates that a standard deviation is taken of
 
 
 class Check(Frozen):
@@ -16,6 +22,22 @@ class Check(Frozen):
     detail: str
 
 
+class Improvement(Frozen):
+    """How much lower the challenger's FID is than the champion's, by a paired bootstrap."""
+
+    value: float
+    bound: float
+    """One-sided lower bound at ``level``."""
+    level: float
+    """What of the policy's level this comparison may spend."""
+    tried: int
+    """Models compared with this champion before."""
+    candidates: int
+    """Models that the challenger was chosen from."""
+    correlation: float
+    """Of the two models' replicates: what the common noise, labels and reference are worth."""
+
+
 class Decision(Frozen):
     """The gate's answer. ``promoted`` says what it decided; under ``dry_run`` nothing was moved."""
 
@@ -24,6 +46,7 @@ class Decision(Frozen):
     promoted: bool
     checks: tuple[Check, ...]
     policy: GateConfig
+    improvement: Improvement | None = None
     dry_run: bool = False
 
     def summary(self) -> str:
@@ -40,20 +63,70 @@ class Decision(Frozen):
         return "\n".join([f"## {title}", "", "| | check | found |", "|---|---|---|", *rows, ""])
 
 
-def decide(challenger: Version, champion: Version | None, policy: GateConfig) -> Decision:
-    """Every check is made and reported, so that one report names all that is wrong."""
-    checks = [_evidence(challenger), _parity(challenger, policy), _collapse(challenger, policy)]
+def decide(challenger: Version, champion: Version | None, policy: GateConfig, tried: int = 0) -> Decision:
+    """Every check is made and reported, so that one report names all that is wrong.
+
+    Args:
+        challenger: the version to promote.
+        champion: the version that it would displace, if there is one.
+        policy: the limits.
+        tried: how many other models were refused against this champion (:meth:`ganlib.registry.ledger.Book.tried`).
+    """
+    checks = [
+        _evidence(challenger),
+        _parity(challenger, policy),
+        _collapse(challenger, policy),
+        *_hard(challenger, policy),
+    ]
     if challenger.unhealthy:
         checks.append(Check(name="health", passed=False, detail=f"its training broke: {challenger.unhealthy}"))
     if champion is not None:
         checks += [_contract(challenger, champion), _comparable(challenger, champion)]
-    checks.append(_better(challenger, champion))
+    found = improvement(challenger, champion, policy.level, tried) if champion else None
+    checks.append(_better(challenger, champion, policy, found))
     return Decision(
         challenger=challenger.version,
         champion=champion.version if champion else None,
         promoted=all(check.passed for check in checks),
         checks=tuple(checks),
         policy=policy,
+        improvement=found,
+    )
+
+
+def spend(level: float, tried: int, candidates: int = 1) -> float:
+    """What of ``level`` a challenger may spend that was the best of ``candidates``, after ``tried`` others.
+
+    The k-th model gets ``level / (k (k + 1))``; these sum to ``level`` over any number of models. The best of m gets
+    what m would have got together, and shares it among them (Bonferroni), since it stands for all of them.
+    """
+    return level / ((tried + 1) * (tried + candidates + 1))
+
+
+def improvement(challenger: Version, champion: Version, level: float, tried: int) -> Improvement | None:
+    """The champion's FID less the challenger's, with a lower bound; None if one has no replicates that fit the other's.
+
+    Replicate b of either resamples images of the same numbers, so of the same noise and label, against the same
+    reference: their difference is a replicate of the difference. The bound takes its standard deviation and the normal
+    quantile: at the levels that are left after some challengers, no affordable number of replicates has percentiles.
+    """
+    if challenger.evaluation is None or champion.evaluation is None:
+        return None
+    ours, theirs = unpack(challenger.evaluation.fid_resampled), unpack(champion.evaluation.fid_resampled)
+    if len(ours) != len(theirs) or len(ours) < _LEAST or not np.isfinite([ours, theirs]).all():
+        return None
+    value = champion.evaluation.fid.value - challenger.evaluation.fid.value
+    share = spend(level, tried, challenger.candidates)
+    spread = float((theirs - ours).std(ddof=1))
+    together = float(ours.std() * theirs.std())
+    covariance = float(((ours - ours.mean()) * (theirs - theirs.mean())).mean())
+    return Improvement(
+        value=value,
+        bound=value - NormalDist().inv_cdf(1 - share) * spread,
+        level=share,
+        tried=tried,
+        candidates=challenger.candidates,
+        correlation=covariance / together if together else 0.0,
     )
 
 
@@ -66,6 +139,9 @@ def _evidence(version: Version) -> Check:
             detail=f"version {version.version} has no evaluation, certificate or sha256: register it with ganlib",
         )
     figures = version.evaluation.fid
+    if version.evaluation.quality is None or version.evaluation.delivery is None:
+        detail = f"measured before there were all figures that the gate asks for; {_again(version)}"
+        return Check(name=name, passed=False, detail=detail)
     sound = all(math.isfinite(value) for value in (figures.value, figures.low, figures.high))
     detail = f"FID {figures} of {version.evaluation.n:,} images, judge {version.evaluation.judge_sha256[:12]}"
     return Check(name=name, passed=sound, detail=detail)
@@ -99,6 +175,41 @@ def _collapse(version: Version, policy: GateConfig) -> Check:
     )
 
 
+def _hard(version: Version, policy: GateConfig) -> list[Check]:
+    """Limits that need the evaluation's further figures; none if it has not got them, which :func:`_evidence` says."""
+    found = version.evaluation
+    if found is None or found.quality is None or found.delivery is None:
+        return []
+    diversity, copies, given = found.quality.diversity, found.quality.copies, found.delivery
+    return [
+        Check(
+            name="diversity",
+            passed=diversity.value >= policy.min_diversity,
+            detail=f"variance within digits {diversity} of real images' (at least {policy.min_diversity})",
+        ),
+        Check(
+            name="memorisation",
+            passed=copies.value <= policy.max_copies,
+            detail=f"{100 * copies.value:.2f}% near copies of training images (limit {100 * policy.max_copies:g}%)",
+        ),
+        Check(
+            name="latency",
+            passed=given.latency_ms <= policy.max_latency_ms,
+            detail=f"{given.latency_ms:.2f} ms for one image on one thread (limit {policy.max_latency_ms:g})",
+        ),
+        Check(
+            name="size",
+            passed=given.bytes <= policy.max_bytes,
+            detail=f"{given.bytes:,} bytes (limit {policy.max_bytes:,})",
+        ),
+    ]
+
+
+def _again(*versions: Version) -> str:
+    """The command that makes figures comparable."""
+    return "re-evaluate: " + " && ".join(f"ganlib evaluate {version.version} --record" for version in versions)
+
+
 def _contract(challenger: Version, champion: Version) -> Check:
     name = "contract"
     if challenger.contract is None or champion.contract is None:
@@ -110,7 +221,7 @@ def _contract(challenger: Version, champion: Version) -> Check:
 def _comparable(challenger: Version, champion: Version) -> Check:
     name = "comparable"
     ours, theirs = challenger.evaluation, champion.evaluation
-    again = f"re-evaluate: ganlib register {champion.run_id or 'RUN_ID'}"
+    again = _again(champion, challenger)
     if ours is None or theirs is None:
         return Check(name=name, passed=False, detail=f"not comparable: no evaluation on one side; {again}")
     fields = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")
@@ -122,17 +233,23 @@ def _comparable(challenger: Version, champion: Version) -> Check:
     )
 
 
-def _better(challenger: Version, champion: Version | None) -> Check:
-    """The upper bound of the challenger's FID must lie below the lower bound of the champion's: lower is better."""
+def _better(
+    challenger: Version, champion: Version | None, policy: GateConfig, found: Improvement | None
+) -> Check:  # fmt: skip
+    """The lower bound of the improvement must exceed what the policy asks for."""
     name = "better"
-    ours = challenger.evaluation.fid if challenger.evaluation else None
     if champion is None:
         return Check(name=name, passed=True, detail="there is no champion")
-    theirs = champion.evaluation.fid if champion.evaluation else None
-    if ours is None or theirs is None:
+    if challenger.evaluation is None or champion.evaluation is None:
         return Check(name=name, passed=False, detail="unknown")
+    if found is None:
+        detail = f"unknown: no replicates of the FID that belong together; {_again(champion, challenger)}"
+        return Check(name=name, passed=False, detail=detail)
+    chosen = f", the best of {found.candidates}" if found.candidates > 1 else ""
     return Check(
         name=name,
-        passed=ours.high < theirs.low,
-        detail=f"FID {ours} against {theirs}: the upper bound {ours.high:.3f} must be below {theirs.low:.3f}",
+        passed=found.bound > policy.min_improvement,
+        detail=f"FID {challenger.evaluation.fid} against {champion.evaluation.fid}: lower by {found.value:.3f}, and "
+        f"beyond doubt by {found.bound:.3f}, which must exceed {policy.min_improvement:g} (paired bootstrap at level "
+        f"{found.level:.2g}: {policy.level:g} is shared among all challengers, {found.tried} before this one{chosen})",
     )

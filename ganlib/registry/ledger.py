@@ -34,6 +34,8 @@ class Evidence(Frozen):
     n: int | None
     judge_sha256: str | None
     data_version: str | None
+    candidates: PositiveInt = 1
+    """How many models it was the best of, by the figures that the gate compares."""
 
     @classmethod
     def of(cls, version: Version) -> Evidence:
@@ -49,6 +51,7 @@ class Evidence(Frozen):
             n=found.n if found else None,
             judge_sha256=found.judge_sha256 if found else None,
             data_version=version.data_version,
+            candidates=version.candidates,
         )
 
 
@@ -175,6 +178,20 @@ class Book(Frozen):
         if self.seal and self.seal.seq == number and self.seal.sha256 != entry.sha256:
             wrong.append("is not the entry that was sealed: it was replaced")
         return wrong
+
+    def tried(self, challenger: Evidence) -> int:
+        """How many other models were compared with the champion and refused since it became champion.
+
+        The same evidence counts once, however often it was put through the gate: it gave one chance.
+        """
+        seen: dict[tuple[str | None, float | None], int] = {}
+        for entry in self.entries():
+            if entry.kind != "refused":
+                seen = {}
+            elif entry.evidence:
+                seen[entry.evidence[0].sha256, entry.evidence[0].fid] = entry.evidence[0].candidates
+        seen.pop((challenger.sha256, challenger.fid), None)
+        return sum(seen.values())
 
     def standing(self, at: str | None = None) -> Standing:
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`Entry.time`)."""

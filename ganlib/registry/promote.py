@@ -57,7 +57,7 @@ def promote(
             _require_still(expect, champion)
         if champion and champion.version == challenger.version:
             raise BadInput(f"version {champion.version} is the champion already. Nothing was changed.")
-        decision = decide(challenger, champion, policy)
+        decision = decide(challenger, champion, policy, tried=ledger.read().tried(Evidence.of(challenger)))
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
         _record(registry, challenger, decision)

@@ -51,6 +51,8 @@ class Version(Frozen):
     contract: Contract | None
     unhealthy: str | None = None
     """What broke in its training, in words."""
+    candidates: int = 1
+    """How many models it was chosen from, by its FID."""
 
     @property
     def uri(self) -> str:
@@ -70,10 +72,13 @@ class Registry:
         """Nothing is asked of MLflow yet."""
         self.store, self.name = store, name
 
-    def register(self, run_id: str, onnx: Path, *, evaluation: Evaluation, data: DataVersion) -> Version:
+    def register(
+        self, run_id: str, onnx: Path, *, evaluation: Evaluation, data: DataVersion, candidates: int = 1
+    ) -> Version:
         """Log the graph at ``onnx`` to its run as an MLflow model, and make it a version with the alias ``challenger``.
 
-        The stored bytes are read back and must be those at ``onnx``.
+        The stored bytes are read back and must be those at ``onnx``. ``candidates`` is the number of models that it was
+        chosen from by its figures: the more there were, the more a good figure owes to chance.
 
         Raises:
             BadInput: the file is damaged, no graph of the contract, or has no parity certificate.
@@ -89,13 +94,10 @@ class Registry:
             "sha256": sha256,
             "family": family,
             "data_version": data.md5,
-            "judge_sha256": evaluation.judge_sha256,
-            "fid": f"{evaluation.fid.value:.4f}",
-            "fid_over_floor": f"{evaluation.fid_over_floor:.2f}",
-            "kid": f"{evaluation.kid.value:.6f}",
-            "evaluation": evaluation.model_dump_json(),
+            **_figures(evaluation),
             "certificate": described.metadata["parity"],
             "contract": described.contract.model_dump_json(),
+            "candidates": str(candidates),
         }
         with self.store.talking():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
@@ -242,6 +244,10 @@ class Registry:
             for key, value in tags.items():
                 self.store.client.set_model_version_tag(self.name, str(number), key, value)
 
+    def record_evaluation(self, number: int, evaluation: Evaluation) -> None:
+        """Put ``evaluation`` in place of the evidence of version ``number``."""
+        self.tag(number, _figures(evaluation))
+
     def tags(self, number: int) -> dict[str, str]:
         """All tags of version ``number``."""
         with self.store.talking():
@@ -317,6 +323,17 @@ class Registry:
                 raise
 
 
+def _figures(evaluation: Evaluation) -> dict[str, str]:
+    """The tags that hold a version's evidence, the last for the gate and the others for people."""
+    return {
+        "judge_sha256": evaluation.judge_sha256,
+        "fid": f"{evaluation.fid.value:.4f}",
+        "fid_over_floor": f"{evaluation.fid_over_floor:.2f}",
+        "kid": f"{evaluation.kid.value:.6f}",
+        "evaluation": evaluation.model_dump_json(),
+    }
+
+
 def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
     tags = entry.tags
     return Version(
@@ -333,6 +350,7 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         certificate=_read(Certificate, tags.get("certificate")),
         contract=_read(Contract, tags.get("contract")),
         unhealthy=tags.get("unhealthy"),
+        candidates=max(int(_number(tags.get("candidates")) or 1), 1),
     )
 
 

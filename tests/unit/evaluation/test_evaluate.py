@@ -9,8 +9,11 @@ import pytest
 
 from ganlib.data.splits import load_split
 from ganlib.errors import BadInput
+from ganlib.evaluation import table
 from ganlib.evaluation.evaluate import Evaluation, Reference, evaluate_images
 from ganlib.evaluation.judge import Judge
+from ganlib.evaluation.neighbours import nearest
+from ganlib.evaluation.quality import copies
 from tests.unit.evaluation.conftest import QUICK
 
 SMEAR, GREY, SHIFT = "smeared", "noisy", "shifted by a pixel"
@@ -106,7 +109,7 @@ def test_progress_ends_with_the_figures(train: np.ndarray, reference: Reference,
     found = evaluate_images(
         train, reference, judge, QUICK, report=lambda stage, done, total, facts=None: told.append((done, total, facts))
     )
-    assert told[0][:2] == (500, 2000)
+    assert told[0][:2] == (100, 2000)
     assert told[-1] == (2000, 2000, {"fid": found.fid.value, "kid": found.kid.value})
 
 
@@ -124,3 +127,51 @@ def test_images_of_a_broken_generator_are_refused(judge: Judge, reference: Refer
 def test_floors_of_another_configuration_are_refused(train: np.ndarray, judge: Judge, reference: Reference) -> None:
     with pytest.raises(BadInput, match="floors do not belong"):
         evaluate_images(train, reference, judge, QUICK.model_copy(update={"seed": 1}))
+
+
+def test_real_images_are_faithful_covering_balanced_and_varied_but_training_images_are_copies(real: Evaluation) -> None:
+    assert real.quality
+    assert real.floor_quality
+    for name in ("precision", "recall", "density", "coverage", "diversity", "score"):
+        found, floor = getattr(real.quality, name), getattr(real.floor_quality, name)
+        assert abs(found.value - floor.value) < 0.1 * floor.value, name
+        assert found.low <= found.value <= found.high
+    assert real.quality.score.value > 9.5
+    assert real.quality.imbalance.value < 0.01
+    assert real.quality.copies.value == 1  # `train` is of the training split: every one of them is a copy
+    assert real.quality.nearest.value == 0
+    assert real.floor_quality.copies.value == 0
+    assert real.floor_quality.nearest.value > 1
+
+
+def test_training_images_darkened_a_little_are_near_copies_and_other_real_ones_are_not(
+    prepared: Path, train: np.ndarray, reference: Reference, judge: Judge
+) -> None:
+    def share(images: np.ndarray) -> float:
+        near = nearest(judge.features(images).features, reference.real.train)
+        return float(copies(near, reference.real.back).mean())
+
+    assert share((train[:500] * 0.9).astype(np.uint8)) > 0.8
+    assert share(load_split(prepared, "validation").images[:1000]) < 0.01
+
+
+def test_collapse_shows_in_recall_coverage_diversity_and_balance(
+    train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
+) -> None:
+    found = evaluate_images(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK).quality
+    assert found
+    assert real.quality
+    assert found.recall.high < 0.5 * real.quality.recall.low
+    assert found.coverage.high < 0.5 * real.quality.coverage.low
+    assert found.diversity.value < real.quality.diversity.value
+    assert found.imbalance.low > real.quality.imbalance.high
+    assert found.precision.value > 0.8  # each of them is a real image
+
+
+def test_the_table_shows_every_figure_beside_the_floor(real: Evaluation) -> None:
+    shown = table.text(real)
+    for line in table.lines(real):
+        assert line.name in shown
+        assert line.value in shown
+    assert str(real.floor_fid) in shown
+    assert "2,000 images, seed 20260" in shown

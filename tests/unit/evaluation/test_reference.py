@@ -53,7 +53,7 @@ def cache(filled: tuple[Path, Reference], tmp_path: Path) -> Path:
 
 
 def test_floors_are_small_and_their_intervals_hold_them(reference: Reference) -> None:
-    fid, kid = reference.floors.fid, reference.floors.kid
+    fid, kid = reference.floors.distances.fid, reference.floors.distances.kid
     assert 0 <= fid.low < fid.value < fid.high
     assert kid.low < kid.value < kid.high
     spread = float(np.trace(reference.moments.covariance))
@@ -68,24 +68,33 @@ def test_what_was_kept_is_used_and_is_the_same(
     again = load_reference(small, "md5", counting, SMALL, cache=cache)
     assert counting.asked == 0
     assert again.floors == filled[1].floors
-    assert np.array_equal(again.features, filled[1].features)
+    assert np.array_equal(again.real.test, filled[1].real.test)
 
 
-@pytest.mark.parametrize(("version", "change"), [("other", {}), ("md5", {"seed": 1}), ("md5", {"confidence": 0.9})])
-def test_what_was_kept_belongs_to_one_data_version_and_configuration(
-    small: Path, judge: Judge, cache: Path, version: str, change: dict[str, float]
+def test_what_was_kept_belongs_to_one_data_version(small: Path, judge: Judge, cache: Path) -> None:
+    counting = Counting(judge)
+    load_reference(small, "other", counting, SMALL, cache=cache)
+    assert counting.asked == 1600
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"confidence": 0.9}, {"neighbours": 3}])
+def test_floors_belong_to_one_configuration_but_real_images_are_judged_once(
+    small: Path, judge: Judge, cache: Path, filled: tuple[Path, Reference], change: dict[str, float]
 ) -> None:
     counting = Counting(judge)
-    load_reference(small, version, counting, SMALL.model_copy(update=change), cache=cache)
-    assert counting.asked == 1500
+    found = load_reference(small, "md5", counting, SMALL.model_copy(update=change), cache=cache)
+    assert counting.asked == 0
+    assert found.floors != filled[1].floors
 
 
-@pytest.mark.parametrize("suffix", [".json", ".npy"])
+@pytest.mark.parametrize(("name", "asked"), [("real", 1600), ("floors", 0)])
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
 @pytest.mark.parametrize("damage", ["flipped", "torn", "gone"])
 def test_a_damaged_cache_is_made_again(
-    small: Path, judge: Judge, cache: Path, filled: tuple[Path, Reference], suffix: str, damage: str
-) -> None:
-    path = next(cache.glob(f"floors-*{suffix}"))
+    small: Path, judge: Judge, cache: Path, filled: tuple[Path, Reference], name: str, asked: int,
+    suffix: str, damage: str,
+) -> None:  # fmt: skip
+    path = next(cache.glob(f"{name}-*{suffix}"))
     data = bytearray(path.read_bytes())
     data[-3] ^= 64
     {
@@ -95,7 +104,7 @@ def test_a_damaged_cache_is_made_again(
     }[damage]()
     counting = Counting(judge)
     again = load_reference(small, "md5", counting, SMALL, cache=cache)
-    assert counting.asked == 1500
+    assert counting.asked == asked
     assert again.floors == filled[1].floors
 
 

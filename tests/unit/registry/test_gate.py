@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ganlib.config import GateConfig
+from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Evaluation, Interval
 from ganlib.export.contract import Contract, TensorType
-from ganlib.registry.gate import Decision, decide
+from ganlib.registry.gate import Decision, decide, spend
 from ganlib.registry.versions import Version
-from tests.factories import EVEN, certificate, evaluation
+from tests.factories import EVEN, certificate, delivery, evaluation, quality, replicates
 
 NOISE = Contract(inputs={"noise": TensorType(dtype="float32", dims=(None, 8))})
 LABELLED = Contract(inputs={**NOISE.inputs, "label": TensorType(dtype="int64", dims=(None,))})
@@ -48,14 +52,78 @@ def test_a_clearly_better_version_is_promoted() -> None:
     assert gate(version(2, evaluation(5)), version(1, evaluation(10))).promoted
 
 
-@pytest.mark.parametrize("fid", [10.0, 9.6, 9.01, 11.0])
-def test_overlapping_intervals_are_no_evidence(fid: float) -> None:
+@pytest.mark.parametrize("fid", [10.0, 9.8, 9.4, 11.0])
+def test_an_improvement_that_chance_may_have_made_is_no_evidence(fid: float) -> None:
     assert failed(gate(version(2, evaluation(fid)), version(1, evaluation(10)))) == {"better"}
 
 
-def test_the_bounds_decide_and_not_the_figures() -> None:
-    assert gate(version(2, evaluation(8.9)), version(1, evaluation(10))).promoted  # 9.4 < 9.5
-    assert not gate(version(2, evaluation(9.0)), version(1, evaluation(10))).promoted  # 9.5 == 9.5
+def test_the_lower_bound_of_the_improvement_decides() -> None:
+    decision = gate(version(2, evaluation(9.0)), version(1, evaluation(10)))
+    found = decision.improvement
+    assert decision.promoted
+    assert found
+    assert found.value == pytest.approx(1.0)
+    # Two independent figures, each with a standard deviation of 0.5 / 1.96, at half of the level: 1.96 of both.
+    assert found.bound == pytest.approx(1 - np.sqrt(2) * 0.5, abs=0.06)
+    assert found.level == 0.025
+    asking = GateConfig(min_improvement=found.bound + 0.01)
+    assert failed(decide(version(2, evaluation(9.0)), version(1, evaluation(10)), asking)) == {"better"}
+
+
+def test_figures_that_move_together_are_told_apart_where_their_intervals_overlap() -> None:
+    apart, noise = 0.1, replicates(10, 0.5)
+    twin = evaluation(10 - apart, fid_resampled=pack(noise - apart + 0.01 * replicates(0, 0.5)))
+    champion = version(1, evaluation(10, fid_resampled=pack(noise)))
+    decision = gate(version(2, twin), champion)
+    assert decision.promoted
+    assert decision.improvement
+    assert decision.improvement.correlation > 0.99
+    assert failed(gate(version(2, evaluation(10 - apart)), champion)) == {"better"}
+
+
+def test_each_challenger_since_the_last_promotion_makes_the_next_one_show_more() -> None:
+    better, champion = version(2, evaluation(9.2)), version(1, evaluation(10))
+    bounds = [decide(better, champion, GateConfig(), tried).improvement for tried in (0, 1, 5, 200)]
+    assert [found.bound for found in bounds if found] == sorted((f.bound for f in bounds if f), reverse=True)
+    assert decide(better, champion, GateConfig(), 0).promoted
+    refused = decide(better, champion, GateConfig(), 5)
+    assert failed(refused) == {"better"}
+    assert "5 before this one" in refused.summary()
+    chosen = better.model_copy(update={"candidates": 6})
+    assert failed(decide(chosen, champion, GateConfig(), 0)) == {"better"}
+
+
+@given(turns=st.lists(st.integers(1, 20), min_size=1, max_size=200))
+def test_all_that_challengers_spend_never_exceeds_the_level(turns: list[int]) -> None:
+    tried, spent = 0, 0.0
+    for candidates in turns:
+        spent += candidates * spend(0.05, tried, candidates)  # Bonferroni: each of them has that chance
+        tried += candidates
+    assert spent <= 0.05
+
+
+@pytest.mark.parametrize("text", ["", "person's note", pack(np.full(500, np.nan)), pack(np.ones(20))])
+def test_without_replicates_that_fit_nothing_is_known_and_the_command_is_named(text: str) -> None:
+    decision = gate(version(2, evaluation(5)), version(1, evaluation(10, fid_resampled=text)))
+    assert failed(decision) == {"better"}
+    assert "ganlib evaluate 1 --record" in decision.summary()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("diversity", {"quality": quality(diversity=0.3)}),
+        ("diversity", {"quality": quality(diversity=float("nan"))}),
+        ("memorisation", {"quality": quality(copies=0.2)}),
+        ("latency", {"delivery": delivery(latency_ms=400.0)}),
+        ("size", {"delivery": delivery(bytes=10**9)}),
+        ("evidence", {"quality": None}),
+        ("evidence", {"delivery": None}),
+    ],
+)
+def test_hard_limits_cannot_be_bought_off_by_a_good_mean(name: str, changes: dict[str, object]) -> None:
+    assert failed(gate(version(2, evaluation(1, **changes)), version(1, evaluation(10)))) == {name}
+    assert failed(gate(version(2, evaluation(1, **changes)), None)) == {name}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""How often the gate promotes what is no better, and what is: `python -m benchmarks.gate FEATURES.npy`.
+
+FEATURES are the judge's, float32 [n, 128], of one generator's images. Champions and challengers are draws from them
+with replacement, so of the same distribution exactly, and go through the real statistic and the real gate.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ganlib.config import EvaluateConfig, GateConfig
+from ganlib.evaluation.bootstrap import pack, resample
+from ganlib.evaluation.judge import load_judge
+from ganlib.evaluation.metrics import Moments, frechet_statistic, moments
+from ganlib.registry.gate import decide
+from ganlib.registry.versions import Version
+from tests.factories import evaluation
+from tests.unit.registry.test_gate import version
+
+SAMPLES, REPLICATES = 10_000, 100
+CHALLENGERS, CHAMPIONS = 200, 20
+BETTER = (0.02, 0.05, 0.10, 0.15)  # share of images that are real ones instead
+
+
+def drawn(
+    features: np.ndarray, seed: int, real: Moments, better: np.ndarray | None = None, share: float = 0
+) -> Version:
+    """A version that drew its images with ``seed``; ``share`` of them from ``better``."""
+    random = np.random.default_rng(seed)
+    chosen = features[random.integers(0, len(features), SAMPLES)]
+    if better is not None:
+        swapped = random.random(SAMPLES) < share
+        chosen[swapped] = better[random.integers(0, len(better), swapped.sum())]
+    values = resample(frechet_statistic(chosen, real), SAMPLES, replicates=REPLICATES, seed=EvaluateConfig().seed)
+    fid = float(values[0])
+    return version(seed + 2, evaluation(fid).model_copy(update={"fid_resampled": pack(values[1:])}))
+
+
+def main(features: np.ndarray, test: np.ndarray) -> None:
+    """Print the shares."""
+    real, policy = moments(test), GateConfig()
+    champions = [drawn(features, 10_000 + at, real) for at in range(CHAMPIONS)]
+    challengers = [drawn(features, at, real) for at in range(CHALLENGERS)]
+    single = [[decide(each, champion, policy).promoted for each in challengers] for champion in champions]
+    series = [
+        any(decide(each, champion, policy, tried).promoted for tried, each in enumerate(challengers))
+        for champion in champions
+    ]
+    found = [c.evaluation.fid.value for c in challengers if c.evaluation]
+    print(f"FID {np.mean(found):.3f}, standard deviation over draws {np.std(found):.4f}")
+    print(f"no better, the first challenger: {np.mean(single):.4f} of {np.size(single):,} comparisons promoted")
+    print(f"no better, {CHALLENGERS} in a row: {sum(series)} of {CHAMPIONS} champions displaced")
+    print(f"the same without the correction: {sum(map(any, single))} of {CHAMPIONS}")
+    for share in BETTER:
+        better = [drawn(features, 20_000 + at, real, test, share) for at in range(20)]
+        fids = [c.evaluation.fid.value for c in better if c.evaluation]
+        won = np.mean([[decide(each, champion, policy).promoted for each in better] for champion in champions])
+        print(f"better by {np.mean(found) - np.mean(fids):.3f}: {won:.3f} promoted")
+
+
+if __name__ == "__main__":
+    images = Path("data/prepared/test-images.npy")
+    main(np.load(sys.argv[1]), load_judge().features(np.load(images)).features)

@@ -1,0 +1,80 @@
+"""An evaluation as rows that people read: each figure beside what real images score, and which way is better."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+from ganlib.evaluation.evaluate import Evaluation
+
+
+class Line(NamedTuple):
+    """One figure in words."""
+
+    name: str
+    value: str
+    real: str
+    """What real images score; empty where that makes no sense."""
+    better: str
+
+
+_QUALITY = {
+    "score": ("classifier score", "higher"),
+    "precision": ("precision", "higher"),
+    "recall": ("recall", "higher"),
+    "density": ("density", "higher"),
+    "coverage": ("coverage", "higher"),
+    "imbalance": ("imbalance of digits, nats", "lower"),
+    "diversity": ("diversity within digits", "near 1"),
+    "nearest": ("distance to the training images", "near real"),
+    "copies": ("near copies of training images", "lower"),
+}
+
+
+def lines(found: Evaluation) -> list[Line]:
+    """All figures that ``found`` has."""
+    rows = [
+        Line("FID", str(found.fid), str(found.floor_fid), "lower"),
+        Line("KID", str(found.kid), str(found.floor_kid), "lower"),
+    ]
+    for key, (name, better) in _QUALITY.items() if found.quality else ():
+        real = str(getattr(found.floor_quality, key)) if found.floor_quality else ""
+        rows.append(Line(name, str(getattr(found.quality, key)), real, better))
+    rows += [Line(f"{name} as asked", str(share), "", "higher") for name, share in found.agreement.items()]
+    rows.append(
+        Line("digits 0 to 9, %", " ".join(f"{100 * share:.1f}" for share in found.digits), "", "equal")
+    )  # fmt: skip
+    rows.append(Line("judge's confidence", f"{found.confidence:.3f}", "", "higher"))
+    if given := found.delivery:
+        rows += [
+            Line("size", f"{given.bytes / 1000:,.0f} kB", "", "lower"),
+            Line("latency of one image", f"{given.latency_ms:.2f} ms, 95% {given.latency_p95_ms:.2f}", "", "lower"),
+            Line("images a second", f"{given.images_per_second:,.0f} on {given.threads} threads", "", "higher"),
+        ]
+        if given.max_pixel_difference is not None and given.differing_share is not None:
+            parity = f"{given.max_pixel_difference} grey levels, {100 * given.differing_share:.4f}% of pixels"
+            rows.append(Line("off the net in torch by at most", parity, "", "lower"))
+    return rows
+
+
+def note(found: Evaluation) -> str:
+    """What the figures depend on."""
+    machine = f"; {found.delivery.machine}" if found.delivery else ""
+    return (
+        f"{found.n:,} images, seed {found.seed}, {100 * found.level:.0f}% intervals, judge {found.judge_sha256[:12]}, "
+        f"data {found.data_version[:12]}, metric version {found.metric_version}{machine}"
+    )
+
+
+def text(found: Evaluation) -> str:
+    """A table for a terminal; elsewhere (a file, a pipe) as wide as it needs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "model", "real images", "better")
+    for line in lines(found):
+        table.add_row(*line)
+    console = Console(width=None if sys.stdout.isatty() else 1000, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return f"{captured.get()}{note(found)}"

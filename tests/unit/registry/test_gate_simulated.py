@@ -1,0 +1,69 @@
+"""How often the gate promotes what is no better: the real gate, on challengers whose quality is known.
+
+benchmarks/gate.py does the same at full size with the judge's features; docs/decisions/0004-gate.md has its figures.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ganlib.config import GateConfig
+from ganlib.evaluation.bootstrap import around, pack, resample
+from ganlib.evaluation.metrics import frechet_statistic, moments
+from ganlib.registry.gate import decide
+from ganlib.registry.versions import Version
+from tests import factories
+from tests.unit.evaluation.conftest import skewed
+from tests.unit.registry.test_gate import version
+
+N, D, REPLICATES = 1000, 6, 100
+CHALLENGERS = 200
+LEVEL = GateConfig().level
+
+
+@cache
+def model(seed: int, like: int = 0, share: float = 0.0, shift: float = 0.1) -> Version:
+    """A version whose features are draws of one distribution, whatever the seed, if ``shift`` is the same.
+
+    ``like`` and ``share``: so much of it is a function of the same noise as that of another one.
+    """
+    own, common = skewed(N, D, 1000 + seed, shift), skewed(N, D, 1000 + like, shift)
+    alike = np.random.default_rng(like).random(N) < share
+    features = np.where(alike[:, None], common, own)
+    values = resample(frechet_statistic(features, moments(skewed(N, D, 7))), N, replicates=REPLICATES, seed=1)
+    fid = around(values, 0.95)
+    found = factories.evaluation(fid.value).model_copy(update={"fid": fid, "fid_resampled": pack(values[1:])})
+    return version(seed + 2, found)
+
+
+def test_of_nets_no_better_than_the_champion_no_more_than_the_level_are_promoted() -> None:
+    pairs = ((model(2 * at), model(2 * at + 1)) for at in range(CHALLENGERS))
+    assert sum(decide(*pair, GateConfig()).promoted for pair in pairs) <= LEVEL * CHALLENGERS
+
+
+def test_of_near_twins_no_better_than_the_champion_no_more_than_the_level_are_promoted() -> None:
+    pairs = ((model(3000 + at, at, 0.9), model(at)) for at in range(CHALLENGERS))
+    found = [decide(*pair, GateConfig()) for pair in pairs]
+    assert sum(decision.promoted for decision in found) <= LEVEL * CHALLENGERS
+    assert all(decision.improvement and decision.improvement.correlation > 0.5 for decision in found)
+
+
+def test_two_hundred_challengers_one_after_another_do_not_wear_the_gate_down() -> None:
+    def fallen(*, corrected: bool) -> int:
+        """Champions of ten that some challenger displaces."""
+        return sum(
+            any(
+                decide(model(at), model(1000 + champion), GateConfig(), tried * corrected).promoted
+                for tried, at in enumerate(range(CHALLENGERS))
+            )
+            for champion in range(10)
+        )
+
+    assert fallen(corrected=True) <= 1  # half a one is expected at most
+    assert fallen(corrected=False) > fallen(corrected=True)
+
+
+def test_challengers_that_are_better_are_promoted() -> None:
+    assert all(decide(model(at), model(2000 + at, shift=0.4), GateConfig()).promoted for at in range(10))

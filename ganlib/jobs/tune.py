@@ -320,7 +320,7 @@ def _name(params: Params, family: str, budget: str | None, checks: int, dimensio
 def _open(project: Project, name: str, seed: int) -> optuna.Study:
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # its news would tear our progress display
     logging.getLogger("alembic").setLevel(logging.WARNING)
     path = project.state / "tune" / "optuna.db"
     with held(path.with_suffix(".lock"), what="process that prepares Optuna's database"):
@@ -328,9 +328,8 @@ def _open(project: Project, name: str, seed: int) -> optuna.Study:
         study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
     # A sampler begins anew in every process: from another seed, or it would propose what it has proposed.
     study.sampler = optuna.samplers.TPESampler(
-        seed=seed + 1_000_003 * len(study.trials), n_startup_trials=8, multivariate=True, constant_liar=True,
-        warn_independent_sampling=False,
-    )  # fmt: skip
+        seed=seed + 1_000_003 * len(study.trials), n_startup_trials=8, multivariate=True, constant_liar=True
+    )
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0)
     return study
 

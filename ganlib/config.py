@@ -47,6 +47,7 @@ class TrainConfig(Frozen):
     budget: str = Field("standard", description="a row of `budgets`")
     seed: int = Field(0, ge=0)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    allow_cpu: bool = Field(False, description="where CUDA is asked for and there is none, take the CPU")
     threads: int = Field(0, ge=0, description="0: as many as this process may use")
     log_every: PositiveInt = Field(50, description="steps between reads of the losses to the host")
     grids: PositiveInt = Field(4, description="sample grids over a run")
@@ -54,6 +55,7 @@ class TrainConfig(Frozen):
     keep: PositiveInt = Field(2, description="last checkpoints kept, besides the best and the last healthy one")
     checks: int = Field(10, ge=0, description="validations of the moving average over a run; 0: none")
     seconds_per_check: float = Field(200, gt=0, description="a budget has no more checks than its seconds have these")
+    check_share: float = Field(0.05, gt=0, description="of the training's time that checks may take; more is left out")
     check_samples: int = Field(5000, ge=2, description="images drawn for a check")
     patience: int = Field(0, ge=0, description="checks without a better one that end a run; 0: none do")
     unhealthy: Literal["stop", "rollback"] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
@@ -24,6 +25,65 @@ def set_values(text: str, values: Mapping[str, str | None]) -> str:
         written = "null" if value is None else value if plain else quoted
         text = text[: node.start_mark.index] + written + text[node.end_mark.index :]
     return text
+
+
+def lay_over(text: str, tree: Mapping[str, Any]) -> str:
+    """``text`` with ``tree`` laid over it, mapping by mapping: values are set, and keys that are missing are added.
+
+    Raises:
+        BadInput: ``text`` is no mapping, or has something else than a mapping where ``tree`` has one.
+    """
+    for path, value in _leaves(tree):
+        text = _set(text, path, value)
+    return text
+
+
+def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Values that are no mappings, each with the keys that lead to it."""
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for key, value in tree.items():
+        found += _leaves(value, (*above, key)) if isinstance(value, Mapping) else [((*above, key), value)]
+    return found
+
+
+def _set(text: str, path: tuple[str, ...], value: Any) -> str:
+    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    for depth, key in enumerate(path):
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":  # `dcgan:` with nothing after it
+            at = node.start_mark.index
+            rest = text[at if at == node.end_mark.index else node.end_mark.index :]
+            return f"{text[:at]} {_flow(_nested(path[depth:], value))}{rest}"
+        if not isinstance(node, yaml.MappingNode):
+            raise BadInput(f"params.yaml has no mapping at {'.'.join(path[:depth]) or 'its top'}: add it by hand.")
+        child = next((each for name, each in node.value if name.value == key), None)
+        if child is None:
+            return _insert(text, node, _flow(_nested(path[depth:], value))[1:-1])
+        node = child
+    assert node is not None  # noqa: S101
+    start, end = node.start_mark.index, node.end_mark.index
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        raise BadInput(f"params.yaml has several lines at {'.'.join(path)}: edit it by hand.")
+    return text[:start] + (" " if start == end else "") + _flow(value) + text[end:]
+
+
+def _insert(text: str, node: yaml.MappingNode, entry: str) -> str:
+    """``text`` with ``key: value`` as the first entry of ``node``."""
+    start = node.start_mark.index
+    if node.flow_style:
+        return f"{text[: start + 1]}{entry}{', ' if node.value else ''}{text[start + 1 :]}"
+    return f"{text[:start]}{entry}\n{' ' * node.start_mark.column}{text[start:]}"
+
+
+def _nested(path: tuple[str, ...], value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def _flow(value: Any) -> str:
+    """``value`` on one line."""
+    line: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return line.removesuffix("\n...\n").rstrip("\n")
 
 
 def _find(text: str, name: str) -> yaml.ScalarNode:

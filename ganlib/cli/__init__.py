@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import compare, data, judge, registry, serve
+from ganlib.cli import compare, data, judge, registry, serve, tune
 from ganlib.cli import show as pictures
 from ganlib.cli.app import Budget, Json, Set, open_project, output_path, perhaps_project, reporting, run, show, whole
 
@@ -24,6 +24,8 @@ app.add_typer(registry.app, name="registry", help="List, show and download regis
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
 app.command()(compare.compare)
 app.command()(serve.serve)
+app.command()(tune.tune)
+app.command("tune-trial", hidden=True)(tune.trial)
 
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
@@ -58,20 +60,36 @@ def train(
     family: Annotated[str, typer.Argument(help="A name that `ganlib families` lists.")],
     budget: Budget = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Go on with an interrupted run.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: `train.device`.")] = None,
+    allow_cpu: Annotated[
+        bool, typer.Option("--allow-cpu", help="Where CUDA is asked for and there is none, train on the CPU.")
+    ] = False,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Train one family and export its generator to ONNX, as one MLflow run."""
+    """Train one family and export its generator to ONNX, as one MLflow run.
+
+    Under `torchrun --nproc-per-node N -m ganlib train ...` the processes share every batch.
+    """
     from ganlib import families as zoo
 
     zoo.require(family)
+    overrides = [
+        *(overrides or []),
+        *([f"train.device={device}"] if device else []),
+        *(["train.allow_cpu=true"] if allow_cpu else []),
+    ]
     project, params = open_project(overrides)
     params.require_budget(budget)
     from ganlib.jobs import child
 
     child.watch_lifeline()
+    from ganlib.jobs.train import follow, follows
     from ganlib.jobs.train import train as job
 
+    if follows():
+        follow(project, params, family, budget=budget, resume=resume)
+        return
     with reporting(as_json=as_json) as report:
         result = job(project, params, family, budget=budget, resume=resume, overrides=overrides or [], report=report)
     show(

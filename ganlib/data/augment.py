@@ -37,7 +37,7 @@ def translate_and_cut(images: Tensor, pixels: int, cut: int) -> Tensor:
     count, _, height, width = images.shape
     device = images.device
     rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
-    move = torch.randint(-pixels, pixels + 1, (2, count, 1), device=device)
+    move = torch.randint(-pixels, pixels + 1, (count, 2, 1), device=device).unbind(1)
     padded = F.pad(images, [pixels] * 4, value=-1.0)
     sample = torch.arange(count, device=device).view(-1, 1, 1)
     down, right = rows + pixels + move[0], columns + pixels + move[1]

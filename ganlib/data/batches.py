@@ -24,18 +24,21 @@ class DeviceBatches:
         seed: int,
         device: torch.device,
         ranks: np.ndarray | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """``images`` are uint8 [n, 28, 28], ``labels`` uint8 [n], ``ranks`` float32 [n, k] if the family wants any.
+
+        ``share`` (i, k): of every batch, the i-th of k equal parts; the parts of all i are the batch.
 
         Raises:
             BadInput: the batch is larger than the data.
         """
         if batch_size > len(images):
-            raise BadInput(f"batch size {batch_size} is larger than the training split ({len(images)} images).")
+            raise too_large(batch_size, len(images))
         self._images = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).to(device)
         self._labels = torch.from_numpy(labels.astype(np.int64)).to(device)
         self._ranks = None if ranks is None else torch.from_numpy(ranks).to(device)
-        self._size, self._seed = batch_size, seed
+        self._size, self._seed, self._share = batch_size, seed, share
         self.per_epoch = len(images) // batch_size
         self._epoch, self._order = -1, torch.empty(0)
 
@@ -45,9 +48,17 @@ class DeviceBatches:
         if epoch != self._epoch:
             order = np.random.Generator(np.random.Philox(key=[self._seed, epoch])).permutation(len(self._images))
             self._epoch, self._order = epoch, torch.from_numpy(order).to(self._images.device)
-        chosen = self._order[place * self._size : (place + 1) * self._size]
+        part, parts = self._share
+        length = self._size // parts
+        start = place * self._size + part * length
+        chosen = self._order[start : start + length]
         ranks = None if self._ranks is None else self._ranks[chosen]
         return scaled(self._images[chosen]), self._labels[chosen], ranks
+
+
+def too_large(batch_size: int, images: int) -> BadInput:
+    """The error for a batch of more images than there are."""
+    return BadInput(f"batch size {batch_size} is larger than the training split ({images} images).")
 
 
 def scaled(images: Tensor) -> Tensor:

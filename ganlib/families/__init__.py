@@ -1,6 +1,7 @@
 """The zoo. A family is one file here that names its class ``family``, and a row in params.yaml.
 
-The files ``base``, ``adversarial``, ``convolutional`` and ``autoencoding`` hold what families are composed from.
+The files ``base``, ``adversarial``, ``convolutional`` and ``autoencoding`` hold what families are composed from, and
+``space`` what a search may try for their options.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ganlib.errors import BadInput, unknown
 if TYPE_CHECKING:
     from ganlib.families.base import Family, FamilyOptions
 
-_PARTS = {"base", "adversarial", "convolutional", "autoencoding"}
+_PARTS = {"base", "adversarial", "convolutional", "autoencoding", "space"}
 
 
 def names() -> list[str]:
@@ -60,7 +61,20 @@ def load(name: str) -> type[Family]:
 def options(name: str, row: Mapping[str, Any]) -> FamilyOptions:
     """The options of family ``name``: its defaults with ``row`` (of params.yaml) laid over them.
 
+    A learning rate alone leaves the rest of the family's optimiser as it is.
+
     Raises:
         BadInput: an unknown option or a value that does not fit.
     """
-    return parse(load(name).Options, row, where=f"families.{name}")
+    kind = load(name).Options
+    return parse(kind, _laid_over(kind().model_dump(), row), where=f"families.{name}")
+
+
+def _laid_over(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """``defaults`` with ``row`` on top, mapping by mapping."""
+    return {**defaults} | {
+        key: _laid_over(defaults[key], value)
+        if isinstance(value, Mapping) and isinstance(defaults.get(key), Mapping)
+        else value
+        for key, value in row.items()
+    }

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganlib.config import Frozen
 from ganlib.data import conditions
 from ganlib.data.conditions import Condition
+from ganlib.families.space import Space, around
 
 
 class OptimizerOptions(Frozen):
@@ -93,6 +94,11 @@ class Family(nn.Module, ABC):
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.horizon = 1
         """Steps of the budget, set before training: schedules are functions of (step, horizon)."""
+
+    @classmethod
+    def space(cls) -> Space:
+        """What `ganlib tune` may try for its options, by dotted name. A family may add to it, or take away."""
+        return around(cls.Options().model_dump())
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganlib.families.adversarial import discriminate
 from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.families.space import Choice, Range, Space
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.prior import POSITIONS, CodePrior
 from ganlib.nets.quantizer import perplexity, use
@@ -70,6 +71,19 @@ class Vqgan(Family):
     def noise_dim(self) -> int:
         """One number a code."""
         return POSITIONS
+
+    @classmethod
+    def space(cls) -> Space:
+        """Also how the stages share the steps, and what holds the codes and the discriminator in balance."""
+        space = super().space()
+        del space["latent_dim"]  # it has codes instead
+        return {
+            **space,
+            "first_stage": Range(low=0.2, high=0.7, log=False),
+            "commitment": Range(low=0.05, high=1.0),
+            "gan_weight": Range(low=0.1, high=2.0),
+            "codes": Choice(values=(64, 128, 256)),
+        }
 
     def comparable_from(self) -> int:
         """The second stage's first step: without the prior it draws codes at random."""

@@ -14,8 +14,11 @@ from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
 from ganlib.export.sampler import to_pixels
 from ganlib.families.base import Family
+from ganlib.progress import Report, silent
 from ganlib.training.loop import Verdict
 
+STAGE = "check"
+"""Of the remarks that tell of each check."""
 _CHUNK = 500
 _FALLEN = 2.0
 """Times the best FID at which a lack of variety is a fall."""
@@ -34,9 +37,11 @@ class Checker:
         *,
         samples: int,
         seed: int,
+        report: Report = silent,
     ) -> None:
-        """The validation split in ``prepared`` is read at the first check."""
+        """The validation split in ``prepared`` is read at the first check; ``report`` hears of each."""
         self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
+        self._report = report
 
     def __call__(self, model: nn.Module, step: int, best: float) -> Verdict:
         """Judge the moving average ``model``, and log what was found, unless it lacks a part at ``step``.
@@ -55,8 +60,13 @@ class Checker:
             },
             step,
         )
+        self._report(STAGE, 0, 0, {"step": step, "validation_fid": found.fid})
         late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
         return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)
+
+    def score(self, model: nn.Module) -> float:
+        """The validation FID of ``model`` as it is."""
+        return self._measure(model).fid
 
     def compare(self, fid: float, step: int) -> None:
         """Log what the moving average, whose validation FID is ``fid``, gained on the raw generator of ``step``."""

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,21 +26,29 @@ _given_up = threading.Event()
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable, Interrupted)}
 
 
-def run(project: Project, arguments: Sequence[str], *, timeout: float | None = None, report: Report = silent) -> Any:
+def run(
+    project: Project,
+    arguments: Sequence[str],
+    *,
+    timeout: float | None = None,
+    variables: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> Any:
     """Run ``python -m ganlib ARGUMENTS --json`` in the project and return what it printed, parsed.
 
     Args:
         project: the child's working folder.
         arguments: verb and options.
         timeout: seconds; then the child is asked to stop, and killed a minute later.
-        report: the child's progress is passed on to it.
+        variables: of its environment, besides this process's own.
+        report: the child's progress is passed on to it; what it raises ends the child, which saves its state.
 
     Raises:
         GanlibError: the child failed; its own message, of the class its exit code stands for.
         Interrupted: :func:`ended_together` gave up on it.
     """
     command = [sys.executable, "-m", "ganlib", *arguments, "--json"]
-    environment = {**os.environ, LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
+    environment = {**os.environ, **(variables or {}), LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
     with subprocess.Popen(
         command, cwd=project.root, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

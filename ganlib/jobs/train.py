@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +22,18 @@ from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking.reap import reap
-from ganlib.tracking.run import UNHEALTHY_TAG
+from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
 from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
+    import torch
+
     from ganlib.data.record import DataVersion
-    from ganlib.families.base import Family
+    from ganlib.families.base import Family, FamilyOptions
+    from ganlib.jobs.check import Checker
     from ganlib.tracking.run import Run
     from ganlib.training.checkpoint import Progress
+    from ganlib.training.distributed import Team
     from ganlib.training.ema import Ema
     from ganlib.training.loop import Outcome
 
@@ -46,6 +52,21 @@ class TrainResult(Frozen):
     onnx: Path
     sha256: str
     certificate: Certificate
+
+
+@dataclass(frozen=True)
+class Session:
+    """A training's run and what it depends on."""
+
+    run: Run
+    stop: Callable[[], bool]
+    """Whether a signal has asked it to end."""
+    team: Team
+    device: torch.device
+    limits: Limits
+    config: dict[str, Any]
+    """What shapes it."""
+    data: DataVersion
 
 
 def train(
@@ -72,19 +93,81 @@ def train(
     Raises:
         BadInput: unknown family, budget, option or device; no verified data; nothing to resume.
         Unavailable: MLflow cannot be reached.
+        OutOfMemory: a step did not fit; the last checkpoint is kept.
         Unhealthy: training broke, and ``train.unhealthy`` is ``stop`` or did not help; the run is tagged with why.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
+    with session(project, params, family, budget=budget, resume=resume, overrides=overrides) as begun:
+        run, folder = begun.run, run_folder(project, begun.run.id)
+        require_writable(folder)
+        model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
+        if outcome.stopped:
+            raise Interrupted(
+                f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
+            )
+        run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
+        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
+        return _export(params, family, begun.data, project, run, model, ema, outcome, report)
+
+
+def follows() -> bool:
+    """Whether this process is one of torchrun's and not the first."""
+    return int(os.environ.get("RANK", "0")) > 0 and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def follow(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None = None,
+    resume: str | None = None,
+) -> None:
+    """The part in :func:`train` of torchrun's other processes: their share of each batch, and no word to MLflow."""
+    from ganlib.training import device as devices
+    from ganlib.training import distributed
+
+    settings = params.train
+    device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
+    with _stop_signals() as stop, distributed.join(device.type) as team:
+        limits, data = params.limits(family, budget), current_data(project)
+        config = _config(params, family, limits, families.options(family, params.families.get(family, {})), data)
+        begun = Session(Unheard(), stop, team, device, limits, config, data)
+        fit(project, params, family, begun, silent, resume=resume is not None)
+
+
+@contextmanager
+def session(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None,
+    resume: str | None = None,
+    overrides: Sequence[str] = (),
+    verb: str = "train",
+) -> Iterator[Session]:
+    """A run to train ``family`` in, with everything checked that can be checked before the first step.
+
+    Raises as :func:`train`.
+    """
+    from ganlib.training import device as devices
+    from ganlib.training import distributed
+
+    settings = params.train
     options = families.options(family, params.families.get(family, {}))
     limits = params.limits(family, budget)
     data = current_data(project)
-    config = _config(params, family, limits, options.model_dump(mode="json"), data)
+    require_batch(project, options.batch_size)
+    device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
+    config = _config(params, family, limits, options, data)
     store = connect(project)
     reap(store)
     with (
         _stop_signals() as stop,
+        distributed.join(device.type) as team,
         store.start_run(
-            f"train {family} ({budget or params.train.budget})",
+            f"{verb} {family} ({budget or params.train.budget})",
             family=family,
             params=_flat(config),
             tags={"ganlib.overrides": " ".join(overrides) or "none"},
@@ -94,18 +177,12 @@ def train(
             resume=resume,
         ) as run,
     ):
-        folder = run_folder(project, run.id)
-        require_writable(folder)
-        model, ema, outcome = _fit(
-            project, params, family, limits, config, run, stop, report, resume=resume is not None
-        )
-        if outcome.stopped:
-            raise Interrupted(
-                f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
-            )
-        run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
-        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
-        return _export(params, family, data, project, run, model, ema, outcome, report)
+        run.tag("ganlib.device", str(device))
+        if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
+            run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
+        if team.size > 1:
+            run.tag("ganlib.processes", str(team.size))
+        yield Session(run, stop, team, device, limits, config, data)
 
 
 def run_folder(project: Project, run_id: str) -> Path:
@@ -113,33 +190,23 @@ def run_folder(project: Project, run_id: str) -> Path:
     return project.state / "runs" / run_id
 
 
-def _fit(
-    project: Project,
-    params: Params,
-    family: str,
-    limits: Limits,
-    config: dict[str, Any],
-    run: Run,
-    stop: Callable[[], bool],
-    report: Report,
-    *,
-    resume: bool,
-) -> tuple[Family, Ema, Outcome]:
+def fit(
+    project: Project, params: Params, family: str, begun: Session, report: Report, *, resume: bool = False
+) -> tuple[Family, Ema, Outcome, Checker]:
     """Build the family on its device and run the loop; what comes back is in its best state."""
     import torch
 
     from ganlib.data.batches import DeviceBatches
     from ganlib.data.splits import load_split
     from ganlib.jobs.check import Checker
-    from ganlib.training import device as devices
     from ganlib.training import loop
     from ganlib.training.checkpoint import Checkpoints
     from ganlib.training.ema import Ema
 
-    settings = params.train
-    device = devices.prepare(settings.device, settings.threads)
+    settings, run, team, device = params.train, begun.run, begun.team, begun.device
     torch.manual_seed(settings.seed)
     options = families.options(family, params.families.get(family, {}))
+    team.require_shares(options.batch_size)
     model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)
     split = load_split(project.prepared, "train")
@@ -150,20 +217,23 @@ def _fit(
         settings.seed,
         device,
         ranks=model.ranks(split.images, split.labels),
+        share=(team.rank, team.size),
     )
-    run.tag("ganlib.device", str(device))
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
-    kept = Checkpoints(run_folder(project, run.id) / "checkpoint.pt", config, keep=settings.keep)
-    checker = Checker(model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed)
+    kept = Checkpoints(run_folder(project, team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
+    checker = Checker(
+        model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed, report=report
+    )
     plan = loop.Plan(
         title=f"train {family}",
         seed=settings.seed,
-        budget=limits,
+        budget=begun.limits,
         checkpoints=kept,
         log_every=settings.log_every,
         grids=settings.grids,
         checkpoint_seconds=settings.checkpoint_seconds,
-        checks=settings.checks_in(limits),
+        checks=settings.checks_in(begun.limits),
+        check_share=settings.check_share,
         patience=settings.patience,
     )
     hooks = loop.Hooks(
@@ -171,20 +241,28 @@ def _fit(
         grid=lambda images, step: run.image(sheet(images.reshape(8, 8, 28, 28)), f"grids/step-{step:07d}.png"),
         check=checker,
         report=report,
-        stop=stop,
+        stop=begun.stop,
     )
-    rolls_back = settings.unhealthy == "rollback"
+
+    def roll_back() -> Progress | None:
+        if settings.unhealthy != "rollback":
+            return None
+        back = team.tell(kept.roll_back(model, ema, most=_ROLLBACKS, report=report) if team.leads else None)
+        if back is not None and not team.leads:
+            kept.restore(model, ema)  # what the leader has just written
+        return back
+
     outcome = _keep_healthy(
-        lambda again: loop.fit(model, ema, batches, plan, hooks, resume=resume or again),
-        lambda: kept.roll_back(model, ema, most=_ROLLBACKS, report=report) if rolls_back else None,
+        lambda again: loop.fit(model, ema, batches, plan, hooks, resume=resume or again, team=team),
+        roll_back,
         run,
         report,
     )
-    if outcome.best_step and not outcome.stopped:
+    if outcome.best_step and not outcome.stopped and team.leads:
         best = kept.restore_best(model, ema, report)
         run.tag("ganlib.selected_step", str(best.step))
         checker.compare(best.best, best.step)
-    return model, ema, outcome
+    return model, ema, outcome, checker
 
 
 def _keep_healthy(
@@ -252,7 +330,16 @@ def _export(
     )
 
 
-def _config(params: Params, family: str, limits: Limits, options: dict[str, Any], data: DataVersion) -> dict[str, Any]:
+def require_batch(project: Project, batch_size: int) -> None:
+    """Raise :class:`BadInput` if the training split has fewer images than a batch."""
+    from ganlib.data.batches import too_large
+    from ganlib.data.splits import load_split
+
+    if batch_size > (images := len(load_split(project.prepared, "train").images)):
+        raise too_large(batch_size, images)
+
+
+def _config(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
     """What shapes a run: a resume must find all of it unchanged."""
     return {
         "family": family,
@@ -263,7 +350,7 @@ def _config(params: Params, family: str, limits: Limits, options: dict[str, Any]
         "check_samples": params.train.check_samples,
         "patience": params.train.patience,
         "data_version": data.md5,
-        **_flat(options),
+        **_flat(options.model_dump(mode="json")),
     }
 
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganlib import across
+
 
 class VectorQuantizer(nn.Module):
     """Each feature vector becomes the nearest of ``codes`` vectors.
@@ -45,13 +47,14 @@ class VectorQuantizer(nn.Module):
         """
         unit = self._unit(features)
         vectors = unit.detach().permute(0, 2, 3, 1).reshape(-1, unit.shape[1])
+        everywhere = across.gather(vectors) if self.training else vectors
         if self.training:
-            self._restart(vectors)
+            self._restart(everywhere)
         indices = self._nearest(vectors)
         chosen = F.embedding(indices.view(unit.shape[0], *unit.shape[2:]), self.codebook).permute(0, 3, 1, 2)
         loss = (unit - chosen).square().sum(1).mean()
         if self.training:
-            self._follow(vectors, indices)
+            self._follow(everywhere, self._nearest(everywhere) if everywhere is not vectors else indices)
         quantised: Tensor = self.expand(unit + (chosen - unit).detach())
         return quantised, loss, indices.view(unit.shape[0], -1)
 
@@ -77,7 +80,8 @@ class VectorQuantizer(nn.Module):
         """Put codes with less than a tenth of an even share at random vectors, with an even share's weight."""
         even = 1 / self.codes
         dead = (self.usage < 0.1 * even).unsqueeze(1)
-        picks = vectors[torch.randint(len(vectors), (self.codes,), device=vectors.device)]
+        # Codes are no samples of the batch: a draw whose first dimension is 1 is never taken for one.
+        picks = vectors[torch.randint(len(vectors), (1, self.codes), device=vectors.device)[0]]
         self.codebook.copy_(torch.where(dead, picks, self.codebook))
         self._sums.copy_(torch.where(dead, picks * even, self._sums))
         self.usage.copy_(torch.where(dead.squeeze(1), even, self.usage))

@@ -126,6 +126,20 @@ class Run(AbstractContextManager["Run"]):
             talk()
 
 
+class Unheard(Run):
+    """Of a process whose leader does the writing: takes everything and keeps nothing."""
+
+    def __init__(self) -> None:
+        """There is no run behind it."""
+        self.id, self._outbox, self._monitor = "", None, None
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Nothing."""
+
+    def _write(self, write: Callable[[], None]) -> None:
+        pass
+
+
 def start(
     store: Store,
     name: str,

@@ -1,6 +1,8 @@
-"""Which device, how many threads."""
+"""Which device, how many threads, in what precision."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 
@@ -8,20 +10,33 @@ from ganlib.errors import BadInput
 from ganlib.processes import usable_cores
 
 
-def prepare(name: str, threads: int) -> torch.device:
+def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device:
     """The device called ``name`` (auto, cpu, cuda, cuda:N), with torch's threads set (0: all usable cores).
+
+    Of several processes on this machine (torchrun), each takes its own card and its share of the cores.
+
+    Args:
+        name: see above.
+        threads: of this process.
+        allow_cpu: take the CPU where CUDA is asked for and there is none.
 
     Raises:
         BadInput: CUDA is asked for and there is none, or the card has no such number.
     """
-    torch.set_num_threads(threads or usable_cores())
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    local, beside = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(threads or max(1, usable_cores() // beside))
+    found = torch.cuda.is_available()
+    if name == "auto" or (allow_cpu and not found):
+        name = "cuda" if found else "cpu"
     device = torch.device(name)
     if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise BadInput(f"no CUDA device here for --device {name}: use --device cpu, or auto.")
+        if not found:
+            raise BadInput(f"no CUDA device here for --device {name}: use --device cpu, or auto, or --allow-cpu.")
+        if beside > 1 and device.index is None:
+            device = torch.device("cuda", local)
         if (device.index or 0) >= torch.cuda.device_count():
-            raise BadInput(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA device(s).")
+            raise BadInput(f"--device {device}: this machine has {torch.cuda.device_count()} CUDA device(s).")
+        torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")  # TF32: ample for these nets, and several times as fast
+        torch.backends.cudnn.allow_tf32 = True  # the default, and stated: convolutions too
     return device

@@ -29,6 +29,18 @@ class Unhealthy(GanlibError):
         self.problem, self.step = problem, step
 
 
+class OutOfMemory(GanlibError):
+    """A step did not fit. Its half-made state was not saved."""
+
+    def __init__(self, family: str, step: int, batch_size: int) -> None:
+        """After ``step`` whole steps, with that batch size."""
+        smaller = max(1, batch_size // 2)
+        super().__init__(
+            f"out of memory in step {step + 1} with batches of {batch_size} images. The last checkpoint is kept: free "
+            f"some memory and go on with --resume, or train afresh with --set families.{family}.batch_size={smaller}."
+        )
+
+
 class Watch:
     """Looks at each reading of the losses, and at the last ones."""
 

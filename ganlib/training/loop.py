@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,11 +17,9 @@ from ganlib.data.batches import DeviceBatches
 from ganlib.families.base import Batch, Family, Phase
 from ganlib.progress import Report, silent
 from ganlib.training.checkpoint import Checkpoints, Progress
+from ganlib.training.distributed import ALONE, Team
 from ganlib.training.ema import Ema
-from ganlib.training.health import PREFIX, Unhealthy, Watch
-
-CHECK_SHARE = 0.05
-"""Of the training's time that checks may take before the next one waits."""
+from ganlib.training.health import PREFIX, OutOfMemory, Unhealthy, Watch
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,8 @@ class Plan:
     checkpoint_seconds: float = 60.0
     checks: int = 0
     """Checks over the run, the last one at its end whatever ends it; 0: none."""
+    check_share: float = 0.05
+    """Of the training's time that checks may take before the next one waits."""
     patience: int = 0
     """Scores without a better one that end the run; 0: nothing ends it early."""
 
@@ -76,15 +77,29 @@ class Outcome:
     stopped: bool
     best_step: int = 0
     """Where a check gave the best score, kept as the best checkpoint; 0 where none did."""
+    best: float = math.inf
+    """That score."""
 
 
-def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks, *, resume: bool = False) -> Outcome:
+def fit(
+    family: Family,
+    ema: Ema,
+    data: DeviceBatches,
+    plan: Plan,
+    hooks: Hooks,
+    *,
+    resume: bool = False,
+    team: Team = ALONE,
+) -> Outcome:
     """Train ``family`` until the budget's first limit; leave a checkpoint at the end, whatever the end is.
 
     Losses stay on the device and are read to the host once in ``plan.log_every`` steps. Checks are not training: their
-    seconds do not count, and one is left out while those before it took more than ``CHECK_SHARE`` of the training.
+    seconds do not count, and one is left out while those before it took more than ``plan.check_share`` of the training.
+
+    Of a ``team``, every process calls this with its share of ``data``. The leader's clock, hooks and checkpoints count.
 
     Raises:
+        OutOfMemory: a step did not fit; the checkpoints that were there are kept.
         Unhealthy: a loss, a gradient or a weight is not finite, or what the watch and the checks find; nothing from
             after it was saved.
         BadInput: ``resume`` and there is no checkpoint that fits.
@@ -106,7 +121,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
 
     def settle() -> None:
         """Read the losses; refuse to go on, or to save anything, if they say that something broke."""
-        metrics = window.read(size)
+        metrics = window.read(size, team)
         if problem := watch(metrics):
             raise Unhealthy(problem, step)
         hooks.log(metrics, step)
@@ -116,7 +131,8 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
         if window:
             settle()
         _require_finite(family, ema, step)
-        kept.save(family, ema, replace(so_far, step=step, seconds=seconds()), healthy=healthy)
+        if team.leads:
+            kept.save(family, ema, replace(so_far, step=step, seconds=seconds()), healthy=healthy)
 
     def check() -> None:
         nonlocal so_far
@@ -124,7 +140,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
             settle()
         _require_finite(family, ema, step)
         begun = time.monotonic()
-        found = hooks.check(ema.module, step, so_far.best)
+        found = team.tell(hooks.check(ema.module, step, so_far.best) if team.leads else Verdict())
         if found.problem:
             raise Unhealthy(found.problem, step)
         so_far = replace(so_far, step=step, checking=so_far.checking + time.monotonic() - begun)
@@ -132,25 +148,30 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
             so_far = so_far.scored(found.score)
         save(healthy=True)
 
-    while step < total and seconds() < plan.budget.seconds and not 0 < plan.patience <= so_far.stale:
-        stopped = hooks.stop()
+    def more() -> bool:
+        return team.agree(step < total and seconds() < plan.budget.seconds and not 0 < plan.patience <= so_far.stale)
+
+    while more():
+        stopped = team.agree(hooks.stop())
         if stopped:
             break
         torch.manual_seed(_mix(plan.seed, step))
-        batch = _augmented(family, Batch(*data.at(step)))
         read = (step + 1) % plan.log_every == 0
-        for phase in family.phases(step):
-            window.add(_take_turn(family, phase, batch, step, norm=read))
+        batch = Batch(*data.at(step))
+        with _memory(family, step), team.step(len(batch.images)):
+            batch = _augmented(family, batch)
+            for phase in family.phases(step):
+                window.add(_take_turn(family, phase, batch, step, team, norm=read))
         step += 1
         ema.update(family.generator, batch=size, images_seen=step * size)
         if read:
             settle()
-            if time.monotonic() - saved > plan.checkpoint_seconds:
+            if team.agree(time.monotonic() - saved > plan.checkpoint_seconds):
                 save()
                 saved = time.monotonic()
-        if step in grid_at:
+        if step in grid_at and team.leads:
             hooks.grid(_draw(ema, inputs), step)
-        checked = step in check_at and so_far.checking <= CHECK_SHARE * seconds()
+        checked = step in check_at and team.agree(so_far.checking <= plan.check_share * seconds())
         if checked:
             check()
     if plan.checks and not (stopped or checked):
@@ -159,7 +180,7 @@ def fit(family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks,
         save()
     if not stopped:
         hooks.report(plan.title, 1000, 1000)
-    return Outcome(step, seconds(), step * size, stopped, so_far.best_step)
+    return Outcome(step, seconds(), step * size, stopped, so_far.best_step, so_far.best)
 
 
 def _require_finite(family: Family, ema: Ema, step: int) -> None:
@@ -172,7 +193,22 @@ def _require_finite(family: Family, ema: Ema, step: int) -> None:
             raise Unhealthy(f"{bad[0] if bad else 'a sum of weights'} is not finite", step)
 
 
-def _take_turn(family: Family, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> dict[str, Tensor]:
+@contextmanager
+def _memory(family: Family, step: int) -> Iterator[None]:
+    """Around a step: what an allocator says that has no more, in our words."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(family.name, step, family.options.batch_size) from error
+    except RuntimeError as error:  # the CPU's allocator has no class of its own
+        if "not enough memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
+        raise OutOfMemory(family.name, step, family.options.batch_size) from error
+
+
+def _take_turn(
+    family: Family, phase: Phase, batch: Batch, step: int, team: Team, *, norm: bool = False
+) -> dict[str, Tensor]:
     for parameter in family.parameters():
         parameter.requires_grad_(False)
     for parameter in phase.player.parameters():
@@ -180,8 +216,9 @@ def _take_turn(family: Family, phase: Phase, batch: Batch, step: int, *, norm: b
     phase.optimizer.zero_grad(set_to_none=True)
     loss, losses = phase.loss(batch, step)
     loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [each.grad for each in phase.player.parameters() if each.grad is not None]
+    team.average(gradients)
     if norm:
-        gradients = [each.grad for each in phase.player.parameters() if each.grad is not None]
         losses = {**losses, PREFIX + phase.name: torch.nn.utils.get_total_norm(gradients)}
     phase.optimizer.step()
     return losses
@@ -229,10 +266,11 @@ class _Window:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
-    def read(self, batch: int) -> dict[str, float]:
-        """Means, in one transfer to the host; and images a second. Starts a new window."""
-        values = torch.stack([value.float() for value in self._sums.values()]).tolist()
-        means = {name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)}
+    def read(self, batch: int, team: Team) -> dict[str, float]:
+        """Means, over the team too, in one transfer to the host; and images a second. Starts a new window."""
+        sums = torch.stack([value.float() for value in self._sums.values()])
+        team.average([sums])
+        means = {name: value / self._counts[name] for name, value in zip(self._sums, sums.tolist(), strict=True)}
         steps = max(self._counts.values())
         means["images_per_second"] = steps * batch / (time.monotonic() - self._since)
         self._reset()

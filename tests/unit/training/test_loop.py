@@ -21,7 +21,7 @@ from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.device import prepare
 from ganlib.training.ema import Ema
-from ganlib.training.health import Unhealthy
+from ganlib.training.health import OutOfMemory, Unhealthy
 
 CPU = torch.device("cpu")
 EVERY = families.names()
@@ -261,3 +261,23 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
 def test_cuda_without_a_card_is_refused() -> None:
     with pytest.raises(BadInput, match="no CUDA device"):
         prepare("cuda", 0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_the_cpu_is_taken_for_a_missing_card_where_that_is_allowed() -> None:
+    assert prepare("cuda", 1, allow_cpu=True) == CPU
+    assert prepare("cuda:1", 1, allow_cpu=True) == CPU
+    assert prepare("auto", 1) == CPU
+
+
+def test_a_step_that_does_not_fit_into_memory_is_told_and_the_checkpoint_is_kept(tmp_path: Path) -> None:
+    family, ema = start("vae")
+    path = tmp_path / "c.pt"
+    loop.fit(family, ema, data(), plan(path, 4), loop.Hooks())
+    before = path.read_bytes()
+    clean = family.generator.encoder.forward
+    family.generator.encoder.forward = lambda images: clean(images) + torch.empty(2**55)  # the allocator's own words
+    with pytest.raises(OutOfMemory, match=r"out of memory in step 5 with batches of 16 .*vae\.batch_size=8") as caught:
+        loop.fit(family, ema, data(), plan(path, 8, checkpoint_seconds=1e-9), loop.Hooks(), resume=True)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before

@@ -1,0 +1,60 @@
+"""A short training as one process of a team, or alone: ``python -m tests.unit.training.together FOLDER STEPS``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganlib import families
+from ganlib.config import Limits
+from ganlib.data.batches import DeviceBatches
+from ganlib.training import distributed, loop
+from ganlib.training.checkpoint import Checkpoints
+from ganlib.training.distributed import Team
+from ganlib.training.ema import Ema
+
+CASES = {
+    "dcgan": {"diffaugment_shift": 2, "diffaugment_cut": 8, "shift": 1.0, "penalty_every": 2},
+    "gan": {"channels": 16},  # dropout
+    "wgan": {},  # BatchNorm in both nets
+    "wgan_gp": {},  # a penalty that draws, and differentiates twice
+    "vae": {},  # a variance shared by the batch
+    "vqgan": {"codes": 16},  # a codebook that follows the batch, and an adaptive weight
+}
+"""Each for what ties its batch together."""
+RATES = {"vae": 1e-6}  # its loss is in nats an image
+
+
+def train(name: str, team: Team, folder: Path, steps: int) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Weights, logs and first images of ``steps`` steps, and the weights before them."""
+    torch.manual_seed(3)
+    options = {"channels": 8, "latent_dim": 8} | CASES[name] | {"batch_size": 32}
+    family = families.load(name)(families.options(name, options))
+    # Adam divides a gradient by its size, and so makes a rounding error of a gradient near zero as large as a step.
+    family.optimizers = {
+        player: torch.optim.SGD(optimizer.param_groups[0]["params"], RATES.get(name, 1e-2))
+        for player, optimizer in family.optimizers.items()
+    }
+    before = {key: value.clone() for key, value in family.state_dict().items()}
+    draw = np.random.default_rng(0)
+    images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)
+    data = DeviceBatches(images, labels, 32, 7, torch.device("cpu"), share=(team.rank, team.size))
+    logged: list[tuple[int, dict[str, float]]] = []
+    path = folder / f"{name}-{team.rank}" / "c.pt"
+    plan = loop.Plan("t", 7, Limits(steps=steps, seconds=600), Checkpoints(path, {}), log_every=2)
+    hooks = loop.Hooks(log=lambda metrics, step: logged.append((step, metrics)) if team.leads else None)
+    loop.fit(family, Ema(family.generator, 500), data, plan, hooks, team=team)
+    assert path.exists() == team.leads
+    return {"state": family.state_dict(), "logged": logged, "images": data.at(0)[0]}, before
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with distributed.join("cpu") as joined:
+        for case in CASES:
+            found, _ = train(case, joined, Path(sys.argv[1]), int(sys.argv[2]))
+            torch.save(found, Path(sys.argv[1]) / f"{case}-{joined.rank}.pt")

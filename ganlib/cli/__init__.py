@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import compare, data, judge, registry
+from ganlib.cli import compare, data, judge, people, registry
 from ganlib.cli import show as pictures
 from ganlib.cli.app import Budget, Json, Set, open_project, output_path, perhaps_project, reporting, run, show, whole
 
@@ -23,6 +23,7 @@ app.add_typer(judge.app, name="judge", help="The frozen classifier that all metr
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
 app.command()(compare.compare)
+app.command()(people.reconcile)
 
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")

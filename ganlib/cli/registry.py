@@ -104,7 +104,7 @@ def _ledger() -> Ledger:
 
 def _entry_line(entry: Entry) -> str:
     move = f"{entry.from_version or 'none'} -> {entry.to_version or 'none'}"
-    if entry.kind == "refused":
+    if entry.kind in ("refused", "awaiting"):
         move = f"{entry.to_version} against {entry.from_version or 'none'}"
     return f"{entry.seq:>4}  {entry.time}  {entry.kind:11}  {move:14}  {entry.who}: {entry.reason}"
 

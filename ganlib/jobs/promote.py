@@ -50,7 +50,13 @@ def promote(
     registry = Registry(connect(project), params.registry.model)
     challenger = registry.resolve(reference)
     return promotion.promote(
-        registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run
+        registry,
+        challenger,
+        policy=params.gate,
+        state=project.state,
+        expect=expect,
+        dry_run=dry_run,
+        approval=params.registry.approval == "required",
     )
 
 

@@ -220,6 +220,34 @@ class Registry:
             if alias in self.store.client.get_registered_model(self.name).aliases:
                 self.store.client.delete_registered_model_alias(self.name, alias)
 
+    def tagged(self, key: str) -> dict[int, str]:
+        """The value of tag ``key`` by version, of those that have it."""
+        with self.store.talking():
+            found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+        return {int(entry.version): entry.tags[key] for entry in sorted(found, key=_at) if key in entry.tags}
+
+    def untag(self, number: int, key: str) -> None:
+        """Remove tag ``key`` of version ``number``, if it is there."""
+        if key in self.tags(number):
+            with self.store.talking():
+                self.store.client.delete_model_version_tag(self.name, str(number), key)
+
+    def dangling(self, alias: str) -> bool:
+        """Whether ``alias`` points to a version that is gone; older servers leave it so when a version is deleted."""
+        with self.store.talking():
+            try:
+                target = self.store.client.get_registered_model(self.name).aliases.get(alias)
+            except Exception as error:
+                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                    return False
+                raise
+        try:
+            if target is not None:
+                self.get(int(target))
+        except Absent:
+            return True
+        return False
+
     def retire_challenger(self, number: int) -> None:
         """Remove the alias ``challenger`` if it still points to version ``number``."""
         with self.store.talking():
@@ -324,6 +352,10 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         contract=_read(Contract, tags.get("contract")),
         unhealthy=tags.get("unhealthy"),
     )
+
+
+def _at(entry: Any) -> int:
+    return int(entry.version)
 
 
 def _number(text: str | None) -> float | None:

@@ -104,7 +104,7 @@ def bare_version(store: Store, number: int, fid: float, name: str = "mnist-gener
     }
     if number == 1:
         store.client.create_registered_model(name)
-    made = store.client.create_model_version(name, f"models:/m-{number}", tags=tags, await_creation_for=0)
+    made = store.client.create_model_version(name, f"s3://nowhere/{number}", tags=tags, await_creation_for=0)
     registry.set_alias(CHALLENGER, int(made.version))
     return registry.get(int(made.version))
 

@@ -24,6 +24,7 @@ app.add_typer(registry.app, name="registry", help="List, show and download regis
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
 app.command()(compare.compare)
 app.command()(people.reconcile)
+app.command()(people.explain)
 
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")

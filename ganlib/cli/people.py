@@ -1,10 +1,13 @@
-"""Commands about what people decide: reconcile with MLflow's page."""
+"""Commands about what people decide, and about where things come from."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, show
+from ganlib.cli.app import Json, Set, open_project, perhaps_project, show
 
 
 def reconcile(overrides: Set = None, as_json: Json = False) -> None:
@@ -18,3 +21,22 @@ def reconcile(overrides: Set = None, as_json: Json = False) -> None:
     done = job(project, params)
     show(done, as_json=as_json, text=done.summary)
     raise typer.Exit(0 if done.ok else 1)
+
+
+def explain(
+    asked: Annotated[
+        str, typer.Argument(metavar="IMAGE_OR_MODEL", help="A PNG or folder of `ganlib generate`, or any model.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Say where an image or a model comes from: manifest, model, version, run, source, data, and who promoted it.
+
+    Exit code 1 if two links contradict each other.
+    """
+    is_file = Path(asked).suffix in (".png", ".onnx") or Path(asked).is_dir()
+    project, params = perhaps_project(None if is_file else asked)
+    from ganlib.jobs.explain import explain as job
+
+    found = job(project, params, asked)
+    show(found, as_json=as_json, text=found.summary)
+    raise typer.Exit(0 if found.consistent else 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, open_project, output_path, show
+from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
 
 if TYPE_CHECKING:
     from ganlib.registry.ledger import Entry
@@ -34,6 +34,24 @@ def show_version(reference: Reference, as_json: Json = False) -> None:
     """Show one version with its evidence."""
     version = _registry().resolve(reference)
     show(version, as_json=as_json, text=lambda: _describe(version))
+
+
+@app.command("diff")
+def diff_versions(
+    a: Reference,
+    b: Reference,
+    out: Annotated[Path | None, typer.Option(help="PNG: images of a on the left, of b on the right.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the images.")] = 0,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two versions: images of the same noise, figures with intervals, options, data, size, speed."""
+    project, params = open_project(overrides)
+    from ganlib.jobs.diff import diff as job
+
+    with reporting(as_json=as_json) as report:
+        found = job(project, params, a, b, out=output_path(out) if out else None, seed=seed, report=report)
+    show(found, as_json=as_json, text=found.summary)
 
 
 @app.command()

@@ -28,8 +28,8 @@ def reconcile(project: Project, params: Params) -> Reconciled:
     )
 
 
-def pending(project: Project, params: Params) -> bool:
-    """Whether :func:`reconcile` has something to do; reads only.
+def pending(project: Project, params: Params) -> str | None:
+    """What :func:`reconcile` would look at; None if it has nothing to do. Reads only.
 
     Raises:
         Unavailable: the registry cannot be reached.

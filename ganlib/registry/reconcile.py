@@ -77,22 +77,23 @@ def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: P
         return Reconciled(findings=tuple(_Reconciler(registry, gate, rules).run()))
 
 
-def pending(registry: Registry) -> bool:
-    """Whether :func:`reconcile` has something to do, at the price of reading; what is damaged counts as that."""
+def pending(registry: Registry) -> str | None:
+    """What :func:`reconcile` would look at, as one text; None if it has nothing to do. Reads only.
+
+    Whoever polls need not ask again for a text that was answered: a champion that is gone with nothing to fall back to
+    stays pending, and so does a damaged ledger.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
     book = Ledger(registry.store, registry.name).read()
-    try:
-        champion = registry.alias(CHAMPION)
-    except GanlibError as error:
-        if error.exit_code == GanlibError.exit_code:
-            return True  # the alias dangles
-        raise
-    last = book.last_move()
-    return bool(
-        book.unsealed()
-        or (champion.version if champion else None) != book.standing().champion
-        or (last and last.kind == "external")
-        or any(_given(text) is not None for text in registry.tagged(APPROVE).values())
-    )
+    champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
+    now, last = champion.version if champion else None, book.last_move()
+    asked = [number for number, text in registry.tagged(APPROVE).items() if _given(text) is not None]
+    differs = now != book.standing().champion or (last is not None and last.kind == "external")
+    if not (differs or asked or book.unsealed()):
+        return None
+    return f"entry {book.last}, champion {now or 'none'}, approvals of {asked or 'none'}"
 
 
 class _Reconciler:

@@ -80,6 +80,7 @@ def test_every_flow_is_deployed(services: dict[str, Any]) -> None:
         "retrain",
         "promote",
         "generate",
+        "reconcile",
     }
     assert deployment(services, "retrain")["schedules"][0]["active"]
 
@@ -102,6 +103,31 @@ def test_a_run_started_as_the_pages_button_does_trains_registers_and_promotes(
     assert [(row["version"], row["family"], row["aliases"]) for row in listed] == [(1, "vae", ["champion"])]
     artifacts = {entry["key"] for entry in api(services, "artifacts/filter")}
     assert {"metrics", "gate", "samples-vae", "mlflow-vae", "mlflow-version"} <= artifacts
+
+
+def test_what_a_person_does_in_mlflows_page_is_found_and_answered_by_a_run_that_nobody_started(
+    folder: Path, services: dict[str, Any]
+) -> None:
+    """The page's buttons send these requests. There is no champion before version 1, so its removal stays a failure."""
+
+    def alias(verb: str, **more: str) -> None:
+        asked = {"name": "mnist-generator", "alias": "champion", **more}
+        url = f"{services['mlflow']['url']}/ajax-api/2.0/mlflow/registered-models/alias"
+        assert requests.request(verb, url, json=asked, timeout=30).ok
+
+    def ended(state: str) -> Any:
+        runs = api(services, "flow_runs/filter", {"flow_runs": {"name": {"like_": "reconcile"}}})
+        return [run for run in runs if run["state_type"] == state]
+
+    alias("DELETE")
+    (failed,) = wait_for(lambda: ended("FAILED"))
+    assert "no earlier one to fall back to" in failed["state"]["message"]
+    alias("POST", version="1")
+    wait_for(lambda: ended("COMPLETED"))
+    history = json.loads(projects.run(folder, "ganlib", "registry", "history", "--json").stdout)
+    assert [(entry["kind"], entry["to_version"]) for entry in history] == [
+        *(("promoted", 1), ("external", None), ("promoted", 1)),
+    ]
 
 
 def test_the_schedule_plans_retrainings_ahead(services: dict[str, Any]) -> None:

@@ -72,6 +72,30 @@ def download(
 
 
 @app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; remove nothing.")] = False,
+    keep: Annotated[int, typer.Option(min=0, help="So many of the newest versions stay in any case.")] = 5,
+    manifests: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folders to look for generated images in, whose models stay (repeatable); default: project."),
+    ] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Remove versions that nothing refers to, with their models' files; report files that nobody refers to.
+
+    Never removed: what has an alias, was champion, waits for a person, is in an A/B test, has siblings, or made images
+    whose manifest is found.
+    """
+    project, params = open_project(overrides)
+    from ganlib.jobs.prune import prune as job
+
+    folders = [output_path(folder) for folder in manifests or []]
+    done = job(project, params, folders=folders, keep=keep, dry_run=dry_run)
+    show(done, as_json=as_json, text=done.summary)
+
+
+@app.command()
 def history(as_json: Json = False) -> None:
     """List all decisions: promoted, refused, rolled back, and champions set outside of ganlib."""
     entries = _ledger().read().entries()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ from ganlib.tracking.store import Absent, Store, connect
 
 What = Literal["image", "manifest", "model", "version", "run", "source", "data", "checksums", "promotion"]
 _PREFIX = "ganlib:"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _UPWARDS = 2  # a PNG lies in its shard's folder, the manifest above it
 
 
@@ -175,7 +177,8 @@ def _registered(
     """The links that MLflow and git know of."""
     store = connect(project)
     named = made.origin.get("model") if made else graph.version.name if graph and graph.version else None
-    registry = Registry(store, named if isinstance(named, str) else params.registry.model)
+    known = isinstance(named, str) and _NAME.fullmatch(named)  # a manifest is a file that anybody may have written
+    registry = Registry(store, str(named) if known else params.registry.model)
     same = versions_of(registry, sha256)
     version = graph.version if graph and graph.version else same[0] if same else None
     links.append(_version(version, same, registry.name))

@@ -65,18 +65,21 @@ def store(page: Any, project: Project, params: Params, mlflow_server: str) -> It
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
         store = connect(project)
-        for seed, fid in enumerate((20, 10)):
-            factories.graph(project.root / f"{seed}.onnx", seed)
-            factories.registered(store, project.root / f"{seed}.onnx", fid, name=NAME)
-            assert promote(project, params, str(seed + 1)).awaiting
-            if not seed:
+        factories.graph(project.root / "1.onnx")
+        factories.variant(project.root / "1.onnx", project.root / "2.onnx", "another")
+        for number, fid in ((1, 20), (2, 10)):
+            factories.registered(store, project.root / f"{number}.onnx", fid, name=NAME)
+            assert promote(project, params, str(number)).awaiting
+            if number == 1:
                 Registry(store, NAME).tag(1, {APPROVE: "Ada"})
                 assert reconcile(project, params).ok
         yield store
 
 
 def look(page: Any, name: str) -> None:
-    """Keep a picture."""
+    """Keep a picture, without the assistant that MLflow opens beside its pages."""
+    for close in page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").all():
+        close.click()
     if folder := os.environ.get("GANLIB_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png")
 
@@ -91,7 +94,8 @@ def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_versi
     form.get_by_role("combobox").fill("champion")
     page.keyboard.press("Enter")
     form.get_by_text("also being used on version 1").wait_for()
-    look(page, "set-champion")
+    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "set-champion.png")
     form.get_by_role("button", name="Save aliases").click()
     form.wait_for(state="hidden")
     page.get_by_text("@ champion").first.wait_for()
@@ -116,7 +120,7 @@ def test_an_approval_typed_in_the_page_is_put_to_the_gate_and_the_answer_is_ther
     page.get_by_placeholder("Name").fill(APPROVE)
     page.get_by_placeholder("Value").fill("Grace")
     look(page, "approve")
-    page.locator("[data-component-id*='editabletagstableview']").click()
+    page.get_by_test_id("add-tag-button").click()
     page.get_by_role("cell", name="Grace").wait_for()
 
     done = reconcile(project, params)

@@ -49,15 +49,10 @@ def approved(registry: Registry) -> None:
     registry.tag(4, {APPROVE: "Ada"})
 
 
-def wrongly(registry: Registry) -> None:
-    registry.tag(3, {APPROVE: "Ada"})
-
-
 ENDS: dict[Callable[[Registry], None], tuple[Moves, int]] = {
     unearned: ([("external", 2, 3), ("rolled-back", 3, 2)], 2),
     gone: ([("external", 2, None), ("rolled-back", None, 1)], 1),
     approved: ([("promoted", 2, 4)], 4),
-    wrongly: ([("refused", 2, 3)], 2),
 }
 """What a person did; what is in the ledger afterwards, and who is champion."""
 

@@ -18,6 +18,13 @@ import pytest
 import requests
 import yaml
 
+from ganlib.config import GateConfig
+from ganlib.project import Project
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.promote import promote
+from ganlib.registry.versions import Registry
+from ganlib.tracking.store import connect
+from tests import factories
 from tests.services import project as projects
 from tests.unit.data.builders import idx_files, write_files
 
@@ -109,6 +116,11 @@ def test_what_a_person_does_in_mlflows_page_is_found_and_answered_by_a_run_that_
     folder: Path, services: dict[str, Any]
 ) -> None:
     """The page's buttons send these requests. There is no champion before version 1, so its removal stays a failure."""
+    store = connect(Project(folder), services["mlflow"]["url"])
+    registry = Registry(store, "mnist-generator")
+    if not registry.versions():  # this test alone: the one before has trained version 1
+        factories.bare_version(store, 1, 10)
+        promote(registry, registry.get(1), policy=GateConfig(), state=store.project.state)
 
     def alias(verb: str, **more: str) -> None:
         asked = {"name": "mnist-generator", "alias": "champion", **more}
@@ -124,8 +136,8 @@ def test_what_a_person_does_in_mlflows_page_is_found_and_answered_by_a_run_that_
     assert "no earlier one to fall back to" in failed["state"]["message"]
     alias("POST", version="1")
     wait_for(lambda: ended("COMPLETED"))
-    history = json.loads(projects.run(folder, "ganlib", "registry", "history", "--json").stdout)
-    assert [(entry["kind"], entry["to_version"]) for entry in history] == [
+    entries = Ledger(store, "mnist-generator").read().entries()
+    assert [(entry.kind, entry.to_version) for entry in entries] == [
         *(("promoted", 1), ("external", None), ("promoted", 1)),
     ]
 

@@ -106,6 +106,13 @@ class RegistryConfig(Frozen):
 
     model: str = Field("mnist-generator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     experiment: str = Field("mnist-generators", min_length=1)
+    external: Literal["revert", "accept"] = Field(
+        "revert",
+        description="what `ganlib reconcile` does with a champion set in MLflow's page that no gate has passed",
+    )
+    approval: Literal["none", "required"] = Field(
+        "none", description="required: a passed gate waits for a person, who sets the tag `approve` in MLflow's page"
+    )
 
 
 class GateConfig(Frozen):
@@ -153,6 +160,7 @@ class ServicesConfig(Frozen):
     mlflow_port: int = Field(5050, ge=1024, le=65535)
     prefect_port: int = Field(4242, ge=1024, le=65535)
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
+    reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
 
 
 class Params(Frozen):

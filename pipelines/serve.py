@@ -25,6 +25,7 @@ from ganlib import project as projects
 from pipelines.generate import generate
 from pipelines.launch import mark_crashed
 from pipelines.promote import promote
+from pipelines.reconcile import reconcile, watch
 from pipelines.retrain import retrain
 from pipelines.train import train
 from pipelines.version_data import CHANGED, RESOURCE, version_data
@@ -45,6 +46,7 @@ def deployments() -> list[RunnerDeployment]:
         retrain.to_deployment(NAME, tags=["ganlib"], schedule=schedule, triggers=[on_change]),
         promote.to_deployment(NAME, tags=["ganlib"]),
         generate.to_deployment(NAME, tags=["ganlib"]),
+        reconcile.to_deployment(NAME, tags=["ganlib"]),
     ]
     return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
 
@@ -94,5 +96,6 @@ def _flow_run_of(process: psutil.Process) -> str | None:
 if __name__ == "__main__":
     clear_ghosts()
     drop_missed()
+    watch()
     # One at a time: two trainings on two cores only slow each other. Paused at shutdown, so that no late runs pile up.
     serve(*deployments(), limit=1, pause_on_shutdown=True)

@@ -113,6 +113,14 @@ def promote(root: str, overrides: list[str], version: str, *, dry_run: bool = Fa
     return job(*opened(root, overrides), version, dry_run=dry_run).model_dump(mode="json")
 
 
+@task(name="reconcile", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
+def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
+    """What people did in MLflow's page, recorded and answered."""
+    from ganlib.jobs.reconcile import reconcile as job
+
+    return job(*opened(root, overrides)).model_dump(mode="json")
+
+
 @task(
     name="generate",
     task_run_name="generate {count} images of {model}",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import compare, data, judge, registry, serve, tune
+from ganlib.cli import ab, compare, data, judge, people, registry, serve, tune
 from ganlib.cli import show as pictures
 from ganlib.cli.app import Budget, Json, Set, open_project, output_path, perhaps_project, reporting, run, show, whole
 
@@ -21,11 +21,14 @@ app = typer.Typer(
 app.add_typer(data.app, name="data", help="Version, show and verify the data.")
 app.add_typer(judge.app, name="judge", help="The frozen classifier that all metrics use.")
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
+app.add_typer(ab.app, name="ab", help="Two versions in use at once: who gets which, and which does better.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
 app.command()(compare.compare)
 app.command()(serve.serve)
 app.command()(tune.tune)
 app.command("tune-trial", hidden=True)(tune.trial)
+app.command()(people.reconcile)
+app.command()(people.explain)
 
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, open_project, output_path, show
+from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
 
 if TYPE_CHECKING:
     from ganlib.registry.ledger import Entry
@@ -36,6 +36,24 @@ def show_version(reference: Reference, as_json: Json = False) -> None:
     show(version, as_json=as_json, text=lambda: _describe(version))
 
 
+@app.command("diff")
+def diff_versions(
+    a: Reference,
+    b: Reference,
+    out: Annotated[Path | None, typer.Option(help="PNG: images of a on the left, of b on the right.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the images.")] = 0,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two versions: images of the same noise, figures with intervals, options, data, size, speed."""
+    project, params = open_project(overrides)
+    from ganlib.jobs.diff import diff as job
+
+    with reporting(as_json=as_json) as report:
+        found = job(project, params, a, b, out=output_path(out) if out else None, seed=seed, report=report)
+    show(found, as_json=as_json, text=found.summary)
+
+
 @app.command()
 def download(
     reference: Reference,
@@ -51,6 +69,30 @@ def download(
         as_json=as_json,
         text=lambda: f"version {version.version} ({version.family}) -> {path}",
     )
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; remove nothing.")] = False,
+    keep: Annotated[int, typer.Option(min=0, help="So many of the newest versions stay in any case.")] = 5,
+    manifests: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folders to look for generated images in, whose models stay (repeatable); default: project."),
+    ] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Remove versions that nothing refers to, with their models' files; report files that nobody refers to.
+
+    Never removed: what has an alias, was champion, waits for a person, is in an A/B test, has siblings, or made images
+    whose manifest is found.
+    """
+    project, params = open_project(overrides)
+    from ganlib.jobs.prune import prune as job
+
+    folders = [output_path(folder) for folder in manifests or []]
+    done = job(project, params, folders=folders, keep=keep, dry_run=dry_run)
+    show(done, as_json=as_json, text=done.summary)
 
 
 @app.command()
@@ -104,7 +146,7 @@ def _ledger() -> Ledger:
 
 def _entry_line(entry: Entry) -> str:
     move = f"{entry.from_version or 'none'} -> {entry.to_version or 'none'}"
-    if entry.kind == "refused":
+    if entry.kind in ("refused", "awaiting"):
         move = f"{entry.to_version} against {entry.from_version or 'none'}"
     return f"{entry.seq:>4}  {entry.time}  {entry.kind:11}  {move:14}  {entry.who}: {entry.reason}"
 

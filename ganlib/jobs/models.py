@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ganlib.config import Frozen, Params
@@ -11,6 +12,8 @@ from ganlib.jobs.train import run_folder
 from ganlib.project import Project
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.store import connect
+
+_RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a path
 
 
 class Model(Frozen):
@@ -64,9 +67,11 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
         raise BadInput(
             f"{reference!r} is not an .onnx file, and there is no params.yaml here that says where a registry is."
         )
+    run_id = reference.removeprefix("runs:/").strip("/") if reference.startswith("runs:/") else None
+    if run_id is not None and not _RUN.fullmatch(run_id):
+        raise BadInput(f"{reference!r} is no runs:/ID, an ID being letters, digits, - and _.")
     store = connect(project)
-    if reference.startswith("runs:/"):
-        run_id = reference.removeprefix("runs:/").strip("/")
+    if run_id is not None:
         local = run_folder(project, run_id) / "generator.onnx"
         path = local if local.is_file() else store.download(run_id, "onnx/generator.onnx", project.state / "cache")
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)

@@ -65,7 +65,13 @@ def promote(
     registry = Registry(connect(project), params.registry.model)
     challenger = registry.resolve(reference)
     decision = promotion.promote(
-        registry, challenger, policy=params.gate, state=project.state, expect=expect, dry_run=dry_run
+        registry,
+        challenger,
+        policy=params.gate,
+        state=project.state,
+        expect=expect,
+        dry_run=dry_run,
+        approval=params.registry.approval == "required",
     )
     if not dry_run:
         with suppress(GanlibError):  # what was decided stands: a report that cannot be drawn does not undo it

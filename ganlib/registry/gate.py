@@ -48,10 +48,14 @@ class Decision(Frozen):
     policy: GateConfig
     improvement: Improvement | None = None
     dry_run: bool = False
+    awaiting: bool = False
+    """The gate passed it, and the policy asks for a person's approval: not promoted yet."""
 
     def summary(self) -> str:
         """A line for the decision and one for each check."""
         verb = ("would be promoted" if self.dry_run else "promoted to champion") if self.promoted else "refused"
+        if self.awaiting:
+            verb = "passed the gate and is awaiting approval: set its tag `approve` in MLflow's page"
         rival = f"version {self.champion}" if self.champion is not None else "no champion yet"
         lines = [f"version {self.challenger} {verb} (against {rival})"]
         return "\n".join(lines + [f"  {'ok' if c.passed else 'NO'}  {c.name}: {c.detail}" for c in self.checks])

@@ -18,7 +18,11 @@ from ganlib.config import Frozen
 from ganlib.errors import BadInput
 from ganlib.registry.versions import Version
 
-Kind = Literal["promoted", "refused", "rolled-back", "external"]
+Kind = Literal["promoted", "refused", "rolled-back", "external", "awaiting", "accepted"]
+"""``external``: a person moved the champion, and nothing is known in its favour; ``awaiting``: the gate passed it, a
+person has yet to approve; ``accepted``: what no gate has passed is champion all the same, as the policy says."""
+STILL: frozenset[Kind] = frozenset({"refused", "awaiting"})
+"""Decisions that move no champion."""
 ORIGIN = "0" * 64
 """What stands for the entry before the first."""
 
@@ -62,11 +66,14 @@ class Decided(Frozen):
     from_version: PositiveInt | None
     """The champion before; None: there was none."""
     to_version: PositiveInt | None
-    """The champion after; of a refusal, the version that was refused; None: the alias was removed."""
+    """The champion after; of a refusal or a wait, the version that was decided upon; None: there is none any more."""
     who: str
     reason: str
     evidence: tuple[Evidence, ...] = ()
     policy: dict[str, Any] = Field({}, description="the gate's limits; empty where no gate decided")
+    found: bool = Field(
+        False, description="the champion had been moved already, outside of ganlib, when this was written"
+    )
 
 
 class Entry(Decided):
@@ -180,13 +187,13 @@ class Book(Frozen):
         return wrong
 
     def tried(self, challenger: Evidence) -> int:
-        """How many other models were compared with the champion and refused since it became champion.
+        """How many other models were compared with the champion since it became champion, and did not displace it.
 
         The same evidence counts once, however often it was put through the gate: it gave one chance.
         """
         seen: dict[tuple[str | None, float | None], int] = {}
         for entry in self.entries():
-            if entry.kind != "refused":
+            if entry.kind not in STILL:
                 seen = {}
             elif entry.evidence:
                 seen[entry.evidence[0].sha256, entry.evidence[0].fid] = entry.evidence[0].candidates
@@ -196,7 +203,27 @@ class Book(Frozen):
     def standing(self, at: str | None = None) -> Standing:
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`Entry.time`)."""
         entries = [entry for entry in self.entries() if at is None or entry.time <= at]
-        return _fold(entry for entry in entries if entry.kind != "refused")
+        return _fold(entry for entry in entries if entry.kind not in STILL)
+
+    def verdict(self, version: Version) -> Entry | None:
+        """The gate's last word on ``version``: promoted, refused or awaiting; None if there is none to rely on.
+
+        An entry counts if it is as it was written and speaks of the same bytes.
+        """
+        of = [
+            entry
+            for entry in self.entries()
+            if entry.kind in ("promoted", "refused", "awaiting")
+            and entry.to_version == version.version
+            and _intact(self.lines[entry.seq])
+            and any(known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence)
+        ]
+        return of[-1] if of and version.sha256 else None
+
+    def last_move(self) -> Entry | None:
+        """The entry that made the champion what it is."""
+        moves = [entry for entry in self.entries() if entry.kind not in STILL]
+        return moves[-1] if moves else None
 
 
 class Reign(Frozen):
@@ -210,7 +237,7 @@ class Reign(Frozen):
 def champion_at(book: Book, moment: datetime) -> Reign:
     """Who was champion at ``moment``, which carries an offset."""
     at = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    moves = [entry for entry in book.entries() if entry.kind != "refused" and entry.time <= at]
+    moves = [entry for entry in book.entries() if entry.kind not in STILL and entry.time <= at]
     return Reign(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
 
 

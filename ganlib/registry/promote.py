@@ -26,6 +26,7 @@ def promote(
     state: Path,
     expect: int | None = None,
     dry_run: bool = False,
+    approval: bool = False,
 ) -> Decision:
     """Put ``challenger`` through the gate and, if it passes, make it the champion.
 
@@ -41,6 +42,7 @@ def promote(
         state: folder of the lock.
         expect: refuse unless the champion is still this version (0: unless there is none).
         dry_run: decide only.
+        approval: a version that passes waits for a person (:mod:`ganlib.registry.reconcile`) as ``challenger``.
 
     Raises:
         BadInput: the champion moved since it was read, or the challenger is the champion already.
@@ -58,13 +60,32 @@ def promote(
         if champion and champion.version == challenger.version:
             raise BadInput(f"version {champion.version} is the champion already. Nothing was changed.")
         decision = decide(challenger, champion, policy, tried=ledger.read().tried(Evidence.of(challenger)))
+        if decision.promoted and approval:
+            decision = decision.model_copy(update={"promoted": False, "awaiting": True})
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
-        _record(registry, challenger, decision)
-        if decision.promoted:
-            _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-        carry_out(registry, ledger, _decided(decision, challenger, champion))
+        conclude(registry, ledger, decision, challenger, champion)
     return decision
+
+
+def conclude(
+    registry: Registry,
+    ledger: Ledger,
+    decision: Decision,
+    challenger: Version,
+    champion: Version | None,
+    *,
+    by: str | None = None,
+) -> Entry:
+    """Write the evidence, record the decision and carry it out; the lock is held. ``by`` decided (default: we).
+
+    Raises:
+        BadInput: somebody moved the champion meanwhile.
+    """
+    record(registry, challenger, decision)
+    if decision.promoted:
+        _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
+    return carry_out(registry, ledger, _decided(decision, challenger, champion, by or who()))
 
 
 def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> Entry:
@@ -119,14 +140,15 @@ def _repeats(finished: Entry, kind: Kind, expect: int | None) -> bool:
     return finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
 
 
-def _decided(decision: Decision, challenger: Version, champion: Version | None) -> Decided:
+def _decided(decision: Decision, challenger: Version, champion: Version | None, by: str) -> Decided:
     failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
     why = "; ".join(failed) or next(check.detail for check in reversed(decision.checks))
+    kind: Kind = "awaiting" if decision.awaiting else "promoted" if decision.promoted else "refused"
     return Decided(
-        kind="promoted" if decision.promoted else "refused",
+        kind=kind,
         from_version=decision.champion,
         to_version=challenger.version,
-        who=who(),
+        who=by,
         reason=why if len(why) <= _REASON else f"{why[:_REASON]}...",
         evidence=tuple(Evidence.of(version) for version in (challenger, champion) if version),
         policy=decision.policy.model_dump(mode="json"),
@@ -148,7 +170,7 @@ def _recorded(registry: Registry, challenger: Version) -> Decision:
         raise BadInput(f"version {challenger.version} is the champion already: a promotion was completed.") from None
 
 
-def _record(registry: Registry, challenger: Version, decision: Decision) -> None:
+def record(registry: Registry, challenger: Version, decision: Decision) -> None:
     """The decision with its evidence, as a tag of the version and a report in its run."""
     registry.tag(challenger.version, {"gate": decision.model_dump_json()})
     if challenger.run_id:

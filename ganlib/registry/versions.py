@@ -28,6 +28,7 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 # Nine digits: what a database's integer holds.
 _URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
+_MODELS = "models:/"
 _NUMBER = re.compile(r"[0-9]{1,9}")
 Record = TypeVar("Record", bound=Frozen)
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
@@ -232,6 +233,34 @@ class Registry:
             if alias in self.store.client.get_registered_model(self.name).aliases:
                 self.store.client.delete_registered_model_alias(self.name, alias)
 
+    def tagged(self, key: str) -> dict[int, str]:
+        """The value of tag ``key`` by version, of those that have it."""
+        with self.store.talking():
+            found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+        return {int(entry.version): entry.tags[key] for entry in sorted(found, key=_at) if key in entry.tags}
+
+    def untag(self, number: int, key: str) -> None:
+        """Remove tag ``key`` of version ``number``, if it is there."""
+        if key in self.tags(number):
+            with self.store.talking():
+                self.store.client.delete_model_version_tag(self.name, str(number), key)
+
+    def dangling(self, alias: str) -> bool:
+        """Whether ``alias`` points to a version that is gone; older servers leave it so when a version is deleted."""
+        with self.store.talking():
+            try:
+                target = self.store.client.get_registered_model(self.name).aliases.get(alias)
+            except Exception as error:
+                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                    return False
+                raise
+        try:
+            if target is not None:
+                self.get(int(target))
+        except Absent:
+            return True
+        return False
+
     def retire_challenger(self, number: int) -> None:
         """Remove the alias ``challenger`` if it still points to version ``number``."""
         with self.store.talking():
@@ -252,6 +281,35 @@ class Registry:
         """All tags of version ``number``."""
         with self.store.talking():
             return dict(self.store.client.get_model_version(self.name, str(number)).tags)
+
+    def model_of(self, number: int) -> str:
+        """URI of the model that version ``number`` stands for: what its bytes are stored under."""
+        with self.store.talking():
+            return str(self.store.client.get_model_version(self.name, str(number)).source)
+
+    def model_bytes(self, uri: str) -> int:
+        """Bytes of the logged model ``uri``; 0 if it is none, or its files are gone."""
+        model = self._logged(uri)
+        return self.store.artifact_bytes(model) if model else 0
+
+    def remove(self, number: int, uri: str | None) -> None:
+        """Delete version ``number``, and then the logged model ``uri`` with its files if one is given."""
+        with self.store.talking():
+            self.store.client.delete_model_version(self.name, str(number))
+        if uri and (model := self._logged(uri)):
+            self.store.remove_artifacts(model)
+            with self.store.talking():
+                self.store.client.delete_logged_model(uri.removeprefix(_MODELS))
+
+    def _logged(self, uri: str) -> str | None:
+        """Where the files of a logged model are; None if MLflow has none of that name."""
+        if not uri.startswith(_MODELS):
+            return None
+        try:
+            with self.store.talking():
+                return str(self.store.client.get_logged_model(uri.removeprefix(_MODELS)).artifact_location)
+        except Absent:
+            return None
 
     def _log_model(self, content: bytes, run_id: str, contract: Contract, tags: Mapping[str, str]) -> str:
         """Log the graph with signature and input example; the id of MLflow's LoggedModel."""
@@ -352,6 +410,10 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         unhealthy=tags.get("unhealthy"),
         candidates=max(int(_number(tags.get("candidates")) or 1), 1),
     )
+
+
+def _at(entry: Any) -> int:
+    return int(entry.version)
 
 
 def _number(text: str | None) -> float | None:

@@ -167,6 +167,62 @@ class Store:
             self.client.get_run(run_id)
         return Run(self, run_id)
 
+    def artifact_bytes(self, uri: str) -> int:
+        """Bytes of all files under ``uri``."""
+        return sum(size for _, size in self._files(uri))
+
+    def remove_artifacts(self, uri: str) -> None:
+        """Delete all files under ``uri``."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        with self.talking():
+            repository = get_artifact_repository(uri, self.uri)
+            for path in {path.split("/")[0] for path, _ in self._files(uri)}:
+                repository.delete_artifacts(path)
+
+    def _files(self, uri: str) -> list[tuple[str, int]]:
+        """Path under ``uri`` and size of each file."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        found: list[tuple[str, int]] = []
+        with self.talking():
+            repository = get_artifact_repository(uri, self.uri)
+            folders: list[str | None] = [None]
+            while folders:
+                for entry in repository.list_artifacts(folders.pop()):
+                    if entry.is_dir:
+                        folders.append(entry.path)
+                    else:
+                        found.append((entry.path, entry.file_size or 0))
+        return found
+
+    def artifact_places(self) -> Iterator[tuple[str, list[str]]]:
+        """Of each experiment, deleted ones too: its artifact location, and those of its runs and logged models."""
+        from mlflow.entities import ViewType
+
+        def runs(page: str | None) -> Any:
+            return self.client.search_runs(
+                [experiment.experiment_id], run_view_type=ViewType.ALL, max_results=1000, page_token=page
+            )
+
+        def models(page: str | None) -> Any:
+            return self.client.search_logged_models([experiment.experiment_id], max_results=50, page_token=page)
+
+        with self.talking():
+            experiments = self.client.search_experiments(view_type=ViewType.ALL)
+        for experiment in experiments:
+            places = []
+            for search in (runs, models):
+                token = None
+                while True:
+                    with self.talking():
+                        page = search(token)
+                    places += [entry.info.artifact_uri if search is runs else entry.artifact_location for entry in page]
+                    token = page.token
+                    if not token:
+                        break
+            yield experiment.artifact_location, places
+
     def download(self, run_id: str, artifact: str, folder: Path) -> Path:
         """Fetch ``artifact`` of a run into a new folder under ``folder``.
 

@@ -31,7 +31,7 @@ def make(folder: Path) -> Path:
     params["families"]["ae"]["components"] = 3  # codes of ten steps are too alike for more
     params["evaluate"] |= {"samples": 1000, "bootstrap": 50, "kid_subsets": 5, "kid_subset_size": 200}
     params["gate"]["max_digit_share"] = 1.0  # ten steps make one digit at most
-    params["services"] |= {"mlflow_port": free_port(), "prefect_port": free_port()}
+    params["services"] |= {"mlflow_port": free_port(), "prefect_port": free_port(), "reconcile_seconds": 2}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
 

@@ -18,6 +18,13 @@ import pytest
 import requests
 import yaml
 
+from ganlib.config import GateConfig
+from ganlib.project import Project
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.promote import promote
+from ganlib.registry.versions import Registry
+from ganlib.tracking.store import connect
+from tests import factories
 from tests.services import project as projects
 from tests.unit.data.builders import idx_files, write_files
 
@@ -80,6 +87,7 @@ def test_every_flow_is_deployed(services: dict[str, Any]) -> None:
         "retrain",
         "promote",
         "generate",
+        "reconcile",
     }
     assert deployment(services, "retrain")["schedules"][0]["active"]
 
@@ -102,6 +110,36 @@ def test_a_run_started_as_the_pages_button_does_trains_registers_and_promotes(
     assert [(row["version"], row["family"], row["aliases"]) for row in listed] == [(1, "vae", ["champion"])]
     artifacts = {entry["key"] for entry in api(services, "artifacts/filter")}
     assert {"metrics", "gate", "samples-vae", "mlflow-vae", "mlflow-version"} <= artifacts
+
+
+def test_what_a_person_does_in_mlflows_page_is_found_and_answered_by_a_run_that_nobody_started(
+    folder: Path, services: dict[str, Any]
+) -> None:
+    """The page's buttons send these requests. There is no champion before version 1, so its removal stays a failure."""
+    store = connect(Project(folder), services["mlflow"]["url"])
+    registry = Registry(store, "mnist-generator")
+    if not registry.versions():  # this test alone: the one before has trained version 1
+        factories.bare_version(store, 1, 10)
+        promote(registry, registry.get(1), policy=GateConfig(), state=store.project.state)
+
+    def alias(verb: str, **more: str) -> None:
+        asked = {"name": "mnist-generator", "alias": "champion", **more}
+        url = f"{services['mlflow']['url']}/ajax-api/2.0/mlflow/registered-models/alias"
+        assert requests.request(verb, url, json=asked, timeout=30).ok
+
+    def ended(state: str) -> Any:
+        runs = api(services, "flow_runs/filter", {"flow_runs": {"name": {"like_": "reconcile"}}})
+        return [run for run in runs if run["state_type"] == state]
+
+    alias("DELETE")
+    (failed,) = wait_for(lambda: ended("FAILED"))
+    assert "no earlier one to fall back to" in failed["state"]["message"]
+    alias("POST", version="1")
+    wait_for(lambda: ended("COMPLETED"))
+    entries = Ledger(store, "mnist-generator").read().entries()
+    assert [(entry.kind, entry.to_version) for entry in entries] == [
+        *(("promoted", 1), ("external", None), ("promoted", 1)),
+    ]
 
 
 def test_the_schedule_plans_retrainings_ahead(services: dict[str, Any]) -> None:

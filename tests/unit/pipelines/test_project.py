@@ -46,4 +46,5 @@ def test_every_flow_has_a_deployment_and_retraining_a_schedule_and_a_trigger(tmp
         "retrain": [1, 1],
         "promote": [0, 0],
         "generate": [0, 0],
+        "reconcile": [0, 0],
     }

@@ -1,0 +1,88 @@
+"""``ganlib ab``: two versions in use at once, and which of them does better."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ganlib.cli.app import Json, Set, open_project, show
+from ganlib.errors import BadInput
+
+app = typer.Typer(no_args_is_help=True)
+
+Version = Annotated[str, typer.Argument(help="A version number, an alias or a models:/ URI.")]
+Key = Annotated[str, typer.Argument(help="What names an item: a customer, a request, an image's number.")]
+
+
+@app.command()
+def start(
+    a: Version,
+    b: Version,
+    split: Annotated[str, typer.Option(metavar="90/10", help="Shares of a and b.")] = "50/50",
+    outcome: Annotated[str, typer.Option(help="binary (0 or 1) or number.")] = "binary",
+    level: Annotated[float, typer.Option(help="Probability of ever calling equals different, at most.")] = 0.05,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a test of two versions; one runs at a time."""
+    project, params = open_project(overrides)
+    from ganlib.jobs import ab
+
+    test = ab.start(project, params, a, b, share_a=ab.split(split), outcome=outcome, level=level)
+    show(
+        test,
+        as_json=as_json,
+        text=lambda: (
+            f"A/B test {test.number}: version {test.a.version} for {100 * test.share_a:g}% of keys, "
+            f"version {test.b.version} for the rest"
+        ),
+    )
+
+
+@app.command()
+def assign(key: Key, as_json: Json = False) -> None:
+    """Say which version makes the item of a key; the same one for as long as the test runs."""
+    project, _ = open_project()
+    from ganlib.jobs import ab
+
+    found = ab.assign(project, key)
+    show(found, as_json=as_json, text=lambda: found.uri)
+
+
+@app.command()
+def record(
+    key: Key,
+    outcome: Annotated[str, typer.Argument(help="0 or 1, or a number, as the test was started.")],
+    as_json: Json = False,
+) -> None:
+    """Record what came of an item; the same again is not counted twice."""
+    project, _ = open_project()
+    from ganlib.jobs import ab
+
+    try:
+        value = float(outcome)
+    except ValueError:
+        raise BadInput(f"outcome {outcome!r} is no number. Nothing was recorded.") from None
+    done = ab.record(project, key, value)
+    show(done, as_json=as_json, text=lambda: f"{done.key}: {done.value:g} for {done.side}")
+
+
+@app.command()
+def report(as_json: Json = False) -> None:
+    """Say which does better, and whether that is settled; it may be asked after every outcome."""
+    project, _ = open_project()
+    from ganlib.jobs import ab
+
+    found = ab.report(project)
+    show(found, as_json=as_json, text=found.summary)
+
+
+@app.command()
+def stop(reason: Annotated[str, typer.Option(help="Why, for the record.")] = "", as_json: Json = False) -> None:
+    """End the test; its outcomes stay, and its versions may be pruned."""
+    project, _ = open_project()
+    from ganlib.jobs import ab
+
+    test = ab.stop(project, reason=reason)
+    show(test, as_json=as_json, text=lambda: f"A/B test {test.number} ended; its outcomes: ganlib ab report")

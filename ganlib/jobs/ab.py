@@ -1,0 +1,338 @@
+"""A/B tests of two versions: who gets which by key, what came of it, and whether that settles it.
+
+A test is a folder ``ab/NNNN`` of the state folder: ``test.json``, written whole, and ``outcomes.jsonl``, to which a
+line is added for each outcome and none is ever changed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt, ValidationError
+
+from ganlib.config import Frozen, Params
+from ganlib.errors import BadInput
+from ganlib.files import explained, write_bytes
+from ganlib.generation.assign import Side, side
+from ganlib.locks import held
+from ganlib.project import Project
+from ganlib.registry.versions import Registry
+from ganlib.tracking.store import connect
+
+_TEST, _OUTCOMES = "test.json", "outcomes.jsonl"
+_LONGEST = 1000  # characters of a key: a line is one write, which readers see whole or not at all
+
+
+class Arm(Frozen):
+    """One of the two versions."""
+
+    version: PositiveInt
+    sha256: str
+
+
+class Test(Frozen):
+    """What was started."""
+
+    __test__ = False  # no test of pytest's
+
+    number: PositiveInt
+    model: str
+    a: Arm
+    b: Arm
+    share_a: float = Field(gt=0, lt=1)
+    outcome: Literal["binary", "number"]
+    level: float = Field(gt=0, lt=1)
+    started: str
+    ended: str | None = None
+    reason: str = ""
+
+    @property
+    def salt(self) -> str:
+        """What deals the keys: the next test of the same two deals them anew."""
+        return f"{self.number} {self.a.sha256} {self.b.sha256}"
+
+    def arm_of(self, key: str) -> Arm:
+        """The version that makes the item of ``key``."""
+        return self.a if self.side_of(key) == "a" else self.b
+
+    def side_of(self, key: str) -> Side:
+        """The side of ``key``."""
+        return side(self.salt, self.share_a, key)
+
+
+class Assigned(Frozen):
+    """Who makes an item."""
+
+    key: str
+    side: Side
+    version: PositiveInt
+    sha256: str
+    uri: str
+    """What ``ganlib generate --model`` takes."""
+
+
+class Outcome(Frozen):
+    """A line of the outcomes."""
+
+    key: str
+    side: Side
+    value: float
+    time: str
+
+
+class Standing(Frozen):
+    """A test and what its outcomes say."""
+
+    test: Test
+    comparison: dict[str, float | str | None]
+    """See :class:`ganlib.evaluation.sequential.Comparison`."""
+    torn: int
+    """Lines that a killed writer left unfinished; they do not count."""
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        test, found = self.test, self.comparison
+
+        def row(name: str, arm: Arm) -> str:
+            mean = found[f"mean_{name}"]
+            shown = "no outcome yet" if mean is None else f"mean {mean:.4g} of {found[f'n_{name}']:,}"
+            return f"{name}: version {arm.version}  {shown}"
+
+        state = "ended" if test.ended else "running"
+        lines = [f"A/B test {test.number} of {test.model} ({state}, {test.outcome}, {100 * test.share_a:g}% a)"]
+        lines += [row("a", test.a), row("b", test.b)]
+        if found["low"] is not None and found["high"] is not None:
+            sure = 100 * (1 - test.level)
+            lines.append(
+                f"b - a: {found['difference']:+.4g}, {sure:g}% at all times [{found['low']:+.4g}, {found['high']:+.4g}]"
+            )
+        if found["better"]:
+            arm = test.a if found["better"] == "a" else test.b
+            lines.append(
+                f"{found['better']} is better: settled at outcome {found['stopped_at']:,}. "
+                f"Next: ganlib ab stop, ganlib promote {arm.version}"
+            )
+        else:
+            lines.append("not settled: go on, or stop and keep what there was")
+        return "\n".join(lines)
+
+
+def start(
+    project: Project, params: Params, a: str, b: str, *, share_a: float, outcome: str = "binary", level: float = 0.05
+) -> Test:
+    """Begin a test of two versions, pinned to what their names stand for now.
+
+    Raises:
+        BadInput: another one runs, the two are the same, or a share or level is out of range.
+        Unavailable: the registry cannot be reached.
+    """
+    registry = Registry(connect(project), params.registry.model)
+    arms = []
+    for reference in (a, b):
+        version = registry.resolve(reference)
+        if version.sha256 is None:
+            raise BadInput(f"{version.uri} has no sha256 tag: it was not registered by ganlib and is not handed out.")
+        arms.append(Arm(version=version.version, sha256=version.sha256))
+    if arms[0].sha256 == arms[1].sha256:
+        raise BadInput(f"{a} and {b} are the same graph: there is nothing to compare.")
+    with _lock(project):
+        before = current(project)
+        if before and not before.ended:
+            raise BadInput(f"A/B test {before.number} is running: ganlib ab stop. Nothing was changed.")
+        try:
+            test = Test.model_validate(
+                {
+                    "number": before.number + 1 if before else 1, "model": registry.name,
+                    "a": arms[0], "b": arms[1], "share_a": share_a, "outcome": outcome, "level": level,
+                    "started": _now(),
+                }
+            )  # fmt: skip
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BadInput(f"A/B test: {first['loc'][0]}: {first['msg']} (got {first['input']!r}).") from None
+        _write(project, test)
+    return test
+
+
+def stop(project: Project, *, reason: str = "") -> Test:
+    """End the running test; its outcomes stay.
+
+    Raises:
+        BadInput: none is running.
+    """
+    with _lock(project):
+        ended = running(project).model_copy(update={"ended": _now(), "reason": reason})
+        _write(project, ended)
+    return ended
+
+
+def current(project: Project) -> Test | None:
+    """The latest test, running or ended; None if there was none.
+
+    Raises:
+        BadInput: its file is damaged.
+    """
+    found = sorted(_home(project).glob(f"*/{_TEST}"))
+    if not found:
+        return None
+    try:
+        return Test.model_validate_json(found[-1].read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{found[-1]} cannot be read or is damaged. Nothing was changed.") from error
+
+
+def running(project: Project) -> Test:
+    """The test that runs.
+
+    Raises:
+        BadInput: none does.
+    """
+    test = current(project)
+    if test is None or test.ended:
+        raise BadInput("no A/B test is running: ganlib ab start A B --split 90/10.")
+    return test
+
+
+def versions(project: Project) -> tuple[int, ...]:
+    """Versions of the running test; none if none runs."""
+    test = current(project)
+    return () if test is None or test.ended else (test.a.version, test.b.version)
+
+
+def assign(project: Project, key: str) -> Assigned:
+    """Who makes the item of ``key``: always the same as long as the test runs.
+
+    A loop over many keys asks :func:`running` once and its :meth:`Test.arm_of` for each.
+
+    Raises:
+        BadInput: no test is running, or no such key can be.
+    """
+    test = running(project)
+    arm = test.arm_of(_key(key))
+    return Assigned(
+        key=key,
+        side=test.side_of(key),
+        version=arm.version,
+        sha256=arm.sha256,
+        uri=f"models:/{test.model}/{arm.version}",
+    )
+
+
+def record(project: Project, key: str, value: float) -> Outcome:
+    """Add the outcome of ``key``, on disk when this returns. Said again, it is not counted again.
+
+    Raises:
+        BadInput: no test is running, the value is none of this test's, or another one is recorded for the key.
+        NoSpace: the disk is full; the outcomes before are intact.
+    """
+    with _lock(project):
+        test = running(project)
+        if not math.isfinite(value) or (test.outcome == "binary" and value not in (0, 1)):
+            wanted = "0 or 1" if test.outcome == "binary" else "a finite number"
+            raise BadInput(f"outcome {value!r} of {key!r} is not {wanted}. Nothing was recorded.")
+        known, _ = outcomes(project, test)
+        for other in known:
+            if other.key == _key(key):
+                if other.value == value:
+                    return other
+                raise BadInput(f"the outcome of {key!r} is {other.value:g} already. Nothing was recorded.")
+        made = Outcome(key=key, side=test.side_of(key), value=value, time=_now())
+        _append(_folder(project, test) / _OUTCOMES, made.model_dump_json())
+    return made
+
+
+def outcomes(project: Project, test: Test) -> tuple[list[Outcome], int]:
+    """All outcomes in order, and how many unfinished lines there are besides."""
+    try:
+        lines = (_folder(project, test) / _OUTCOMES).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return [], 0
+    found, torn = [], 0
+    for line in filter(None, lines):
+        try:
+            found.append(Outcome.model_validate_json(line))
+        except ValueError:
+            torn += 1
+    return found, torn
+
+
+def report(project: Project) -> Standing:
+    """What the latest test says so far; may be asked at any time, as often as one likes.
+
+    Raises:
+        BadInput: there was no test.
+    """
+    from ganlib.evaluation.sequential import compare
+
+    test = current(project) or running(project)
+    found, torn = outcomes(project, test)
+    compared = compare(
+        [each.value for each in found],
+        [each.side == "b" for each in found],
+        kind=test.outcome,
+        share_a=test.share_a,
+        level=test.level,
+    )
+    return Standing(test=test, comparison=compared.model_dump(mode="json"), torn=torn)
+
+
+def split(text: str) -> float:
+    """The share of a in ``90/10`` or ``1/1``.
+
+    Raises:
+        BadInput: it is no such pair of positive numbers.
+    """
+    parts = text.split("/")
+    try:
+        a, b = (float(part) for part in parts)
+    except ValueError:
+        a = b = math.nan
+    if not (math.isfinite(a) and math.isfinite(b) and a > 0 and b > 0):
+        raise BadInput(f"--split {text}: write it as 90/10, both above zero.")
+    return a / (a + b)
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line and see it to the disk; what a killed writer left unfinished is closed off first."""
+    data = f"{line}\n".encode()
+    with explained(path, len(data)), path.open("ab+") as stream:
+        if stream.tell() > 0:
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                data = b"\n" + data
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _key(key: str) -> str:
+    if not key or len(key) > _LONGEST or not key.isprintable():
+        raise BadInput(f"a key is 1 to {_LONGEST} printable characters, not {key[:50]!r}.")
+    return key
+
+
+def _write(project: Project, test: Test) -> None:
+    text = json.dumps(test.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    write_bytes(_folder(project, test) / _TEST, f"{text}\n".encode())
+
+
+def _folder(project: Project, test: Test) -> Path:
+    return _home(project) / f"{test.number:04d}"
+
+
+def _home(project: Project) -> Path:
+    return project.state / "ab"
+
+
+def _lock(project: Project) -> AbstractContextManager[None]:
+    return held(project.state / "ab.lock", what="A/B command")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,54 @@
+"""Retention: what refers to a version, collected from the registry, from manifests and from A/B tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ganlib.config import Params
+from ganlib.generation.manifest import FILE
+from ganlib.jobs import ab
+from ganlib.project import Project
+from ganlib.registry.prune import Pruned
+from ganlib.registry.prune import prune as remove
+from ganlib.registry.versions import Registry
+from ganlib.tracking.store import connect
+
+_SKIPPED = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}
+
+
+def prune(
+    project: Project, params: Params, *, folders: Sequence[Path] = (), keep: int = 5, dry_run: bool = False
+) -> Pruned:
+    """See :func:`ganlib.registry.prune.prune`.
+
+    Args:
+        project: the checkout; it is searched for manifests in any case.
+        params: the configuration.
+        folders: more places to search.
+        keep: so many of the newest versions stay.
+        dry_run: report only.
+
+    Raises:
+        Unavailable: the registry cannot be reached.
+    """
+    registry = Registry(connect(project), params.registry.model)
+    used = {sha256: str(path) for folder in (project.root, *folders) for path, sha256 in _manifests(folder)}
+    return remove(registry, used=used, tested=ab.versions(project), keep=keep, state=project.state, dry_run=dry_run)
+
+
+def _manifests(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Folders of generated images under ``folder``, and the sha256 of the model; of damaged manifests too, if it is
+    legible: what is in doubt stays."""
+    for here, below, files in os.walk(folder):
+        below[:] = [name for name in below if name not in _SKIPPED]
+        if FILE not in files:
+            continue
+        try:
+            said = json.loads((Path(here) / FILE).read_bytes())["model_sha256"]
+        except (OSError, ValueError, KeyError, TypeError):  # another program's manifest.json
+            continue
+        below[:] = []  # shards
+        yield Path(here), str(said)

@@ -1,0 +1,37 @@
+"""Bring what people did in MLflow's page together with the ledger."""
+
+from __future__ import annotations
+
+from ganlib.config import Params
+from ganlib.project import Project
+from ganlib.registry import reconcile as people
+from ganlib.registry.gate import decide
+from ganlib.registry.reconcile import Reconciled
+from ganlib.registry.versions import Registry
+from ganlib.tracking.store import connect
+
+
+def reconcile(project: Project, params: Params) -> Reconciled:
+    """Record and answer promotions, approvals and removals that people made in MLflow's page.
+
+    The policy is ``registry.external`` and ``registry.approval``; see :func:`ganlib.registry.reconcile.reconcile`.
+
+    Raises:
+        Unavailable: the registry cannot be reached: nothing was changed.
+    """
+    registry = Registry(connect(project), params.registry.model)
+    return people.reconcile(
+        registry,
+        gate=lambda challenger, champion, tried: decide(challenger, champion, params.gate, tried),
+        rules=params.registry,
+        state=project.state,
+    )
+
+
+def pending(project: Project, params: Params) -> str | None:
+    """What :func:`reconcile` would look at; None if it has nothing to do. Reads only.
+
+    Raises:
+        Unavailable: the registry cannot be reached.
+    """
+    return people.pending(Registry(connect(project), params.registry.model))

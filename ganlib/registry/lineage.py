@@ -1,0 +1,23 @@
+"""What MLflow knows of the way from a graph's bytes back to where they came from."""
+
+from __future__ import annotations
+
+from ganlib.registry.ledger import STILL, Entry
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.versions import Registry, Version
+
+
+def versions_of(registry: Registry, sha256: str) -> list[Version]:
+    """The versions whose graph has these bytes, newest first."""
+    return [version for version in registry.versions() if version.sha256 == sha256]
+
+
+def decisions_on(registry: Registry, version: Version) -> list[Entry]:
+    """The ledger's entries that made ``version`` champion, oldest first; of its own bytes, not of a namesake's."""
+    return [
+        entry
+        for entry in Ledger(registry.store, registry.name).read().entries()
+        if entry.kind not in STILL
+        and entry.to_version == version.version
+        and any(known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence)
+    ]

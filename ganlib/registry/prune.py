@@ -1,0 +1,176 @@
+"""Which versions may go, what that frees, and which files under the artifact root nobody refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from ganlib.config import Frozen
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.reconcile import APPROVE
+from ganlib.registry.versions import Registry, Version, alias_lock
+from ganlib.tracking.store import Store
+
+_SIBLING = "sibling"
+"""In the key of a tag that links a version to another: both stay, whichever side the link is on."""
+
+
+class Judged(Frozen):
+    """One version: why it stays, or what its removal frees."""
+
+    version: int
+    family: str | None
+    fid: float | None
+    created: str
+    kept: tuple[str, ...]
+    """Reasons to keep it; empty: it may go."""
+    bytes: int
+    """Of its model in the artifact store; what its run has logged stays."""
+
+
+class Orphan(Frozen):
+    """Files that no run and no model refers to."""
+
+    path: Path
+    files: int
+    bytes: int
+
+
+class Pruned(Frozen):
+    """What was found, and what was done about it."""
+
+    dry_run: bool
+    versions: tuple[Judged, ...]
+    """Newest first."""
+    orphans: tuple[Orphan, ...]
+    unseen: tuple[str, ...]
+    """Artifact roots that are not folders of this machine, and were not looked through for orphans."""
+
+    @property
+    def freed(self) -> int:
+        """Bytes of the versions that may go."""
+        return sum(each.bytes for each in self.versions if not each.kept)
+
+    def summary(self) -> str:
+        """A line a version and a line an orphan."""
+        verb = "would go" if self.dry_run else "gone"
+        lines = [
+            f"version {each.version:>4}  {each.family or '?':8}  {each.bytes:>12,} bytes  "
+            + (f"kept: {', '.join(each.kept)}" if each.kept else verb)
+            for each in self.versions
+        ]
+        going = sum(not each.kept for each in self.versions)
+        lines.append(f"{going} of {len(self.versions)} versions {verb}: {self.freed:,} bytes")
+        lines += [f"orphan: {each.path}  {each.files:,} files, {each.bytes:,} bytes" for each in self.orphans]
+        lines += [f"not looked through for orphans: {uri}" for uri in self.unseen]
+        return "\n".join(lines)
+
+
+def prune(
+    registry: Registry, *, used: Mapping[str, str], tested: Iterable[int], keep: int, state: Path, dry_run: bool
+) -> Pruned:
+    """Remove the versions that nothing needs, with their models' artifacts; orphans are only reported.
+
+    A version stays if it has an alias, was champion or can be rolled back to, waits for a person, is in an A/B test, is
+    linked to a sibling, made images whose manifest was found, or is one of the newest. Its run and its decisions in
+    the ledger stay in any case.
+
+    Args:
+        registry: the registered model.
+        used: where images were found, by the sha256 of the model that made them.
+        tested: versions of A/B tests.
+        keep: so many of the newest stay.
+        state: folder of the lock.
+        dry_run: report only.
+
+    Raises:
+        Unavailable: MLflow does not answer. What is gone is gone, and the same command goes on.
+    """
+    with alias_lock(state):
+        versions = registry.versions()
+        reasons = _reasons(registry, versions, used, set(tested), keep)
+        models = {each.version: registry.model_of(each.version) for each in versions}
+        judged = tuple(
+            Judged(
+                version=each.version,
+                family=each.family,
+                fid=each.fid,
+                created=each.created,
+                kept=tuple(reasons[each.version]),
+                bytes=registry.model_bytes(models[each.version]),
+            )
+            for each in versions
+        )
+        shared = {models[each.version] for each in judged if each.kept}
+        for each in judged:
+            if not each.kept and not dry_run:
+                registry.remove(each.version, None if models[each.version] in shared else models[each.version])
+        orphans, unseen = _orphans(registry.store)
+    return Pruned(dry_run=dry_run, versions=judged, orphans=orphans, unseen=unseen)
+
+
+def _reasons(
+    registry: Registry, versions: list[Version], used: Mapping[str, str], tested: set[int], keep: int
+) -> dict[int, list[str]]:
+    """Why each version stays."""
+    standing = Ledger(registry.store, registry.name).read().standing()
+    tags = {version.version: registry.tags(version.version) for version in versions}
+    linked = {
+        int(value) for own in tags.values() for key, value in own.items() if _SIBLING in key and value.isdecimal()
+    }
+    found: dict[int, list[str]] = {}
+    for place, version in enumerate(versions):
+        number, own = version.version, tags[version.version]
+        why = [f"alias {alias}" for alias in version.aliases]
+        if number == standing.champion:
+            why.append("champion in the ledger")
+        if number in standing.trail:
+            why.append("was champion: a rollback may go back to it")
+        if APPROVE in own or '"awaiting":true' in own.get("gate", ""):
+            why.append("waits for a person")
+        if number in tested:
+            why.append("in an A/B test")
+        if number in linked or any(_SIBLING in key for key in own):
+            why.append("has siblings")
+        if version.sha256 and version.sha256 in used:
+            why.append(f"made the images in {used[version.sha256]}")
+        if place < keep:
+            why.append(f"one of the {keep} newest")
+        found[number] = why
+    return found
+
+
+def _orphans(store: Store) -> tuple[tuple[Orphan, ...], tuple[str, ...]]:
+    """Files under the experiments' artifact folders that belong to no run and no logged model, by topmost folder."""
+    roots, unseen, known = set(), set(), set()
+    for location, places in store.artifact_places():
+        folder = _folder(location)
+        if folder is None:
+            unseen.add(location)
+        else:
+            roots.add(folder)
+        known |= {place for uri in places if (place := _folder(uri)) is not None}
+    above = {parent for place in known for parent in place.parents} | roots
+    found = [orphan for root in sorted(roots) if root.is_dir() for orphan in _unknown(root, known, above)]
+    return tuple({orphan.path: orphan for orphan in found}.values()), tuple(sorted(unseen))
+
+
+def _unknown(folder: Path, known: set[Path], above: set[Path]) -> Iterable[Orphan]:
+    for path in sorted(folder.iterdir()):
+        if path in known:
+            continue
+        if path in above:
+            yield from _unknown(path, known, above)
+            continue
+        files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+        if files:
+            yield Orphan(path=path, files=len(files), bytes=sum(each.stat().st_size for each in files))
+
+
+def _folder(uri: str) -> Path | None:
+    """The folder of this machine that a URI or path names; None if it is somewhere else."""
+    parsed = urlparse(uri)
+    if parsed.scheme not in ("", "file"):
+        return None
+    return Path(unquote(parsed.path)).resolve()

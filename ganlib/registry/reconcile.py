@@ -1,0 +1,276 @@
+"""What people did in MLflow's page, brought together with the ledger: promotions, approvals, a champion that is gone.
+
+MLflow tells nobody who set an alias or a tag. What is known is what was found and when; that is what is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from ganlib.config import Frozen, RegistryConfig
+from ganlib.errors import GanlibError
+from ganlib.registry.gate import Decision
+from ganlib.registry.ledger import Book, Decided, Entry, Evidence
+from ganlib.registry.ledger_store import Ledger, who
+from ganlib.registry.promote import conclude
+from ganlib.registry.promote import record as write_evidence
+from ganlib.registry.settle import carry_out, existing, settle
+from ganlib.registry.versions import CHAMPION, Registry, Version, alias_lock
+
+APPROVE, APPROVAL = "approve", "approval"
+"""Tags of a version: the first is a person's, who may put a name in it; the second is our answer."""
+
+Gate = Callable[[Version, Version | None, int], Decision]
+"""What the gate says of a version against a champion that so many others were compared with; changes nothing."""
+
+_NO = {"false", "no", "0"}
+_NAMELESS = {"", "true", "yes", "1"}
+_REASON = 1000
+
+
+class Finding(Frozen):
+    """One thing that people had done, and what came of it."""
+
+    level: Literal["info", "warning", "error"]
+    text: str
+    entry: Entry | None = None
+    """The ledger's last word on it."""
+
+
+class Reconciled(Frozen):
+    """All that was found, in order; empty if ledger and aliases agree and nobody has asked for anything."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no consumer has to be told."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    def summary(self) -> str:
+        """A line a finding."""
+        return "\n".join(f"{found.level}: {found.text}" for found in self.findings) or "ledger and aliases agree"
+
+
+def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: Path) -> Reconciled:
+    """Record what people did, and do what the policy says about it.
+
+    A champion that a person set is kept if it has passed the gate, now or before, and else follows
+    ``rules.external``. A version with the tag ``approve`` is promoted on the same terms. A champion that was removed or
+    deleted is replaced by the one before it. Every move is recorded before it is made, and a run that was killed is
+    completed by the next one; run again, it finds nothing.
+
+    Args:
+        registry: the registered model.
+        gate: asked about versions on which the ledger has no word yet.
+        rules: the policy.
+        state: folder of the lock.
+
+    Raises:
+        BadInput: a person moved the champion just now; the next call records it.
+        GanlibError: the ledger was tampered with. People can still promote and roll back; on its word nothing is done.
+        Unavailable: MLflow does not answer, or another promotion does not end.
+    """
+    with alias_lock(state):
+        return Reconciled(findings=tuple(_Reconciler(registry, gate, rules).run()))
+
+
+def pending(registry: Registry) -> str | None:
+    """What :func:`reconcile` would look at, as one text; None if it has nothing to do. Reads only.
+
+    Whoever polls need not ask again for a text that was answered: a champion that is gone with nothing to fall back to
+    stays pending, and so does a damaged ledger.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    book = Ledger(registry.store, registry.name).read()
+    champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
+    now, last = champion.version if champion else None, book.last_move()
+    asked = [number for number, text in registry.tagged(APPROVE).items() if _given(text) is not None]
+    differs = now != book.standing().champion or (last is not None and last.kind == "external")
+    if not (differs or asked or book.unsealed()):
+        return None
+    return f"entry {book.last}, champion {now or 'none'}, approvals of {asked or 'none'}"
+
+
+class _Reconciler:
+    """One pass, with the lock held."""
+
+    def __init__(self, registry: Registry, gate: Gate, rules: RegistryConfig) -> None:
+        self.registry, self.gate, self.rules = registry, gate, rules
+        self.ledger = Ledger(registry.store, registry.name)
+
+    def run(self) -> list[Finding]:
+        before = self.ledger.read()
+        if problems := before.problems():
+            raise GanlibError(
+                f"the ledger of {self.registry.name} is damaged: entry {problems[0].seq} {problems[0].what}. "
+                "Nothing was changed; see `ganlib registry verify`. `ganlib promote` and `ganlib rollback` still work."
+            )
+        if self.registry.dangling(CHAMPION):
+            self.registry.drop_alias(CHAMPION)  # MLflow does so itself; what is gone is recorded below
+        finished = settle(self.registry, self.ledger, self._passes)
+        found = [self._finished(finished)] if finished else []
+        found += [self._told(entry) for entry in self.ledger.read().entries() if entry.seq > before.last]
+        found += self._champion()
+        for number, text in self.registry.tagged(APPROVE).items():
+            if (given := _given(text)) is not None:
+                found.append(self._approved(number, given))
+        return found
+
+    def _finished(self, entry: Entry) -> Finding:
+        """An entry that a killed command had recorded, and that was carried out now."""
+        now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
+        text = f"completed what a killed command had begun (entry {entry.seq}): {now}: {entry.reason}"
+        return Finding(level="error" if entry.kind == "rolled-back" else "info", text=text, entry=entry)
+
+    def _told(self, entry: Entry) -> Finding:
+        """An entry that was just written about what was found."""
+        now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
+        return Finding(level="info", text=f"{now}: {entry.reason}", entry=entry)
+
+    def _decide(self, challenger: Version, champion: Version | None) -> Decision:
+        return self.gate(challenger, champion, self.ledger.read().tried(Evidence.of(challenger)))
+
+    def _passes(self, challenger: Version, champion: Version | None) -> str | None:
+        """:data:`ganlib.registry.settle.Judge`: ask the gate, if it has not spoken."""
+        if self.ledger.read().verdict(challenger):
+            return None  # it was refused; a pass would not have been asked about
+        decision = self._decide(challenger, champion)
+        write_evidence(self.registry, challenger, decision)
+        return f"the gate, asked now, passes it: {decision.checks[-1].detail}" if decision.promoted else None
+
+    def _champion(self) -> list[Finding]:
+        """Policy for a champion that a person set or removed, if the last move is that and nobody has answered it."""
+        book = self.ledger.read()
+        last = book.last_move()
+        if last is None or last.kind != "external":
+            return []
+        if last.to_version is None:
+            return [self._gone(book, last)]
+        champion = self.registry.get(last.to_version)
+        verdict = book.verdict(champion)
+        if verdict and verdict.kind != "refused":
+            return [self._accept(champion, f"it had passed the gate (entry {verdict.seq})", "info")]
+        why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, book)
+        if why is None:
+            return [self._accept(champion, "the gate passes it", "info")]
+        if self.rules.external == "accept":
+            return [self._accept(champion, f"policy registry.external: accept, though {why}", "warning")]
+        return [self._revert(book, champion, why)]
+
+    def _refusal(self, champion: Version, last: Entry, book: Book) -> str | None:
+        """Why the gate does not pass a champion that was found; None: it does."""
+        decision = self._decide(champion, existing(self.registry, last.from_version, book.standing()))
+        failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
+        return None if decision.promoted else f"the gate does not pass it: {'; '.join(failed)}"[:_REASON]
+
+    def _accept(self, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
+        entry = self._carry_out("accepted", champion, champion, f"set outside of ganlib; kept: {why}")
+        return Finding(level=level, text=f"version {champion.version} stays champion: {why}", entry=entry)
+
+    def _revert(self, book: Book, champion: Version, why: str) -> Finding:
+        target = self._earlier(book, champion.version)
+        reason = f"policy registry.external: revert; version {champion.version} was set outside of ganlib, and {why}"
+        entry = self._carry_out("rolled-back", champion, target, reason)
+        now = f"version {target.version} is champion again" if target else "there is no champion, as before"
+        return Finding(level="error", text=f"{now}: {reason}", entry=entry)
+
+    def _gone(self, book: Book, last: Entry) -> Finding:
+        target = self._earlier(book, last.from_version)
+        if target is None:
+            text = (
+                f"the champion, version {last.from_version}, is gone, and there is no earlier one to fall back to. "
+                "`generate` has no default model now; promote one: ganlib promote VERSION, or ganlib rollback."
+            )
+            return Finding(level="error", text=text, entry=last)
+        reason = f"fell back to the champion before: {last.reason}"
+        entry = self._carry_out("rolled-back", None, target, reason)
+        return Finding(level="error", text=f"version {target.version} is champion again: {last.reason}", entry=entry)
+
+    def _earlier(self, book: Book, but: int | None) -> Version | None:
+        """The nearest earlier champion that still exists and is not version ``but``."""
+        trail = (number for number in reversed(book.standing().trail) if number != but)
+        return next((found for n in trail if (found := existing(self.registry, n, book.standing()))), None)
+
+    def _approved(self, number: int, by: str) -> Finding:
+        """Version ``number`` has the tag ``approve``. The tag goes last: whoever is killed before comes back here."""
+        book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
+        challenger = self.registry.get(number)
+        approver = f"{by or 'a person'} (tag {APPROVE}), found by {who()}"
+        if champion and champion.version == number:
+            finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
+            return self._answered(number, finding, "is champion")
+        verdict = book.verdict(challenger)
+        against = champion.version if champion else None
+        if verdict and verdict.kind == "awaiting" and verdict.from_version == against:
+            entry = self._promote(
+                challenger, champion, approver, f"approved; the gate had passed it (entry {verdict.seq})"
+            )
+            finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
+            return self._answered(number, finding, f"promoted (entry {entry.seq})")
+        if verdict and (verdict.kind, verdict.who, verdict.from_version) == ("refused", approver, against):
+            entry = verdict  # killed before the tag was taken off
+        else:
+            decision = self._decide(challenger, champion)
+            if not decision.promoted and self.rules.external == "accept":
+                failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
+                why = f"approved; policy registry.external: accept, though the gate does not pass it: {failed}"
+                entry = self._promote(challenger, champion, approver, why[:_REASON], kind="accepted")
+                finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
+                return self._answered(number, finding, f"accepted (entry {entry.seq})")
+            entry = conclude(self.registry, self.ledger, decision, challenger, champion, by=approver)
+        if entry.kind == "promoted":
+            finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
+            return self._answered(number, finding, f"promoted (entry {entry.seq})")
+        text = f"version {number} was approved, but the gate does not pass it: {entry.reason}"
+        return self._answered(number, Finding(level="error", text=text, entry=entry), f"refused (entry {entry.seq})")
+
+    def _promote(
+        self,
+        challenger: Version,
+        champion: Version | None,
+        by: str,
+        reason: str,
+        kind: Literal["promoted", "accepted"] = "promoted",
+    ) -> Entry:
+        return self._carry_out(kind, champion, challenger, reason, by)
+
+    def _answered(self, number: int, finding: Finding, answer: str) -> Finding:
+        self.registry.tag(number, {APPROVAL: answer})
+        self.registry.untag(number, APPROVE)
+        return finding
+
+    def _carry_out(
+        self,
+        kind: Literal["promoted", "accepted", "rolled-back"],
+        champion: Version | None,
+        target: Version | None,
+        reason: str,
+        by: str | None = None,
+    ) -> Entry:
+        known = {version.version: version for version in (target, champion) if version}
+        return carry_out(
+            self.registry,
+            self.ledger,
+            Decided(
+                kind=kind,
+                from_version=champion.version if champion else None,
+                to_version=target.version if target else None,
+                who=by or f"ganlib reconcile, {who()}",
+                reason=reason,
+                evidence=tuple(Evidence.of(version) for version in known.values()),
+                policy=self.rules.model_dump(mode="json", include={"external", "approval"}),
+            ),
+        )
+
+
+def _given(text: str) -> str | None:
+    """Who approves, by the tag's text; empty if it names nobody; None if it says no."""
+    given = text.strip()
+    if given.lower() in _NO:
+        return None
+    return "" if given.lower() in _NAMELESS else given[:100]

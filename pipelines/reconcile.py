@@ -1,0 +1,83 @@
+"""The flow `reconcile`, and the watch that starts it when people did something in MLflow's page."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from typing import Any
+
+import psutil
+import typer
+from prefect import flow, get_run_logger, tags
+
+from ganlib import config
+from ganlib import project as projects
+from ganlib.cli.app import Json, show
+from ganlib.errors import GanlibError, Unavailable
+from ganlib.registry.reconcile import Reconciled
+from pipelines import tasks
+from pipelines.launch import launch, main
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+@flow(name="reconcile", flow_run_name="reconcile with MLflow's page")
+def reconcile() -> dict[str, Any]:
+    """Record and answer what people did in MLflow's page: the alias champion, the tag approve, a deleted champion.
+
+    The run fails, and so is seen, if a champion was reverted or fell back, or an approval was refused.
+
+    Raises:
+        GanlibError: that; all of it was recorded and carried out.
+    """
+    done = tasks.reconcile(str(projects.find().root), [])
+    found = Reconciled.model_validate(done)
+    for finding in found.findings:
+        get_run_logger().log(_LEVELS[finding.level], finding.text)
+    if not found.ok:
+        raise GanlibError(found.summary())
+    return done
+
+
+def watch() -> None:
+    """From now on, look every ``services.reconcile_seconds`` whether people did something, and run the flow if so.
+
+    In a thread of the process that serves the deployments: a run of its own every thirty seconds would take a
+    process's start each time, and would wait behind a training. A webhook or a button need only run the deployment
+    ``reconcile/local``: what this watch finds afterwards is nothing.
+    """
+    threading.Thread(target=_watch, args=(threading.Event(),), name="reconcile", daemon=True).start()
+
+
+def _watch(stop: threading.Event) -> None:
+    from ganlib.jobs.reconcile import pending
+
+    project = projects.find()
+    params = config.load(project.params_file)
+    me = psutil.Process()
+    identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])  # see pipelines.launch.clear_ghosts
+    answered = None
+    while not stop.wait(params.services.reconcile_seconds):
+        try:
+            found = pending(project, params)
+            if found and found != answered:
+                with tags("ganlib", identity):
+                    state = reconcile(return_state=True)
+                # A failed run is the message; only what could not be reached is tried again.
+                away = isinstance(state.result(raise_on_failure=False), Unavailable)
+                answered = None if away else pending(project, params)
+        except Exception:  # whatever it is, the next look may succeed, and nobody else looks
+            logging.getLogger(__name__).exception("could not look at MLflow")
+
+
+def command(as_json: Json = False) -> None:
+    """Reconcile as a Prefect flow; exit code 1 if a consumer should know."""
+    done = launch(reconcile, as_json=as_json)
+    show(done, as_json=as_json, text=Reconciled.model_validate(done).summary)
+    raise typer.Exit(0)
+
+
+if __name__ == "__main__":
+    main(command)

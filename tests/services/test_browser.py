@@ -1,0 +1,132 @@
+"""A person at MLflow's own page, in a real Chromium against a real server; reconcile makes of it what the ledger says.
+
+With GANLIB_SCREENSHOTS=docs/images the pictures of docs/operations.md are taken anew.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ganlib.config import Params, load
+from ganlib.jobs.generate import generate
+from ganlib.jobs.promote import promote
+from ganlib.jobs.reconcile import reconcile
+from ganlib.project import Project
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.reconcile import APPROVE
+from ganlib.registry.versions import Registry
+from ganlib.tracking.store import Store, connect
+from tests import factories
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+NAME = "in-the-page"  # the server is shared with other tests
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE = 90_000  # milliseconds; a page of MLflow takes five seconds on two idle cores
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = factories.project(tmp_path_factory.mktemp("project"))
+    params = yaml.safe_load(project.params_file.read_text())
+    params["registry"] |= {"model": NAME, "approval": "required"}
+    project.params_file.write_text(yaml.safe_dump(params))
+    return project
+
+
+@pytest.fixture(scope="module")
+def params(project: Project) -> Params:
+    return load(project.params_file)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is a dev dependency")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1280, "height": 720})
+        opened.set_default_timeout(PATIENCE)
+        yield opened
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def store(page: Any, project: Project, params: Params, mlflow_server: str) -> Iterator[Store]:
+    """Version 1 is champion, approved by tag; version 2 passed the gate and awaits approval."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+        store = connect(project)
+        factories.bare_version(store, 1, 20, name=NAME)
+        assert promote(project, params, "1").awaiting
+        Registry(store, NAME).tag(1, {APPROVE: "Ada"})
+        assert reconcile(project, params).ok
+        factories.graph(project.root / "2.onnx")
+        factories.registered(store, project.root / "2.onnx", 10, name=NAME)
+        assert promote(project, params, "2").awaiting
+        yield store
+
+
+def look(page: Any, name: str) -> None:
+    """Keep a picture, without the assistant that MLflow opens beside its pages."""
+    for close in page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").all():
+        close.click()
+    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_version(
+    page: Any, store: Store, project: Project, params: Params, tmp_path: Path
+) -> None:
+    assert Registry(store, NAME).resolve("champion").version == 1
+    page.goto(f"{store.uri}/#/models/{NAME}/versions/2")
+    page.locator("[data-component-id*='modelversionviewaliaseditor']").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox").fill("champion")
+    page.keyboard.press("Enter")
+    form.get_by_text("also being used on version 1").wait_for()
+    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "set-champion.png")
+    form.get_by_role("button", name="Save aliases").click()
+    form.wait_for(state="hidden")
+    page.get_by_text("@ champion").first.wait_for()
+
+    done = reconcile(project, params)
+    assert done.ok, done.summary()
+    page.reload()
+    page.get_by_text("@ champion").first.wait_for()
+    look(page, "champion-set")
+    entry = Ledger(store, NAME).read().entries()[-1]
+    assert (entry.kind, entry.from_version, entry.to_version) == ("promoted", 1, 2)
+    assert entry.who.startswith("a person, found by ")
+    after = generate(project, params, "champion", out=tmp_path / "after", count=2)
+    assert after.origin["version"] == 2
+    assert after.model_sha256 == Registry(store, NAME).get(2).sha256
+
+
+def test_an_approval_typed_in_the_page_is_put_to_the_gate_and_the_answer_is_there(
+    page: Any, store: Store, project: Project, params: Params
+) -> None:
+    page.goto(f"{store.uri}/#/models/{NAME}/versions/1")
+    page.get_by_placeholder("Name").fill(APPROVE)
+    page.get_by_placeholder("Value").fill("Grace")
+    look(page, "approve")
+    page.get_by_test_id("add-tag-button").click()
+    page.get_by_role("cell", name="Grace").wait_for()
+
+    done = reconcile(project, params)
+    assert not done.ok, "version 1 is worse than the champion, 2"
+    entry = Ledger(store, NAME).read().entries()[-1]
+    assert (entry.kind, entry.from_version, entry.to_version) == ("refused", 2, 1)
+    assert entry.who.startswith("Grace (tag approve), found by ")
+    page.reload()
+    page.get_by_text(f"refused (entry {entry.seq})").first.wait_for()
+    assert Registry(store, NAME).resolve("champion").version == 2

@@ -1,0 +1,135 @@
+"""A/B tests: keys dealt by hash, outcomes that survive a kill, one test at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganlib.config import load
+from ganlib.errors import BadInput
+from ganlib.generation.assign import side
+from ganlib.jobs import ab
+from ganlib.project import Project
+from ganlib.tracking.store import Store
+from tests import factories
+
+
+@pytest.fixture
+def project(store: Store, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Versions 1 and 2; A/B test 1 of them gives 90% of the keys to 1."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    for number, fid in enumerate((20, 10), 1):
+        factories.bare_version(store, number, fid)
+    begin(store.project)
+    return store.project
+
+
+def begin(project: Project, **changes: object) -> ab.Test:
+    wanted: dict[str, object] = {"share_a": ab.split("90/10"), **changes}
+    return ab.start(project, load(project.params_file), "1", "2", **wanted)  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.floats(0.01, 0.99))
+def test_a_key_has_one_side_and_a_larger_share_only_adds_to_it(salt: str, key: str, share: float) -> None:
+    assert side(salt, share, key) == side(salt, share, key)
+    if side(salt, share, key) == "a":
+        assert side(salt, min(share + 0.1, 1), key) == "a"
+
+
+def test_keys_are_dealt_in_the_shares_asked_for_and_anew_by_the_next_test() -> None:
+    """Of 20,000 keys the share lies within five standard deviations, 0.011."""
+    first = [side("1", 0.9, str(key)) == "a" for key in range(20_000)]
+    second = [side("2", 0.9, str(key)) == "a" for key in range(20_000)]
+    assert sum(first) / 20_000 == pytest.approx(0.9, abs=0.011)
+    both = sum(x and y for x, y in zip(first, second, strict=True)) / 20_000
+    assert both == pytest.approx(0.81, abs=0.014)
+
+
+def test_a_test_runs_from_start_to_stop(project: Project) -> None:
+    arms = {ab.assign(project, str(key)).version for key in range(60)}
+    assert arms == {1, 2}
+    assert ab.assign(project, "x").uri == f"models:/mnist-generator/{ab.running(project).arm_of('x').version}"
+    for key in range(60):
+        ab.record(project, str(key), float(key % 3 == 0))
+    standing = ab.report(project)
+    assert standing.comparison["n_a"] + standing.comparison["n_b"] == 60  # type: ignore[operator]
+    assert "not settled" in standing.summary()
+    assert ab.versions(project) == (1, 2)
+    with pytest.raises(BadInput, match="A/B test 1 is running"):
+        begin(project)
+    assert ab.stop(project, reason="enough").reason == "enough"
+    assert ab.versions(project) == ()
+    assert ab.report(project).test.ended
+    with pytest.raises(BadInput, match="no A/B test is running"):
+        ab.record(project, "61", 1)
+    assert begin(project).number == 2
+    assert ab.report(project).comparison["n_a"] == 0
+
+
+def test_an_outcome_said_twice_counts_once_and_another_one_for_the_same_key_is_refused(project: Project) -> None:
+    first = ab.record(project, "k", 1)
+    assert ab.record(project, "k", 1) == first
+    with pytest.raises(BadInput, match="is 1 already"):
+        ab.record(project, "k", 0)
+    with pytest.raises(BadInput, match="is not 0 or 1"):
+        ab.record(project, "other", 0.5)
+    with pytest.raises(BadInput, match="printable"):
+        ab.record(project, "two\nlines", 1)
+    assert len(ab.outcomes(project, ab.running(project))[0]) == 1
+
+
+@pytest.mark.parametrize("text", ["90", "90/0", "-1/2", "a/b", "nan/1", "inf/1", "1/2/3"])
+def test_a_split_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="--split"):
+        ab.split(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"), [({"level": 0.0}, "level"), ({"outcome": "colour"}, "outcome"), ({"share_a": 1.0}, "share_a")]
+)
+def test_a_test_that_makes_no_sense_is_refused_and_the_one_before_is_as_it_was(
+    project: Project, changes: dict[str, object], told: str
+) -> None:
+    ab.stop(project)
+    with pytest.raises(BadInput, match=told):
+        begin(project, **changes)
+    assert ab.current(project).ended  # type: ignore[union-attr]
+
+
+def test_a_line_that_a_killed_writer_left_unfinished_does_not_count_and_stops_nobody(project: Project) -> None:
+    ab.record(project, "before", 1)
+    path = project.state / "ab" / "0001" / "outcomes.jsonl"
+    with path.open("ab") as stream:
+        stream.write(b'{"key":"torn","side":"a","val')
+    ab.record(project, "after", 0)
+    found, torn = ab.outcomes(project, ab.running(project))
+    assert ([each.key for each in found], torn) == (["before", "after"], 1)
+
+
+@pytest.mark.faults
+def test_every_outcome_that_was_acknowledged_outlives_sigkill(project: Project) -> None:
+    code = (
+        "import itertools, sys; from pathlib import Path\n"
+        "from ganlib.jobs import ab; from ganlib.project import Project\n"
+        "for n in itertools.count(): ab.record(Project(Path(sys.argv[1])), str(n), n % 2); print(n, flush=True)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(project.root)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout
+    acknowledged = [int(writer.stdout.readline()) for _ in range(40)]
+    os.kill(writer.pid, signal.SIGKILL)
+    acknowledged += [int(line) for line in writer.stdout.read().split()]
+    writer.wait()
+    begun = time.monotonic()
+    ab.record(project, "next", 1)
+    assert time.monotonic() - begun < 30, "the lock died with its holder; it is waited for 60 s"
+    kept = [each.key for each in ab.outcomes(project, ab.running(project))[0]]
+    assert kept[: len(acknowledged)] == [str(n) for n in acknowledged]
+    assert kept[-1] == "next"
+    assert len(kept) <= len(acknowledged) + 2

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 
 from ganlib.config import Frozen, GenerateConfig, Params
 from ganlib.errors import GanlibError
+from ganlib.evaluation.drift import Drift
 from ganlib.export.runtime import require_provider
 from ganlib.files import write_bytes
 from ganlib.generation import formats
@@ -28,7 +30,6 @@ from ganlib.project import Project
 from ganlib.registry.versions import Version
 
 if TYPE_CHECKING:
-    from ganlib.evaluation.drift import Drift
     from ganlib.generation.session import OnnxModel
 
 _ON_GRID, _COLUMNS = 100, 10
@@ -77,7 +78,8 @@ class Batch(Frozen):
     """What the judge says of a sample; None: it was not asked."""
 
 
-class Opened(Frozen, arbitrary_types_allowed=True):
+@dataclass(frozen=True)
+class Opened:
     """A job under way and its model."""
 
     job: Begun

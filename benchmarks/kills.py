@@ -30,9 +30,9 @@ from pathlib import Path
 from ganlib.generation.batch import generate
 from ganlib.generation.session import OnnxModel
 model, out, count, seed, shard, form = sys.argv[1:]
-print("ready", flush=True)
 generate(
-    OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form
+    OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form,
+    report=lambda stage, done, total, facts=None: stage == "generate" and print("at work", flush=True),
 )
 """
 
@@ -50,8 +50,8 @@ def survives(
 ) -> tuple[int, str, str]:
     """Run a job with ``kills`` SIGKILLs, and once without.
 
-    The moments are drawn from ``seed``: each falls evenly within what the job should still take, by the rate of the
-    uninterrupted one, divided by the kills that are left, so that all of them hit a job at work.
+    The moments are drawn from ``seed``: each falls evenly within the first part of a run at work, of which the job as a
+    whole has one more than there are kills, so that none comes too late.
 
     Returns:
         How many kills hit a process at work, the digest of the killed job, and that of the uninterrupted one.
@@ -65,9 +65,9 @@ def survives(
     words = [str(model), str(killed), str(count), str(SEED), str(shard_size), file_format]
     hits = 0
     for number in range(kills):
-        with subprocess.Popen([sys.executable, "-c", _PROGRAM, *words], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen([sys.executable, "-c", _PROGRAM, *words], stdout=subprocess.PIPE, bufsize=0) as process:
             assert process.stdout
-            process.stdout.readline()
+            process.stdout.readline()  # until some hundred images are made, or until it has ended
             moment = draw.uniform(0, each)
             time.sleep(moment)
             process.send_signal(signal.SIGKILL)

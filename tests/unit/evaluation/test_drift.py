@@ -13,7 +13,7 @@ from ganlib.evaluation.metrics import frechet_distance, moments
 from tests import factories
 
 SHARES = np.array([0.14, 0.12, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.08, 0.06])
-N, TOTAL, WIDTH = 2000, 10_000, 8
+N, TOTAL, WIDTH = 2000, 10_000, 16
 REAL = moments(np.random.default_rng(0).standard_normal((TOTAL, WIDTH)))
 
 
@@ -26,45 +26,47 @@ def judged(draw: np.random.Generator, n: int, shares: np.ndarray = SHARES, shift
     return JudgeOutput((draw.standard_normal((n, WIDTH)) + shift).astype(np.float32), probabilities.astype(np.float32))
 
 
-def evaluated(output: JudgeOutput, agreement: dict[str, Interval] | None = None) -> Evaluation:
+def evaluated(output: JudgeOutput, agreement: dict[str, Interval] | None = None, *, fid: bool = True) -> Evaluation:
     """The evaluation that such answers give."""
     digits = np.bincount(output.probabilities.argmax(axis=1), minlength=10) / len(output.features)
-    fid, error = carried_over(output.features, REAL, len(output.features))
-    return factories.evaluation(
-        n=len(output.features),
-        digits=tuple(digits.tolist()),
-        confidence=float(output.probabilities.max(axis=1).mean()),
-        fid=Interval(value=fid, low=fid - 1.96 * error, high=fid + 1.96 * error),
-        agreement=agreement or {},
+    value, error = carried_over(output.features, REAL, len(output.features)) if fid else (1.0, 0.1)
+    return factories.evaluation().model_copy(
+        update={
+            "n": len(output.features),
+            "digits": tuple(digits.tolist()),
+            "confidence": float(output.probabilities.max(axis=1).mean()),
+            "fid": Interval(value=value, low=value - 1.96 * error, high=value + 1.96 * error),
+            "agreement": agreement or {},
+        }
     )
 
 
 def test_false_alarms_are_no_more_than_stated() -> None:
-    """p-values of 300 samples that do not drift: few are small, in proportion (a binomial bound of 1 in 10,000)."""
+    """p-values of 150 samples that do not drift: few are small, in proportion (a binomial bound of 1 in 10,000)."""
     draw = np.random.default_rng(1)
     found: list[dict[str, float]] = []
-    for _ in range(300):
-        evaluation = evaluated(judged(draw, TOTAL))
+    for _ in range(150):
+        evaluation = evaluated(judged(draw, TOTAL), fid=False)
         sample = drift(judged(draw, N), "j", evaluation, reference=None)
         found.append(sample.p_values)
         assert not sample.drifted or min(sample.p_values.values()) < FALSE_ALARMS / 2
     for name in ("digits", "confidence"):
         values = np.array([each[name] for each in found])
-        assert (values < 0.05).sum() <= 33, name
-        assert (values < 0.001).sum() <= 4, name
+        assert (values < 0.05).sum() <= 19, name
+        assert (values < 0.001).sum() <= 3, name
         assert 0.4 < values.mean() < 0.6, name
 
 
 def test_the_fid_is_carried_over_to_as_many_images_without_bias() -> None:
-    """Of 60 small samples, against what the larger ones have by the plain formula."""
+    """Of 30 small samples, against what the larger ones have by the plain formula."""
     draw = np.random.default_rng(2)
-    small, errors = zip(*(carried_over(judged(draw, 500).features, REAL, 4000) for _ in range(60)), strict=True)
-    large = [frechet_distance(moments(judged(draw, 4000).features), REAL) for _ in range(60)]
-    spread = float(np.hypot(np.std(small), np.std(large)) / np.sqrt(60))
+    small, errors = zip(*(carried_over(judged(draw, 250).features, REAL, 4000) for _ in range(30)), strict=True)
+    large = [frechet_distance(moments(judged(draw, 4000).features), REAL) for _ in range(30)]
+    spread = float(np.hypot(np.std(small), np.std(large)) / np.sqrt(30))
     assert abs(np.mean(small) - np.mean(large)) < 4 * spread
-    naive = [frechet_distance(moments(judged(draw, 500).features), REAL) for _ in range(60)]
+    naive = [frechet_distance(moments(judged(draw, 250).features), REAL) for _ in range(30)]
     assert np.mean(naive) - np.mean(large) > 4 * spread, "this test can see the bias that is taken away"
-    assert 0.7 < np.std(small) / np.mean(errors) < 1.4, "the standard error is the spread that is seen"
+    assert 0.6 < np.std(small) / np.mean(errors) < 1.5, "the standard error is the spread that is seen"
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ class Begun:
         """
         if self.finished:
             return self.manifest
+        self.storage.sweep()  # a worker that was killed in mid-shard leaves its part
         made, digest = shards.record(self.storage, self.manifest)
         manifest = self.manifest.model_copy(update={"complete": True, "shards": made, "digest": digest})
         images = sum(len(manifest.images(shard)) for shard in self.missing)

@@ -14,6 +14,7 @@ from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import load_judge
 from ganlib.generation.batch import generate as make
+from ganlib.generation.batch import verify
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
 from ganlib.jobs.generate import Order, begin, generate, grid_path, make_shards, preview
@@ -105,8 +106,10 @@ def test_shards_made_elsewhere_are_those_of_one_process(onnx: Path, tmp_path: Pa
     order = Order(out=str(tmp_path / "out"), count=200, shard_size=40, file_format="zarr", seed=8)
     with begin(None, None, str(onnx), order) as opened:
         spent = sum(make_shards(onnx, order, shards, 1) for shards in ([0, 3], [1, 2, 4], [0, 3]))
+        (tmp_path / "out" / ".shard-00001.zarr.99.part").write_bytes(b"of a worker that was killed")
         made = opened.job.finish(spent)
         assert all(is_whole(tmp_path / "out", made, shard) for shard in range(5))
+    assert verify(tmp_path / "out").ok
     local = make(OnnxModel(onnx), out=tmp_path / "local", count=200, shard_size=40, file_format="zarr", seed=8)
     assert made.digest == local.digest
 

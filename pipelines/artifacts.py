@@ -46,6 +46,11 @@ def sheet(png: bytes, title: str, key: str = "contact-sheet") -> None:
     create_markdown_artifact(key=key, markdown=f"## {title}\n\n![{title}](data:image/png;base64,{data})")
 
 
+def quality(summary: str) -> None:
+    """What the judge says of a batch."""
+    create_markdown_artifact(key="batch-quality", markdown=summary)
+
+
 def samples(root: str, runs: list[dict[str, Any]]) -> None:
     """A contact sheet a run: the images that its evaluation kept."""
     from ganlib.project import Project

@@ -16,6 +16,11 @@ def use_terminal(report: Report) -> None:
     _terminal = report
 
 
+def flow_reporter() -> Report:
+    """The terminal that started the flow, for what a flow does itself."""
+    return _terminal
+
+
 def reporter() -> Report:
     """The report of the task that calls this."""
     from prefect import get_run_logger

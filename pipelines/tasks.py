@@ -123,16 +123,29 @@ def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
 
 @task(
     name="generate",
-    task_run_name="generate {count} images of {model}",
+    task_run_name="generate images of {model}",
     **_RETRY,
     retry_condition_fn=worth_retrying,
 )
-def generate(
-    root: str, overrides: list[str], model: str, out: str, count: int | None, seed: int | None
-) -> dict[str, Any]:
-    """A batch of images; what an earlier, interrupted try made is kept."""
+def generate(root: str, overrides: list[str], model: str, order: dict[str, Any]) -> dict[str, Any]:
+    """A batch of images; what an earlier, interrupted try made is kept. ``order`` is a :class:`Order`."""
+    from ganlib.jobs.generate import Order
     from ganlib.jobs.generate import generate as job
 
     project, params = opened(root, overrides)
-    manifest = job(project, params, model, out=Path(out), count=count, seed=seed, report=reporter())
-    return manifest.model_dump(mode="json")
+    return job(project, params, model, Order.model_validate(order), report=reporter()).model_dump(mode="json")
+
+
+@task(
+    name="make-shards",
+    task_run_name="shards {shards}",
+    retries=3,
+    retry_delay_seconds=[1, 5, 30],
+    retry_condition_fn=worth_retrying,
+)
+def make_shards(model: str, order: dict[str, Any], shards: list[int], threads: int | None) -> float:
+    """Some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
+    from ganlib.jobs.generate import Order
+    from ganlib.jobs.generate import make_shards as job
+
+    return job(Path(model), Order.model_validate(order), shards, threads, report=reporter())

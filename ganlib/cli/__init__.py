@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ganlib.cli import ab, compare, data, judge, people, registry, serve, tune
 from ganlib.cli import show as pictures
-from ganlib.cli.app import Budget, Json, Set, open_project, output_path, perhaps_project, reporting, run, show, whole
+from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, whole
+from ganlib.cli.batches import output_place, show_batch
 
 app = typer.Typer(
     name="ganlib",
@@ -212,14 +212,17 @@ def retrain(
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option(help="Folder to fill; an earlier, interrupted job in it is completed.")],
+    out: Annotated[str, typer.Option(help="Folder to fill, or s3://BUCKET/FOLDER; an interrupted job is completed.")],
     model: Model = "champion",
     count: Annotated[str | None, typer.Option(metavar="NUMBER", help="How many images; 1e6 is a number, too.")] = None,
     start: Annotated[
         str, typer.Option(metavar="NUMBER", help="The first image: how many an earlier job made, to extend it.")
     ] = "0",
     file_format: Annotated[str, typer.Option("--format", help="png, npy, npz, parquet, webdataset or zarr.")] = "png",
-    grid: Annotated[bool, typer.Option("--grid", help="Also draw the first hundred on a sheet, OUT-grid.png.")] = False,
+    grid: Annotated[
+        bool, typer.Option("--grid/--no-grid", help="Also draw the first hundred on a sheet, OUT-grid.png.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Draw that sheet and make nothing else.")] = False,
     seed: Annotated[int | None, typer.Option(help="Image i depends only on the model, this seed and i.")] = None,
     shard_size: Annotated[int | None, typer.Option(help="Images a shard: a folder of PNG files, or a file.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images worked on at once; does not change any image.")] = None,
@@ -230,42 +233,61 @@ def generate(
     caption: Annotated[
         str | None, typer.Option(help="For models of captions, such as 'a thin seven leaning left'.")
     ] = None,
+    truncation: Annotated[float, typer.Option(help="What the noise is multiplied by: below 1, less varied.")] = 1.0,
+    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt; it is an error if another one runs.")] = "cpu",
+    allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Take the processor if it does.")] = False,
+    check: Annotated[
+        bool | None, typer.Option(help="Let the judge score a sample; default: of versions with an evaluation.")
+    ] = None,
+    fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help="Exit code 1 if the judge says so.")] = False,
+    runner: Annotated[str, typer.Option(help="local, or dask: the generate flow over Dask's workers.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="URL", help="For dask: tcp://HOST:PORT; default: workers on this machine.")
+    ] = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
     """Make images with onnxruntime: resumable, verifiable, the same bytes whatever the batch size."""
     project, params = perhaps_project(model, overrides)
-    from ganlib.jobs.generate import generate as job
+    from ganlib.cli import flows
+    from ganlib.jobs import generate as job
 
+    order = job.Order(
+        out=output_place(out), count=whole("--count", count), start=whole("--start", start) or 0, seed=seed,
+        shard_size=shard_size, batch_size=batch_size, file_format=file_format, labels=labels or None,
+        caption=caption or None, truncation=truncation, provider=provider, allow_cpu=allow_cpu, grid=grid,
+        check=check,
+    )  # fmt: skip
+    order.require()
+    flows.require_runner(runner, scheduler)
+    if runner == "dask":
+        flows.generate(model, order, scheduler, overrides, fail_on_drift=fail_on_drift, as_json=as_json)
     with reporting(as_json=as_json) as report:
-        manifest = job(
-            project, params, model, out=output_path(out), count=whole("--count", count),
-            start=whole("--start", start) or 0, file_format=file_format, grid=grid, seed=seed,
-            shard_size=shard_size, batch_size=batch_size, labels=labels, caption=caption, report=report,
-        )  # fmt: skip
-    show(
-        manifest,
-        as_json=as_json,
-        text=lambda: f"{manifest.count:,} images in {output_path(out)} (digest {manifest.digest})",
-    )
+        if preview:
+            sheet = job.preview(project, params, model, order, report=report)
+            show({"preview": str(sheet)}, as_json=as_json, text=lambda: f"{sheet}; no job was made")
+            return
+        batch = job.generate(project, params, model, order, report=report)
+    show_batch(batch, order.out, fail_on_drift=fail_on_drift, as_json=as_json)
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A folder that `ganlib generate` filled.")], as_json: Json = False
+    folder: Annotated[str, typer.Argument(help="A folder or s3:// place that `ganlib generate` filled.")],
+    as_json: Json = False,
 ) -> None:
     """Check generated images against their manifest: missing, altered, truncated, extra."""
     from ganlib.generation.batch import verify as job
 
     with reporting(as_json=as_json) as report:
-        found = job(output_path(folder), report=report)
+        found = job(output_place(folder), report=report)
     show(found, as_json=as_json, text=found.summary)
     raise typer.Exit(0 if found.ok else 1)
 
 
 @app.command()
 def repair(
-    folder: Annotated[Path, typer.Argument(help="A folder that `ganlib generate` filled.")],
+    folder: Annotated[str, typer.Argument(help="A folder or s3:// place that `ganlib generate` filled.")],
     model: Annotated[
         str | None, typer.Option(help="The model that made the images; default: the one that the manifest names.")
     ] = None,
@@ -277,7 +299,7 @@ def repair(
     from ganlib.jobs.repair import repair as job
 
     with reporting(as_json=as_json) as report:
-        done = job(project, params, output_path(folder), model=model, labels=labels, report=report)
+        done = job(project, params, output_place(folder), model=model, labels=labels, report=report)
     show(done, as_json=as_json, text=done.summary)
 
 

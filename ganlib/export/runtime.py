@@ -4,35 +4,64 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganlib.errors import BadInput, GanlibError
+from ganlib.errors import BadInput, GanlibError, unknown
 
 PROVIDER = "CPUExecutionProvider"
+PROVIDERS = {"cpu": PROVIDER, "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+"""onnxruntime's names of what users ask for."""
 
 
-def open_session(data: bytes, name: str) -> Any:
+def require_provider(name: str) -> str:
+    """``name``, if it is one of :data:`PROVIDERS`.
+
+    Raises:
+        BadInput: it is not; the nearest one is offered.
+    """
+    if name not in PROVIDERS:
+        raise unknown("provider", name, PROVIDERS)
+    return name
+
+
+def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bool = False) -> Any:
     """An ``onnxruntime.InferenceSession`` over the bytes of a model that :func:`contract.describe` accepted.
 
     The session runs each call on the calling thread alone. Callers get parallelism by calling from several
     threads, which measures as fast as splitting each operator and keeps an image's bytes independent of the
     number of cores.
 
+    Args:
+        data: the file's bytes.
+        name: names it in messages.
+        provider: one of :data:`PROVIDERS`. Operators that it lacks run on the CPU, as onnxruntime has it.
+        allow_cpu: take the processor where the provider is not to be had, instead of failing.
+
     Raises:
-        BadInput: onnxruntime cannot run the graph. ``name`` names it in the message.
+        BadInput: onnxruntime cannot run the graph, no such provider, or it is not installed.
         GanlibError: onnxruntime chose another execution provider than the one asked for.
     """
     import onnxruntime
 
+    asked = PROVIDERS[require_provider(provider)]
+    if asked not in (there := onnxruntime.get_available_providers()) and not allow_cpu:
+        raise BadInput(
+            f"this onnxruntime has no {asked}, only {', '.join(there)}; nothing was generated. Install onnxruntime-gpu "
+            "in its place, or allow the processor instead: --allow-cpu."
+        )
+    chain = [asked, PROVIDER] if asked in there and asked != PROVIDER else [PROVIDER]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # failures reach the user as our exceptions, not as lines on standard error
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=[PROVIDER])
+        session = onnxruntime.InferenceSession(data, options, providers=chain)
     except Exception as error:  # onnxruntime's exceptions have no common base but this one
         raise BadInput(f"onnxruntime cannot run {name}: {first_line(error)}") from error
-    used = session.get_providers()[0]
-    if used != PROVIDER:
-        raise GanlibError(f"onnxruntime runs {name} on {used} instead of {PROVIDER}; nothing was generated.")
+    used = session.get_providers()[0]  # a driver that is missing is no exception there: it falls back in silence
+    if used != asked and not allow_cpu:
+        raise GanlibError(
+            f"onnxruntime runs {name} on {used} instead of {asked}; nothing was generated. Mend the driver, or allow "
+            "the processor instead: --allow-cpu."
+        )
     return session
 
 

@@ -2,42 +2,79 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import ganlib
 from ganlib.errors import BadInput
-from ganlib.files import explained, require_space, require_writable, write_json
+from ganlib.generation import card as cards
 from ganlib.generation import formats, shards
 from ganlib.generation import manifest as manifests
-from ganlib.generation.lock import LOCK, locked
+from ganlib.generation.lock import LOCK
 from ganlib.generation.manifest import FileFormat, Job, Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
 from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.storage import Storage, Where, at, require_few
 from ganlib.generation.verify import Verification, verify
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
 from ganlib.progress import Report, silent
 
-__all__ = ["Manifest", "Verification", "generate", "verify"]
+__all__ = ["Manifest", "Verification", "begun", "generate", "verify"]
 
 _REPORT_EVERY = 256
 _LAST = 2**63  # image numbers are int64 in files
 
 
+@dataclass
+class Begun:
+    """A job under way in this process, which holds its lock."""
+
+    storage: Storage
+    manifest: Manifest
+    wanted: Wanted
+    missing: list[int]
+    """Numbers of the shards that are to be made, sorted."""
+    finished: bool
+    """There was nothing to do."""
+    clock: tuple[datetime, float, float] = field(
+        default_factory=lambda: (datetime.now(UTC), time.monotonic(), time.process_time())
+    )
+    """Time of day, seconds and CPU seconds when it began."""
+
+    def finish(self, cpu_seconds: float = 0.0) -> Manifest:
+        """Write card and manifest once all shards are there.
+
+        ``cpu_seconds`` are what other processes spent on the shards.
+        """
+        if self.finished:
+            return self.manifest
+        self.storage.sweep()  # a worker that was killed in mid-shard leaves its part
+        made, digest = shards.record(self.storage, self.manifest)
+        manifest = self.manifest.model_copy(update={"complete": True, "shards": made, "digest": digest})
+        images = sum(len(manifest.images(shard)) for shard in self.missing)
+        began, clock, spent = self.clock
+        cost = time.process_time() - spent + cpu_seconds
+        cards.write(self.storage, manifest, cards.run(began, time.monotonic() - clock, cost, images))
+        self.storage.write(manifests.FILE, manifests.encoded(manifest))
+        return manifest
+
+
 def generate(
     model: OnnxModel,
     *,
-    out: Path,
+    out: Where,
     count: int,
     seed: int,
     shard_size: int,
     batch_size: int | None = None,
+    threads: int | None = None,
     start: int = 0,
     file_format: FileFormat = "png",
     wanted: Wanted | None = None,
@@ -53,14 +90,16 @@ def generate(
 
     Args:
         model: the opened graph.
-        out: a folder that is absent, empty, or holds an earlier part of the same job.
+        out: a folder (or a URL such as ``s3://bucket/folder``) that is absent, empty, or holds an earlier part of the
+            same job.
         count: how many images, at least 1.
         seed: 0 to 2**64 - 1.
         shard_size: images a shard, at least 1; decides files and folders, not images.
         batch_size: images worked on at once; decides memory and speed, not images.
+        threads: blocks of 64 worked on at once; decides speed, not images.
         start: number of the first image: what a job of as many images has made already, to extend it.
         file_format: of the shards.
-        wanted: what to ask of a conditional model; None: drawn uniformly, from the seed.
+        wanted: what to ask of a conditional model, and the truncation; None: drawn uniformly, from the seed.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.
 
@@ -69,9 +108,36 @@ def generate(
             differences are listed), or a job begun with other versions of the parts that decide bytes.
         NoSpace: the file system cannot hold the images; nothing was started. If it fills up later, whole
             shards stay.
-        Unavailable: another process is at work in ``out``.
+        Unavailable: another process is at work in ``out``, or the store behind a URL does not answer.
     """
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
+    with begun(
+        model, out=out, count=count, seed=seed, shard_size=shard_size, start=start, file_format=file_format,
+        wanted=wanted, origin=origin, report=report,
+    ) as job:  # fmt: skip
+        make(model, job.manifest, job.wanted, job.storage, job.missing, batch_size, threads, report=report)
+        return job.finish()
+
+
+@contextmanager
+def begun(
+    model: OnnxModel,
+    *,
+    out: Where,
+    count: int,
+    seed: int,
+    shard_size: int,
+    start: int = 0,
+    file_format: FileFormat = "png",
+    wanted: Wanted | None = None,
+    origin: Mapping[str, Any] | None = None,
+    report: Report = silent,
+) -> Iterator[Begun]:
+    """The job of :func:`generate`, checked and under its lock: whoever calls makes the missing shards, and finishes it.
+
+    Arguments and errors are those of :func:`generate`.
+    """
+    require_positive(count=count, shard_size=shard_size)
     wanted = wanted or ask(model.contract)
     require_range(start, count)
     wanted.require(start + count)
@@ -86,22 +152,21 @@ def generate(
         provider=model.provider,
         start=start,
         file_format=formats.require(file_format),
+        truncation=wanted.truncation,
     )
-    _earlier(out, job)  # before anything is created or locked: what is refused is left as it was
-    needed = _require_room(out, job)
-    require_writable(out)
-    with locked(out), explained(out, needed):
-        earlier = _earlier(out, job)
-        shards.sweep(out)
-        missing = _missing(out, job, report)
+    storage = at(out)
+    _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
+    needed = _require_room(storage, job)
+    storage.prepare()
+    with storage.locked(), storage.explained(needed):
+        earlier = _earlier(storage, job)
+        storage.sweep()
+        missing = _missing(storage, job, report)
         if earlier and earlier.complete and not missing:
-            return earlier
-        manifest = _begin(out, job, model, origin or {}, earlier)
-        make(model, manifest, wanted, out, missing, batch_size, report)
-        made, digest = shards.record(out, job)
-        manifest = manifest.model_copy(update={"complete": True, "shards": made, "digest": digest})
-        write_json(out / manifests.FILE, manifest.model_dump(mode="json"))
-    return manifest
+            yield Begun(storage, earlier, wanted, [], finished=True)
+            return
+        manifest = _begin(storage, job, model, origin or {}, earlier)
+        yield Begun(storage, manifest, wanted, missing, finished=False)
 
 
 def require_positive(**numbers: int) -> None:
@@ -117,27 +182,25 @@ def require_range(start: int, count: int) -> None:
         raise BadInput(f"start must be at least 0, and start + count at most {_LAST:,} (got {start:,} + {count:,}).")
 
 
-def _earlier(out: Path, job: Job) -> Manifest | None:
-    """The manifest of an earlier part of ``job`` in ``out``; ``None`` if the folder is new.
+def _earlier(storage: Storage, job: Job) -> Manifest | None:
+    """The manifest of an earlier part of ``job``; ``None`` if the folder is new.
 
     Raises:
-        BadInput: ``out`` is no folder, or is someone else's.
+        BadInput: it is no folder, or is someone else's.
     """
-    if out.exists() and not out.is_dir():
-        raise BadInput(f"{out} is a file; the images need a folder.")
-    manifest = manifests.read(out)
+    manifest = manifests.read(storage)
     if manifest is None:
-        others = [entry.name for entry in out.iterdir() if not _is_scratch(entry.name)] if out.exists() else []
+        others = [name.rstrip("/") for name in storage.names() if not _is_scratch(name)]
         if others:
             raise BadInput(
-                f"{out} is not empty ({', '.join(sorted(others)[:3])}{', ...' if len(others) > 3 else ''}) "
+                f"{storage} is not empty ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''}) "
                 "and holds no job of ours; nothing was changed. Choose another folder."
             )
         return None
     differences = manifest.differences(job)
     if differences:
         raise BadInput(
-            f"{out} holds another job: {'; '.join(differences)}. Nothing was changed; choose another folder."
+            f"{storage} holds another job: {'; '.join(differences)}. Nothing was changed; choose another folder."
         )
     return manifest
 
@@ -147,72 +210,61 @@ def _is_scratch(name: str) -> bool:
     return name == LOCK or (name.startswith(f".{manifests.FILE}.") and name.endswith(".part"))
 
 
-def _require_room(out: Path, job: Job) -> int:
-    """Check that the file system can hold what is still to be made; the bytes needed, by a cautious estimate.
-
-    Whole allocation units are counted, of which a PNG file of a few hundred bytes takes one.
-    """
-    there = out.absolute()
-    while not there.exists():
-        there = there.parent
-    disk = os.statvfs(there)
-    # A shard that is a file has its list of digests beside it, which is not to be counted.
-    present = sum(entry.suffix != ".sha256" for entry in out.glob("shard-*")) * job.shard_size
-    todo = max(job.count - present, 0)
-    form, todo_shards = formats.load(job.file_format), -(-todo // job.shard_size)
-    unit = max(disk.f_frsize, 1) if job.file_format == "png" else 1
-    needed = todo * -(-form.image_bytes // unit) * unit
-    if job.file_format != "png":
-        needed += todo_shards * form.shard_bytes
-    require_space(out, needed)
+def _require_room(storage: Storage, job: Job) -> int:
+    """Check that there is room for what is still to be made; the bytes needed, by a cautious estimate."""
+    form, is_png = formats.load(job.file_format), job.file_format == "png"
     # With the shard, its list of digests and the folders of Zarr's arrays.
-    files = todo + 2 * todo_shards if job.file_format == "png" else 30 * todo_shards
-    if disk.f_files and disk.f_favail < files:
-        raise BadInput(f"no room at {out}: {files:,} files needed, the file system can hold {disk.f_favail:,} more.")
+    files = (1, 2) if is_png else (0, 30)
+    needed = storage.require_room(job, form.image_bytes, 0 if is_png else form.shard_bytes, files)
+    require_few(job.shard_count)
     return needed
 
 
-def _missing(out: Path, job: Job, report: Report) -> list[int]:
+def _missing(storage: Storage, job: Job, report: Report) -> list[int]:
     """Shards that are absent or damaged."""
-    missing = []
+    missing, there = [], {name.rstrip("/") for name in storage.names()}
     for shard in range(job.shard_count):
-        if not shards.location(out, job, shard).exists():
+        if shards.location(job, shard) not in there:
             missing.append(shard)
             continue
-        if not shards.is_whole(out, job, shard):
+        if not shards.is_whole(storage, job, shard):
             missing.append(shard)
         report("check what is there", shard + 1, job.shard_count)
     return missing
 
 
-def _begin(out: Path, job: Job, model: OnnxModel, origin: Mapping[str, Any], earlier: Manifest | None) -> Manifest:
-    """The manifest of a job under way, on disk.
+def _begin(
+    storage: Storage, job: Job, model: OnnxModel, origin: Mapping[str, Any], earlier: Manifest | None
+) -> Manifest:
+    """The manifest of a job under way, where it is kept.
 
     Raises:
         BadInput: the job was begun with other versions, whose files these would not equal byte for byte.
     """
     if earlier:
-        require_versions(earlier, out)
+        require_versions(earlier, storage)
         manifest = earlier.model_copy(update={"complete": False, "shards": (), "digest": None})
     else:
         manifest = Manifest(
             **job.model_dump(),
+            format=manifests.RECORD,
             model_metadata=model.metadata,
             origin=dict(origin),
             ganlib=ganlib.__version__,
-            versions=formats.versions(job.file_format),
+            versions=formats.versions(job.file_format, manifests.RECORD),
         )
-    if manifest != earlier:
-        write_json(out / manifests.FILE, manifest.model_dump(mode="json"))
+        storage.create(manifests.FILE, manifests.encoded(manifest))
+    if earlier and manifest != earlier:
+        storage.write(manifests.FILE, manifests.encoded(manifest))
     return manifest
 
 
-def require_versions(manifest: Manifest, out: Path) -> None:
+def require_versions(manifest: Manifest, out: Storage) -> None:
     """Raise :class:`BadInput` unless the job in ``out`` was begun with the versions that are installed here."""
     began = manifest.versions
     changed = [
         f"{name} {began.get(name)}, now {version}"
-        for name, version in formats.versions(manifest.file_format).items()
+        for name, version in formats.versions(manifest.file_format, manifest.format).items()
         if version != began.get(name)
     ]
     if changed:
@@ -226,14 +278,17 @@ def make(
     model: OnnxModel,
     job: Manifest,
     wanted: Wanted,
-    out: Path,
+    storage: Storage,
     missing: Sequence[int],
     batch_size: int | None = None,
+    threads: int | None = None,
+    *,
+    token: str = "",
     report: Report = silent,
 ) -> None:
-    """Write the shards ``missing`` (sorted), over what is there of them. Call it while holding the folder's lock.
+    """Write the shards ``missing`` (sorted), over what is there of them. Call it while the job's lock is held.
 
-    Inference runs ahead in threads while this one encodes and writes.
+    Noise and inference run ahead in threads while this one encodes and writes; uploads go on beside both.
 
     Raises:
         GanlibError: the manifest has digests already, and a shard comes out differently; it stays as it was.
@@ -241,15 +296,17 @@ def make(
     total, done, began = sum(len(job.images(shard)) for shard in missing), 0, time.monotonic()
     for first, last in _runs(missing):
         # One stream over neighbouring shards, so that a block that two of them share is computed once.
-        blocks = model.blocks(job.seed, job.images(first).start, job.images(last).stop, wanted, batch_size)
+        start, stop = job.images(first).start, job.images(last).stop
+        blocks = model.blocks(job.seed, start, stop, wanted, batch_size, threads)
         for shard, pieces in groupby(_pieces(blocks, job), key=itemgetter(0)):
             expected = job.shards[shard].sha256 if job.complete else None
-            with shards.new_shard(out, job, shard, expected=expected) as add:
+            with shards.new_shard(storage, job, shard, expected=expected, token=token) as add:
                 for _, drawn in pieces:
                     add(drawn)
                     before, done = done, done + len(drawn.images)
                     if done // _REPORT_EVERY > before // _REPORT_EVERY:
                         report("generate", done, total, {"images/s": done / (time.monotonic() - began)})
+    storage.flush()
     if total:
         report("generate", total, total, {"images/s": total / (time.monotonic() - began)})
 

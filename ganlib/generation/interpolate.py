@@ -90,7 +90,9 @@ def conditions(contract: Contract, labels: Sequence[str] | None, captions: Seque
     asked: dict[str, Sequence[str] | None] = {"labels": labels, "caption": captions}
     if name and not any(asked.values()):
         asked["labels" if name == "label" else "caption"] = "0123456789"
-    rows = [wanted(contract, **{kind: text}).block(0, 0) for kind, texts in asked.items() for text in texts or ()]
+    wishes = [wanted(contract, text) for text in asked["labels"] or ()]
+    wishes += [wanted(contract, None, text) for text in asked["caption"] or ()]
+    rows = [wish.block(0, 0) for wish in wishes]
     return {name: np.stack([row[name][0] for row in rows])} if name else {}
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import JsonValue, ValidationError
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput
+from ganlib.generation.storage import Where, at
 
 FILE = "manifest.json"
+
+RECORD: Literal[3] = 3
+"""The newest format of manifests, which new jobs have."""
 
 FileFormat = Literal["png", "npy", "npz", "parquet", "webdataset", "zarr"]
 FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
@@ -35,6 +38,8 @@ class Job(Frozen):
     start: int = 0
     """Number of the first image."""
     file_format: FileFormat = "png"
+    truncation: float = 1.0
+    """What the noise is multiplied by."""
 
     @property
     def asked(self) -> Literal["label", "caption"] | None:
@@ -74,13 +79,15 @@ class Shard(Frozen):
     count: int
     sha256: str
     """Of the SHA-256 digests (32 bytes each) of its files, in order."""
+    provider: str | None = None
+    """onnxruntime's execution provider, as read from the session that made it; None: of an earlier ganlib."""
 
 
 class Manifest(Job):
     """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
 
-    format: Literal[1, 2] = 2
-    """Of this record. In the PNG files of a job of format 1 it is not written what was asked of the model."""
+    format: Literal[1, 2, 3] = RECORD
+    """Of this record. Pillow made the PNG files of formats 1 and 2; in those of 1 it is not written what was asked."""
     complete: bool = False
     synthetic: Literal[True] = True
     model_metadata: dict[str, str]
@@ -115,15 +122,21 @@ def file_name(index: int) -> str:
     return f"{index:08d}.png"
 
 
-def read(out: Path) -> Manifest | None:
+def encoded(manifest: Manifest) -> bytes:
+    """The record as it is kept."""
+    return (json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def read(out: Where) -> Manifest | None:
     """The manifest in ``out``; ``None`` if there is none.
 
     Raises:
         BadInput: it is damaged, or of a format that this version does not know.
     """
-    path = out / FILE
+    storage = at(out)
+    path = f"{storage}/{FILE}"
     try:
-        manifest = Manifest.model_validate(json.loads(path.read_bytes()))
+        manifest = Manifest.model_validate(json.loads(storage.read(FILE)))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput, Corrupt
-from ganlib.files import explained
 from ganlib.generation import manifest as manifests
 from ganlib.generation import shards
 from ganlib.generation.batch import make, require_versions
-from ganlib.generation.lock import locked
 from ganlib.generation.manifest import Manifest, shard_name
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.session import OnnxModel
+from ganlib.generation.storage import Storage, Where, at
 from ganlib.generation.wanted import Wanted
 from ganlib.progress import Report, silent
 
@@ -35,7 +33,7 @@ class Repair(Frozen):
         return "\n".join([f"all of {self.images:,} images are there; {done}", *(f"extra: {e}" for e in self.extra)])
 
 
-def require_finished(out: Path) -> Manifest:
+def require_finished(out: Where) -> Manifest:
     """The manifest of the finished job in ``out``.
 
     Raises:
@@ -53,13 +51,13 @@ def require_finished(out: Path) -> Manifest:
 
 
 def repair(
-    model: OnnxModel, out: Path, wanted: Wanted, damaged: Sequence[int], extra: Sequence[str], report: Report = silent
+    model: OnnxModel, out: Where, wanted: Wanted, damaged: Sequence[int], extra: Sequence[str], report: Report = silent
 ) -> Repair:
     """Make the shards ``damaged`` of the finished job in ``out`` again; others are not touched.
 
     Args:
         model: that made them.
-        out: the job's folder.
+        out: the job's folder, or its URL.
         wanted: what was asked of the model.
         damaged: numbers of shards, sorted, as :func:`ganlib.generation.verify.verify` finds them.
         extra: what else was found, for the record.
@@ -71,29 +69,32 @@ def repair(
         Corrupt: the shards are right, but the manifest's digest of them all is not.
         Unavailable: another process is at work in ``out``.
     """
-    manifest = require_finished(out)
+    storage = at(out)
+    manifest = require_finished(storage)
     now = {
         "model_sha256": model.sha256,
         "block": BLOCK,
         "noise": ALGORITHM,
         "condition": wanted.text,
+        "truncation": wanted.truncation,
         "provider": model.provider,
     }
     differences = manifest.differences(manifest.model_copy(update=now))
     if differences:
-        raise BadInput(f"{out} cannot be repaired with that: {'; '.join(differences)}. Nothing was changed.")
-    require_versions(manifest, out)
-    with locked(out), explained(out, 0):
-        shards.sweep(out)
-        make(model, manifest, wanted, out, damaged, report=report)
-        require_digest(manifest, out)
+        raise BadInput(f"{storage} cannot be repaired with that: {'; '.join(differences)}. Nothing was changed.")
+    require_versions(manifest, storage)
+    with storage.locked(), storage.explained(0):
+        storage.sweep()
+        make(model, manifest, wanted, storage, damaged, report=report)
+        require_digest(manifest, storage)
     names = tuple(shard_name(shard, manifest.file_format) for shard in damaged)
     return Repair(images=manifest.count, remade=names, extra=tuple(extra))
 
 
-def require_digest(manifest: Manifest, out: Path) -> None:
+def require_digest(manifest: Manifest, out: Where) -> None:
     """Raise :class:`Corrupt` if the manifest's digest is not that of the shards."""
-    _, digest = shards.record(out, manifest)
+    storage: Storage = at(out)
+    _, digest = shards.record(storage, manifest)
     if manifest.digest != digest:
         hint = "The shards are what it says of each; only the digest of them all was changed."
-        raise Corrupt(out / manifests.FILE, expected=digest, actual=str(manifest.digest), hint=hint)
+        raise Corrupt(f"{storage}/{manifests.FILE}", expected=digest, actual=str(manifest.digest), hint=hint)

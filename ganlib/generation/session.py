@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.export.contract import describe
-from ganlib.export.runtime import PROVIDER, first_line, open_session
+from ganlib.export.runtime import first_line, open_session
 from ganlib.files import sha256_bytes
+from ganlib.generation.memory import Turns, is_out_of_memory
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
@@ -56,15 +57,20 @@ class OnnxModel:
     The file is read once: the bytes that were hashed are the bytes that run.
     """
 
-    def __init__(self, path: Path, *, sha256: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, sha256: str | None = None, provider: str = "cpu", allow_cpu: bool = False
+    ) -> None:
         """Open the ONNX file at ``path``; nothing of it runs before it has been checked.
 
         Args:
             path: the file.
             sha256: what its digest must be, in lower-case hex (``None``: the file has to vouch for itself).
+            provider: ``cpu``, ``cuda`` or ``tensorrt``.
+            allow_cpu: take the processor if the provider is not to be had.
 
         Raises:
             Corrupt: the digest is another one.
+            GanlibError: onnxruntime took another provider.
             BadInput: no such file, not ONNX, or outside the contract (see
                 :func:`ganlib.export.contract.describe`).
         """
@@ -77,8 +83,9 @@ class OnnxModel:
             raise Corrupt(path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again.")
         described = describe(data, str(path))
         self.contract, self.metadata = described.contract, described.metadata
-        self.noise_dim, self.provider = self.contract.noise_dim, PROVIDER
-        self._session = open_session(data, str(path))
+        self.noise_dim, self._turns = self.contract.noise_dim, Turns()
+        self._session = open_session(data, str(path), provider, allow_cpu=allow_cpu)
+        self.provider: str = self._session.get_providers()[0]
 
     def images(
         self, seed: int, start: int, count: int, wanted: Wanted | None = None, report: Report = silent
@@ -99,7 +106,13 @@ class OnnxModel:
         return made
 
     def blocks(
-        self, seed: int, start: int, stop: int, wanted: Wanted | None = None, batch_size: int | None = None
+        self,
+        seed: int,
+        start: int,
+        stop: int,
+        wanted: Wanted | None = None,
+        batch_size: int | None = None,
+        threads: int | None = None,
     ) -> Iterator[Drawn]:
         """Images ``start`` to ``stop - 1``, some tens at a time, computed ahead in threads.
 
@@ -109,7 +122,8 @@ class OnnxModel:
             stop: one past the last image.
             wanted: what to ask of a conditional model; None: drawn uniformly, from the seed.
             batch_size: how many images may be worked on at once, rounded up to whole blocks; decides memory,
-                not content. ``None``: enough to keep the processors busy.
+                not content. ``None``: enough to keep the threads busy.
+            threads: how many blocks are worked on at once; ``None``: one a core that this process may use.
 
         Raises:
             BadInput: a seed that does not fit 64 bits.
@@ -118,12 +132,14 @@ class OnnxModel:
         wanted = wanted or ask(self.contract)
         wanted.require(stop)
         blocks = range(start // BLOCK, -(-stop // BLOCK))
-        for drawn in self._blocks(seed, blocks, wanted, batch_size):
+        for drawn in self._blocks(seed, blocks, wanted, batch_size, threads):
             yield drawn.cut(start, stop)
 
-    def _blocks(self, seed: int, blocks: range, wanted: Wanted, batch_size: int | None) -> Iterator[Drawn]:
+    def _blocks(
+        self, seed: int, blocks: range, wanted: Wanted, batch_size: int | None, threads: int | None
+    ) -> Iterator[Drawn]:
         """Whole blocks in order."""
-        threads = usable_cores()
+        threads = threads or usable_cores()
         ahead = threads * _AHEAD if batch_size is None else -(-batch_size // BLOCK)
         waiting: deque[Future[Drawn]] = deque()
         with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
@@ -179,16 +195,32 @@ class OnnxModel:
             )
 
     def _block(self, seed: int, block: int, wanted: Wanted) -> Drawn:
+        import numpy as np
+
         asked = wanted.block(seed, block)
-        images = self._call({"noise": noise_block(seed, block, self.noise_dim), **asked})
+        noise = noise_block(seed, block, self.noise_dim)
+        if wanted.truncation != 1:
+            noise *= np.float32(wanted.truncation)
+        images = self._call({"noise": noise, **asked})
         return Drawn(block * BLOCK, images, asked)
 
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """One whole block."""
-        try:
-            images: NDArray[np.uint8] = self._session.run(["image"], inputs)[0]
-        except Exception as error:  # onnxruntime's exceptions have no common base but this one
-            raise GanlibError(f"onnxruntime failed on {self.path}: {first_line(error)}") from error
+        """One whole block. Where memory runs out, half as many are worked on at once from then on."""
+        while True:
+            with self._turns.turn() as limit:
+                try:
+                    images: NDArray[np.uint8] = self._session.run(["image"], inputs)[0]
+                    break
+                except Exception as error:  # onnxruntime's exceptions have no common base but this one
+                    if not is_out_of_memory(error):
+                        raise GanlibError(f"onnxruntime failed on {self.path}: {first_line(error)}") from error
+                    if limit == 1:
+                        raise GanlibError(
+                            f"there is not memory enough for {BLOCK} images of {self.path} at once "
+                            f"({first_line(error)}). What is already there was kept; "
+                            "free some and run the same command again."
+                        ) from error
+                    self._turns.halve()
         if images.shape != (BLOCK, 1, 28, 28):
             raise BadInput(f"{self.path} gives {list(images.shape)} for a batch of {BLOCK}.")
         return images

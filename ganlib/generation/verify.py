@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ganlib.config import Frozen
 from ganlib.errors import BadInput
-from ganlib.files import sha256_file
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
+from ganlib.generation.card import BESIDE
 from ganlib.generation.lock import LOCK
 from ganlib.generation.manifest import Manifest
-from ganlib.generation.shards import combine, listed, location, read_sums, strangers, sums_path
+from ganlib.generation.shards import combine, listed, location, read_sums, strangers, sums_name
+from ganlib.generation.storage import Storage, Where, at
 from ganlib.progress import Report, silent
 
 
@@ -44,25 +43,26 @@ class Verification(Frozen):
         return "\n".join(lines)
 
 
-def verify(out: Path, report: Report = silent) -> Verification:
-    """Compare every file under ``out`` with the manifest there.
+def verify(out: Where, report: Report = silent) -> Verification:
+    """Compare every file under ``out`` (a folder, or a URL such as ``s3://bucket/folder``) with the manifest there.
 
     Raises:
         BadInput: there is no manifest, or it is damaged.
     """
-    manifest = manifests.read(out)
+    storage = at(out)
+    manifest = manifests.read(storage)
     if manifest is None:
-        raise BadInput(f"{out} has no {manifests.FILE}: not a folder of generated images.")
+        raise BadInput(f"{storage} has no {manifests.FILE}: not a folder of generated images.")
     found = _Findings()
     for shard in range(manifest.shard_count):
-        _check_shard(out, manifest, shard, found)
+        _check_shard(storage, manifest, shard, found)
         report("verify", manifest.images(shard).stop - manifest.start, manifest.count)
     if manifest.complete and not found.any() and manifest.digest != combine(found.digests):
         found.altered.append(manifests.FILE)
-    ours = {out / manifests.FILE, out / LOCK}
+    ours = {manifests.FILE, LOCK, *BESIDE}
     for shard in range(manifest.shard_count):
-        ours |= {location(out, manifest, shard), sums_path(out, manifest, shard)}
-    found.extra += [_name(out, entry) for entry in sorted(out.iterdir()) if entry not in ours]
+        ours |= {location(manifest, shard), sums_name(manifest, shard)}
+    found.extra += [name for name in storage.names() if name.rstrip("/") not in ours]
     return Verification(
         images=manifest.count,
         complete=manifest.complete,
@@ -92,37 +92,38 @@ class _Findings:
         return len(self.missing) + len(self.altered) + len(self.truncated)
 
 
-def _check_shard(out: Path, manifest: Manifest, shard: int, found: _Findings) -> None:
-    before, place, files = found.count(), location(out, manifest, shard), listed(out, manifest, shard)
+def _check_shard(storage: Storage, manifest: Manifest, shard: int, found: _Findings) -> None:
+    before, place, files = found.count(), location(manifest, shard), listed(manifest, shard)
     in_folder = place not in files.values()
-    if in_folder and not place.is_dir():
-        found.missing.append(f"{place.name}/")
+    if in_folder and not storage.is_folder(place):
+        found.missing.append(f"{place}/")
     else:
-        sums = _check_sums(out, manifest, shard, found)
+        sums = _check_sums(storage, manifest, shard, found)
         for name, file in files.items():
-            _check_file(out, file, manifest, sums.get(name), found)
+            _check_file(storage, file, manifest, sums.get(name), found)
         if in_folder:
-            found.extra += [_name(out, entry) for entry in strangers(out, manifest, shard)]
+            found.extra += [
+                name + ("/" if storage.is_folder(name) else "") for name in strangers(storage, manifest, shard)
+            ]
     if found.count() > before:
         found.damaged.append(shard)
 
 
-def _check_sums(out: Path, manifest: Manifest, shard: int, found: _Findings) -> dict[str, str]:
+def _check_sums(storage: Storage, manifest: Manifest, shard: int, found: _Findings) -> dict[str, str]:
     """The shard's digests by file name. A damaged list is a finding, and is used as it is."""
-    path = sums_path(out, manifest, shard)
-    sums, name = read_sums(path), _name(out, path)
+    name = sums_name(manifest, shard)
+    sums = read_sums(storage, name)
     if sums is None:
-        (found.altered if path.exists() else found.missing).append(name)
+        (found.altered if storage.exists(name) else found.missing).append(name)
     elif manifest.complete and combine(sums.values()) != manifest.shards[shard].sha256:
         found.altered.append(name)
     return sums or {}
 
 
-def _check_file(out: Path, file: Path, manifest: Manifest, digest: str | None, found: _Findings) -> None:
-    name = _name(out, file)
+def _check_file(storage: Storage, name: str, manifest: Manifest, digest: str | None, found: _Findings) -> None:
     try:
-        actual = sha256_file(file)
-        is_cut = actual != digest and formats.load(manifest.file_format).is_cut(file)
+        actual = storage.sha256(name)
+        is_cut = actual != digest and formats.load(manifest.file_format).is_cut(storage, name)
     except OSError:
         found.missing.append(name)
         return
@@ -132,7 +133,3 @@ def _check_file(out: Path, file: Path, manifest: Manifest, digest: str | None, f
         found.altered.append(name)
     else:
         found.digests.append(actual)
-
-
-def _name(out: Path, entry: Path) -> str:
-    return entry.relative_to(out).as_posix() + ("/" if entry.is_dir() else "")

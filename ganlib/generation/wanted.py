@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 NOTHING = "none"
 _STREAM = 1  # of Philox's key: the noise has 0
+_HEADERS, _DIGITS = {"label", "labels", "digit"}, set("0123456789")
 
 
 class Wanted:
-    """The input besides noise: which one, and its values for the 64 images of a block."""
+    """The input besides noise: which one, and its values for the 64 images of a block; and how wide the noise is."""
 
     def __init__(
         self,
@@ -37,6 +38,8 @@ class Wanted:
         ``limit`` is the number of images that something is asked for, if not any.
         """
         self.text, self.name, self._block, self._limit = text, name, block, limit
+        self.truncation = 1.0
+        """What the noise is multiplied by: below 1, images nearer to the middle of what the model knows."""
 
     def require(self, count: int) -> None:
         """Raise :class:`BadInput` unless something is asked for each of ``count`` images."""
@@ -66,19 +69,31 @@ class Wanted:
         return np.array([captions.parse(text).codes() for text in texts], np.int64)
 
 
-def wanted(contract: Contract, labels: str | None = None, caption: str | None = None) -> Wanted:
+def wanted(
+    contract: Contract, labels: str | None = None, caption: str | None = None, truncation: float = 1.0
+) -> Wanted:
     """What to ask of a model with ``contract``.
 
     Args:
         contract: of the model.
         labels: for models of digits: a digit, ``balanced`` (0, 1, ..., 9, 0, ...), ``uniform`` (drawn from the seed
-            and the image's number, as for None), or a file with a digit a line, the first for image 0.
+            and the image's number, as for None), or a file with a digit a line, the first for image 0. A file with
+            a header may have more columns than ``label``, separated by commas.
         caption: for models of captions: one for all images. None: drawn from the seed and the image's number.
+        truncation: what the noise is multiplied by, above 0 and at most 1.
 
     Raises:
         BadInput: the model does not take that, there is no such digit, a bad line of the file (its number is told),
-            or a caption that the graph does not take.
+            a caption that the graph does not take, or a truncation out of range.
     """
+    if not 0 < truncation <= 1:
+        raise BadInput(f"--truncation {truncation}: it must be above 0 and at most 1.")
+    made = _asked(contract, labels, caption)
+    made.truncation = truncation
+    return made
+
+
+def _asked(contract: Contract, labels: str | None, caption: str | None) -> Wanted:
     inputs = contract.inputs
     if labels is not None and "label" not in inputs:
         raise BadInput(f"--labels {labels}: this model takes no label{_takes(contract)}.")
@@ -91,13 +106,14 @@ def wanted(contract: Contract, labels: str | None = None, caption: str | None = 
     return Wanted(NOTHING)
 
 
-def again(contract: Contract, text: str, labels: str | None = None) -> Wanted:
+def again(contract: Contract, text: str, labels: str | None = None, truncation: float = 1.0) -> Wanted:
     """What an earlier job asked, from its record's ``condition``.
 
     Args:
         contract: of the model.
         text: :attr:`Wanted.text` at that time.
         labels: the file of labels, if that job had one.
+        truncation: of that job.
 
     Raises:
         BadInput: the labels are needed and not given, or are others than those of that time.
@@ -106,13 +122,13 @@ def again(contract: Contract, text: str, labels: str | None = None) -> Wanted:
     if text.startswith("labels of ") and labels is None:
         raise BadInput(f"these images were made with {text}: name that file with --labels. Nothing was changed.")
     if labels is not None:
-        made = wanted(contract, labels=labels)
+        made = wanted(contract, labels, None, truncation)
     elif kind in ("label", "labels"):
-        made = wanted(contract, labels=value)
+        made = wanted(contract, value, None, truncation)
     elif kind == "caption":
-        made = wanted(contract, caption=ast.literal_eval(value))
+        made = wanted(contract, None, ast.literal_eval(value), truncation)
     else:
-        made = wanted(contract)
+        made = wanted(contract, None, None, truncation)
     if made.text != text:
         raise BadInput(f"these images were made with {text}, not {made.text}. Nothing was changed.")
     return made
@@ -132,7 +148,7 @@ def _labels(asked: str) -> Wanted:
         return Wanted("labels balanced", "label", lambda seed, block: _indices(block) % 10)
     if Path(asked).suffix or Path(asked).is_file():
         return _label_file(Path(asked))
-    if asked not in set("0123456789"):
+    if asked not in _DIGITS:
         raise BadInput(f"label {asked!r} is not a digit from 0 to 9, 'balanced', 'uniform' or a file of digits.")
     digit = int(asked)
     return Wanted(f"label {digit}", "label", lambda seed, block: np.full(BLOCK, digit, np.int64))
@@ -145,13 +161,19 @@ def _label_file(path: Path) -> Wanted:
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read the labels {path}: {error.strerror}.") from error
-    lines = data.decode("utf-8", errors="replace").splitlines()
-    skipped = 1 if lines and lines[0].strip().lower() in {"label", "labels", "digit"} else 0
+    lines = data.decode("utf-8-sig", errors="replace").splitlines()
+    header = [name.strip().strip('"').lower() for name in lines[0].split(",")] if lines else []
+    column = next((at for at, name in enumerate(header) if name in _HEADERS), None)
     digits = []
-    for number, line in enumerate(lines[skipped:], start=skipped + 1):
-        if line.strip() not in set("0123456789"):
-            raise BadInput(f"{path}, line {number}: {line.strip()[:40]!r} is not a digit from 0 to 9.")
-        digits.append(int(line))
+    for number, line in enumerate(lines):
+        if number == 0 and column is not None:
+            continue
+        # Rows of digits need no quotes: what is quoted or has another number of columns is told as it stands.
+        cells = [cell.strip() for cell in line.split(",")]
+        value = cells[column or 0] if len(cells) == (1 if column is None else len(header)) else line.strip()
+        if value not in _DIGITS:
+            raise BadInput(f"{path}, line {number + 1}: {value[:40]!r} is not a digit from 0 to 9.")
+        digits.append(int(value))
     if not digits:
         raise BadInput(f"{path} has no label in it.")
     table = np.array(digits, np.int64)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ganlib.config import Params
 from ganlib.errors import BadInput
+from ganlib.export.runtime import PROVIDERS
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.repair import Repair, require_digest, require_finished
 from ganlib.generation.repair import repair as remake
+from ganlib.generation.storage import Where
 from ganlib.generation.verify import verify
 from ganlib.jobs.models import fetch
 from ganlib.progress import Report, silent
@@ -18,7 +18,7 @@ from ganlib.project import Project
 def repair(
     project: Project | None,
     params: Params | None,
-    out: Path,
+    out: Where,
     *,
     model: str | None = None,
     labels: str | None = None,
@@ -29,7 +29,7 @@ def repair(
     Args:
         project: needed unless the model is a file.
         params: needed unless the model is a file.
-        out: a folder that a finished job filled.
+        out: a folder that a finished job filled, or its URL.
         model: the model that made the images; None: the one that the manifest names.
         labels: the file of labels, if the job was given one.
         report: told of progress.
@@ -53,12 +53,13 @@ def repair(
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.wanted import again
 
-    opened = OnnxModel(at.path, sha256=manifest.model_sha256)
-    asked = again(opened.contract, manifest.condition, labels)
+    provider = next((name for name, known in PROVIDERS.items() if known == manifest.provider), "cpu")
+    opened = OnnxModel(at.path, sha256=manifest.model_sha256, provider=provider)
+    asked = again(opened.contract, manifest.condition, labels, manifest.truncation)
     return remake(opened, out, asked, found.damaged, found.extra, report)
 
 
-def _reference(manifest: Manifest, out: Path) -> str:
+def _reference(manifest: Manifest, out: Where) -> str:
     """The model that made the images, by the most lasting of its names."""
     origin = manifest.origin
     if origin.get("version") and origin.get("model"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ganlib
 from ganlib.generation.formats.base import words
 from ganlib.generation.noise import ALGORITHM
-from ganlib.generation.png import SYNTHETIC, encode
+from ganlib.generation.png import SYNTHETIC, Encoder
 from ganlib.generation.sheet import contact_sheet
 from ganlib.serving.schema import Card, Image, Images, ImagesAsked, WalkAsked
 
@@ -66,9 +66,9 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Card
 
 
 def single(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None) -> bytes:
-    """One image, uint8 ``[1, 28, 28]``; without truncation, the very file that `ganlib generate` writes."""
-    png = encode(image[0], model_sha256=made.model_sha256, seed=made.seed, index=index, asked=said)
-    return png if made.truncation == 1 else with_facts(png, {"ganlib:truncation": str(made.truncation)})
+    """One image, uint8 ``[1, 28, 28]``: the very file that `ganlib generate` writes."""
+    encoder = Encoder(model_sha256=made.model_sha256, seed=made.seed, truncation=made.truncation)
+    return encoder.encode(image[None], index, [said] if said else None)[0]
 
 
 def sheet(made: Card, images: NDArray[np.uint8], columns: int | None = None) -> bytes:

@@ -17,6 +17,7 @@ from ganlib.errors import NoSpace, Unavailable
 from ganlib.export.onnx import export
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify
+from ganlib.generation.card import BESIDE
 from ganlib.generation.manifest import FileFormat
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
@@ -25,6 +26,7 @@ from tests.unit.export.nets import NOISE_DIM, trained_like
 
 pytestmark = pytest.mark.faults
 
+NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SEED, SHARD = 2000, 5, 250
 PROGRAM = """
 import sys
@@ -75,7 +77,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in NOT_OF_THE_JOB
     }
 
 

@@ -30,12 +30,7 @@ def require(name: str) -> FileFormat:
     raise unknown("format", name, FORMATS)
 
 
-def versions(name: FileFormat) -> dict[str, str]:
-    """Versions of what decides the bytes of a shard."""
-    packages = load(name).packages
-    found = {package: importlib.metadata.version(package) for package in ("numpy", "onnxruntime", *packages)}
-    if "pillow" in packages:
-        from PIL import features
-
-        found["zlib"] = str(features.version("zlib"))
-    return found
+def versions(name: FileFormat, record: int) -> dict[str, str]:
+    """Versions of what decides the bytes of a shard, in a job whose manifest has format ``record``."""
+    found = {package: importlib.metadata.version(package) for package in ("numpy", "onnxruntime")}
+    return {**found, **load(name).versions(record)}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
+    from ganlib.generation.storage import Storage
 
 Add = Callable[["Drawn"], None]
 
@@ -27,6 +29,10 @@ class Format(ABC):
     shard_bytes: int = 65536
     """An upper bound of what a shard takes besides."""
 
+    def versions(self, record: int) -> dict[str, str]:
+        """Versions of what decides bytes besides numpy and onnxruntime, for a manifest of format ``record``."""
+        return {package: importlib.metadata.version(package) for package in self.packages}
+
     def files(self, job: Job, shard: int) -> list[str]:
         """Names of the shard's files, relative to the shard, in order; ``[""]`` if the shard is itself a file."""
         return [""]
@@ -39,12 +45,31 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def is_cut(self, path: Path) -> bool:
-        """Whether the file at ``path`` lacks its end.
+    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+        """The images at ``rows`` (ascending) of a shard, uint8 [n, 1, 28, 28], read from its files."""
+
+    @abstractmethod
+    def is_cut(self, storage: Storage, name: str) -> bool:
+        """Whether the file ``name`` lacks its end.
 
         Raises:
             OSError: it cannot be read.
         """
+
+
+IMAGE = 28 * 28
+"""Bytes of an image."""
+
+
+def rows_at(file: IO[bytes], start: int, step: int, rows: NDArray[Any]) -> NDArray[Any]:
+    """Images [n, 1, 28, 28] of which image r begins at byte ``start + step * r`` of ``file``."""
+    import numpy as np
+
+    made = np.empty((len(rows), 1, 28, 28), np.uint8)
+    for at, row in enumerate(rows.tolist()):
+        file.seek(start + step * row)
+        made[at] = np.frombuffer(file.read(IMAGE), np.uint8).reshape(1, 28, 28)
+    return made
 
 
 def columns(job: Job, drawn: Drawn) -> dict[str, NDArray[Any]]:
@@ -71,7 +96,13 @@ def facts(job: Job) -> dict[str, str]:
     """What a file says of its origin, where its format has a place for that."""
     from ganlib.generation.png import SYNTHETIC
 
-    return {"ganlib:synthetic": SYNTHETIC, "ganlib:model_sha256": job.model_sha256, "ganlib:condition": job.condition}
+    cut = {"ganlib:truncation": repr(job.truncation)} if job.truncation != 1 else {}
+    return {
+        "ganlib:synthetic": SYNTHETIC,
+        "ganlib:model_sha256": job.model_sha256,
+        "ganlib:condition": job.condition,
+        **cut,
+    }
 
 
 def words(asked: Mapping[str, NDArray[Any]]) -> list[tuple[str, str]] | None:

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ganlib.generation.formats.base import Add, Format, columns
+from ganlib.generation.formats.base import Add, Format, columns, rows_at
+from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Manifest
+    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
+    from ganlib.generation.storage import Storage
 
 
 class Npy(Format):
@@ -41,10 +43,19 @@ class Npy(Format):
 
             yield add
 
-    def is_cut(self, path: Path) -> bool:
+    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
-        with path.open("rb") as file:
-            return is_cut(file, path.stat().st_size)
+        import numpy as np
+
+        with storage.open(shard_name(shard, job.file_format)) as file:
+            np.lib.format.read_magic(file)
+            _, _, dtype = np.lib.format.read_array_header_1_0(file)
+            return rows_at(file, file.tell(), dtype.itemsize, rows)  # the image is a record's first field
+
+    def is_cut(self, storage: Storage, name: str) -> bool:
+        """See :class:`Format`."""
+        with storage.open(name) as file:
+            return is_cut(file, storage.size(name))
 
 
 def write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib.generation.formats.base import Add, Format, columns
+from ganlib.generation.formats.base import IMAGE, Add, Format, columns, rows_at
 from ganlib.generation.formats.npy import array_bytes, write_header
+from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Manifest
+    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
+    from ganlib.generation.storage import Storage
 
 _END = b"PK\x05\x06"
 _END_BYTES = 22  # of the record that ends a zip file with no comment
@@ -47,10 +49,23 @@ class Npz(Format):
                     write_header(file, values.dtype, values.shape)
                     file.write(array_bytes(values))
 
-    def is_cut(self, path: Path) -> bool:
+    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - _END_BYTES, 0))
+        import numpy as np
+
+        with (
+            storage.open(shard_name(shard, job.file_format)) as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open("image.npy") as member,
+        ):
+            np.lib.format.read_magic(member)
+            np.lib.format.read_array_header_1_0(member)
+            return rows_at(member, member.tell(), IMAGE, rows)
+
+    def is_cut(self, storage: Storage, name: str) -> bool:
+        """See :class:`Format`."""
+        with storage.open(name) as file:
+            file.seek(max(storage.size(name) - _END_BYTES, 0))
             return file.read(len(_END)) != _END
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.generation.formats.base import Add, Format, columns, facts
 from ganlib.generation.formats.npy import array_bytes
+from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Manifest
+    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
+    from ganlib.generation.storage import Storage
 
 _GROUP = 8192  # rows a row group: 6 MB of pixels, so that neither writer nor reader needs more memory than that
 _PIXELS = 28 * 28
@@ -55,10 +57,27 @@ class Parquet(Format):
             yield add
             flush()
 
-    def is_cut(self, path: Path) -> bool:
+    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - len(_MAGIC), 0))
+        import numpy as np
+        import pyarrow.parquet as pq
+
+        made, first = [], 0
+        with storage.open(shard_name(shard, job.file_format)) as file:
+            table = pq.ParquetFile(file)
+            for group in range(table.num_row_groups):
+                stop = first + table.metadata.row_group(group).num_rows
+                here = rows[(rows >= first) & (rows < stop)] - first
+                if len(here):
+                    column = table.read_row_group(group, columns=["image"]).column("image").take(here)
+                    made.append(np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(-1, 1, 28, 28))
+                first = stop
+        return np.concatenate(made)
+
+    def is_cut(self, storage: Storage, name: str) -> bool:
+        """See :class:`Format`."""
+        with storage.open(name) as file:
+            file.seek(max(storage.size(name) - len(_MAGIC), 0))
             return file.read() != _MAGIC
 
 

@@ -13,8 +13,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ganlib.generation.formats.base import Add, Format, columns, facts
+from ganlib.generation.formats.base import IMAGE, Add, Format, columns, facts, rows_at
 from ganlib.generation.formats.npy import array_bytes
+from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
+    from ganlib.generation.storage import Storage
 
 _META = "zarr.json"
 _DIMENSIONS = {"image": 4, "index": 1, "seed": 1, "label": 1, "caption": 2}
@@ -56,16 +58,20 @@ class Zarr(Format):
 
             yield add
 
-    def is_cut(self, path: Path) -> bool:
+    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+        """See :class:`Format`."""
+        with storage.open(f"{shard_name(shard, job.file_format)}/{_chunk('image')}") as file:
+            return rows_at(file, 0, IMAGE, rows)
+
+    def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""
         import numpy as np
 
-        size = path.stat().st_size
-        if path.name == _META:
-            return not path.read_bytes().endswith(b"}\n")
-        described = next(parent for parent in path.parents if parent.name == "c").with_name(_META)
+        size = storage.size(name)
+        if name.endswith(f"/{_META}"):
+            return not storage.read(name).endswith(b"}\n")
         try:
-            about = json.loads(described.read_bytes())
+            about = json.loads(storage.read(f"{name.rpartition('/c/')[0]}/{_META}"))
             return bool(size < np.dtype(about["data_type"]).itemsize * math.prod(about["shape"]))
         except (OSError, ValueError, KeyError, TypeError):  # that file is a finding of its own
             return not size

@@ -32,12 +32,14 @@ from ganlib.files import sha256_file
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify
+from ganlib.generation.card import BESIDE
 from ganlib.generation.lock import locked
 from ganlib.generation.manifest import FORMATS, SUFFIXES, FileFormat, shard_name
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.repair import repair
 
+NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SHARD, SEED = 150, 60, 2**64 - 1
 CAPTION = "一个粗的五"
 every_format = pytest.mark.parametrize("form", FORMATS)
@@ -85,7 +87,7 @@ def files(out: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in NOT_OF_THE_JOB
     }
 
 
@@ -304,7 +306,7 @@ def test_a_job_stopped_anywhere_and_resumed_has_the_bytes_of_one_that_never_was(
             stopping.stop_at = stop
             with contextlib.suppress(KeyboardInterrupt):
                 make(stopping, often, form, **job)
-            names = {entry.name for entry in often.iterdir()} - {".lock", manifests.FILE}
+            names = {entry.name for entry in often.iterdir()} - NOT_OF_THE_JOB - {manifests.FILE}
             allowed = {shard_name(shard, form) for shard in range(whole.shard_count)}
             assert names <= allowed | {f"{name}.sha256" for name in allowed}
         stopping.stop_at = None
@@ -599,41 +601,54 @@ def test_a_caption_is_read_back_from_the_record(captioned: OnnxModel, asked: str
 # Folders that an earlier ganlib made
 
 
+@contextlib.contextmanager
+def earlier_ganlib(record: int) -> Iterator[None]:
+    """Jobs that begin inside are of the manifest's format ``record``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifests, "RECORD", record)
+        yield
+
+
 def as_format_1(out: Path) -> None:
     """The manifest as ganlib wrote it when there were PNG files alone."""
     manifest = json.loads((out / manifests.FILE).read_text())
-    del manifest["start"], manifest["file_format"]
-    (out / manifests.FILE).write_text(json.dumps({**manifest, "format": 1}))
+    del manifest["start"], manifest["file_format"], manifest["truncation"]
+    for shard in manifest["shards"]:
+        del shard["provider"]
+    (out / manifests.FILE).write_text(json.dumps(manifest))
 
 
-def test_an_old_folder_still_verifies_resumes_and_repairs(jobs: dict[FileFormat, Path], tmp_path: Path) -> None:
-    out = shutil.copytree(jobs["png"], tmp_path / "out")
+def test_an_old_folder_still_verifies_resumes_and_repairs(model: OnnxModel, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with earlier_ganlib(1):
+        make(model, out, "png", origin={"reference": str(model.path)})
+    before = {path.name: path.read_bytes() for path in out.rglob("*.png")}
     as_format_1(out)
     manifest = manifests.read(out)
     assert manifest is not None
     assert (manifest.format, manifest.file_format, manifest.start) == (1, "png", 0)
+    assert {"pillow", "zlib"} <= set(manifest.versions)
     assert verify(out).ok
     shutil.rmtree(out / "shard-00001")
     repair(None, None, out)
     shutil.rmtree(out / "shard-00002")
-    reference = json.loads((out / manifests.FILE).read_text())["origin"]["reference"]
-    assert make(OnnxModel(Path(reference)), out, "png").complete
-    old, new = files(out), files(jobs["png"])
-    assert old.pop(manifests.FILE) != new.pop(manifests.FILE)
-    assert old == new
+    assert make(model, out, "png").complete
+    assert {path.name: path.read_bytes() for path in out.rglob("*.png")} == before
 
 
-def test_an_old_job_of_a_conditional_model_goes_on_without_the_chunk_that_it_began_without(
-    labelled: OnnxModel, tmp_path: Path
+@pytest.mark.parametrize(("record", "told"), [(1, False), (2, True)])
+def test_an_old_job_of_a_conditional_model_goes_on_with_the_chunks_that_it_began_with(
+    labelled: OnnxModel, tmp_path: Path, record: int, told: bool
 ) -> None:
     out = tmp_path / "out"
-    make(labelled, out, "png")
+    with earlier_ganlib(record):
+        make(labelled, out, "png")
     as_format_1(out)
     shutil.rmtree(out / "shard-00001")
     make(labelled, out, "png")
     with Image.open(out / "shard-00001" / "00000070.png", formats=["PNG"]) as image:
-        assert "ganlib:label" not in image.text  # type: ignore[attr-defined]
-    assert manifests.read(out).format == 1  # type: ignore[union-attr]
+        assert ("ganlib:label" in image.text) is told  # type: ignore[attr-defined]
+    assert manifests.read(out).format == record  # type: ignore[union-attr]
 
 
 def test_what_cannot_fit_is_refused_before_anything_is_made(model: OnnxModel, tmp_path: Path) -> None:

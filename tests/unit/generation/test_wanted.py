@@ -88,11 +88,26 @@ def test_a_caption_for_a_model_of_labels_is_refused() -> None:
         wanted(LABELLED, None, "a seven")
 
 
-@pytest.mark.parametrize(("text", "line"), [("label\n1\n12\n", 3), ("1\n\n2\n", 2), ("1\nx\n", 2)])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("label\n1\n12\n", 3),
+        ("1\n\n2\n", 2),
+        ("1\nx\n", 2),
+        ("a,label\nx,1\nx,y\n", 3),
+        ("a,label\nx\n", 2),
+        ("1,2\n", 1),
+    ],
+)
 def test_a_bad_line_is_named(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "l.csv").write_text(text)
     with pytest.raises(BadInput, match=f"line {line}:"):
         wanted(LABELLED, str(tmp_path / "l.csv"))
+
+
+def test_a_file_with_more_columns_has_its_labels_in_the_one_that_says_so(tmp_path: Path, painter: OnnxModel) -> None:
+    (tmp_path / "l.csv").write_text("who,Label,weight\r\nann,3,0.5\r\nben,1,0.25\r\n")
+    assert digits(painter.images(0, 0, 2, wanted(LABELLED, str(tmp_path / "l.csv")))) == [3, 1]
 
 
 def test_a_file_with_too_few_labels_is_refused_before_anything_is_made(tmp_path: Path, painter: OnnxModel) -> None:

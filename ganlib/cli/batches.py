@@ -1,0 +1,33 @@
+"""What `ganlib generate` and the generate flow print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ganlib.cli.app import output_path, show
+
+if TYPE_CHECKING:
+    from ganlib.jobs.generate import Batch
+
+
+def output_place(text: str) -> str:
+    """A path made absolute, so that messages and manifests name it fully; a URL as it is."""
+    return text if "://" in text else str(output_path(Path(text)))
+
+
+def show_batch(batch: Batch, out: str, *, fail_on_drift: bool, as_json: bool) -> None:
+    """Print a finished job; exit code 1 if it drifts and that is to be a failure."""
+    made, quality = batch.manifest, batch.quality
+    drifted = bool(quality and quality.drifted)
+
+    def text() -> str:
+        lines = [f"{made.count:,} images in {out} (digest {made.digest})"]
+        return "\n".join([*lines, quality.summary] if quality else lines)
+
+    facts = {"drifted": drifted, "quality": quality.model_dump(mode="json") if quality else None}
+    show({**made.model_dump(mode="json"), **facts}, as_json=as_json, text=text)
+    if drifted and fail_on_drift:
+        raise typer.Exit(1)

@@ -1,0 +1,156 @@
+"""Do these images look like those that a model was evaluated on? Tests with a stated rate of false alarms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from pydantic import Field
+
+from ganlib.config import Frozen
+from ganlib.evaluation.agreement import share
+from ganlib.evaluation.bootstrap import Interval
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.evaluation.judge import JudgeOutput
+from ganlib.evaluation.metrics import Moments, frechet_statistic, group_of
+
+FALSE_ALARMS = 0.001
+"""At most this share of batches that do not drift are said to: each test is held to its part of it (Bonferroni)."""
+_LEAST = 5.0  # images of a digit that the chi-squared test can count on, at least
+
+
+class Drift(Frozen):
+    """What the judge sees in a sample, beside what it saw in the model's evaluation."""
+
+    sampled: int
+    judge_sha256: str
+    digits: tuple[float, ...]
+    """Share of the sample that the judge takes for 0, 1, ..., 9."""
+    confidence: float
+    """The judge's mean probability of the digit that it chooses."""
+    agreement: Interval | None
+    """Share that is the digit that was asked for; None: none was."""
+    fid: float | None
+    """Of the sample, carried over to as many images as were evaluated; None: there is nothing to measure against."""
+    evaluated: int | None
+    """Images of the evaluation; None: the sample was compared to nothing."""
+    p_values: dict[str, float] = Field({}, description="of each test: how often chance alone differs as much")
+    level: float = FALSE_ALARMS
+    why_not: str | None = None
+    """Why it was compared to nothing."""
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """The tests that chance does not explain."""
+        return tuple(name for name, p in self.p_values.items() if p < self.level / len(self.p_values))
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        seen = f"of {self.sampled:,} images read back, the judge is sure by {self.confidence:.3f}"
+        if self.agreement:
+            seen += f", and {self.agreement} are the digit that was asked for"
+        if self.evaluated is None:
+            return f"{seen}; compared to nothing: {self.why_not}."
+        tests = ", ".join(f"{name} p = {p:.2g}" for name, p in self.p_values.items())
+        verdict = f"DRIFTS from the evaluation in {' and '.join(self.drifted)}" if self.drifted else "no drift"
+        return f"{seen}; {verdict} ({tests}; false alarms at most {self.level:.2%} of batches)."
+
+
+def drift(
+    judged: JudgeOutput,
+    judge_sha256: str,
+    evaluation: Evaluation | None,
+    *,
+    asked: np.ndarray | None = None,
+    reference: Moments | None = None,
+    why_not: str | None = None,
+) -> Drift:
+    """Compare a sample to ``evaluation``, whose images were drawn in the same way.
+
+    - ``digits``: the two histograms, by a chi-squared test of homogeneity (digits that both have few of as one).
+    - ``confidence``: the first moment of the judge's confidence, by a z test.
+    - ``agreement``: the shares of images that are the digit that was asked for, by a z test of two proportions.
+    - ``fid``: one-sided, by a z test. The FID's bias falls as 1 over the number of images (Chong 2020), so that of the
+      sample is carried over to the evaluation's number with the jackknife's estimate of it; the jackknife gives its
+      spread, too.
+
+    Args:
+        judged: of the sample, n images.
+        judge_sha256: of the judge.
+        evaluation: None: nothing is compared, for the reason ``why_not``.
+        asked: the digits that were asked for, int [n].
+        reference: moments of the test split that the evaluation's FID is measured against.
+        why_not: see ``evaluation``.
+    """
+    n, chosen, top = len(judged.features), judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
+    counts = np.bincount(chosen, minlength=10)
+    hits = None if asked is None else share(chosen == asked, 0.95)
+    fid, found = None, dict[str, float]()
+    if evaluation:
+        total = evaluation.n
+        found["digits"] = homogeneity(counts, np.round(np.array(evaluation.digits) * total))
+        spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
+        found["confidence"] = _two_sided(float(top.mean()) - evaluation.confidence, spread)
+        if hits and (theirs := evaluation.agreement.get("digit")):
+            pooled = (hits.value * n + theirs.value * total) / (n + total)
+            spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / total))
+            found["agreement"] = _two_sided(hits.value - theirs.value, spread)
+        if reference:
+            fid, spread = carried_over(judged.features, reference, total)
+            theirs_spread = (evaluation.fid.high - evaluation.fid.low) / 2 / _quantile((1 + evaluation.level) / 2)
+            z = (fid - evaluation.fid.value) / math.hypot(spread, theirs_spread)
+            found["fid"] = _tail(z)
+    return Drift(
+        sampled=n,
+        judge_sha256=judge_sha256,
+        digits=tuple(float(count) / n for count in counts),
+        confidence=float(top.mean()),
+        agreement=hits,
+        fid=fid,
+        evaluated=evaluation.n if evaluation else None,
+        p_values=found,
+        why_not=None if evaluation else why_not,
+    )
+
+
+def homogeneity(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """p-value that two histograms, counts [k] each, are of one distribution; 1 if they cannot tell."""
+    from scipy.stats import chi2_contingency
+
+    table = np.stack([ours, theirs]).astype(np.float64)
+    expected = table.sum(axis=0) * table[0].sum() / table.sum()
+    few = expected < _LEAST
+    if few.any():
+        table = np.concatenate([table[:, ~few], table[:, few].sum(axis=1, keepdims=True)], axis=1)
+    table = table[:, table.sum(axis=0) > 0]
+    return float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
+
+
+def carried_over(features: np.ndarray, reference: Moments, total: int) -> tuple[float, float]:
+    """The FID that ``total`` images like those of ``features`` [n, d] would have, and its standard error."""
+    n = len(features)
+    statistic = frechet_statistic(features, reference)
+    groups = int(group_of(n)[-1]) + 1
+    values = statistic(np.concatenate([np.ones((1, groups)), 1 - np.eye(groups)]))
+    whole, without = float(values[0]), values[1:]
+    bias = (groups - 1) * float(without.mean() - whole)  # to first order in 1 / n
+    error = math.sqrt((groups - 1) / groups * float(((without - without.mean()) ** 2).sum()))
+    return whole - bias * (1 - n / total), error
+
+
+def _two_sided(difference: float, spread: float) -> float:
+    if spread == 0:
+        return 1.0 if difference == 0 else 0.0
+    return min(1.0, 2 * _tail(abs(difference) / spread))
+
+
+def _tail(z: float) -> float:
+    """Probability that a standard normal draw is above ``z``."""
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def _quantile(share_below: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.ppf(share_below))

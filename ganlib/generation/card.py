@@ -1,0 +1,173 @@
+"""What a batch says of itself: ``card.json``, and the same for people in ``card.md``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from ganlib.config import Frozen
+from ganlib.generation.manifest import Manifest
+from ganlib.generation.storage import Storage
+
+FILE, TEXT, QUALITY = "card.json", "card.md", "quality.json"
+BESIDE = (FILE, TEXT, QUALITY)
+"""What lies beside the shards and holds times and costs: no two jobs have the same, so no digest is of it."""
+
+
+class Run(Frozen):
+    """One call that ended in order. Calls that were killed have no row: their shards count in the next one's job."""
+
+    began: str
+    """UTC, ISO 8601."""
+    seconds: float
+    cpu_seconds: float
+    """Of all processes that made shards."""
+    images: int
+    """Made by this call."""
+    machine: str
+    cores: int
+
+
+class Card(Frozen):
+    """Where a batch comes from and what it took."""
+
+    synthetic: bool = True
+    reference: str | None
+    """How the model was named."""
+    model: str | None
+    """Name in the registry; None: it was a file or a run."""
+    version: int | None
+    aliases: tuple[str, ...]
+    """Of that version, when it was resolved."""
+    model_sha256: str
+    family: str | None
+    run_id: str | None
+    ledger: dict[str, JsonValue] | None
+    """The ledger's entry that made this version champion: number, kind, time, sha256."""
+    data_version: str | None
+    commit: str | None
+    """Of the source that trained the model."""
+    count: int
+    start: int
+    seed: int
+    condition: str
+    truncation: float
+    file_format: str
+    digest: str | None
+    provider: str
+    ganlib: str
+    versions: dict[str, str]
+    runs: tuple[Run, ...]
+    quality: dict[str, JsonValue] | None = None
+    """What the judge says of a sample that was read back; None: nobody asked it."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all calls that ended in order."""
+        return sum(run.cpu_seconds for run in self.runs)
+
+    def markdown(self) -> str:
+        """The card for people."""
+        named = f"version {self.version} of {self.model}" if self.version else (self.reference or "a file")
+        alias = f" ({', '.join(self.aliases)} when it was resolved)" if self.aliases else ""
+        entry = self.ledger or {}
+        rows = {
+            "model": f"{named}{alias}, {self.family or 'family unknown'}",
+            "model sha256": self.model_sha256,
+            "ledger": f"entry {entry['seq']}, {entry['kind']}, {entry['time']}" if entry else "none",
+            "trained by run": self.run_id or "unknown",
+            "data version": self.data_version or "unknown",
+            "commit": self.commit or "unknown",
+            "images": f"{self.count:,}, from number {self.start:,} on, as {self.file_format}",
+            "seed": self.seed,
+            "asked": self.condition,
+            "truncation": self.truncation,
+            "provider": self.provider,
+            "digest": self.digest,
+            "made with": ", ".join(
+                f"{name} {number}" for name, number in {"ganlib": self.ganlib, **self.versions}.items()
+            ),
+        }
+        lines = ["# Synthetic images", "", "Made by a model: no picture here was drawn or photographed.", ""]
+        lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+        lines += ["", "| began (UTC) | images | seconds | CPU seconds | machine |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {run.began} | {run.images:,} | {run.seconds:.1f} | {run.cpu_seconds:.1f} "
+            f"| {run.machine}, {run.cores} cores |"
+            for run in self.runs
+        ]
+        if self.quality:
+            lines += ["", "## Quality", "", str(self.quality["summary"])]
+        return "\n".join(lines) + "\n"
+
+
+def read(storage: Storage) -> Card | None:
+    """The card in ``storage``; None if there is none, or one of another version of ganlib."""
+    try:
+        return Card.model_validate_json(storage.read(FILE))
+    except (OSError, ValidationError):
+        return None
+
+
+def write(storage: Storage, manifest: Manifest, run: Run) -> Card:
+    """Write the card of a finished job, with ``run`` added to those of an earlier card."""
+    earlier, about, origin = read(storage), manifest.model_metadata, manifest.origin
+    ledger, aliases = origin.get("ledger"), origin.get("aliases")
+    card = Card(
+        reference=_text(origin.get("reference")),
+        model=_text(origin.get("model")),
+        version=int(str(origin["version"])) if origin.get("version") else None,
+        aliases=tuple(str(alias) for alias in aliases) if isinstance(aliases, list) else (),
+        model_sha256=manifest.model_sha256,
+        family=about.get("family"),
+        run_id=_text(origin.get("run_id")) or about.get("run_id"),
+        ledger=ledger if isinstance(ledger, dict) else None,
+        data_version=about.get("data_version"),
+        commit=about.get("source_commit"),
+        count=manifest.count,
+        start=manifest.start,
+        seed=manifest.seed,
+        condition=manifest.condition,
+        truncation=manifest.truncation,
+        file_format=manifest.file_format,
+        digest=manifest.digest,
+        provider=manifest.provider,
+        ganlib=manifest.ganlib,
+        versions=manifest.versions,
+        runs=(*(earlier.runs if earlier else ()), run),
+    )
+    put(storage, card)
+    return card
+
+
+def encoded(value: Any) -> bytes:
+    """``value`` as readable JSON."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def put(storage: Storage, card: Card) -> None:
+    """Write both forms of ``card``."""
+    storage.write(FILE, encoded(card.model_dump(mode="json")))
+    storage.write(TEXT, card.markdown().encode())
+
+
+def run(began: datetime, seconds: float, cpu_seconds: float, images: int) -> Run:
+    """The row of a call that began at ``began`` on this machine."""
+    from ganlib.processes import usable_cores
+
+    return Run(
+        began=began.astimezone(UTC).isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        cpu_seconds=round(cpu_seconds, 3),
+        images=images,
+        machine=f"{platform.system()} {platform.machine()}",
+        cores=usable_cores(),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value else None

@@ -1,0 +1,102 @@
+"""How many threads, and how many images ahead, make most images a second: measured once a model and machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ganlib.config import Frozen
+from ganlib.errors import GanlibError
+from ganlib.files import sha256_bytes, write_json
+from ganlib.generation.noise import BLOCK
+from ganlib.generation.session import OnnxModel
+from ganlib.processes import usable_cores
+from ganlib.progress import Report, silent
+
+WORTHWHILE = 50_000
+"""Smaller jobs take less time than the probe can save."""
+_SECONDS = 0.25  # of each candidate in each round
+_ROUNDS = 2
+_AHEAD = (2, 8)  # blocks a thread computes ahead of the writer
+
+
+class Tuning(Frozen):
+    """What was found."""
+
+    threads: int
+    batch_size: int
+    images_per_second: float
+    tried: dict[str, float]
+    """Images a second by "threads x batch size", the best round of each."""
+
+
+def tuned(model: OnnxModel, cache: Path | None, report: Report = silent) -> Tuning:
+    """The best setting for ``model`` on this machine; neither decides what an image is.
+
+    Args:
+        model: the opened graph.
+        cache: the folder where the result is kept, by the model's sha256 and the machine; None: it is not.
+        report: told of progress.
+    """
+    path = cache / "speed" / f"{model.sha256[:16]}-{machine(model.provider)}.json" if cache else None
+    if path:
+        try:
+            return Tuning.model_validate(json.loads(path.read_bytes()))
+        except (OSError, ValueError, ValidationError):
+            pass  # not measured yet, or by another ganlib
+    found = measure(model, report)
+    if path:
+        with suppress(GanlibError):  # a cache that cannot be written is no reason not to work
+            write_json(path, found.model_dump(mode="json"))
+    return found
+
+
+def measure(model: OnnxModel, report: Report = silent) -> Tuning:
+    """Try all candidates; they take turns, so that a busy moment of the machine falls on all of them."""
+    cores = usable_cores()
+    threads = sorted({1, cores // 2 or 1, cores})
+    candidates = [(count, count * ahead * BLOCK) for count in threads for ahead in _AHEAD]
+    best = dict.fromkeys(candidates, 0.0)
+    _rate(model, 1, BLOCK, 0.0)  # the first call of a session allocates
+    for number in range(_ROUNDS):
+        for at, candidate in enumerate(candidates):
+            best[candidate] = max(best[candidate], _rate(model, *candidate, _SECONDS))
+            report("probe speed", number * len(candidates) + at + 1, _ROUNDS * len(candidates))
+    winner = max(best, key=lambda candidate: best[candidate])
+    return Tuning(
+        threads=winner[0],
+        batch_size=winner[1],
+        images_per_second=best[winner],
+        tried={f"{count} x {size}": rate for (count, size), rate in best.items()},
+    )
+
+
+def machine(provider: str) -> str:
+    """A short name of what decides speed: processor, cores that may be used, provider, onnxruntime's version."""
+    import onnxruntime
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        kind = next(line for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        kind = platform.processor()
+    facts = [platform.node(), platform.machine(), kind, str(usable_cores()), provider, onnxruntime.__version__]
+    return sha256_bytes("\n".join(facts).encode())[:16]
+
+
+def _rate(model: OnnxModel, threads: int, batch_size: int, seconds: float) -> float:
+    """Images a second over about ``seconds``, with the noise drawn as in a job, once the first block is there."""
+    began, made, passed = 0.0, 0, 0.0
+    for drawn in model.blocks(0, 0, 1 << 40, batch_size=batch_size, threads=threads):
+        if not began:
+            began = time.perf_counter()
+            continue
+        made, passed = made + len(drawn.images), time.perf_counter() - began
+        if passed >= seconds:
+            break
+    return made / passed

@@ -1,0 +1,114 @@
+"""The judge's opinion of a batch, from a sample that is read back from its shards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganlib.config import Params
+from ganlib.errors import Corrupt, GanlibError
+from ganlib.evaluation.drift import Drift, drift
+from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
+from ganlib.evaluation.judge import Judge, load_judge
+from ganlib.generation import card as cards
+from ganlib.generation import sample
+from ganlib.generation.manifest import Manifest
+from ganlib.generation.noise import BLOCK
+from ganlib.generation.storage import Storage
+from ganlib.generation.wanted import Wanted
+from ganlib.jobs.models import Model
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganlib.evaluation.metrics import Moments
+
+SAMPLE = 2000
+_AS_EVALUATED = {"none", "labels uniform", "labels balanced", "captions uniform"}
+
+
+def inspect(
+    project: Project | None,
+    params: Params | None,
+    model: Model,
+    manifest: Manifest,
+    storage: Storage,
+    wanted: Wanted,
+    report: Report = silent,
+) -> Drift:
+    """Score about :data:`SAMPLE` images of a finished job, and write the result to ``quality.json`` and the card.
+
+    They are compared to the evaluation of the model's version (or of its run, where that is kept), if the images
+    were asked for as those of an evaluation are.
+
+    Raises:
+        Corrupt: an image that was written cannot be read back.
+    """
+    try:
+        numbers, images = sample.read(
+            storage, manifest, SAMPLE, lambda done, total: report("read a sample back", done, total)
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise Corrupt(storage, expected="images that can be read back", actual=str(error), algorithm="file") from error
+    judge = load_judge()
+    judged = judge.features(images, report=report)
+    evaluation, why_not = _comparable(model, manifest, judge)
+    reference = _reference(project, params, evaluation, judge, report) if evaluation else None
+    asked = _digits(wanted, manifest.seed, numbers)
+    found = drift(judged, judge.sha256, evaluation, asked=asked, reference=reference, why_not=why_not)
+    kept = {**found.model_dump(mode="json"), "drifted": list(found.drifted), "summary": found.summary}
+    storage.write(cards.QUALITY, cards.encoded(kept))
+    card = cards.read(storage)
+    if card:
+        cards.put(storage, card.model_copy(update={"quality": kept}))
+    return found
+
+
+def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluation | None, str | None]:
+    """The evaluation that the images can be held against, or why there is none."""
+    evaluation = model.version.evaluation if model.version else None
+    if evaluation is None:
+        return None, f"no evaluation of {model.reference} is known"
+    if (evaluation.judge_sha256, evaluation.metric_version) != (judge.sha256, METRIC_VERSION):
+        return None, "the evaluation was made by another judge"
+    if manifest.truncation != 1:
+        return None, f"truncation {manifest.truncation} is meant to change the images"
+    if manifest.condition not in _AS_EVALUATED:
+        return None, f"{manifest.condition} is not what an evaluation asks for"
+    return evaluation, None
+
+
+def _reference(
+    project: Project | None, params: Params | None, evaluation: Evaluation, judge: Judge, report: Report
+) -> Moments | None:
+    """Moments of the test split that the evaluation was made against; None if that data is not here."""
+    if project is None or params is None:
+        return None
+    from ganlib.jobs.version_data import current_data
+
+    try:
+        if current_data(project).md5 != evaluation.data_version:
+            return None
+        return load_reference(
+            project.prepared, evaluation.data_version, judge, params.evaluate, cache=project.state / "cache",
+            report=report,
+        ).moments  # fmt: skip
+    except GanlibError:  # no data, or not whole: the other tests need none
+        return None
+
+
+def _digits(wanted: Wanted, seed: int, numbers: np.ndarray) -> np.ndarray | None:
+    """The digits that were asked for, int [n], of the images ``numbers``; None if none were."""
+    import numpy as np
+
+    if not wanted.name:
+        return None
+    rows = {int(block): wanted.block(seed, int(block))[wanted.name] for block in np.unique(numbers // BLOCK)}
+    values = np.stack([rows[int(number // BLOCK)][number % BLOCK] for number in numbers])
+    if wanted.name == "label":
+        return values
+    from ganlib.data import captions
+
+    texts = (bytes(row[row > 0].astype(np.uint8)).decode() for row in values)
+    return np.array([captions.parse(text).codes()[0] for text in texts], np.int64)

@@ -1,0 +1,61 @@
+"""Shards made by Dask's workers: on this machine, or wherever a scheduler has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from ganlib.errors import BadInput
+from ganlib.jobs.generate import Batch, Order, begin, finish
+from ganlib.processes import usable_cores
+from pipelines import tasks
+from pipelines.progress import flow_reporter
+
+_MOST = 256  # tasks a job: larger ones have neighbouring shards in one task, which keeps those that are whole
+
+
+def generate(root: Path, overrides: list[str], model: str, order: Order, scheduler: str | None) -> Batch:
+    """The job of ``order``, its shards made by the workers of ``scheduler`` (None: as many as cores, on this machine).
+
+    This process holds the job's lock, and alone writes its manifest. A worker that is killed loses the shard that it
+    was at; Dask gives its tasks to another one, and a task that fails is tried again.
+
+    Raises:
+        BadInput: the packages for it are not installed.
+    """
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ImportError as error:
+        raise BadInput(
+            f"--runner dask needs packages that are not installed: pip install 'ganlib[dask]' ({error})."
+        ) from error
+    local: dict[str, Any] = {
+        "cluster_kwargs": {
+            "n_workers": usable_cores(),
+            "threads_per_worker": 1,
+            "processes": True,
+            "dashboard_address": None,
+            "host": "127.0.0.1",
+        }
+    }
+    runner: Any = DaskTaskRunner(address=scheduler) if scheduler else DaskTaskRunner(**local)
+    project, params = tasks.opened(str(root), overrides)
+    report = flow_reporter()
+    with begin(project, params, model, order, report) as opened:
+        job, spent = opened.job, 0.0
+        if job.missing:
+            size = -(-len(job.missing) // _MOST)
+            groups = [job.missing[at : at + size] for at in range(0, len(job.missing), size)]
+            path, threads = str(opened.found.path), None if scheduler else 1
+            spent = shards.with_options(task_runner=runner)(path, order.model_dump(mode="json"), groups, threads)
+        manifest = job.finish(spent)
+    return finish(project, params, order, opened, manifest, report)
+
+
+@flow(name="generate-shards")
+def shards(model: str, order: dict[str, Any], groups: list[list[int]], threads: int | None) -> float:
+    """Make groups of shards of a job that has begun, each as a task; the CPU seconds that it took."""
+    futures = [tasks.make_shards.submit(model, order, group, threads) for group in groups]
+    return sum(future.result() for future in futures)

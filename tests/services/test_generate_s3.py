@@ -1,0 +1,156 @@
+"""Batches on a server that speaks S3: the same bytes as in a folder, resumed, verified, repaired; and refusals."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from ganlib.errors import BadInput, Unavailable
+from ganlib.generation import card as cards
+from ganlib.generation import manifest as manifests
+from ganlib.generation import sample
+from ganlib.generation.batch import generate, verify
+from ganlib.generation.repair import repair
+from ganlib.generation.session import OnnxModel
+from ganlib.generation.storage import at
+from ganlib.generation.wanted import wanted
+from tests import factories
+from tests.services.conftest import free_port
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+BUCKET = "ganlib"
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    folder = tmp_path_factory.mktemp("s3")
+    serve([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/", folder)
+    return url
+
+
+@pytest.fixture
+def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the server, which asks nobody who he is, with one empty bucket."""
+    requests.post(f"{server}/moto-api/reset", timeout=10)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
+    path = tmp_path_factory.mktemp("model") / "g.onnx"
+    factories.graph(path)
+    return OnnxModel(path)
+
+
+def keys(s3: Any) -> dict[str, str]:
+    """All objects, with what tells one upload from the next."""
+    listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    return {entry["Key"]: str(entry["LastModified"]) + entry["ETag"] for entry in listed}
+
+
+def make(model: OnnxModel, out: Any, form: Any = "npy") -> manifests.Manifest:
+    return generate(model, out=out, count=20, seed=5, shard_size=8, file_format=form)
+
+
+@pytest.mark.parametrize("form", ["png", "npy", "zarr"])
+def test_a_batch_on_s3_has_the_bytes_of_one_in_a_folder_and_is_mended_there(
+    s3: Any, model: OnnxModel, tmp_path: Path, form: Any
+) -> None:
+    out = f"s3://{BUCKET}/some/where"
+    made = make(model, out, form)
+    assert made == make(model, tmp_path / "out", form)
+    beside = {manifests.FILE, *cards.BESIDE, ".lock"}
+    local = {path.relative_to(tmp_path / "out").as_posix(): path for path in (tmp_path / "out").rglob("*")}
+    stored = {key.removeprefix("some/where/") for key in keys(s3)}
+    assert stored - beside == {name for name, path in local.items() if path.is_file()} - beside
+    for name in stored - beside:
+        body = s3.get_object(Bucket=BUCKET, Key=f"some/where/{name}")["Body"].read()
+        assert body == local[name].read_bytes(), name
+    assert verify(out).ok
+    assert len(sample.read(at(out), made, 12, lambda done, total: None)[1]) == 12
+
+    victim = {"png": "shard-00001/00000010.png", "npy": "shard-00001.npy", "zarr": "shard-00001.zarr/seed/c/0"}[form]
+    body = local[victim].read_bytes()
+    s3.put_object(Bucket=BUCKET, Key=f"some/where/{victim}", Body=body[:-5])
+    s3.put_object(Bucket=BUCKET, Key="some/where/notes.txt", Body=b"mine")
+    found = verify(out)
+    assert (found.truncated, found.extra, found.damaged) == ((victim,), ("notes.txt",), (1,))
+    before = keys(s3)
+    repair(model, out, wanted(model.contract), found.damaged, found.extra)
+    assert s3.get_object(Bucket=BUCKET, Key=f"some/where/{victim}")["Body"].read() == body
+    after = keys(s3)
+    assert after.keys() == before.keys()
+    assert after["some/where/manifest.json"] == before["some/where/manifest.json"]
+
+    sums = "shard-00002/SHA256SUMS" if form == "png" else f"shard-00002{manifests.SUFFIXES[form]}.sha256"
+    s3.delete_object(Bucket=BUCKET, Key=f"some/where/{sums}")
+    s3.delete_object(Bucket=BUCKET, Key="some/where/notes.txt")
+    assert not verify(out).ok
+    assert make(model, out, form) == made
+    assert verify(out).ok
+
+
+def test_another_job_is_refused_and_nothing_is_changed(s3: Any, model: OnnxModel) -> None:
+    make(model, f"s3://{BUCKET}/a")
+    before = keys(s3)
+    with pytest.raises(BadInput, match="holds another job: seed is 5, not 6"):
+        generate(model, out=f"s3://{BUCKET}/a", count=20, seed=6, shard_size=8, file_format="npy")
+    with pytest.raises(Unavailable, match="has begun a job"):
+        at(f"s3://{BUCKET}/a").create(manifests.FILE, b"{}")  # two that began at the same moment: one is first
+    assert keys(s3) == before
+
+
+def test_a_missing_bucket_and_a_server_that_is_away_are_told(s3: Any, model: OnnxModel, monkeypatch: Any) -> None:
+    with pytest.raises(BadInput, match="no bucket 'gone'") as caught:
+        make(model, "s3://gone/a")
+    assert caught.value.exit_code == 2
+    with pytest.raises(BadInput, match="shards are more than the 1,000,000"):
+        generate(model, out=f"s3://{BUCKET}/a", count=10**18, seed=0, shard_size=1000)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        make(model, f"s3://{BUCKET}/a")
+    assert keys(s3) == {}
+
+
+def test_credentials_that_are_revoked_in_the_middle_keep_the_whole_shards_and_the_job_goes_on(
+    s3: Any, server: str, model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iam, out = boto3.client("iam"), f"s3://{BUCKET}/a"
+    iam.create_user(UserName="maker")
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="maker", PolicyName="all", PolicyDocument=json.dumps(allowed))
+    key = iam.create_access_key(UserName="maker")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+    def revoke(stage: str, done: int, total: int, facts: Any = None) -> None:
+        if stage == "generate" and done == 256:
+            iam.delete_access_key(UserName="maker", AccessKeyId=key["AccessKeyId"])
+            requests.post(f"{server}/moto-api/reset-auth", data=b"0", timeout=10)  # from now on it asks
+
+    job = {"count": 600, "seed": 5, "shard_size": 100, "file_format": "npy"}
+    with pytest.raises(BadInput, match=r"refuses these credentials \(.*kept; run the same command again"):
+        generate(model, out=out, report=revoke, **job)  # type: ignore[arg-type]
+    requests.post(f"{server}/moto-api/reset-auth", data=b"inf", timeout=10)
+    whole = [name for name in keys(s3) if name.endswith(".npy.sha256")]
+    assert 1 <= len(whole) < 6
+    assert manifests.read(out).complete is False  # type: ignore[union-attr]
+    before = {name: stamp for name, stamp in keys(s3).items() if "shard" in name and f"{name[:17]}.sha256" in whole}
+    made = generate(model, out=out, **job)  # type: ignore[arg-type]
+    assert {name: keys(s3)[name] for name in before} == before, "a whole shard was made again"
+    assert made == generate(model, out=tmp_path / "out", **job)  # type: ignore[arg-type]

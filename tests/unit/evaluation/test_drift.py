@@ -1,0 +1,109 @@
+"""Drift: chance is not taken for it more often than stated, and what is not chance is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganlib.evaluation.bootstrap import Interval
+from ganlib.evaluation.drift import FALSE_ALARMS, carried_over, drift, homogeneity
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.evaluation.judge import JudgeOutput
+from ganlib.evaluation.metrics import frechet_distance, moments
+from tests import factories
+
+SHARES = np.array([0.14, 0.12, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.08, 0.06])
+N, TOTAL, WIDTH = 2000, 10_000, 16
+REAL = moments(np.random.default_rng(0).standard_normal((TOTAL, WIDTH)))
+
+
+def judged(draw: np.random.Generator, n: int, shares: np.ndarray = SHARES, shift: float = 0.3) -> JudgeOutput:
+    """Answers of a judge to ``n`` images: digits by ``shares``, features normal about ``shift``."""
+    digits = draw.choice(10, n, p=shares / shares.sum())
+    top = draw.beta(20, 1, n) * 0.4 + 0.6
+    probabilities = np.repeat(((1 - top) / 9)[:, None], 10, axis=1)
+    probabilities[np.arange(n), digits] = top
+    return JudgeOutput((draw.standard_normal((n, WIDTH)) + shift).astype(np.float32), probabilities.astype(np.float32))
+
+
+def evaluated(output: JudgeOutput, agreement: dict[str, Interval] | None = None, *, fid: bool = True) -> Evaluation:
+    """The evaluation that such answers give."""
+    digits = np.bincount(output.probabilities.argmax(axis=1), minlength=10) / len(output.features)
+    value, error = carried_over(output.features, REAL, len(output.features)) if fid else (1.0, 0.1)
+    return factories.evaluation().model_copy(
+        update={
+            "n": len(output.features),
+            "digits": tuple(digits.tolist()),
+            "confidence": float(output.probabilities.max(axis=1).mean()),
+            "fid": Interval(value=value, low=value - 1.96 * error, high=value + 1.96 * error),
+            "agreement": agreement or {},
+        }
+    )
+
+
+def test_false_alarms_are_no_more_than_stated() -> None:
+    """p-values of 60 samples that do not drift: few are small, in proportion (a binomial bound of 1 in 10,000)."""
+    draw = np.random.default_rng(1)
+    found: list[dict[str, float]] = []
+    for _ in range(60):
+        evaluation = evaluated(judged(draw, TOTAL), fid=False)
+        sample = drift(judged(draw, N), "j", evaluation, reference=None)
+        found.append(sample.p_values)
+        assert not sample.drifted or min(sample.p_values.values()) < FALSE_ALARMS / 2
+    for name in ("digits", "confidence"):
+        values = np.array([each[name] for each in found])
+        assert (values < 0.05).sum() <= 11, name
+        assert (values < 0.001).sum() <= 2, name
+        assert 0.35 < values.mean() < 0.65, name
+
+
+def test_the_fid_is_carried_over_to_as_many_images_without_bias() -> None:
+    """Of 30 small samples, against what the larger ones have by the plain formula."""
+    draw = np.random.default_rng(2)
+    small, errors = zip(*(carried_over(judged(draw, 250).features, REAL, 4000) for _ in range(30)), strict=True)
+    large = [frechet_distance(moments(judged(draw, 4000).features), REAL) for _ in range(30)]
+    spread = float(np.hypot(np.std(small), np.std(large)) / np.sqrt(30))
+    assert abs(np.mean(small) - np.mean(large)) < 4 * spread
+    naive = [frechet_distance(moments(judged(draw, 250).features), REAL) for _ in range(30)]
+    assert np.mean(naive) - np.mean(large) > 4 * spread, "this test can see the bias that is taken away"
+    assert 0.6 < np.std(small) / np.mean(errors) < 1.5, "the standard error is the spread that is seen"
+
+
+@pytest.mark.parametrize(
+    ("changed", "test"),
+    [({"shares": np.roll(SHARES, 3)}, "digits"), ({"shift": 0.5}, "fid")],
+)
+def test_what_is_not_chance_is_found_by_the_test_that_looks_for_it(changed: dict[str, object], test: str) -> None:
+    draw = np.random.default_rng(3)
+    evaluation = evaluated(judged(draw, TOTAL))
+    same = drift(judged(draw, N), "j", evaluation, reference=REAL)
+    assert (same.drifted, set(same.p_values)) == ((), {"digits", "confidence", "fid"})
+    found = drift(judged(draw, N, **changed), "j", evaluation, reference=REAL)  # type: ignore[arg-type]
+    assert found.drifted == (test,)
+    assert f"DRIFTS from the evaluation in {test}" in found.summary
+
+
+def test_a_model_that_does_not_do_what_it_was_asked_is_found() -> None:
+    draw = np.random.default_rng(4)
+    output = judged(draw, N)
+    digits = output.probabilities.argmax(axis=1)
+    evaluation = evaluated(judged(draw, TOTAL), {"digit": Interval(value=0.97, low=0.966, high=0.973)})
+    good, bad = digits.copy(), digits.copy()
+    good[: int(0.03 * N)] = (good[: int(0.03 * N)] + 1) % 10
+    bad[: int(0.06 * N)] = (bad[: int(0.06 * N)] + 1) % 10
+    assert drift(output, "j", evaluation, asked=good).drifted == ()
+    assert drift(output, "j", evaluation, asked=bad).drifted == ("agreement",)
+
+
+def test_without_an_evaluation_nothing_is_claimed() -> None:
+    found = drift(judged(np.random.default_rng(5), 100), "j", None, why_not="it is a file")
+    assert (found.drifted, found.p_values, found.evaluated) == ((), {}, None)
+    assert "compared to nothing: it is a file" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "p"),
+    [([100, 0], [1000, 0], 1.0), ([0, 0, 50], [500, 0, 0], 0.0), ([10, 20, 30], [100, 200, 300], 1.0)],
+)
+def test_histograms_of_one_shape_are_and_of_two_are_not(ours: list[int], theirs: list[int], p: float) -> None:
+    assert homogeneity(np.array(ours), np.array(theirs)) == pytest.approx(p, abs=1e-9)

@@ -1,0 +1,133 @@
+"""A batch of a registered version: what its card says, and what the judge says of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganlib.config import Params, load
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.evaluation.judge import load_judge
+from ganlib.generation.batch import generate as make
+from ganlib.generation.batch import verify
+from ganlib.generation.session import OnnxModel
+from ganlib.generation.shards import is_whole
+from ganlib.jobs.generate import Order, begin, generate, grid_path, make_shards, preview
+from ganlib.registry.ledger import Decided
+from ganlib.registry.ledger_store import Ledger
+from ganlib.tracking.store import Store
+from tests import factories
+
+COUNT, SEEN = 600, 3000
+
+
+@pytest.fixture(scope="module")
+def onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "g.onnx"
+    factories.graph(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def evaluation(onnx: Path) -> Evaluation:
+    """What the real judge says of the model's images of another seed."""
+    judge = load_judge()
+    judged = judge.features(OnnxModel(onnx).images(99, 0, SEEN))
+    digits = np.bincount(judged.probabilities.argmax(axis=1), minlength=10) / SEEN
+    return factories.evaluation(
+        n=SEEN,
+        judge_sha256=judge.sha256,
+        digits=tuple(digits.tolist()),
+        confidence=float(judged.probabilities.max(axis=1).mean()),
+    )
+
+
+@pytest.fixture
+def params(store: Store) -> Params:
+    return load(store.project.params_file)
+
+
+def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_and_ledger(
+    store: Store, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
+    version = factories.registered(store, onnx, **facts)
+    ledger = Ledger(store, version.name)
+    decided = Decided(kind="promoted", from_version=None, to_version=version.version, who="me", reason="better")
+    entry = ledger.append(decided)
+    ledger.seal(entry)
+    out = tmp_path / "out"
+    batch = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))
+    assert batch.quality is not None
+    assert batch.quality.sampled == COUNT
+    assert batch.quality.drifted == ()
+    assert set(batch.quality.p_values) == {"digits", "confidence"}
+    card = json.loads((out / "card.json").read_text())
+    assert (card["version"], card["aliases"]) == (version.version, ["challenger"])
+    assert (card["ledger"]["seq"], card["ledger"]["sha256"]) == (entry.seq, entry.sha256)
+    assert card["quality"]["drifted"] == []
+    assert "no drift" in (out / "card.md").read_text()
+    again = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))
+    assert again.quality is None, "nothing was made, and nothing is judged"
+
+
+def test_a_batch_unlike_its_evaluation_is_marked(
+    store: Store, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
+    factories.registered(store, onnx, **{**facts, "digits": factories.EVEN})
+    out = tmp_path / "out"
+    batch = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))
+    assert batch.quality is not None
+    assert batch.quality.drifted == ("digits",)
+    assert json.loads((out / "quality.json").read_text())["drifted"] == ["digits"]
+    assert "DRIFTS" in (out / "card.md").read_text()
+    cut = generate(store.project, params, "challenger", Order(out=str(out) + "2", count=64, truncation=0.5))
+    assert cut.quality is not None
+    assert "truncation 0.5 is meant to change the images" in cut.quality.summary
+
+
+def test_a_preview_is_a_sheet_and_no_job(onnx: Path, tmp_path: Path) -> None:
+    order = Order(out=str(tmp_path / "out"), count=30, seed=4)
+    sheet = preview(None, None, str(onnx), order)
+    assert sheet == grid_path(order.out) == tmp_path / "out-grid.png"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out-grid.png"]
+    with Image.open(sheet, formats=["PNG"]) as image:
+        assert image.size == (10 * 58 + 2, 3 * 58 + 2)
+
+
+def test_shards_made_elsewhere_are_those_of_one_process(onnx: Path, tmp_path: Path) -> None:
+    """As Dask's workers make them: two of them, one of which comes twice."""
+    order = Order(out=str(tmp_path / "out"), count=200, shard_size=40, file_format="zarr", seed=8)
+    with begin(None, None, str(onnx), order) as opened:
+        spent = sum(make_shards(onnx, order, shards, 1) for shards in ([0, 3], [1, 2, 4], [0, 3]))
+        (tmp_path / "out" / ".shard-00001.zarr.99.part").write_bytes(b"of a worker that was killed")
+        made = opened.job.finish(spent)
+        assert all(is_whole(tmp_path / "out", made, shard) for shard in range(5))
+    assert verify(tmp_path / "out").ok
+    local = make(OnnxModel(onnx), out=tmp_path / "local", count=200, shard_size=40, file_format="zarr", seed=8)
+    assert made.digest == local.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"count": 0}, "count must be at least 1"),
+        ({"count": 10**18}, "no space|files needed"),
+        ({"file_format": "web"}, "Did you mean 'webdataset'"),
+        ({"provider": "gpu"}, "unknown provider 'gpu'"),
+        ({"provider": "tensorrt"}, "no TensorrtExecutionProvider"),
+        ({"labels": "7"}, "takes no label: it is unconditional"),
+        ({"truncation": 2.0}, "at most 1"),
+    ],
+)
+def test_bad_orders_leave_nothing(onnx: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    order = Order.model_validate({"out": str(tmp_path / "out"), "count": 10, **changes})
+    with pytest.raises(BadInput, match=words):
+        generate(None, None, str(onnx), order)
+    assert list(tmp_path.iterdir()) == []

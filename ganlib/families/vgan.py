@@ -20,8 +20,8 @@ from ganlib.objectives.losses import BCE
 class VganOptions(VariationalOptions):
     """Defaults; docs/families/vgan.md says how far they were searched."""
 
-    optimizer: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
-    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3)
+    optimizer: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
     batch_size: int = 32
     beta: float = 0.01
     gan_weight: float = Field(1.0, gt=0, description="of the adversarial loss, against the feature reconstruction")

@@ -28,6 +28,7 @@ class VqganOptions(FamilyOptions):
     discriminator: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.5, 0.9))
     prior: OptimizerOptions = OptimizerOptions(name="adamw", learning_rate=1e-3, betas=(0.9, 0.95))
     batch_size: int = 64
+    ema_half_life: int = 20_000
     channels: int = 32
     codes: PositiveInt = Field(128, description="size of the codebook")
     width: PositiveInt = Field(96, description="of the prior")

@@ -7,11 +7,12 @@ with replacement, so of the same distribution exactly, and go through the real s
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
+from ganlib import project
 from ganlib.config import EvaluateConfig, GateConfig
+from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack, resample
 from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.metrics import Moments, frechet_statistic, moments
@@ -62,5 +63,5 @@ def main(features: np.ndarray, test: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    images = Path("data/prepared/test-images.npy")
-    main(np.load(sys.argv[1]), load_judge().features(np.load(images)).features)
+    test = load_split(project.find().prepared, "test")
+    main(np.load(sys.argv[1], allow_pickle=False), load_judge().features(test.images[:, None]).features)

@@ -65,12 +65,13 @@ def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_each_phase_changes_its_player_and_no_other(name: str) -> None:
+    from ganlib.training.distributed import ALONE
     from ganlib.training.loop import _take_turn
 
     family = build(name)
     for step, phase in enumerate(family.phases(0)):
         before = {key: value.clone() for key, value in family.named_parameters()}
-        _take_turn(family, phase, batch(), step)
+        _take_turn(family, phase, batch(), step, ALONE)
         mine = {id(parameter) for parameter in phase.player.parameters()}
         for key, value in family.named_parameters():
             if id(value) not in mine:

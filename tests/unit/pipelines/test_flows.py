@@ -69,8 +69,10 @@ class Jobs:
         assert isinstance(fid, float)
         return factories.evaluation(fid).model_dump(mode="json")
 
-    def register(self, root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any]) -> dict[str, Any]:
-        self.called.append(f"register {run_id} FID {evaluation['fid']['value']}")
+    def register(
+        self, root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any], candidates: int
+    ) -> dict[str, Any]:
+        self.called.append(f"register {run_id} FID {evaluation['fid']['value']}, best of {candidates}")
         return {"version": 7, "name": "mnist-generator"}
 
     def promote(self, root: str, overrides: list[str], version: str) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def test_retraining_registers_the_best_of_all_trained_families_and_puts_it_throu
         "train vae smoke x2",
         "evaluate runs:/run-of-dcgan",
         "evaluate runs:/run-of-vae",
-        f"register run-of-{best} FID 3.0",
+        f"register run-of-{best} FID 3.0, best of 2",
         "gate 7",
     ]
 

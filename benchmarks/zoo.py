@@ -44,6 +44,7 @@ def main() -> None:
     folder = project.root / "docs" / "families"
     rows = measured.load()
     (folder / "README.md").write_text(_table(rows))
+    (folder / "images").mkdir(exist_ok=True)
     store = connect(project)
     for name, row in rows.items():
         _samples(store, row.run_id, folder / "images" / f"{name}.png")

@@ -18,7 +18,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.jobs import ab
 from ganlib.jobs.diff import diff
 from ganlib.jobs.explain import Explanation, explain
-from ganlib.jobs.generate import generate
+from ganlib.jobs.generate import Order, generate
 from ganlib.jobs.promote import promote
 from ganlib.jobs.prune import prune
 from ganlib.project import Project
@@ -44,7 +44,9 @@ def made(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             factories.registered(store, project.root / f"{number}.onnx", fid)
             if number == 1:
                 assert promote(project, load(project.params_file), "1").promoted
-        generate(project, load(project.params_file), "champion", out=project.root / "images", count=3, seed=5)
+        generate(
+            project, load(project.params_file), "champion", Order(out=str(project.root / "images"), count=3, seed=5)
+        )
         yield project
 
 
@@ -97,7 +99,7 @@ def test_without_manifest_or_project_what_the_image_says_is_told_and_the_gaps_ar
 
 
 def test_an_image_that_was_put_into_anothers_folder_is_noticed(made: Project, params: Params, tmp_path: Path) -> None:
-    generate(made, params, "2", out=tmp_path / "other", count=1)
+    generate(made, params, "2", Order(out=str(tmp_path / "other"), count=1))
     stranger = shutil.copy(tmp_path / "other" / "shard-00000" / "00000000.png", made.root / "images" / "stranger.png")
     try:
         done = explain(made, params, str(stranger))
@@ -160,7 +162,7 @@ def test_prune_removes_only_what_nothing_refers_to_and_frees_what_it_said(made: 
             factories.bare_version(store, number, 50)
     registry.tag(4, {"sibling_of": "5"})
     registry.tag(6, {"approve": "Ada"})
-    generate(project, params, "7", out=project.root / "more", count=1)
+    generate(project, params, "7", Order(out=str(project.root / "more"), count=1))
     ab.start(project, params, "2", "3", share_a=0.5)
     (project.root / "mlruns" / "left-behind").mkdir()
     (project.root / "mlruns" / "left-behind" / "half.bin").write_bytes(bytes(1000))

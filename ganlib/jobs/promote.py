@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
 
 from ganlib.config import Params
-from ganlib.errors import GanlibError
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs import gate_report
 from ganlib.jobs.models import fetch
@@ -74,8 +73,10 @@ def promote(
         approval=params.registry.approval == "required",
     )
     if not dry_run:
-        with suppress(GanlibError):  # what was decided stands: a report that cannot be drawn does not undo it
+        try:
             _report(project, params, registry, decision)
+        except Exception as error:  # what was decided stands, whatever an artifact store or its library raises
+            logging.getLogger("ganlib").warning("the page of the decision could not be drawn: %s", error)
     return decision
 
 

@@ -108,8 +108,8 @@ def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_versi
     assert (entry.kind, entry.from_version, entry.to_version) == ("promoted", 1, 2)
     assert entry.who.startswith("a person, found by ")
     after = generate(project, params, "champion", Order(out=str(tmp_path / "after"), count=2))
-    assert after.origin["version"] == 2
-    assert after.model_sha256 == Registry(store, NAME).get(2).sha256
+    assert after.manifest.origin["version"] == 2
+    assert after.manifest.model_sha256 == Registry(store, NAME).get(2).sha256
 
 
 def test_an_approval_typed_in_the_page_is_put_to_the_gate_and_the_answer_is_there(

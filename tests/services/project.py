@@ -30,7 +30,8 @@ def make(folder: Path) -> Path:
     params["train"]["budget"] = "smoke"
     params["families"]["ae"]["components"] = 3  # codes of ten steps are too alike for more
     params["evaluate"] |= {"samples": 1000, "bootstrap": 50, "kid_subsets": 5, "kid_subset_size": 200}
-    params["gate"]["max_digit_share"] = 1.0  # ten steps make one digit at most
+    # Ten steps make one digit at most, and hardly vary it.
+    params["gate"] |= {"max_digit_share": 1.0, "min_diversity": 0.0, "max_copies": 1.0}
     params["services"] |= {"mlflow_port": free_port(), "prefect_port": free_port(), "reconcile_seconds": 2}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder

@@ -93,12 +93,14 @@ def test_the_grid_shows_what_the_api_gives_and_the_address_keeps_it(page: Page, 
     page.get_by_label("Seed", exact=True).fill("7")
     with page.expect_response(re.compile(r"/v1/images.*seed=7")):
         page.keyboard.press("Enter")  # from the field: no mouse is needed
+    expect(page.get_by_role("status")).to_contain_text("Drawn in")  # "Drawing…" until the images are there
     expect(page.locator(".images img")).to_have_count(60)
     images = drawn(page)
     assert [alt for alt, _ in images] == [f"image {index}" for index in range(60)]
     assert images[59][1] == server.get("/v1/images", seed=7, start=59).content
     page.reload()
-    expect(page.locator(".images img")).to_have_count(60, timeout=60_000)
+    expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=60_000)
+    expect(page.locator(".images img")).to_have_count(60)
     assert drawn(page) == images
 
 

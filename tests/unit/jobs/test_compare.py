@@ -284,7 +284,8 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     listed = json.loads(projects.run(folder, "ganlib", "families", "--json").stdout)
     rows = {row["family"]: row["measured"] for row in listed}
     assert rows["dcgan"] is None
-    assert (rows["vae"]["hardware"], rows["vae"]["evaluation"]) == ("some cores", vae["evaluation"])
+    assert rows["vae"]["hardware"] == "some cores"
+    assert rows["vae"]["evaluation"] == vae["evaluation"] | {"fid_resampled": ""}  # for gates, and long
     shown = projects.run(folder, "ganlib", "families").stdout
     assert "x F at budget standard" in shown
     assert "not measured yet" in shown

@@ -36,6 +36,10 @@ class Delivery(Frozen):
     """Share of pixels that differ at all."""
 
 
+SETTINGS = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")
+"""What the figures of an :class:`Evaluation` depend on besides the model."""
+
+
 class Evaluation(Frozen):
     """Figures of one model, and everything they depend on."""
 
@@ -67,6 +71,10 @@ class Evaluation(Frozen):
     """None: measured before there were these figures."""
     floor_quality: Quality | None = None
     delivery: Delivery | None = None
+
+    def unlike(self, other: Evaluation) -> tuple[str, ...]:
+        """Which of :data:`SETTINGS` differ: with any, differences in the figures are not the models' alone."""
+        return tuple(name for name in SETTINGS if getattr(self, name) != getattr(other, name))
 
     @property
     def fid_over_floor(self) -> float:

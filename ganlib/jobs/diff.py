@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganlib.config import Frozen, Params
 from ganlib.evaluation.bootstrap import Interval
-from ganlib.evaluation.evaluate import Evaluation
+from ganlib.evaluation.evaluate import SETTINGS, Evaluation
 from ganlib.files import write_bytes
 from ganlib.jobs.models import Model, fetch
 from ganlib.progress import Report, silent
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _ROWS, _COLUMNS = 8, 8
 _ROUNDS = 3
-_MUST_AGREE = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")
 
 
 class Side(Frozen):
@@ -127,7 +126,7 @@ def diff(
         a=sides[0],
         b=sides[1],
         metrics=_deltas(ours, theirs),
-        incomparable=_differing(ours, theirs),
+        incomparable=ours.unlike(theirs) if ours and theirs else (),
         params=_changed(*pasts),
         grid=out,
     )
@@ -146,18 +145,12 @@ def _changed(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, tuple[st
     return {name: (ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)}
 
 
-def _differing(ours: Evaluation | None, theirs: Evaluation | None) -> tuple[str, ...]:
-    if ours is None or theirs is None:
-        return ()
-    return tuple(name for name in _MUST_AGREE if getattr(ours, name) != getattr(theirs, name))
-
-
 def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
     """All that an evaluation measured of the model, by name; its floors and settings are not the model's."""
     found: dict[str, Interval | float] = {}
     for name in type(evaluation).model_fields:
         value = getattr(evaluation, name)
-        if name.startswith("floor_") or name in _MUST_AGREE:
+        if name.startswith("floor_") or name in SETTINGS:
             continue
         if isinstance(value, Interval | float):
             found[name] = value

@@ -228,9 +228,7 @@ def _comparable(challenger: Version, champion: Version) -> Check:
     again = _again(champion, challenger)
     if ours is None or theirs is None:
         return Check(name=name, passed=False, detail=f"not comparable: no evaluation on one side; {again}")
-    fields = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")
-    differing = [field for field in fields if getattr(ours, field) != getattr(theirs, field)]
-    if differing:
+    if differing := ours.unlike(theirs):
         return Check(name=name, passed=False, detail=f"not comparable: other {', '.join(differing)}; {again}")
     return Check(
         name=name, passed=True, detail="same data, judge, metric version, number of images, seed and confidence level"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NamedTuple
 
+from ganlib import tables
 from ganlib.evaluation.evaluate import Evaluation
 
 
@@ -67,14 +67,10 @@ def note(found: Evaluation) -> str:
 
 
 def text(found: Evaluation) -> str:
-    """A table for a terminal; elsewhere (a file, a pipe) as wide as it needs."""
-    from rich.console import Console
+    """A table for a terminal."""
     from rich.table import Table
 
     table = Table("", "model", "real images", "better")
     for line in lines(found):
         table.add_row(*line)
-    console = Console(width=None if sys.stdout.isatty() else 1000, color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    return f"{captured.get()}{note(found)}"
+    return f"{tables.text(table)}{note(found)}"

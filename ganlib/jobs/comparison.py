@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ganlib import tables
 from ganlib.config import Frozen
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.generation.noise import BLOCK
@@ -102,8 +102,7 @@ def markdown(found: Comparison) -> str:
 
 
 def text(found: Comparison) -> str:
-    """The table, folded to the terminal's width; elsewhere (a file, a pipe) as wide as it needs."""
-    from rich.console import Console
+    """The table for a terminal."""
     from rich.table import Table
 
     head, body = _cells(found)
@@ -112,10 +111,7 @@ def text(found: Comparison) -> str:
         column.justify = "right"
     for line in body:
         table.add_row(*line)
-    console = Console(width=None if sys.stdout.isatty() else 1000, color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    return f"{captured.get()}{found.note}\nlogged as run {found.run_id}" + (
+    return f"{tables.text(table)}{found.note}\nlogged as run {found.run_id}" + (
         f"\nrecorded: {', '.join(found.recorded)}" if found.recorded else ""
     )
 

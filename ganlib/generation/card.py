@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from ganlib.config import Frozen
+from ganlib.files import json_bytes
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.storage import Storage
 
@@ -144,14 +144,9 @@ def write(storage: Storage, manifest: Manifest, run: Run) -> Card:
     return card
 
 
-def encoded(value: Any) -> bytes:
-    """``value`` as readable JSON."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
-
-
 def put(storage: Storage, card: Card) -> None:
     """Write both forms of ``card``."""
-    storage.write(FILE, encoded(card.model_dump(mode="json")))
+    storage.write(FILE, json_bytes(card.model_dump(mode="json")))
     storage.write(TEXT, card.markdown().encode())
 
 

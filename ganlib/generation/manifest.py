@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput
+from ganlib.files import json_bytes
 from ganlib.generation.storage import Where, at
 
 FILE = "manifest.json"
@@ -124,7 +125,7 @@ def file_name(index: int) -> str:
 
 def encoded(manifest: Manifest) -> bytes:
     """The record as it is kept."""
-    return (json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+    return json_bytes(manifest.model_dump(mode="json"))
 
 
 def read(out: Where) -> Manifest | None:

@@ -6,7 +6,6 @@ line is added for each outcome and none is ever changed.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from contextlib import AbstractContextManager
@@ -18,10 +17,11 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from ganlib.config import Frozen, Params
 from ganlib.errors import BadInput
-from ganlib.files import explained, write_bytes
+from ganlib.files import explained, write_json
 from ganlib.generation.assign import Side, side
 from ganlib.locks import held
 from ganlib.project import Project
+from ganlib.registry.ledger import stamp
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
 
@@ -318,8 +318,7 @@ def _key(key: str) -> str:
 
 
 def _write(project: Project, test: Test) -> None:
-    text = json.dumps(test.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    write_bytes(_folder(project, test) / _TEST, f"{text}\n".encode())
+    write_json(_folder(project, test) / _TEST, test.model_dump(mode="json"))
 
 
 def _folder(project: Project, test: Test) -> Path:
@@ -335,4 +334,4 @@ def _lock(project: Project) -> AbstractContextManager[None]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.now(UTC))

@@ -9,6 +9,7 @@ from ganlib.errors import Corrupt, GanlibError
 from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
 from ganlib.evaluation.judge import Judge, load_judge
+from ganlib.files import json_bytes
 from ganlib.generation import card as cards
 from ganlib.generation import sample
 from ganlib.generation.manifest import Manifest
@@ -58,7 +59,7 @@ def inspect(
     asked = _digits(wanted, manifest.seed, numbers)
     found = drift(judged, judge.sha256, evaluation, asked=asked, reference=reference, why_not=why_not)
     kept = {**found.model_dump(mode="json"), "drifted": list(found.drifted), "summary": found.summary}
-    storage.write(cards.QUALITY, cards.encoded(kept))
+    storage.write(cards.QUALITY, json_bytes(kept))
     card = cards.read(storage)
     if card:
         cards.put(storage, card.model_copy(update={"quality": kept}))

@@ -140,12 +140,11 @@ class Book(Frozen):
             previous = _sha256(last)
         else:
             previous = self.seal.sha256 if self.seal else ORIGIN
-        stamp = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         known = [entry.time for entry in self.entries() if _intact(self.lines.get(entry.seq, "{}"))]
         content = {
             **decided.model_dump(mode="json"),
             "seq": self.last + 1,
-            "time": max([stamp, *known]),  # another machine's clock may be ahead of ours
+            "time": max([stamp(now), *known]),  # another machine's clock may be ahead of ours
             "previous_sha256": previous,
         }
         return Entry.model_validate({**content, "sha256": _sha256(canonical(content))})
@@ -236,9 +235,14 @@ class Reign(Frozen):
 
 def champion_at(book: Book, moment: datetime) -> Reign:
     """Who was champion at ``moment``, which carries an offset."""
-    at = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = stamp(moment)
     moves = [entry for entry in book.entries() if entry.kind not in STILL and entry.time <= at]
     return Reign(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
+
+
+def stamp(moment: datetime) -> str:
+    """``moment``, which carries an offset, as records have it: UTC to the millisecond, so that text sorts as time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def moment(text: str) -> datetime:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ganlib.files import json_bytes
 from ganlib.generation.formats.base import IMAGE, Add, Format, columns, facts, rows_at
 from ganlib.generation.formats.npy import array_bytes
 from ganlib.generation.manifest import shard_name
@@ -105,7 +106,7 @@ def _chunk(array: str) -> str:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_bytes(json_bytes(value))
 
 
 FORMAT = Zarr()

@@ -35,7 +35,7 @@ class Encoder:
         facts = {"synthetic": SYNTHETIC, "model_sha256": model_sha256, "seed": str(seed)}
         if truncation != 1:
             facts["truncation"] = repr(truncation)
-        self._head = _SIGNATURE + header + b"".join(_text(name, value) for name, value in facts.items())
+        self._head = _SIGNATURE + header + b"".join(text_chunk(name, value) for name, value in facts.items())
 
     def encode(self, images: NDArray[np.uint8], first: int, asked: list[tuple[str, str]] | None = None) -> list[bytes]:
         """The files of ``images``, uint8 ``[n, 1, 28, 28]``, of which the first has number ``first``.
@@ -48,9 +48,9 @@ class Encoder:
         rows[:, :, 1:] = images[:, 0]
         made = []
         for at, row in enumerate(rows):
-            said = _text("index", str(first + at))
+            said = text_chunk("index", str(first + at))
             if asked:
-                said += _international(*asked[at])
+                said += international_chunk(*asked[at])
             packed = _chunk(b"IDAT", zlib.compress(row.data, 1, _WINDOW))
             made.append(b"".join((self._head, said, packed, END)))
         return made
@@ -60,12 +60,13 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))))
 
 
-def _text(name: str, value: str) -> bytes:
+def text_chunk(name: str, value: str) -> bytes:
+    """A fact in Latin-1."""
     return _chunk(b"tEXt", f"ganlib:{name}\0{value}".encode("latin-1"))
 
 
-def _international(name: str, value: str) -> bytes:
-    """UTF-8, uncompressed, of no stated language: captions may be Chinese."""
+def international_chunk(name: str, value: str) -> bytes:
+    """A fact in UTF-8, uncompressed, of no stated language: captions may be Chinese."""
     return _chunk(b"iTXt", f"ganlib:{name}\0\0\0\0\0{value}".encode())
 
 

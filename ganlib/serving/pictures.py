@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ganlib
 from ganlib.generation.formats.base import words
 from ganlib.generation.noise import ALGORITHM
-from ganlib.generation.png import SYNTHETIC, Encoder
+from ganlib.generation.png import SYNTHETIC, Encoder, international_chunk, text_chunk
 from ganlib.generation.sheet import contact_sheet
 from ganlib.serving.schema import Card, Image, Images, ImagesAsked, WalkAsked
 
@@ -29,13 +27,9 @@ _HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
 
 def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
     """``png`` with ``facts`` as text chunks before its pixels: ASCII as tEXt, the rest as UTF-8 in iTXt."""
-    chunks = b""
-    for key, text in facts.items():
-        if text.isascii():
-            kind, body = b"tEXt", key.encode("latin-1") + b"\0" + text.encode()
-        else:
-            kind, body = b"iTXt", key.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
-        chunks += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    chunks = b"".join(
+        (text_chunk if text.isascii() else international_chunk)(name, text) for name, text in facts.items()
+    )
     return png[:_HEAD] + chunks + png[_HEAD:]
 
 
@@ -74,16 +68,16 @@ def single(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, st
 def sheet(made: Card, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
     """All images, uint8 ``[n, 1, 28, 28]``, on one PNG with what the card says in its text chunks."""
     facts = {
-        "ganlib:synthetic": SYNTHETIC,
-        "ganlib:model_sha256": made.model_sha256,
-        "ganlib:seed": str(made.seed),
-        "ganlib:index": str(made.start),
-        "ganlib:count": str(made.count),
-        "ganlib:condition": made.condition,
-        "ganlib:truncation": str(made.truncation),
+        "synthetic": SYNTHETIC,
+        "model_sha256": made.model_sha256,
+        "seed": str(made.seed),
+        "index": str(made.start),
+        "count": str(made.count),
+        "condition": made.condition,
+        "truncation": str(made.truncation),
     }
     if made.to_seed is not None:
-        facts |= {"ganlib:to_seed": str(made.to_seed), "ganlib:to_index": str(made.to_start)}
+        facts |= {"to_seed": str(made.to_seed), "to_index": str(made.to_start)}
     return with_facts(contact_sheet(images, columns=columns, quick=True), facts)
 
 
@@ -120,7 +114,7 @@ def _image(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, st
 def step(made: Card, image: NDArray[np.uint8], number: int) -> bytes:
     """Image ``number`` of a walk, uint8 ``[1, 28, 28]``, as a PNG of its own size."""
     bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
-    facts = {"ganlib:synthetic": SYNTHETIC, "ganlib:model_sha256": made.model_sha256, "ganlib:step": str(number)}
+    facts = {"synthetic": SYNTHETIC, "model_sha256": made.model_sha256, "step": str(number)}
     return with_facts(bare, facts)
 
 

@@ -27,11 +27,16 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def machine() -> str:
-    """This machine's processor in words."""
+def processor() -> str:
+    """This machine's kind of processor, in its own words."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or platform.machine()}, {usable_cores()} usable cores"
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def machine() -> str:
+    """This machine's processor in words, with the cores that this process may use."""
+    return f"{processor()}, {usable_cores()} usable cores"

@@ -15,7 +15,7 @@ from ganlib.errors import GanlibError
 from ganlib.files import sha256_bytes, write_json
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.session import OnnxModel
-from ganlib.processes import usable_cores
+from ganlib.processes import processor, usable_cores
 from ganlib.progress import Report, silent
 
 WORTHWHILE = 50_000
@@ -80,12 +80,7 @@ def machine(provider: str) -> str:
     """A short name of what decides speed: processor, cores that may be used, provider, onnxruntime's version."""
     import onnxruntime
 
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        kind = next(line for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        kind = platform.processor()
-    facts = [platform.node(), platform.machine(), kind, str(usable_cores()), provider, onnxruntime.__version__]
+    facts = [platform.node(), platform.machine(), processor(), str(usable_cores()), provider, onnxruntime.__version__]
     return sha256_bytes("\n".join(facts).encode())[:16]
 
 

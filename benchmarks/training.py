@@ -113,7 +113,7 @@ def _turns(family: families.Family, real: Tensor, step: int, *, again: bool) -> 
         fake = draw()
     second.zero_grad()
     loss, _ = discriminate(
-        critic, family.loss, real, fake.detach(), penalised=step % options.penalty_every == 0,
+        critic, family.loss, real, fake.detach(), step=step,
         every=options.penalty_every, r1=options.r1_gamma, r2=options.r2_gamma, gp=options.gp_lambda,
     )  # fmt: skip
     loss.backward()

@@ -39,7 +39,7 @@ def discriminate(
     real: Tensor,
     fake: Tensor,
     *,
-    penalised: bool,
+    step: int,
     every: int,
     r1: float = 0.0,
     r2: float = 0.0,
@@ -52,12 +52,13 @@ def discriminate(
         loss: the game.
         real: real images; no gradient flows to them or to ``fake`` beyond the penalties' own.
         fake: as many generated ones.
-        penalised: whether it is the penalties' step.
-        every: steps from one such step to the next; penalties weigh as much more.
+        step: of the training.
+        every: steps from one with penalties to the next; they weigh as much more.
         r1: weight of the penalty on ``real``; 0 leaves it out, as with the others.
         r2: of that on ``fake``.
         gp: of WGAN-GP's, between both.
     """
+    penalised = step % every == 0
     real = real.detach().requires_grad_(penalised and r1 > 0)
     fake = fake.detach().requires_grad_(penalised and r2 > 0)
     logits, fake_logits = judge(real), judge(fake)
@@ -154,7 +155,7 @@ class Adversarial(Family):
             self._loss,
             self.reals(batch, step),
             fakes,
-            penalised=step % options.penalty_every == 0,
+            step=step,
             every=options.penalty_every,
             r1=options.r1_gamma,
             r2=options.r2_gamma,

@@ -65,7 +65,7 @@ class Vgan(Variational):
             BCE,
             batch.images,
             fakes,
-            penalised=step % options.penalty_every == 0,
+            step=step,
             every=options.penalty_every,
             r1=options.r1_gamma,
         )

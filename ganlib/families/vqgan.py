@@ -108,7 +108,7 @@ class Vqgan(Family):
             HINGE,
             batch.images,
             fakes,
-            penalised=step % options.penalty_every == 0,
+            step=step,
             every=options.penalty_every,
             r1=options.r1_gamma,
         )

@@ -52,18 +52,18 @@ def _set(text: str, path: tuple[str, ...], value: Any) -> str:
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":  # `dcgan:` with nothing after it
             at = node.start_mark.index
             rest = text[at if at == node.end_mark.index else node.end_mark.index :]
-            return f"{text[:at]} {_flow(_nested(path[depth:], value))}{rest}"
+            return f"{text[:at]} {flow(_nested(path[depth:], value))}{rest}"
         if not isinstance(node, yaml.MappingNode):
             raise BadInput(f"params.yaml has no mapping at {'.'.join(path[:depth]) or 'its top'}: add it by hand.")
         child = next((each for name, each in node.value if name.value == key), None)
         if child is None:
-            return _insert(text, node, _flow(_nested(path[depth:], value))[1:-1])
+            return _insert(text, node, flow(_nested(path[depth:], value))[1:-1])
         node = child
     assert node is not None  # noqa: S101
     start, end = node.start_mark.index, node.end_mark.index
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         raise BadInput(f"params.yaml has several lines at {'.'.join(path)}: edit it by hand.")
-    return text[:start] + (" " if start == end else "") + _flow(value) + text[end:]
+    return text[:start] + (" " if start == end else "") + flow(value) + text[end:]
 
 
 def _insert(text: str, node: yaml.MappingNode, entry: str) -> str:
@@ -80,7 +80,7 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
     return value
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """``value`` on one line."""
     line: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return line.removesuffix("\n...\n").rstrip("\n")

@@ -12,7 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ganlib.config import parse
+from ganlib.config import Params, parse
 from ganlib.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ def options(name: str, row: Mapping[str, Any]) -> FamilyOptions:
     """
     kind = load(name).Options
     return parse(kind, _laid_over(kind().model_dump(), row), where=f"families.{name}")
+
+
+def configured(params: Params, name: str) -> FamilyOptions:
+    """The options of family ``name`` as ``params`` has them. Raises as :func:`options`."""
+    return options(name, params.families.get(name, {}))
 
 
 def _laid_over(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from ganlib import families
 from ganlib.config import Frozen, Params
 from ganlib.errors import BadInput
+from ganlib.families.space import tree
 from ganlib.files import require_writable, write_bytes
 from ganlib.jobs.finish import pairs, reconstructed, squared_error
 from ganlib.jobs.models import fetch
@@ -96,11 +97,4 @@ def _checkpoint(project: Project, run_id: str) -> Path:
 def _options(config: dict[str, Any], family: str) -> dict[str, Any]:
     """The family's options out of a run's flat config: ``outer.inner`` keys become mappings again."""
     known = families.load(family).Options.model_fields
-    tree: dict[str, Any] = {}
-    for key, value in config.items():
-        outer, _, inner = key.partition(".")
-        if outer in known and inner:
-            tree.setdefault(outer, {})[inner] = value
-        elif outer in known:
-            tree[outer] = value
-    return tree
+    return tree({key: value for key, value in config.items() if key.partition(".")[0] in known})

@@ -131,7 +131,7 @@ def follow(
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     with _stop_signals() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
-        config = _config(params, family, limits, families.options(family, params.families.get(family, {})), data)
+        config = _config(params, family, limits, families.configured(params, family), data)
         begun = Session(Unheard(), stop, team, device, limits, config, data)
         fit(project, params, family, begun, silent, resume=resume is not None)
 
@@ -155,7 +155,7 @@ def session(
     from ganlib.training import distributed
 
     settings = params.train
-    options = families.options(family, params.families.get(family, {}))
+    options = families.configured(params, family)
     limits = params.limits(family, budget)
     data = current_data(project)
     require_batch(project, options.batch_size)
@@ -205,7 +205,7 @@ def fit(
 
     settings, run, team, device = params.train, begun.run, begun.team, begun.device
     torch.manual_seed(settings.seed)
-    options = families.options(family, params.families.get(family, {}))
+    options = families.configured(params, family)
     team.require_shares(options.batch_size)
     model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)

@@ -40,7 +40,7 @@ from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import REASON_TAG, Run
 from ganlib.tracking.store import Absent, Store, connect
-from ganlib.yamledit import lay_over
+from ganlib.yamledit import flow, lay_over
 
 if TYPE_CHECKING:
     import optuna
@@ -100,7 +100,7 @@ def space(params: Params, family: str, only: Sequence[str] = ()) -> Space:
     Raises:
         BadInput: ``only`` names what is not in it.
     """
-    families.options(family, params.families.get(family, {}))
+    families.configured(params, family)
     whole = families.load(family).space()
     for name in only:
         if name not in whole:
@@ -163,7 +163,7 @@ def tune(
         study = _open(project, name, seed=params.train.seed)
         _redo(study)
         if not study.trials:
-            options = families.options(family, params.families.get(family, {})).model_dump()
+            options = families.configured(params, family).model_dump()
             study.enqueue_trial({each: value_of(options, each) for each in dimensions})
         with (
             _sigterm_interrupts(),
@@ -182,7 +182,7 @@ def tune(
             search = _Search(project, store, study, run, family, dimensions, report)
             words = [f"--budget={budget}"] if budget else []
             words += [f"--set={each}" for each in overrides]
-            words += [f"--set={key}={_word(value)}" for key, value in trial_settings.items()]
+            words += [f"--set={key}={flow(value)}" for key, value in trial_settings.items()]
             search.go_on(trials, jobs, words, timeout=limits.seconds * 1.5 + 300)
             found = _found(study, family, run.id, folder / "best.yaml")
             write_bytes(found.patch_file, found.patch.encode())
@@ -261,7 +261,7 @@ class _Search:
                     raise _Pruned(f"pruned at step {facts['step']}: validation FID {facts['validation_fid']:.4g}")
             self._report(f"trial {trial.number}", done, total, facts)
 
-        options = [f"--set=families.{self._family}.{name}={_word(value)}" for name, value in trial.params.items()]
+        options = [f"--set=families.{self._family}.{name}={flow(value)}" for name, value in trial.params.items()]
         try:
             scored = Score.model_validate(
                 child.run(
@@ -402,11 +402,6 @@ def _found(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> F
         study=study.study_name, family=family, trials=trials, best=best, patch=patch, patch_file=patch_file,
         run_id=run_id, applied=False,
     )  # fmt: skip
-
-
-def _word(value: Any) -> str:
-    """``value`` as ``--set`` takes it."""
-    return str(yaml.safe_dump(value, default_flow_style=True)).splitlines()[0]
 
 
 @contextmanager

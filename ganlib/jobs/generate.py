@@ -31,6 +31,7 @@ from ganlib.registry.versions import Version
 
 if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel
+    from ganlib.generation.wanted import Wanted
 
 _ON_GRID, _COLUMNS = 100, 10
 
@@ -116,18 +117,14 @@ def begin(
     project: Project | None, params: Params | None, model: str, order: Order, report: Report = silent
 ) -> Iterator[Opened]:
     """The job of :func:`generate`, checked and under its lock, for a caller that has the shards made elsewhere."""
-    from ganlib.generation.session import OnnxModel
-    from ganlib.generation.wanted import wanted
-
     order.require()
     defaults = params.generate if params else GenerateConfig()
     count = defaults.count if order.count is None else order.count
     require_range(order.start, count)
-    found = fetch(project, params, model)
-    opened = OnnxModel(found.path, sha256=found.sha256, provider=order.provider, allow_cpu=order.allow_cpu)
+    found, opened, asked = _resolve(project, params, model, order)
     with begun(
         opened,
-        wanted=wanted(opened.contract, order.labels, order.caption, order.truncation),
+        wanted=asked,
         out=at(order.out),
         count=count,
         start=order.start,
@@ -150,8 +147,7 @@ def finish(
 ) -> Batch:
     """What follows once all shards are there: the sheet, and the judge's opinion of a sample."""
     if order.grid:
-        images = opened.model.images(manifest.seed, manifest.start, min(manifest.count, _ON_GRID), opened.job.wanted)
-        write_bytes(grid_path(order.out), contact_sheet(images, columns=_COLUMNS))
+        _draw_sheet(opened.model, order, manifest.seed, manifest.count, opened.job.wanted, silent)
     version = opened.found.version
     asked = order.check if order.check is not None else bool(version and version.evaluation and opened.job.missing)
     if not asked:
@@ -170,17 +166,28 @@ def preview(
     Returns:
         The sheet, where ``order.grid`` would have it.
     """
+    order.require()
+    defaults = params.generate if params else GenerateConfig()
+    _, opened, asked = _resolve(project, params, model, order)
+    seed = defaults.seed if order.seed is None else order.seed
+    return _draw_sheet(opened, order, seed, order.count or defaults.count, asked, report)
+
+
+def _resolve(
+    project: Project | None, params: Params | None, model: str, order: Order
+) -> tuple[Model, OnnxModel, Wanted]:
+    """The model that ``order`` is for, opened, and what is asked of it."""
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.wanted import wanted
 
-    order.require()
-    defaults = params.generate if params else GenerateConfig()
     found = fetch(project, params, model)
     opened = OnnxModel(found.path, sha256=found.sha256, provider=order.provider, allow_cpu=order.allow_cpu)
-    asked = wanted(opened.contract, order.labels, order.caption, order.truncation)
-    count = min(order.count or defaults.count, _ON_GRID)
-    seed = defaults.seed if order.seed is None else order.seed
-    images = opened.images(seed, order.start, count, asked, report)
+    return found, opened, wanted(opened.contract, order.labels, order.caption, order.truncation)
+
+
+def _draw_sheet(model: OnnxModel, order: Order, seed: int, count: int, asked: Wanted, report: Report) -> Path:
+    """The first hundred of ``count`` images on one sheet, at :func:`grid_path`."""
+    images = model.images(seed, order.start, min(count, _ON_GRID), asked, report)
     write_bytes(grid_path(order.out), contact_sheet(images, columns=_COLUMNS))
     return grid_path(order.out)
 

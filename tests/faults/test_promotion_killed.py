@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import Store, connect
 from tests import factories
+from tests.faults.deadly import arm
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -99,22 +99,9 @@ def aliases(store: Store) -> dict[str, int]:
 def _do_and_die(root: Path, what: str, step: int) -> None:
     """Promote version ``what`` (or "back": roll back), and be killed just before write ``step`` reaches MLflow."""
     store = connect(Project(root))
-    done = 0
-
-    def deadly(write: Any) -> Any:
-        def call(*arguments: Any, **options: Any) -> Any:
-            nonlocal done
-            if done == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            done += 1
-            return write(*arguments, **options)
-
-        return call
-
-    for name in WRITES:
-        setattr(store.client, name, deadly(getattr(store.client, name)))
+    done = arm(store, WRITES, step)
     rolled_back(store) if what == "back" else promoted(store, what)
-    os._exit(100 + done)
+    os._exit(100 + done())
 
 
 def killed(project: Project, what: str, step: int, steps: int) -> Store:

@@ -26,6 +26,7 @@ from ganlib.registry.reconcile import APPROVE, Reconciled, pending, reconcile
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
+from tests.faults.deadly import arm
 
 pytestmark = pytest.mark.faults
 
@@ -90,20 +91,8 @@ def look(registry: Registry) -> Reconciled:
 
 def _look_and_die(root: Path, step: int) -> None:
     """Reconcile, and be killed just before write ``step`` reaches MLflow; exit with 100 if there are fewer."""
-    store, done = connect(Project(root)), 0
-
-    def deadly(write: Any) -> Any:
-        def call(*arguments: Any, **options: Any) -> Any:
-            nonlocal done
-            if done == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            done += 1
-            return write(*arguments, **options)
-
-        return call
-
-    for name in WRITES:
-        setattr(store.client, name, deadly(getattr(store.client, name)))
+    store = connect(Project(root))
+    arm(store, WRITES, step)
     look(Registry(store, NAME))
     os._exit(100)
 

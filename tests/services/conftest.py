@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
+
+from ganlib.project import Project
+from ganlib.tracking.store import Store, connect
+from tests import factories
 
 
 def free_port() -> int:
@@ -69,6 +75,19 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
         end(process)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The machine's Chromium, headless, as playwright's browser."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is a dev dependency")
+    with api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
 @pytest.fixture(scope="session")
 def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the MLflow server keeps its database and artifacts."""
@@ -91,3 +110,15 @@ def mlflow_server(serve: Callable[..., None], mlflow_folder: Path) -> str:
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
     )
     return url
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A small project of a module's own."""
+    return factories.project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def store(project: Project, mlflow_server: str) -> Store:
+    """Its store, on the real server that all modules share."""
+    return connect(project, mlflow_server)

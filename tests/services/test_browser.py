@@ -6,7 +6,6 @@ With GANLIB_SCREENSHOTS=docs/images the pictures of docs/operations.md are taken
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from tests import factories
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 NAME = "in-the-page"  # the server is shared with other tests
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 90_000  # milliseconds; a page of MLflow takes five seconds on two idle cores
 
 
@@ -47,16 +45,10 @@ def params(project: Project) -> Params:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is a dev dependency")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1280, "height": 720})
-        opened.set_default_timeout(PATIENCE)
-        yield opened
-        browser.close()
+def page(browser: Any) -> Any:
+    opened = browser.new_page(viewport={"width": 1280, "height": 720})
+    opened.set_default_timeout(PATIENCE)
+    return opened
 
 
 @pytest.fixture(scope="module")

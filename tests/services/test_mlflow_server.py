@@ -34,16 +34,6 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return factories.project(tmp_path_factory.mktemp("project"))
-
-
-@pytest.fixture(scope="module")
-def store(project: Project, mlflow_server: str) -> Store:
-    return connect(project, mlflow_server)
-
-
-@pytest.fixture(scope="module")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("graphs")
     for seed in range(2):

@@ -6,13 +6,12 @@ import base64
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ganlib.files import sha256_file
 from tests.unit.serving import graphs
@@ -20,7 +19,6 @@ from tests.unit.serving.running import Files, Running, running
 
 pytestmark = pytest.mark.services
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CONTRAST = """() => {
   const numbers = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
   const light = (rgb) => rgb.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
@@ -42,27 +40,14 @@ CONTRAST = """() => {
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("page")
     kinds = {"champion": None, "challenger": None, "digits": "label", "captions": "caption"}
-    for seed, (name, condition) in enumerate(kinds.items()):
-        graphs.write(folder / f"{name}.onnx", seed, condition)
-    return {name: folder / f"{name}.onnx" for name in kinds}
+    return graphs.write_all(tmp_path_factory.mktemp("page"), kinds)
 
 
 @pytest.fixture(scope="module")
 def server(paths: dict[str, Path]) -> Iterator[Running]:
     with running(Files(**paths)) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine (apt install chromium)")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture

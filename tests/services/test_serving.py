@@ -20,7 +20,7 @@ import requests
 from ganlib.files import sha256_file
 from ganlib.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import Store
 from tests import factories
 from tests.services import project as projects
 from tests.services.conftest import end
@@ -31,16 +31,6 @@ from tests.unit.serving.running import generated
 pytestmark = pytest.mark.services
 
 NAME = "served-generator"
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return factories.project(tmp_path_factory.mktemp("served"))
-
-
-@pytest.fixture(scope="module")
-def store(project: Project, mlflow_server: str) -> Store:
-    return connect(project, mlflow_server)
 
 
 @pytest.fixture(scope="module")

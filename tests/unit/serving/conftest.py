@@ -14,11 +14,8 @@ from tests.unit.serving.running import Files, Running, running
 @pytest.fixture(scope="session")
 def small_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """``plain``, ``second`` (as plain, of other weights), ``digits`` and ``captions``."""
-    folder = tmp_path_factory.mktemp("graphs")
-    kinds = {"plain": (0, None), "second": (1, None), "digits": (2, "label"), "captions": (3, "caption")}
-    for name, (seed, condition) in kinds.items():
-        graphs.write(folder / f"{name}.onnx", seed, condition)
-    return {name: folder / f"{name}.onnx" for name in kinds}
+    kinds = {"plain": None, "second": None, "digits": "label", "captions": "caption"}
+    return graphs.write_all(tmp_path_factory.mktemp("graphs"), kinds)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,10 @@ def write(path: Path, seed: int = 0, condition: str | None = None) -> str:
     )
     onnx.save(model, path)
     return sha256_file(path)
+
+
+def write_all(folder: Path, kinds: Mapping[str, str | None]) -> dict[str, Path]:
+    """A graph for each name in ``kinds``, which takes the condition there, of seeds 0, 1, ...; the files by name."""
+    for seed, (name, condition) in enumerate(kinds.items()):
+        write(folder / f"{name}.onnx", seed, condition)
+    return {name: folder / f"{name}.onnx" for name in kinds}

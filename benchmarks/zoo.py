@@ -1,6 +1,7 @@
 """docs/families: the measured table, and on the page of each measured family its figures, samples and curves.
 
-``python -m benchmarks.zoo`` after ``ganlib compare ... --train --budget standard --record``, in the same checkout.
+``python -m benchmarks.zoo`` after ``ganlib compare ... --train --budget standard --record``, in the same checkout. Rows
+whose runs are not there, because they were measured elsewhere, keep their pictures.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ganlib import families
 from ganlib import project as projects
 from ganlib.jobs import measured
 from ganlib.jobs.evaluate import SAMPLES
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import Absent, Store, connect
 
 _HIDDEN = (
     "system",
@@ -47,9 +48,13 @@ def main() -> None:
     (folder / "images").mkdir(exist_ok=True)
     store = connect(project)
     for name, row in rows.items():
-        _samples(store, row.run_id, folder / "images" / f"{name}.png")
-        _curves(store, row.run_id, folder / "images" / f"{name}-curves.png")
         _page(folder / f"{name}.md", name, row)
+        try:
+            _samples(store, row.run_id, folder / "images" / f"{name}.png")
+        except Absent:
+            print(f"{name}: measured elsewhere, so its pictures stay as they are")
+            continue
+        _curves(store, row.run_id, folder / "images" / f"{name}-curves.png")
         print(name)
 
 

@@ -11,10 +11,12 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from ganlib import families
+from ganlib import config, families
 from ganlib import project as projects
 from ganlib.jobs import measured
 from ganlib.jobs.evaluate import SAMPLES
+from ganlib.jobs.interpolate import interpolate
+from ganlib.project import Project
 from ganlib.tracking.store import Absent, Store, connect
 
 _HIDDEN = (
@@ -42,6 +44,7 @@ _BEGIN, _END = "<!-- measured: by python -m benchmarks.zoo -->", "<!-- end -->"
 def main() -> None:
     """Rewrite docs/families/README.md, the pictures beside it, and the measured part of the families' pages."""
     project = projects.find()
+    params = config.load(project.params_file)
     folder = project.root / "docs" / "families"
     rows = measured.load()
     (folder / "README.md").write_text(_table(rows))
@@ -55,6 +58,7 @@ def main() -> None:
             print(f"{name}: measured elsewhere, so its pictures stay as they are")
             continue
         _curves(store, row.run_id, folder / "images" / f"{name}-curves.png")
+        _between(project, params, row.run_id, folder / "images", name)
         print(name)
 
 
@@ -119,6 +123,11 @@ def _page(path: Path, name: str, row: measured.Measured) -> None:
         "",
         f"![training curves of {name}](images/{name}-curves.png)",
         "",
+        "From image to image on great circles of the noise (`ganlib show interpolate`), "
+        f"[moving](images/{name}-interpolation.gif):",
+        "",
+        f"![interpolations of {name}](images/{name}-interpolation.png)",
+        "",
         _END,
     ]
     path.write_text(before.rstrip() + "\n\n" + "\n".join(part) + after.rstrip() + "\n")
@@ -152,6 +161,15 @@ def _cells(name: str, row: measured.Measured) -> tuple[str, ...]:
 def _samples(store: Store, run_id: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path.write_bytes(store.download(run_id, SAMPLES, Path(folder)).read_bytes())
+
+
+def _between(project: Project, params: config.Params, run_id: str, folder: Path, name: str) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        interpolate(project, params, f"runs:/{run_id}", out=Path(made), pairs=6, frames=12)
+        for suffix in ("png", "gif"):
+            (folder / f"{name}-interpolation.{suffix}").write_bytes(
+                (Path(made) / f"interpolation.{suffix}").read_bytes()
+            )
 
 
 def _curves(store: Store, run_id: str, path: Path) -> None:

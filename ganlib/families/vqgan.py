@@ -124,11 +124,15 @@ class Vqgan(Family):
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net
         quantised, commitment, indices = net.quantizer(net.encoder(batch.images))
-        images = net.decode(quantised)
+        logits = net.logits(quantised)
+        images = logits.tanh()
         with torch.no_grad():
             target = self.discriminator.features(batch.images)
         feature_error = (self.discriminator.features(images) - target).square().mean()
-        error = F.l1_loss(images, batch.images) + options.feature_weight * feature_error
+        # Grey levels as probabilities. A mean absolute or squared error has no gradient left where tanh is saturated,
+        # and the blank image, in which most pixels are right, is just such a place: training got stuck there.
+        pixels = F.binary_cross_entropy_with_logits(2 * logits, (batch.images + 1) / 2)
+        error = pixels + options.feature_weight * feature_error
         fake_logits = self.discriminator(images).float()
         adversarial = HINGE.generator(fake_logits, fake_logits)
         weight = options.gan_weight * adaptive_weight(error, adversarial, net.last.weight)

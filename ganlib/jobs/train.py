@@ -191,9 +191,19 @@ def run_folder(project: Project, run_id: str) -> Path:
 
 
 def fit(
-    project: Project, params: Params, family: str, begun: Session, report: Report, *, resume: bool = False
+    project: Project,
+    params: Params,
+    family: str,
+    begun: Session,
+    report: Report,
+    *,
+    resume: bool = False,
+    raw: bool = True,
 ) -> tuple[Family, Ema, Outcome, Checker]:
-    """Build the family on its device and run the loop; what comes back is in its best state."""
+    """Build the family on its device and run the loop; what comes back is in its best state.
+
+    ``raw``: checks also measure the generator without its moving average.
+    """
     import torch
 
     from ganlib.data.batches import DeviceBatches
@@ -222,7 +232,7 @@ def fit(
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
     kept = Checkpoints(run_folder(project, team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
     checker = Checker(
-        model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed, report=report
+        model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed, raw=raw, report=report
     )
     plan = loop.Plan(
         title=f"train {family}",
@@ -261,7 +271,6 @@ def fit(
     if outcome.best_step and not outcome.stopped and team.leads:
         best = kept.restore_best(model, ema, report)
         run.tag("ganlib.selected_step", str(best.step))
-        checker.compare(best.best, best.step)
     return model, ema, outcome, checker
 
 

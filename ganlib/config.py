@@ -49,6 +49,11 @@ class TrainConfig(Frozen):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     allow_cpu: bool = Field(False, description="where CUDA is asked for and there is none, take the CPU")
     threads: int = Field(0, ge=0, description="0: as many as this process may use")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of the nets' passes: bf16 is torch.autocast; weights, losses and penalties stay float32"
+    )
+    compile: bool = Field(False, description="torch.compile for the nets that allow it (docs/performance.md)")
+    cuda_graphs: bool = Field(True, description="on a GPU, record a step once and replay it, where the family allows")
     log_every: PositiveInt = Field(50, description="steps between reads of the losses to the host")
     grids: PositiveInt = Field(4, description="sample grids over a run")
     checkpoint_seconds: float = Field(60, gt=0)

@@ -44,6 +44,10 @@ class DeviceBatches:
 
     def at(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """The batch of ``step``: images float32 [batch, 1, 28, 28] in [-1, 1], labels int64 [batch], ranks if any."""
+        return self.gather(self.chosen(step))
+
+    def chosen(self, step: int) -> Tensor:
+        """Which images the batch of ``step`` is made of, int64 [batch] on the device."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             order = np.random.Generator(np.random.Philox(key=[self._seed, epoch])).permutation(len(self._images))
@@ -51,7 +55,10 @@ class DeviceBatches:
         part, parts = self._share
         length = self._size // parts
         start = place * self._size + part * length
-        chosen = self._order[start : start + length]
+        return self._order[start : start + length]
+
+    def gather(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The images ``chosen``, with their labels and ranks, as :meth:`at` returns them."""
         ranks = None if self._ranks is None else self._ranks[chosen]
         return scaled(self._images[chosen]), self._labels[chosen], ranks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from pydantic import Field, PositiveInt
@@ -60,8 +60,9 @@ def discriminate(
     """
     penalised = step % every == 0
     real = real.detach().requires_grad_(penalised and r1 > 0)
-    fake = fake.detach().requires_grad_(penalised and r2 > 0)
-    logits, fake_logits = judge(real), judge(fake)
+    fake = fake.detach().float().requires_grad_(penalised and r2 > 0)
+    with penalties.exact(real, when=real.requires_grad or fake.requires_grad):
+        logits, fake_logits = judge(real).float(), judge(fake).float()
     value = loss.discriminator(logits, fake_logits)
     losses = {
         "discriminator_loss": value.detach(),
@@ -112,6 +113,16 @@ class Adversarial(Family):
             return (discriminator,)
         return discriminator, Phase("generator", self._generator, self.optimizers["generator"], self._generate)
 
+    def variant(self, step: int) -> Hashable | None:
+        """Whose turn it is, and whether there are penalties. A subclass whose losses use the step says what of it."""
+        return self._generators_turn(step), step % self.options.penalty_every == 0
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """The generator, and the discriminator if no penalty takes its gradient."""
+        options = self.options
+        penalised = options.r1_gamma or options.r2_gamma or options.gp_lambda
+        return (self._generator,) if penalised else (self._generator, self.discriminator)
+
     def _generators_turn(self, step: int) -> bool:
         return (step + 1) % self.options.n_critic == 0
 
@@ -138,7 +149,7 @@ class Adversarial(Family):
         if options.diffaugment_shift or options.diffaugment_cut:
             images = translate_and_cut(images, options.diffaugment_shift, options.diffaugment_cut)
         logits: Tensor = self.discriminator(images, *self.given(batch))
-        return logits
+        return logits.float()
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, turn = self.options, self._generators_turn(step)

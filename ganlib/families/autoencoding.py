@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from pydantic import Field
@@ -41,6 +41,14 @@ class Autoencoding(Family):
     def phases(self, step: int) -> Sequence[Phase]:
         """One phase for the whole autoencoder."""
         return (Phase("autoencoder", self._net, self.optimizers["autoencoder"], self._reconstruct),)
+
+    def variant(self, step: int) -> Hashable | None:
+        """Every step is alike. A subclass whose losses use the step says what of it."""
+        return ()
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """Encoder and decoder."""
+        return self._net.encoder, self._net.decoder
 
     def given(self, labels: Tensor) -> tuple[Tensor, ...]:
         """The condition of images with ``labels``, as encoder and decoder take it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -131,6 +131,18 @@ class Family(nn.Module, ABC):
     @abstractmethod
     def phases(self, step: int) -> Sequence[Phase]:
         """The players' turns at ``step``, in order."""
+
+    def variant(self, step: int) -> Hashable | None:
+        """What decides, besides the values of tensors, which work ``step`` is: equal for two steps that do the same.
+
+        None, the default: it cannot be told, or something on the host changes from step to step, such as a learning
+        rate. On a GPU steps of the same variant are recorded once and replayed (CUDA graphs); others run as they are.
+        """
+        return None
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """Modules that `torch.compile` may build kernels for: those that no penalty differentiates twice."""
+        return ()
 
     def comparable_from(self) -> int:
         """The step from which on the moving average can be judged by what it draws.

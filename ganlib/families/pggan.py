@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from pydantic import field_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlib.families.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.base import Batch, OptimizerOptions, Phase
@@ -52,6 +52,15 @@ class Pggan(Adversarial):
         """Those of every adversarial family, with the nets as far grown as the schedule says."""
         self._generator.grow(*schedule(step, self.horizon))
         return super().phases(step)
+
+    def variant(self, step: int) -> Hashable | None:
+        """While a level fades in, its weight changes with every step."""
+        level, alpha = schedule(step, self.horizon)
+        return (level, super().variant(step)) if alpha == 1 else None
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """None: it trains by calls of its own."""
+        return ()
 
     def draw(self, batch: Batch, step: int) -> Tensor:
         """Images at the resolution of ``step``."""

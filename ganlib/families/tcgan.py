@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -92,6 +92,14 @@ class Tcgan(Adversarial):
             optimizer.param_groups[0]["lr"] = self.options.text.learning_rate * (1 - step / steps)
             phases.insert(0, Phase("text", self._generator.encoder, optimizer, self._understand))
         return phases
+
+    def variant(self, step: int) -> Hashable | None:
+        """While the text encoder learns, its captions are drawn on the host and its learning rate falls."""
+        return super().variant(step) if step >= self.comparable_from() else None
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """The painter; a GPU has other things to wait for than the text encoder."""
+        return (self._generator.painter,)
 
     def given(self, batch: Batch) -> tuple[Tensor, ...]:
         """The digits and the ranks of the real images, which are also those that are asked of the painter."""

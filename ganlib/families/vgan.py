@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import torch
@@ -53,6 +53,10 @@ class Vgan(Variational):
             Phase("autoencoder", self._net, self.optimizers["autoencoder"], self._autoencode),
         )
 
+    def variant(self, step: int) -> Hashable | None:
+        """Whether there is a penalty."""
+        return step % self.options.penalty_every == 0
+
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options = self.options
         with torch.no_grad():
@@ -78,7 +82,7 @@ class Vgan(Variational):
             target = self.discriminator.features(batch.images)
         feature_error = 0.5 * (self.discriminator.features(reconstruction) - target).square().mean()
         samples = torch.cat([code.detach()[::2], torch.randn_like(code[::2])])
-        fake_logits = self.discriminator(decoder(samples))
+        fake_logits = self.discriminator(decoder(samples)).float()
         adversarial = BCE.generator(fake_logits, fake_logits)
         loss = feature_error + options.beta * kl / batch.images[0].numel() + options.gan_weight * adversarial
         mse = (reconstruction.detach() - batch.images).square().mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import torch
@@ -99,6 +99,14 @@ class Vqgan(Family):
             )
         return (Phase("prior", self._net.prior, self.optimizers["prior"], self._predict),)
 
+    def variant(self, step: int) -> Hashable | None:
+        """The stage, and whether there is a penalty."""
+        return step < self.comparable_from(), step % self.options.penalty_every == 0
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """Encoder, decoder and prior."""
+        return self._net.encoder, self._net.decoder, self._net.prior
+
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options = self.options
         with torch.no_grad():
@@ -121,7 +129,7 @@ class Vqgan(Family):
             target = self.discriminator.features(batch.images)
         feature_error = (self.discriminator.features(images) - target).square().mean()
         error = F.l1_loss(images, batch.images) + options.feature_weight * feature_error
-        fake_logits = self.discriminator(images)
+        fake_logits = self.discriminator(images).float()
         adversarial = HINGE.generator(fake_logits, fake_logits)
         weight = options.gan_weight * adaptive_weight(error, adversarial, net.last.weight)
         loss = error + weight * adversarial + options.commitment * commitment

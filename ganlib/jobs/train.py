@@ -212,6 +212,7 @@ def fit(
     from ganlib.training import loop
     from ganlib.training.checkpoint import Checkpoints
     from ganlib.training.ema import Ema
+    from ganlib.training.step import compile_nets
 
     settings, run, team, device = params.train, begun.run, begun.team, begun.device
     torch.manual_seed(settings.seed)
@@ -219,6 +220,8 @@ def fit(
     team.require_shares(options.batch_size)
     model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)
+    if settings.compile:
+        compile_nets(model)
     split = load_split(project.prepared, "train")
     batches = DeviceBatches(
         split.images,
@@ -245,6 +248,8 @@ def fit(
         checks=settings.checks_in(begun.limits),
         check_share=settings.check_share,
         patience=settings.patience,
+        precision=settings.precision,
+        graphs=settings.cuda_graphs,
     )
     hooks = loop.Hooks(
         log=run.log,
@@ -358,6 +363,7 @@ def _config(params: Params, family: str, limits: Limits, options: FamilyOptions,
         "checks": params.train.checks_in(limits),
         "check_samples": params.train.check_samples,
         "patience": params.train.patience,
+        "precision": params.train.precision,
         "data_version": data.md5,
         **_flat(options.model_dump(mode="json")),
     }

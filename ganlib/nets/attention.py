@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ganlib.nets.conv import minibatch_deviation
+
 
 class SelfAttention(nn.Module):
     """``x + gamma * attention(x)``: every pixel reads from all others (section 3).
@@ -85,10 +87,11 @@ class SelfAttentionGenerator(nn.Module):
 class SelfAttentionDiscriminator(nn.Module):
     """Image to one logit: the generator mirrored, without BatchNorm."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dense: bool = False, group: int = 0) -> None:
         """``channels`` is the width c where attention is, a multiple of 8."""
         super().__init__()
-        self.layers = nn.Sequential(
+        self.group = group
+        layers = [
             _spectral(nn.Conv2d(1, channels // 2, 3, padding=1)),
             nn.LeakyReLU(0.1),
             _spectral(nn.Conv2d(channels // 2, channels, 4, 2, 1)),
@@ -97,12 +100,20 @@ class SelfAttentionDiscriminator(nn.Module):
             _spectral(nn.Conv2d(channels, 2 * channels, 4, 2, 1)),
             nn.LeakyReLU(0.1),
             nn.Flatten(),
-            _spectral(nn.Linear(2 * channels * 49, 1)),
-        )
+        ]
+        width = 2 * channels * 49
+        if dense:
+            layers += [_spectral(nn.Linear(width, 8 * channels)), nn.LeakyReLU(0.1)]
+            width = 8 * channels
+        self.layers = nn.Sequential(*layers)
+        self.head = _spectral(nn.Linear(width + bool(group), 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Float [batch, 1, 28, 28] in [-1, 1] to logits, float [batch]."""
-        logits: Tensor = self.layers(images)
+        features = self.layers(images)
+        if self.group:
+            features = torch.cat([features, minibatch_deviation(features, self.group)], dim=1)
+        logits: Tensor = self.head(features)
         return logits.squeeze(1)
 
 

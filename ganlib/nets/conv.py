@@ -118,7 +118,7 @@ def minibatch_deviation(features: Tensor, group: int) -> Tensor:
     A batch that ``group`` does not divide is taken as one group.
     """
     size = group if features.shape[0] % group == 0 else features.shape[0]
-    groups = features.view(-1, size, features.shape[1])
+    groups = features.float().view(-1, size, features.shape[1])
     deviation = (groups.var(dim=1, correction=0) + 1e-8).sqrt().mean(dim=1)
     return deviation.repeat_interleave(size).unsqueeze(1)
 

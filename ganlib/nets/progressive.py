@@ -88,7 +88,8 @@ class ProgressiveGenerator(nn.Module):
         weights = [0] * (TOP + 1)
         weights[level - 1] = FADE_STEPS - new
         weights[level] = new
-        self.blend.copy_(torch.tensor(weights))
+        for place, weight in enumerate(weights):
+            self.blend[place].fill_(weight)  # no tensor from the host: a CUDA graph may be recording
 
     def at(self, noise: Tensor, level: int, alpha: float) -> Tensor:
         """Float [batch, latent_dim] to float [batch, 1, r, r] in [-1, 1] with ``r = 7 * 2**level``."""

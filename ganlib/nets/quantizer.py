@@ -70,7 +70,7 @@ class VectorQuantizer(nn.Module):
         return quantised
 
     def _unit(self, features: Tensor) -> Tensor:
-        return F.normalize(self.project(features), dim=1)
+        return F.normalize(self.project(features).float(), dim=1)
 
     def _nearest(self, vectors: Tensor) -> Tensor:
         return (vectors @ self.codebook.T).argmax(1)
@@ -100,7 +100,10 @@ def perplexity(indices: Tensor, codes: int) -> Tensor:
 
     From 1, one code alone, to ``codes``, all of them evenly.
     """
-    share = torch.bincount(indices.flatten(), minlength=codes) / indices.numel()
+    flat = indices.flatten()
+    # Not by bincount, for which a GPU would have to wait.
+    counts = torch.zeros(codes, device=flat.device).scatter_add_(0, flat, torch.ones(len(flat), device=flat.device))
+    share = counts / len(flat)
     entropy: Tensor = torch.special.entr(share).sum()
     return entropy.exp()
 

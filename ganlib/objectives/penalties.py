@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
+
+
+def exact(images: Tensor, *, when: bool = True) -> AbstractContextManager[object]:
+    """Inside, float32 whatever autocast says: a gradient's gradient loses too much in fewer bits."""
+    return torch.autocast(images.device.type, enabled=False) if when else nullcontext()
 
 
 def zero_centred(logits: Tensor, images: Tensor) -> Tensor:
@@ -36,7 +42,8 @@ def one_centred(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) 
     """
     ratio = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
     between = torch.lerp(fake.detach(), real.detach(), ratio).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
+    with exact(between):
+        (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
     # The epsilon keeps the norm's own gradient finite where the critic is flat.
     norms = (gradient.float().square().flatten(1).sum(1) + 1e-12).sqrt()
     return (norms - 1).square().mean()

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ganlib.config import Limits
-from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Batch, Family, Phase
+from ganlib.families.base import Family
 from ganlib.progress import Report, silent
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.distributed import ALONE, Team
 from ganlib.training.ema import Ema
-from ganlib.training.health import PREFIX, OutOfMemory, Unhealthy, Watch
+from ganlib.training.health import Unhealthy, Watch
+from ganlib.training.step import Precision, Step, Turns
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class Plan:
     """Of the training's time that checks may take before the next one waits."""
     patience: int = 0
     """Scores without a better one that end the run; 0: nothing ends it early."""
+    precision: Precision = "fp32"
+    graphs: bool = True
+    """Replay CUDA graphs where the device and the family allow it."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def fit(
     inputs = family.inputs(64, plan.seed)
     family.horizon = total
     window, watch = _Window(), Watch()
+    take = Step(family, data, team, precision=plan.precision, graphs=plan.graphs)
     start = saved = time.monotonic()
     before = so_far.seconds + so_far.checking
     checked = stopped = False
@@ -157,11 +161,7 @@ def fit(
             break
         torch.manual_seed(_mix(plan.seed, step))
         read = (step + 1) % plan.log_every == 0
-        batch = Batch(*data.at(step))
-        with _memory(family, step), team.step(len(batch.images)):
-            batch = _augmented(family, batch)
-            for phase in family.phases(step):
-                window.add(_take_turn(family, phase, batch, step, team, norm=read))
+        window.add(take(step, norms=read))
         step += 1
         ema.update(family.generator, batch=size, images_seen=step * size)
         if read:
@@ -193,44 +193,6 @@ def _require_finite(family: Family, ema: Ema, step: int) -> None:
             raise Unhealthy(f"{bad[0] if bad else 'a sum of weights'} is not finite", step)
 
 
-@contextmanager
-def _memory(family: Family, step: int) -> Iterator[None]:
-    """Around a step: what an allocator says that has no more, in our words."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(family.name, step, family.options.batch_size) from error
-    except RuntimeError as error:  # the CPU's allocator has no class of its own
-        if "not enough memory" not in str(error) and "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemory(family.name, step, family.options.batch_size) from error
-
-
-def _take_turn(
-    family: Family, phase: Phase, batch: Batch, step: int, team: Team, *, norm: bool = False
-) -> dict[str, Tensor]:
-    for parameter in family.parameters():
-        parameter.requires_grad_(False)
-    for parameter in phase.player.parameters():
-        parameter.requires_grad_(True)
-    phase.optimizer.zero_grad(set_to_none=True)
-    loss, losses = phase.loss(batch, step)
-    loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [each.grad for each in phase.player.parameters() if each.grad is not None]
-    team.average(gradients)
-    if norm:
-        losses = {**losses, PREFIX + phase.name: torch.nn.utils.get_total_norm(gradients)}
-    phase.optimizer.step()
-    return losses
-
-
-def _augmented(family: Family, batch: Batch) -> Batch:
-    options = family.options
-    if not (options.shift or options.rotate):
-        return batch
-    return replace(batch, images=shift_and_rotate(batch.images, options.shift, options.rotate))
-
-
 @torch.no_grad()
 def _draw(ema: Ema, inputs: list[Tensor]) -> Tensor:
     images: Tensor = ema.module(*inputs)
@@ -248,30 +210,34 @@ def _share(step: int, total: int, seconds: float, limit: float) -> tuple[int, in
 
 
 class _Window:
-    """Sums of loss tensors on the device since the last read."""
+    """Sums of losses on the device since the last read."""
 
     def __init__(self) -> None:
         self._reset()
 
     def _reset(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._sums: dict[tuple[str, ...], tuple[Tensor, int]] = {}
         self._since = time.monotonic()
 
     def __bool__(self) -> bool:
         return bool(self._sums)
 
-    def add(self, losses: dict[str, Tensor]) -> None:
-        for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+    def add(self, turns: Turns) -> None:
+        so_far, count = self._sums.get(turns.names, (0.0, 0))
+        self._sums[turns.names] = so_far + turns.values, count + 1  # a new tensor: the next step may overwrite its own
 
     def read(self, batch: int, team: Team) -> dict[str, float]:
         """Means, over the team too, in one transfer to the host; and images a second. Starts a new window."""
-        sums = torch.stack([value.float() for value in self._sums.values()])
+        sums = torch.cat([values for values, _ in self._sums.values()])
         team.average([sums])
-        means = {name: value / self._counts[name] for name, value in zip(self._sums, sums.tolist(), strict=True)}
-        steps = max(self._counts.values())
+        totals, counts = Counter[str](), Counter[str]()
+        read = iter(sums.tolist())
+        for names, (_, count) in self._sums.items():
+            for name, value in zip(names, read, strict=False):
+                totals[name] += value
+                counts[name] += count
+        means = {name: value / counts[name] for name, value in totals.items()}
+        steps = sum(count for _, count in self._sums.values())
         means["images_per_second"] = steps * batch / (time.monotonic() - self._since)
         self._reset()
         return means

@@ -8,11 +8,15 @@ import torch
 
 from ganlib import families
 from ganlib.config import load
+from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
 from ganlib.errors import BadInput
 from ganlib.families.base import Batch, Family
+from ganlib.training.distributed import ALONE
+from ganlib.training.step import Step
 from tests.conftest import ROOT
 
+CPU = torch.device("cpu")
 EVERY = families.names()
 
 
@@ -65,13 +69,11 @@ def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_each_phase_changes_its_player_and_no_other(name: str) -> None:
-    from ganlib.training.distributed import ALONE
-    from ganlib.training.loop import _take_turn
-
     family = build(name)
+    take = Step(family, DeviceBatches(np.zeros((16, 28, 28), np.uint8), np.zeros(16, np.uint8), 16, 0, CPU), ALONE)
     for step, phase in enumerate(family.phases(0)):
         before = {key: value.clone() for key, value in family.named_parameters()}
-        _take_turn(family, phase, batch(), step, ALONE)
+        take.turn(phase, batch(), step)
         mine = {id(parameter) for parameter in phase.player.parameters()}
         for key, value in family.named_parameters():
             if id(value) not in mine:

@@ -1,0 +1,175 @@
+"""One step of training: a batch and every player's turn. On a CUDA device it is recorded once and replayed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ganlib.data.augment import shift_and_rotate
+from ganlib.data.batches import DeviceBatches
+from ganlib.families.base import Batch, Family, Losses, Phase
+from ganlib.training.distributed import Team
+from ganlib.training.health import PREFIX, OutOfMemory
+
+Precision = Literal["fp32", "bf16"]
+"""Of the players' passes. Weights, optimisers, losses and penalties are float32 in both."""
+_WARM = 2
+"""Steps of a variant that run as they are, before it is recorded: libraries choose and load their kernels in them."""
+
+
+class Turns(NamedTuple):
+    """What the players of one step lost."""
+
+    names: tuple[str, ...]
+    values: Tensor
+    """Float32 [names], on the device; with CUDA graphs it is overwritten by the next step."""
+
+
+_Take = Callable[[Tensor], Turns]
+
+
+class Step:
+    """Takes the steps of a run, one by one. Its results depend on (weights, seed, step) alone, however it runs them."""
+
+    def __init__(
+        self, family: Family, data: DeviceBatches, team: Team, *, precision: Precision = "fp32", graphs: bool = True
+    ) -> None:
+        """``graphs``: where the device is CUDA's and no other process takes part, replay CUDA graphs.
+
+        The kernels of these nets are so short that launching them one by one takes several times as long as they do.
+        """
+        self._family, self._data, self._team, self._precision = family, data, team, precision
+        self._device = next(family.parameters()).device
+        self._recorder = Recorder(self._device) if graphs and self._device.type == "cuda" and team.size == 1 else None
+        for optimizer in family.optimizers.values():
+            _capturable(optimizer, self._recorder is not None)
+
+    def __call__(self, step: int, *, norms: bool = False) -> Turns:
+        """Take ``step``; with ``norms``, what is returned includes the length of each player's gradient.
+
+        Raises:
+            OutOfMemory: it did not fit.
+        """
+        with _memory(self._family, step):
+            chosen, variant = self._data.chosen(step), self._family.variant(step)
+            if self._recorder is None or variant is None:
+                return self._take(chosen, step, norms)
+            return self._recorder((variant, norms), chosen, lambda fixed: self._take(fixed, step, norms))
+
+    def _take(self, chosen: Tensor, step: int, norms: bool) -> Turns:
+        with self._team.step(len(chosen)):
+            batch = _augmented(self._family, Batch(*self._data.gather(chosen)))
+            losses: Losses = {}
+            for phase in self._family.phases(step):
+                losses |= self.turn(phase, batch, step, norm=norms)
+            return Turns(tuple(losses), torch.stack([value.float() for value in losses.values()]))
+
+    def turn(self, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> Losses:
+        """One player's turn: its gradients of its loss on ``batch``, and its optimiser's step. Its losses."""
+        for parameter in self._family.parameters():
+            parameter.requires_grad_(False)
+        for parameter in phase.player.parameters():
+            parameter.requires_grad_(True)
+        phase.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            loss, losses = phase.loss(batch, step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [each.grad for each in phase.player.parameters() if each.grad is not None]
+        self._team.average(gradients)
+        if norm:
+            losses = {**losses, PREFIX + phase.name: torch.nn.utils.get_total_norm(gradients)}
+        phase.optimizer.step()
+        return losses
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._precision == "fp32":
+            return nullcontext()
+        # Without its cache: a weight that was first used where no gradient is wanted would have none later on.
+        return torch.autocast(self._device.type, torch.bfloat16, cache_enabled=False)
+
+
+class Recorder:
+    """CUDA graphs by variant: each is run twice, recorded the third time, and replayed from then on.
+
+    A replay draws the same random numbers as the calls that it stands for, from the seed set before it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._pool = torch.cuda.graph_pool_handle()
+        self._chosen: Tensor | None = None
+        self._seen: Counter[Hashable] = Counter()
+        self._recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, Turns]] = {}
+
+    def __call__(self, variant: Hashable, chosen: Tensor, take: _Take) -> Turns:
+        """``take`` of ``chosen``, which is to be the same work in every call with the same ``variant``."""
+        if self._chosen is None:
+            self._chosen = torch.empty_like(chosen)
+        self._chosen.copy_(chosen)
+        if variant not in self._recorded:
+            self._seen[variant] += 1
+            if self._seen[variant] <= _WARM:
+                return self._beside(take)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                turns = take(self._chosen)
+            self._recorded[variant] = graph, turns
+        graph, turns = self._recorded[variant]
+        graph.replay()
+        return turns
+
+    def _beside(self, take: _Take) -> Turns:
+        """On the stream that recording uses, as recording requires of what came before it."""
+        assert self._chosen is not None  # noqa: S101
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            turns = take(self._chosen)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return turns
+
+
+def compile_nets(family: Family) -> None:
+    """Have ``torch.compile`` build kernels for the nets that allow it, at their first call; weights stay in place.
+
+    Call it after the moving average was copied: that one is exported, and is not to be a compiled module.
+    """
+    for module in family.compilable():
+        module.compile()
+
+
+def _capturable(optimizer: torch.optim.Optimizer, wanted: bool) -> None:
+    """Keep what ``optimizer`` counts on the device, where a graph can go on counting; or where it was."""
+    for group in optimizer.param_groups:
+        if "capturable" not in group:
+            continue
+        group["capturable"] = wanted
+        for parameter in group["params"]:
+            state = optimizer.state.get(parameter, {})
+            if wanted and "step" in state:  # of a run that is resumed from another device
+                state["step"] = state["step"].to(parameter.device)
+
+
+@contextmanager
+def _memory(family: Family, step: int) -> Iterator[None]:
+    """Around a step: what an allocator says that has no more, in our words."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(family.name, step, family.options.batch_size) from error
+    except RuntimeError as error:  # the CPU's allocator has no class of its own
+        if "not enough memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
+        raise OutOfMemory(family.name, step, family.options.batch_size) from error
+
+
+def _augmented(family: Family, batch: Batch) -> Batch:
+    options = family.options
+    if not (options.shift or options.rotate):
+        return batch
+    return replace(batch, images=shift_and_rotate(batch.images, options.shift, options.rotate))

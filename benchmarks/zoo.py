@@ -30,7 +30,10 @@ _HIDDEN = (
     "parity_",
     "train_",
     "confidence",
+    "validation_fid_gained_by_ema",
 )
+_FIDS = {"validation_fid": "moving average", "validation_fid_raw": "raw generator"}
+"""Drawn together, by name of the metric."""
 
 
 _GOAL = {
@@ -173,22 +176,46 @@ def _between(project: Project, params: config.Params, run_id: str, folder: Path,
 
 
 def _curves(store: Store, run_id: str, path: Path) -> None:
+    """Every metric over the steps; the validation FIDs of moving average and raw generator share the first row."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    names = sorted(name for name in store.client.get_run(run_id).data.metrics if not name.startswith(_HIDDEN))
-    figure, axes = pyplot.subplots(len(names), 1, figsize=(7, 1.4 * len(names)), sharex=True, squeeze=False)
-    for name, (axis,) in zip(names, axes, strict=True):
-        history = store.client.get_metric_history(run_id, name)
-        axis.plot([point.step for point in history], [point.value for point in history], linewidth=0.7)
-        axis.set_ylabel(name.replace("_", " "), fontsize=7)
+    run = store.client.get_run(run_id).data
+    names = sorted(name for name in run.metrics if not name.startswith((*_HIDDEN, *_FIDS)))
+    rows = [tuple(name for name in _FIDS if name in run.metrics), *((name,) for name in names)]
+    rows = [row for row in rows if row]
+    figure, axes = pyplot.subplots(len(rows), 1, figsize=(7, 1.4 * len(rows)), sharex=True, squeeze=False)
+    for row, (axis,) in zip(rows, axes, strict=True):
+        histories = {name: _history(store, run_id, name) for name in row}
+        for name, history in histories.items():
+            axis.plot(list(history), list(history.values()), linewidth=0.7, label=_FIDS.get(name))
+        if set(row) == set(_FIDS):
+            axis.set_title(_gained(*(histories[name] for name in _FIDS)), fontsize=7)
+            axis.set_yscale("log")
+            axis.legend(fontsize=6)
+        axis.set_ylabel(row[0].replace("_", " "), fontsize=7)
         axis.tick_params(labelsize=7)
     axes[-1][0].set_xlabel("step", fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
+
+
+def _history(store: Store, run_id: str, name: str) -> dict[int, float]:
+    """Values of a metric by step."""
+    return {point.step: point.value for point in store.client.get_metric_history(run_id, name)}
+
+
+def _gained(average: dict[int, float], raw: dict[int, float]) -> str:
+    """What the moving average gained where its FID is lowest, in words."""
+    step = min(average.keys() & raw.keys(), key=lambda step: average[step])
+    better = raw[step] - average[step]
+    return (
+        f"step {step:,}: validation FID {average[step]:.3g} of the moving average, {raw[step]:.3g} of the raw "
+        f"generator: averaging {'gained' if better >= 0 else 'lost'} {abs(better):.2g}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -37,26 +38,36 @@ class Checker:
         *,
         samples: int,
         seed: int,
+        raw: bool = True,
         report: Report = silent,
     ) -> None:
-        """The validation split in ``prepared`` is read at the first check; ``report`` hears of each."""
+        """The validation split in ``prepared`` is read at the first check; ``report`` hears of each.
+
+        ``raw``: measure the raw generator too, which makes a check take twice as long.
+        """
         self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
-        self._report = report
+        self._raw, self._report = raw, report
 
     def __call__(self, model: nn.Module, step: int, best: float) -> Verdict:
         """Judge the moving average ``model``, and log what was found, unless it lacks a part at ``step``.
+
+        The raw generator is measured beside it, on the same draws: what the average gains is part of the learning
+        curve. The family's weights, statistics and modes and torch's random state are left as they were.
 
         An untrained generator draws one digit too, so a lack of variety is a collapse only where the run has been far
         better (``best`` is its lowest FID), or should long be.
         """
         if step < self._family.comparable_from():
             return Verdict()
-        found = self._measure(model)
+        with torch.random.fork_rng(devices=[]):  # building the judge's net draws from torch's global generator
+            found = self._measure(model)
+            gained = self._gained(found.fid) if self._raw else {}
         self._log(
             {
                 "validation_fid": found.fid,
                 "validation_diversity": found.diversity,
                 "validation_most_of_one_digit": max(found.digits),
+                **gained,
             },
             step,
         )
@@ -68,10 +79,11 @@ class Checker:
         """The validation FID of ``model`` as it is."""
         return self._measure(model).fid
 
-    def compare(self, fid: float, step: int) -> None:
-        """Log what the moving average, whose validation FID is ``fid``, gained on the raw generator of ``step``."""
-        raw = self._measure(self._family.generator.eval()).fid
-        self._log({"validation_fid_raw": raw, "validation_fid_gained_by_ema": raw - fid}, step)
+    def _gained(self, fid: float) -> dict[str, float]:
+        """The raw generator's validation FID, and by how much ``fid``, the moving average's, is lower."""
+        with _evaluating(self._family.generator) as generator:
+            raw = self._measure(generator).fid
+        return {"validation_fid_raw": raw, "validation_fid_gained_by_ema": raw - fid}
 
     @cached_property
     def _validation(self) -> Validation:
@@ -83,3 +95,14 @@ class Checker:
         chunks = zip(*(torch.split(tensor, _CHUNK) for tensor in inputs), strict=True)
         images = [to_pixels(model(*chunk).float()).cpu() for chunk in chunks]
         return self._validation.of(torch.cat(images).numpy())
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[nn.Module]:
+    """``module`` in evaluation mode; afterwards each of its parts is in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield module.eval()
+    finally:
+        for part, mode in modes:
+            part.training = mode

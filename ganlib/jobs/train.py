@@ -17,6 +17,7 @@ from ganlib.config import Frozen, Limits, Params
 from ganlib.errors import Interrupted
 from ganlib.export.onnx import Certificate
 from ganlib.files import require_writable, sha256_file
+from ganlib.imports import uncollected
 from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
@@ -151,14 +152,15 @@ def session(
 
     Raises as :func:`train`.
     """
-    from ganlib.training import device as devices
-    from ganlib.training import distributed
+    with uncollected():  # torch
+        from ganlib.training import device as devices
+        from ganlib.training import distributed
 
     settings = params.train
     options = families.configured(params, family)
     limits = params.limits(family, budget)
     data = current_data(project)
-    require_batch(project, options.batch_size)
+    require_batch(data, options.batch_size)
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     config = _config(params, family, limits, options, data)
     store = connect(project)
@@ -191,9 +193,19 @@ def run_folder(project: Project, run_id: str) -> Path:
 
 
 def fit(
-    project: Project, params: Params, family: str, begun: Session, report: Report, *, resume: bool = False
+    project: Project,
+    params: Params,
+    family: str,
+    begun: Session,
+    report: Report,
+    *,
+    resume: bool = False,
+    raw: bool = True,
 ) -> tuple[Family, Ema, Outcome, Checker]:
-    """Build the family on its device and run the loop; what comes back is in its best state."""
+    """Build the family on its device and run the loop; what comes back is in its best state.
+
+    ``raw``: checks also measure the generator without its moving average.
+    """
     import torch
 
     from ganlib.data.batches import DeviceBatches
@@ -208,7 +220,8 @@ def fit(
     torch.manual_seed(settings.seed)
     options = families.configured(params, family)
     team.require_shares(options.batch_size)
-    model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with uncollected():  # the first optimiser imports torch's compiler
+        model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)
     if settings.compile:
         compile_nets(model)
@@ -225,7 +238,7 @@ def fit(
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
     kept = Checkpoints(run_folder(project, team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
     checker = Checker(
-        model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed, report=report
+        model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed, raw=raw, report=report
     )
     plan = loop.Plan(
         title=f"train {family}",
@@ -266,7 +279,6 @@ def fit(
     if outcome.best_step and not outcome.stopped and team.leads:
         best = kept.restore_best(model, ema, report)
         run.tag("ganlib.selected_step", str(best.step))
-        checker.compare(best.best, best.step)
     return model, ema, outcome, checker
 
 
@@ -335,12 +347,11 @@ def _export(
     )
 
 
-def require_batch(project: Project, batch_size: int) -> None:
+def require_batch(data: DataVersion, batch_size: int) -> None:
     """Raise :class:`BadInput` if the training split has fewer images than a batch."""
     from ganlib.data.batches import too_large
-    from ganlib.data.splits import load_split
 
-    if batch_size > (images := len(load_split(project.prepared, "train").images)):
+    if batch_size > (images := data.counts["train"]):
         raise too_large(batch_size, images)
 
 

@@ -51,7 +51,7 @@ def score(
             run_id = begun.run.id
             report(STAGE, 0, 0, {"run": run_id})
             require_writable(run_folder(project, run_id))
-            model, ema, outcome, checker = fit(project, params, family, begun, report)
+            model, ema, outcome, checker = fit(project, params, family, begun, report, raw=False)
             if outcome.stopped:
                 raise Interrupted(f"the trial was stopped at step {outcome.steps}.")
             fid = outcome.best

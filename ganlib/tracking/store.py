@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib import processes
 from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.imports import uncollected
 from ganlib.locks import held
 from ganlib.project import Project, Source
 
@@ -254,7 +255,8 @@ def connect(project: Project, uri: str | None = None) -> Store:
     chosen = uri or given or _served(project) or f"sqlite:///{project.root / 'mlflow.db'}"
     if chosen.startswith("http"):
         _require_answer(chosen)
-    import mlflow
+    with uncollected():
+        import mlflow
 
     for name in ("mlflow", "alembic"):  # their news of table upgrades and samplers would tear our progress display
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -262,8 +264,9 @@ def connect(project: Project, uri: str | None = None) -> Store:
     # The first client of a new database builds its tables, and two at once would trip over each other.
     with held(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180):
         try:
-            client = mlflow.MlflowClient(chosen, chosen)
-            client.search_experiments(max_results=1)
+            with uncollected():  # a database's driver and tables
+                client = mlflow.MlflowClient(chosen, chosen)
+                client.search_experiments(max_results=1)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise Unavailable(f"MLflow at {chosen} cannot be used: {reason}. Nothing was changed.") from error

@@ -10,9 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import families
+from ganlib.config import Limits
+from ganlib.data.batches import DeviceBatches
 from ganlib.data.splits import file_names, load_split
 from ganlib.families.base import Family
 from ganlib.jobs.check import Checker
+from ganlib.training import loop
+from ganlib.training.checkpoint import Checkpoints
+from ganlib.training.ema import Ema
 from tests.conftest import ROOT
 
 REAL = ROOT / "data" / "prepared"
@@ -83,10 +88,72 @@ def test_a_family_that_lacks_a_part_is_not_scored_before_it_is_there(name: str, 
     assert verdict is None or verdict.score is verdict.problem is None
 
 
-def test_what_the_moving_average_gained_is_logged(prepared: Path) -> None:
+def test_what_the_moving_average_gains_is_logged_at_every_check(prepared: Path) -> None:
     logged: list[tuple[dict[str, float], int]] = []
     _, check = checker(prepared, logged)
-    check.compare(3.0, 7)
-    ((metrics, step),) = logged
-    assert step == 7
-    assert metrics["validation_fid_gained_by_ema"] == metrics["validation_fid_raw"] - 3.0
+    images = load_split(REAL, "validation").images
+    scores = [check(Draws(images[begin : begin + 300]), begin, 1.0).score for begin in (300, 600)]
+    assert [metrics["validation_fid"] for metrics, _ in logged] == scores
+    for metrics, _ in logged:
+        assert metrics["validation_fid_gained_by_ema"] == metrics["validation_fid_raw"] - metrics["validation_fid"]
+        assert metrics["validation_fid_gained_by_ema"] > 0  # real images against an untrained net
+    assert logged[0][0]["validation_fid_raw"] == logged[1][0]["validation_fid_raw"]  # the same draws each time
+
+
+def test_the_raw_generator_is_left_out_where_nobody_asks_for_it(prepared: Path) -> None:
+    logged: list[tuple[dict[str, float], int]] = []
+    family, _ = checker(prepared, [])
+    check = Checker(family, prepared, lambda m, s: logged.append((m, s)), samples=300, seed=0, raw=False)
+    check(Draws(load_split(REAL, "validation").images[300:600]), 7, 1.0)
+    assert "validation_fid" in logged[0][0]
+    assert not {"validation_fid_raw", "validation_fid_gained_by_ema"} & logged[0][0].keys()
+
+
+EVERY = families.names()
+
+
+def begun(name: str) -> tuple[Family, Ema]:
+    torch.manual_seed(3)
+    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}))
+    return family, Ema(family.generator, 500)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, prepared: Path) -> None:
+    family, ema = begun(name)
+    family.train().horizon = 12
+    next(family.generator.children()).eval()  # whatever the modes are
+    for place, parameter in enumerate(family.parameters()):
+        parameter.requires_grad_(place % 2 == 0)
+    check = Checker(family, prepared, lambda metrics, step: None, samples=200, seed=0)
+    check(ema.module, 12, 1.0)  # reads the judge and the split
+    random = torch.get_rng_state()
+    weights = {key: value.clone() for key, value in family.state_dict().items()}
+    modes = [part.training for part in family.modules()]
+    check(ema.module, 12, 1.0)
+    assert torch.equal(random, torch.get_rng_state())
+    assert [part.training for part in family.modules()] == modes
+    assert [p.requires_grad for p in family.parameters()] == [k % 2 == 0 for k in range(len(list(family.parameters())))]
+    for key, value in weights.items():
+        assert torch.equal(value, family.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_run_ends_with_the_same_bits_with_checks_and_without(name: str, prepared: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)
+    ranks = draw.random((100, 3), np.float32)
+    ends, logged = [], list[int]()
+    for checks in (3, 0):
+        family, ema = begun(name)
+        check = Checker(family, prepared, lambda metrics, step: logged.append(step), samples=200, seed=0)
+        plan = loop.Plan(
+            "t", 7, Limits(steps=12, seconds=600), Checkpoints(tmp_path / f"{checks}.pt", {}), checks=checks,
+            check_share=1e9,
+        )  # fmt: skip
+        data = DeviceBatches(images, labels, 16, 7, torch.device("cpu"), ranks=ranks)
+        loop.fit(family, ema, data, plan, loop.Hooks(check=check))
+        ends.append({**family.state_dict(), **{f"ema.{key}": value for key, value in ema.module.state_dict().items()}})
+        assert logged == [step for step in (4, 8, 12) if step >= family.comparable_from()]
+    for key, value in ends[0].items():
+        assert torch.equal(value, ends[1][key]), key

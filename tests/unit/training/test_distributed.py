@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from ganlib.data.splits import file_names, load_split
 from ganlib.errors import BadInput
 from ganlib.training.distributed import ALONE, Team
 from tests.conftest import ROOT
@@ -25,6 +27,8 @@ TOLERANCE = 1e-3
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What both processes of a team of two came to."""
     folder, port = tmp_path_factory.mktemp("together"), str(free_port())
+    for file, array in zip(file_names("validation"), load_split(ROOT / "data" / "prepared", "validation"), strict=True):
+        np.save(folder / file, array[:300])
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.unit.training.together", str(folder), str(STEPS)],
@@ -55,6 +59,9 @@ def test_two_processes_end_where_one_does(name: str, together: Path, tmp_path: P
             differences[key] = (value - first["state"][key]).float().norm().item() / change
     assert len(differences) > 10
     assert max(differences.values()) < TOLERANCE, differences
+    # The leader alone checks, which moved no weight: the other one, that did not, holds the same to the bit.
+    assert [step for step, _ in first["checked"]] == [2, 4]
+    assert second["checked"] == alone["checked"] == []
     # The leader alone logs, and the figures are those of the whole batch.
     assert second["logged"] == []
     for (step, there), (same, here) in zip(first["logged"], alone["logged"], strict=True):

@@ -1,4 +1,7 @@
-"""A short training as one process of a team, or alone: ``python -m tests.unit.training.together FOLDER STEPS``."""
+"""A short training as one process of a team, or alone: ``python -m tests.unit.training.together FOLDER STEPS``.
+
+In a team there are two checks against the validation split in FOLDER, which the leader alone makes.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.jobs.check import Checker
 from ganlib.training import distributed, loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.distributed import Team
@@ -29,8 +33,10 @@ CASES = {
 RATES = {"vae": 1e-6}  # its loss is in nats an image
 
 
-def train(name: str, team: Team, folder: Path, steps: int) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Weights, logs and first images of ``steps`` steps, and the weights before them."""
+def train(
+    name: str, team: Team, folder: Path, steps: int, checks: int = 0
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Weights, logs, checks and first images of ``steps`` steps, and the weights before them."""
     torch.manual_seed(3)
     options = {"channels": 8, "latent_dim": 8} | CASES[name] | {"batch_size": 32}
     family = families.load(name)(families.options(name, options))
@@ -45,16 +51,20 @@ def train(name: str, team: Team, folder: Path, steps: int) -> tuple[dict[str, An
     data = DeviceBatches(images, labels, 32, 7, torch.device("cpu"), share=(team.rank, team.size))
     logged: list[tuple[int, dict[str, float]]] = []
     path = folder / f"{name}-{team.rank}" / "c.pt"
-    plan = loop.Plan("t", 7, Limits(steps=steps, seconds=600), Checkpoints(path, {}), log_every=2)
-    hooks = loop.Hooks(log=lambda metrics, step: logged.append((step, metrics)) if team.leads else None)
+    checked: list[tuple[int, dict[str, float]]] = []
+    check = Checker(family, folder, lambda metrics, step: checked.append((step, metrics)), samples=200, seed=0)
+    plan = loop.Plan(
+        "t", 7, Limits(steps=steps, seconds=600), Checkpoints(path, {}), log_every=2, checks=checks, check_share=1e9
+    )
+    hooks = loop.Hooks(log=lambda metrics, step: logged.append((step, metrics)) if team.leads else None, check=check)
     loop.fit(family, Ema(family.generator, 500), data, plan, hooks, team=team)
     assert path.exists() == team.leads
-    return {"state": family.state_dict(), "logged": logged, "images": data.at(0)[0]}, before
+    return {"state": family.state_dict(), "logged": logged, "checked": checked, "images": data.at(0)[0]}, before
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with distributed.join("cpu") as joined:
         for case in CASES:
-            found, _ = train(case, joined, Path(sys.argv[1]), int(sys.argv[2]))
+            found, _ = train(case, joined, Path(sys.argv[1]), int(sys.argv[2]), checks=2)
             torch.save(found, Path(sys.argv[1]) / f"{case}-{joined.rank}.pt")

@@ -30,11 +30,11 @@ class VqganOptions(FamilyOptions):
     batch_size: int = 64
     ema_half_life: int = 20_000
     channels: int = 32
-    codes: PositiveInt = Field(128, description="size of the codebook")
-    width: PositiveInt = Field(96, description="of the prior")
-    layers: PositiveInt = Field(3, description="of the prior")
+    codes: PositiveInt = Field(64, description="size of the codebook")
+    width: PositiveInt = Field(128, description="of the prior")
+    layers: PositiveInt = Field(4, description="of the prior")
     heads: PositiveInt = Field(4, description="of the prior's attention")
-    first_stage: float = Field(0.4, gt=0, lt=1, description="share of the steps before the prior takes over")
+    first_stage: float = Field(0.3, gt=0, lt=1, description="share of the steps before the prior takes over")
     commitment: float = Field(0.25, gt=0, description="weight of the commitment loss (van den Oord 2017)")
     feature_weight: float = Field(1.0, ge=0, description="weight of the error in the discriminator's features")
     gan_weight: float = Field(0.8, ge=0, description="of the adversarial loss, on top of the adaptive weight")
@@ -83,7 +83,7 @@ class Vqgan(Family):
             "first_stage": Range(low=0.2, high=0.7, log=False),
             "commitment": Range(low=0.05, high=1.0),
             "gan_weight": Range(low=0.1, high=2.0),
-            "codes": Choice(values=(64, 128, 256)),
+            "codes": Choice(values=(32, 64, 128)),
         }
 
     def comparable_from(self) -> int:

@@ -10,9 +10,10 @@ memory format, and optimisers that are not fused.
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,14 @@ NAMES = ("dcgan", "wgan_gp")
 STEPS, ROUNDS = int(os.environ.get("GANLIB_BENCH_STEPS", "100")), int(os.environ.get("GANLIB_BENCH_ROUNDS", "5"))
 LIMITS = {"bare": 1.05, "usual": 1.5}
 """Of issue 4: at most so many times the bare loop's seconds, at least so many times the usual way's images a second."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Print the ratios, median and range over the rounds; ``words`` are none."""
+    for title, ratios in run():
+        median, low, high = statistics.median(ratios), min(ratios), max(ratios)
+        print(f"{title:78} {median:5.2f}  [{low:.2f}, {high:.2f}] over {len(ratios)} rounds", flush=True)
+    return 0
 
 
 def run() -> Iterator[tuple[str, list[float]]]:

@@ -34,6 +34,8 @@ class Delivery(Frozen):
     """Grey levels between torch and onnxruntime at export; None: the file carries no certificate."""
     differing_share: float | None
     """Share of pixels that differ at all."""
+    mean_pixel_difference: float | None = None
+    """Of a sibling in fewer bits, whose two figures above are against its parent: grey levels on the mean."""
 
 
 SETTINGS = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")

@@ -53,7 +53,10 @@ def lines(found: Evaluation) -> list[Line]:
         ]
         if given.max_pixel_difference is not None and given.differing_share is not None:
             parity = f"{given.max_pixel_difference} grey levels, {100 * given.differing_share:.4f}% of pixels"
-            rows.append(Line("off the net in torch by at most", parity, "", "lower"))
+            whom = "the net in torch"
+            if given.mean_pixel_difference is not None:
+                whom, parity = "its parent", f"{parity}, {given.mean_pixel_difference:.3g} on the mean"
+            rows.append(Line(f"off {whom} by at most", parity, "", "lower"))
     return rows
 
 

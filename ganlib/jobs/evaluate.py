@@ -93,6 +93,7 @@ def _delivery(graph: OnnxModel, speed: float) -> Delivery:
         machine=machine(),
         max_pixel_difference=parity.max_pixel_difference if parity else None,
         differing_share=parity.differing_share if parity else None,
+        mean_pixel_difference=parity.mean_difference if parity else None,
     )
 
 

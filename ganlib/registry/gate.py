@@ -156,6 +156,13 @@ def _parity(version: Version, policy: GateConfig) -> Check:
     if version.certificate is None:
         return Check(name=name, passed=False, detail="no certificate")
     found = version.certificate
+    if found.mean_difference is not None:  # a sibling: torch's images were compared with its parent's
+        return Check(
+            name=name,
+            passed=found.mean_difference <= policy.max_sibling_difference,
+            detail=f"its images are off its parent's by {found.mean_difference:.3g} grey levels on the mean, at most "
+            f"{found.max_pixel_difference} (limit {policy.max_sibling_difference:g} on the mean)",
+        )
     return Check(
         name=name,
         passed=found.ok(policy.max_pixel_difference),

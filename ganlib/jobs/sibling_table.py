@@ -14,8 +14,7 @@ from ganlib.registry.gate import Decision
 _SLOWER = 1.05
 """What a machine that does other things makes of equal speeds."""
 _NOTHING = 0.01
-"""Of real images' own FID: twins' replicates move together, so that an interval tells changes from none that mean nothing
-to anyone."""
+"""Of real images' own FID: twins' replicates move together, so that an interval tells apart what nobody can see."""
 
 
 class Row(Frozen):

@@ -14,6 +14,8 @@ from ganlib.jobs.evaluate import REPLICATES
 from ganlib.tracking import history
 from ganlib.tracking.store import Store
 
+_NOT_THE_MODEL_S = {"threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
+"""Of the machine, and of parity with torch or with a parent: other things for the two models."""
 _SEVEN_DIGITS = 1e-6  # what float32 keeps of a figure
 
 Replicates = Mapping[str, np.ndarray]
@@ -100,7 +102,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
     for name in type(evaluation).model_fields:
         if not name.startswith("floor_") and name not in SETTINGS:
             found |= _flat(name, getattr(evaluation, name))
-    return found
+    return {name: value for name, value in found.items() if name not in _NOT_THE_MODEL_S}
 
 
 def _flat(name: str, value: object) -> dict[str, Interval | float]:

@@ -14,6 +14,7 @@ from ganlib.tracking import history
 from ganlib.tracking.store import Absent, connect
 
 _IMAGES, _COLUMNS = 64, 8
+_SIDE = ("bytes", "images_per_second")
 _ROUNDS = 3
 
 
@@ -50,10 +51,12 @@ class Diff(Frozen):
         for name in ("version", "family", "data_version", "commit", "sha256"):
             ours, theirs = (str(getattr(side, name) or "?") for side in (self.a, self.b))
             rows.append((name, ours[:16], theirs[:16], "" if ours == theirs else "differs"))
-        for name in ("bytes", "images_per_second"):
+        for name in _SIDE:
             ours, theirs = getattr(self.a, name), getattr(self.b, name)
             rows.append((name, f"{ours:,.0f}", f"{theirs:,.0f}", f"x {theirs / ours:.2f}"))
         for each in self.metrics:
+            if each.name in _SIDE:  # measured anew above, in turns
+                continue
             rows.append((each.name, f"{each.a:.4g}", f"{each.b:.4g}", f"{each.change:+.4g} {each.bounds()}".rstrip()))
         rows += [(name, str(ours), str(theirs), "option") for name, (ours, theirs) in self.params.items()]
         lines = [f"{name:22} {ours:>22} {theirs:>22}  {note}".rstrip() for name, ours, theirs, note in rows]

@@ -53,7 +53,8 @@ class Decision(Frozen):
 
     def summary(self) -> str:
         """A line for the decision and one for each check."""
-        verb = ("would be promoted" if self.dry_run else "promoted to champion") if self.promoted else "refused"
+        would, done = ("would be ", "") if self.dry_run else ("", " to champion")
+        verb = f"{would}promoted{done}" if self.promoted else f"{would}refused"
         if self.awaiting:
             verb = "passed the gate and is awaiting approval: set its tag `approve` in MLflow's page"
         rival = f"version {self.champion}" if self.champion is not None else "no champion yet"

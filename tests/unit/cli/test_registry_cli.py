@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from ganlib.files import sha256_file
 from ganlib.jobs.generate import Order, generate
 from ganlib.jobs.promote import promote
 from ganlib.project import Project
+from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
 from tests import factories
@@ -265,6 +267,52 @@ def test_prune_dry_run_says_what_would_go_and_why_the_rest_stays_and_removes_not
     assert [each.version for each in Registry(connect(made), NAME).versions()] == [3, 2, 1]
     refused = ganlib("registry", "prune", "--dry-run", "--keep", "-1")
     assert (refused.code, "Traceback" in refused.err) == (2, False)
+
+
+def test_promote_dry_run_explains_every_check_and_ends_with_one_where_it_would_refuse(
+    ganlib: Ganlib, made: Project
+) -> None:
+    told = ganlib("promote", "3", "--dry-run")
+    assert (told.code, told.err) == (1, "")
+    assert told.out.startswith("version 3 would be refused (against version 1)\n")
+    assert "\n  NO  better: FID 12 [11.5, 12.5] against 10 [9.5, 10.5]" in told.out
+    for name in ("evidence", "parity", "mode collapse", "memorisation", "latency", "size", "contract", "comparable"):
+        assert f"\n  ok  {name}: " in told.out
+    found = json.loads(ganlib("promote", "3", "--dry-run", "--json").out)
+    assert (found["dry_run"], found["promoted"], found["policy"]["level"]) == (True, False, 0.05)
+    passed = ganlib("promote", "3", "--dry-run", "--set", "gate.max_bytes=1")
+    assert "NO  size" in passed.out, "the policy is the one of this call"
+    assert "champion moved from 7 to 1 since you read it" in ganlib("promote", "3", "--expect", "7").line()
+    assert len(Ledger(connect(made), NAME).read().entries()) == 2, "nothing of this is a decision"
+
+
+def test_the_ledger_is_read_and_a_changed_entry_is_named_with_exit_code_one(ganlib: Ganlib, made: Project) -> None:
+    lines = ganlib("registry", "history").out.splitlines()
+    assert ["promoted" in lines[0], "none -> 1" in lines[0], "refused" in lines[1], "2 against 1" in lines[1]] == [
+        True
+    ] * 4
+    entries = json.loads(ganlib("registry", "history", "--json").out)
+    assert [(entry["kind"], entry["to_version"]) for entry in entries] == [("promoted", 1), ("refused", 2)]
+    assert entries[1]["policy"]["level"] == 0.05
+    assert entries[1]["evidence"][0]["fid"] == 20.0
+    reign = json.loads(ganlib("registry", "who-was-champion", "--at", entries[1]["time"], "--json").out)
+    assert (reign["champion"], reign["since"]["seq"]) == (1, 1)
+    assert "there was no champion" in ganlib("registry", "who-was-champion", "--at", "2020-01-01").out
+    whole = ganlib("registry", "verify")
+    assert (whole.code, whole.out.startswith("the ledger is whole: 2 entries")) == (0, True)
+
+    change = "UPDATE params SET value = replace(value, ?, ?) WHERE key = '000002'"
+    with sqlite3.connect(made.root / "mlflow.db") as database:
+        assert database.execute(change, ('"kind":"refused"', '"kind":"promoted"')).rowcount == 1
+    try:
+        told, shown = ganlib("registry", "verify"), ganlib("registry", "verify", "--json")
+    finally:
+        with sqlite3.connect(made.root / "mlflow.db") as database:
+            database.execute(change, ('"kind":"promoted"', '"kind":"refused"'))
+    assert (told.code, told.out) == (1, "entry 2 was changed: its content does not match its sha256\n")
+    assert shown.code == 1
+    assert json.loads(shown.out)["problems"][0]["seq"] == 2
+    assert ganlib("registry", "verify").code == 0
 
 
 @pytest.mark.parametrize(

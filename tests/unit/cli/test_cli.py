@@ -60,8 +60,8 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
 def test_help_names_every_verb() -> None:
     done = ganlib("--help")
     assert done.returncode == 0
-    verbs = "data judge train evaluate register promote retrain generate verify repair registry show compare families export ab"
-    for verb in verbs.split():
+    verbs = "data judge train evaluate register promote retrain generate verify repair registry show compare families"
+    for verb in f"{verbs} export ab explain".split():
         assert verb in done.stdout
 
 

@@ -61,7 +61,7 @@ def test_help_names_every_verb() -> None:
     done = ganlib("--help")
     assert done.returncode == 0
     verbs = "data judge train evaluate register promote retrain generate verify repair registry show compare families"
-    for verb in verbs.split():
+    for verb in f"{verbs} export ab explain".split():
         assert verb in done.stdout
 
 

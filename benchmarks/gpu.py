@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ganlib import families
 from ganlib.data.batches import DeviceBatches
@@ -124,10 +126,22 @@ def _measure(
 def _flops(family: Family, data: DeviceBatches) -> float:
     """Of a step, on average over one cycle, counted operator by operator."""
     take = Step(family, data, ALONE, graphs=False)
-    with FlopCounterMode(display=False) as counter:
+    with _Counter() as counter:
         for step in range(10_000, 10_000 + _CYCLE):
             take(step)
-    return counter.get_total_flops() / _CYCLE
+    return counter.total / _CYCLE
+
+
+class _Counter(TorchDispatchMode):
+    """torch's own formulas; its FlopCounterMode cannot be around a gradient's gradient."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func._overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=out)
+        return out
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def main() -> None:
     params = config.load(project.params_file)
     folder = project.root / "docs" / "families"
     rows = measured.load()
-    (folder / "README.md").write_text(_table(rows))
+    (folder / "README.md").write_text(_table(rows, measured.load(budget=measured.BEST)))
     (folder / "images").mkdir(exist_ok=True)
     store = connect(project)
     for name, row in rows.items():
@@ -65,7 +65,7 @@ def main() -> None:
         print(name)
 
 
-def _table(rows: dict[str, measured.Measured]) -> str:
+def _table(rows: dict[str, measured.Measured], best: dict[str, measured.Measured]) -> str:
     some = next(iter(rows.values())).evaluation
     columns = (
         "family", "FID", "x F", "goal", "digits, rarest to commonest", "as asked", "held out", "images seen", "minutes",
@@ -77,7 +77,10 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         f"{some.floor_fid}; judge `{some.judge_sha256[:12]}`, data version `{some.data_version[:12]}`. Each row is one "
         "training run of seed 0. `ganlib families` prints the same rows."
     )
-    hardware = "; ".join(sorted({row.hardware for row in rows.values()}))
+    hardware = "; ".join(
+        f"{where} ({', '.join(sorted(name for name, row in rows.items() if row.hardware == where))})"
+        for where in sorted({row.hardware for row in rows.values()})
+    )
     missing = ", ".join(f"[{name}]({name}.md)" for name in families.names() if name not in rows)
     lines = [
         "# The families, measured",
@@ -90,11 +93,26 @@ def _table(rows: dict[str, measured.Measured]) -> str:
         "|---" * len(columns) + "|",
         *(_line(_cells(name, row)) for name, row in sorted(rows.items(), key=_fid)),
         "",
-        f"Trained on {hardware}. Images/s are of onnxruntime on one thread.",
+        f"Trained on {hardware}. On two CPU cores each takes at most 25 minutes (docs/performance.md).",
+        "Images/s are of onnxruntime on one thread of a CPU that had other work beside it.",
         "",
         *(
             [f"Not measured at this budget yet: {missing}. Their pages say what the searches saw.", ""]
             if missing
+            else []
+        ),
+        *(
+            [
+                "At budget `best` (`--budget best`, for a GPU), the same measure:",
+                "",
+                _line(columns),
+                "|---" * len(columns) + "|",
+                *(_line(_cells(name, row)) for name, row in sorted(best.items(), key=_fid)),
+                "",
+                f"Trained on {'; '.join(sorted({row.hardware for row in best.values()}))}.",
+                "",
+            ]
+            if best
             else []
         ),
         "Samples and training curves are on each family's page. [How to add one](../adding-a-family.md).",

@@ -37,20 +37,27 @@ Model = Annotated[
 
 @app.command()
 def families(as_json: Json = False) -> None:
-    """List the generator families, with what was measured of each at budget standard."""
+    """List the generator families, with what was measured of each at budgets standard and best."""
     from ganlib import families as zoo
     from ganlib.jobs import measured
 
-    rows = measured.load()
+    rows, best = measured.load(), measured.load(budget=measured.BEST)
     about = {name: (zoo.module(name).__doc__ or "").strip().splitlines()[0] for name in zoo.names()}
 
     def described(name: str) -> str:
         figures = rows[name].summary() if name in rows else "not measured yet"
-        return "\n".join([f"{name:8} {about[name]}", *(f"{'':8} {line}" for line in figures.splitlines())])
+        longer = best[name].summary(measured.BEST) if name in best else ""
+        lines = [*figures.splitlines(), *longer.splitlines()]
+        return "\n".join([f"{name:8} {about[name]}", *(f"{'':8} {line}" for line in lines)])
 
     show(
         [
-            {"family": name, "about": text, "measured": rows[name].model_dump(mode="json") if name in rows else None}
+            {
+                "family": name,
+                "about": text,
+                "measured": rows[name].model_dump(mode="json") if name in rows else None,
+                "measured_best": best[name].model_dump(mode="json") if name in best else None,
+            }
             for name, text in about.items()
         ],
         as_json=as_json,

@@ -23,7 +23,8 @@ def compare(
         Path | None, typer.Option(help="Folder for table.json, table.md, quality.png and sheet.png.")
     ] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Write what `ganlib families` shows of them; budget standard only.")
+        bool,
+        typer.Option("--record", help="Write what `ganlib families` shows of them; budget standard, or --budget best."),
     ] = False,
     hardware: Annotated[
         str | None, typer.Option(help="With --record: what they were trained on, in words; default: from the runs.")

@@ -77,7 +77,7 @@ class VariationalOptions(AutoencodingOptions):
 
     latent_dim: int = 10
     batch_size: int = 64
-    beta: float = Field(3.0, gt=0, description="weight of the KL term (Higgins 2017); 1 is the evidence lower bound")
+    beta: float = Field(10.0, gt=0, description="weight of the KL term (Higgins 2017); 1 is the evidence lower bound")
 
 
 class Variational(Autoencoding):

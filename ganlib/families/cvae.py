@@ -10,12 +10,6 @@ from ganlib.nets.conv import ConvGenerator
 from ganlib.nets.label import DIGITS, OwnInput, OwnOutput
 
 
-class CvaeOptions(VariationalOptions):
-    """A stronger prior than vae's: it is what keeps the digit out of the code (docs/families/cvae.md)."""
-
-    beta: float = 10.0
-
-
 class Cvae(Variational):
     """Each digit has its own way into the code and out of it, and all share the convolutions.
 
@@ -23,10 +17,10 @@ class Cvae(Variational):
     prior contradict the label (docs/families/cvae.md).
     """
 
-    Options: ClassVar[type[CvaeOptions]] = CvaeOptions
+    Options: ClassVar[type[VariationalOptions]] = VariationalOptions
     condition = "label"
 
-    def __init__(self, options: CvaeOptions) -> None:
+    def __init__(self, options: VariationalOptions) -> None:
         """Build both nets."""
         encoder = ConvEncoder(options.channels, 2 * options.latent_dim * DIGITS)
         decoder = ConvGenerator(options.latent_dim * DIGITS, options.channels, DIGITS)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ganlib.families.base import OptimizerOptions
 from ganlib.families.convolutional import Convolutional, ConvolutionalOptions
 from ganlib.objectives.losses import RELATIVISTIC
 
 
 class R3ganOptions(ConvolutionalOptions):
-    """Light penalties learn faster (docs/families/r3gan.md)."""
+    """Light penalties and no momentum learn fastest (docs/families/r3gan.md)."""
 
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
     r1_gamma: float = 0.02
     r2_gamma: float = 0.02
 

@@ -26,8 +26,6 @@ class SaganOptions(AdversarialOptions):
     batch_size: int = 32
     latent_dim: int = 32
     channels: int = Field(32, gt=0, multiple_of=8)
-    dense: bool = False
-    group: int = 0
 
 
 class Sagan(Adversarial):
@@ -40,7 +38,7 @@ class Sagan(Adversarial):
         super().__init__(
             options,
             SelfAttentionGenerator(options.latent_dim, options.channels),
-            SelfAttentionDiscriminator(options.channels, options.dense, options.group),
+            SelfAttentionDiscriminator(options.channels),
             HINGE,
         )
 

@@ -9,12 +9,18 @@ from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvGenerator
 
 
+class VaeOptions(VariationalOptions):
+    """Fewer dimensions than its relatives have (docs/families/vae.md)."""
+
+    latent_dim: int = 7
+
+
 class Vae(Variational):
     """See the module."""
 
-    Options: ClassVar[type[VariationalOptions]] = VariationalOptions
+    Options: ClassVar[type[VaeOptions]] = VaeOptions
 
-    def __init__(self, options: VariationalOptions) -> None:
+    def __init__(self, options: VaeOptions) -> None:
         """Build both nets."""
         encoder = ConvEncoder(options.channels, 2 * options.latent_dim)
         super().__init__(options, Autoencoder(encoder, ConvGenerator(options.latent_dim, options.channels)))

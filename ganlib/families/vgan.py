@@ -20,12 +20,12 @@ from ganlib.objectives.losses import BCE
 class VganOptions(VariationalOptions):
     """Defaults; docs/families/vgan.md says how far they were searched."""
 
-    optimizer: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
-    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3)
+    optimizer: OptimizerOptions = OptimizerOptions(learning_rate=5e-4)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=5e-4)
     batch_size: int = 32
-    beta: float = 0.01
+    beta: float = 3.0
     gan_weight: float = Field(1.0, gt=0, description="of the adversarial loss, against the feature reconstruction")
-    r1_gamma: float = Field(0.05, ge=0, description="weight of the R1 penalty (Mescheder 2018)")
+    r1_gamma: float = Field(0.2, ge=0, description="weight of the R1 penalty (Mescheder 2018)")
     penalty_every: int = Field(8, ge=1, description="steps between penalties, each weighted by as much")
 
 

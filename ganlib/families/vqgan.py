@@ -30,11 +30,11 @@ class VqganOptions(FamilyOptions):
     batch_size: int = 64
     ema_half_life: int = 20_000
     channels: int = 32
-    codes: PositiveInt = Field(128, description="size of the codebook")
-    width: PositiveInt = Field(96, description="of the prior")
-    layers: PositiveInt = Field(3, description="of the prior")
+    codes: PositiveInt = Field(64, description="size of the codebook")
+    width: PositiveInt = Field(128, description="of the prior")
+    layers: PositiveInt = Field(4, description="of the prior")
     heads: PositiveInt = Field(4, description="of the prior's attention")
-    first_stage: float = Field(0.4, gt=0, lt=1, description="share of the steps before the prior takes over")
+    first_stage: float = Field(0.3, gt=0, lt=1, description="share of the steps before the prior takes over")
     commitment: float = Field(0.25, gt=0, description="weight of the commitment loss (van den Oord 2017)")
     feature_weight: float = Field(1.0, ge=0, description="weight of the error in the discriminator's features")
     gan_weight: float = Field(0.8, ge=0, description="of the adversarial loss, on top of the adaptive weight")
@@ -83,7 +83,7 @@ class Vqgan(Family):
             "first_stage": Range(low=0.2, high=0.7, log=False),
             "commitment": Range(low=0.05, high=1.0),
             "gan_weight": Range(low=0.1, high=2.0),
-            "codes": Choice(values=(64, 128, 256)),
+            "codes": Choice(values=(32, 64, 128)),
         }
 
     def comparable_from(self) -> int:
@@ -124,11 +124,15 @@ class Vqgan(Family):
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net
         quantised, commitment, indices = net.quantizer(net.encoder(batch.images))
-        images = net.decode(quantised)
+        logits = net.logits(quantised)
+        images = logits.tanh()
         with torch.no_grad():
             target = self.discriminator.features(batch.images)
         feature_error = (self.discriminator.features(images) - target).square().mean()
-        error = F.l1_loss(images, batch.images) + options.feature_weight * feature_error
+        # Grey levels as probabilities. A mean absolute or squared error has no gradient left where tanh is saturated,
+        # and the blank image, in which most pixels are right, is just such a place: training got stuck there.
+        pixels = F.binary_cross_entropy_with_logits(2 * logits, (batch.images + 1) / 2)
+        error = pixels + options.feature_weight * feature_error
         fake_logits = self.discriminator(images).float()
         adversarial = HINGE.generator(fake_logits, fake_logits)
         weight = options.gan_weight * adaptive_weight(error, adversarial, net.last.weight)

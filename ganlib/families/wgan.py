@@ -14,7 +14,7 @@ class WganOptions(ConvolutionalOptions):
 
     generator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=1e-3)
     discriminator: OptimizerOptions = OptimizerOptions(name="rmsprop", learning_rate=1e-3)
-    clip: float = 0.05
+    clip: float = 0.1
     normalise: bool = True
     r1_gamma: float = 0.0
 

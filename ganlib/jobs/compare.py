@@ -55,14 +55,14 @@ def compare(
         budget: to train by; without ``train``, only runs of this budget are taken for families.
         out: a folder for ``table.json``, ``table.md``, ``quality.png`` and ``sheet.png``, which go to MLflow in any
             case.
-        record: write these families' rows of ``measured.json`` anew.
+        record: write these families' rows of ``measured.json`` anew, or at budget ``best`` of ``measured-best.json``.
         hardware: for those rows, what the families were trained on; default: what the runs say of it.
         overrides: what the command line changed.
         report: told of progress.
 
     Raises:
         BadInput: an unknown name, a family without such a run, nothing to train, or ``record`` of anything but
-            families at budget ``standard`` as params.yaml has it.
+            families at budget ``standard`` or ``best`` as params.yaml has it.
     """
     params.require_budget(budget)
     chosen = tuple(dict.fromkeys(names))
@@ -70,9 +70,9 @@ def compare(
     if train and not to_train:
         raise BadInput(f"--train: none of {', '.join(chosen)} is a family that `ganlib families` lists.")
     if record:
-        measured.require_as_committed(project, params)
-        if to_train and (asked := params.require_budget(budget)) != measured.BUDGET:
-            raise BadInput(f"--record takes runs of budget {measured.BUDGET}, not {asked}.")
+        measured.require_as_committed(project, params, rows_of := budget or measured.BUDGET)
+        if to_train and (asked := params.require_budget(budget)) != rows_of:
+            raise BadInput(f"--record takes runs of budget {rows_of}, not {asked}.")
     store, data = connect(project), current_data(project)
     found = {
         name: select(project, params, store, name, budget=budget) for name in chosen if name not in to_train
@@ -84,9 +84,9 @@ def compare(
         found[name] = opened(project, params, store, f"runs:/{run_id}", name)
     selected = [found[name] for name in chosen]
     if record:
-        measured.require_standard(project, selected)
+        measured.require_finished(project, selected, rows_of)
     rows = _rows(project, params, store, selected, data, report)
-    recorded = measured.record_all(store, rows, selected, hardware, machine()) if record else ()
+    recorded = measured.record_all(store, rows, selected, hardware, machine(), rows_of) if record else ()
     result = _log(project, params, store, rows, selected, data, recorded, overrides, out)
     campaign.close()
     return result

@@ -1,4 +1,4 @@
-"""The measured row of each family: figures at budget ``standard`` that ship with the package."""
+"""The measured rows of the families: figures at budgets ``standard`` and ``best`` that ship with the package."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from ganlib.tracking.history import Past
 from ganlib.tracking.store import Store
 
 BUDGET = "standard"
-"""What all rows are of."""
-PATH = Path(str(files(families))) / "measured.json"
+"""What every family has a row of."""
+BEST = "best"
+"""What those have a row of that were also trained for longer, on a GPU."""
+_FOLDER = Path(str(files(families)))
+_PATHS = {BUDGET: _FOLDER / "measured.json", BEST: _FOLDER / "measured-best.json"}
 _DIRTY = "-dirty"
 
 
@@ -52,25 +55,25 @@ class Measured(Frozen):
     """Of the graph."""
     run_id: str
 
-    def summary(self) -> str:
+    def summary(self, budget: str = BUDGET) -> str:
         """Two lines for people."""
         found, changed = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
         asked = "".join(f", {name} as asked {share}" for name, share in found.agreement.items())
         return (
-            f"FID {found.fid} = {found.fid_over_floor:.1f} x F at budget {BUDGET}{changed}{asked}; n {found.n:,}, "
+            f"FID {found.fid} = {found.fid_over_floor:.1f} x F at budget {budget}{changed}{asked}; n {found.n:,}, "
             f"seed {found.seed}, judge {found.judge_sha256[:12]}, data {found.data_version[:12]}\n"
             f"{self.images_seen:,} images in {self.train_seconds / 60:.1f} minutes on {self.hardware}; {self.date}, "
             f"commit {self.commit[:12]}{_DIRTY * self.commit.endswith(_DIRTY)}"
         )
 
 
-def load(path: Path | None = None) -> dict[str, Measured]:
-    """The rows by family.
+def load(path: Path | None = None, *, budget: str = BUDGET) -> dict[str, Measured]:
+    """The rows of ``budget`` by family.
 
     Raises:
         BadInput: the file cannot be read, or is not what :func:`record` writes.
     """
-    path = path or PATH
+    path = path or _PATHS[budget]
     try:
         rows = json.loads(path.read_bytes())
     except OSError as error:
@@ -82,39 +85,41 @@ def load(path: Path | None = None) -> dict[str, Measured]:
     return {family: parse(Measured, row, where=f"{path.name}: {family}") for family, row in rows.items()}
 
 
-def record(rows: Mapping[str, Measured], path: Path | None = None) -> None:
+def record(rows: Mapping[str, Measured], path: Path | None = None, *, budget: str = BUDGET) -> None:
     """Put ``rows`` in place of those of the same families; the others stay."""
-    path = path or PATH
+    path = path or _PATHS[budget]
     merged = {**load(path), **rows}
     write_json(path, {family: merged[family].model_dump(mode="json") for family in sorted(merged)})
 
 
-def require_as_committed(project: Project, params: Params) -> None:
-    """Raise :class:`BadInput` unless figures are made the way that ``params.yaml`` says.
+def require_as_committed(project: Project, params: Params, budget: str = BUDGET) -> None:
+    """Raise :class:`BadInput` unless figures are made the way that ``params.yaml`` says, at a budget that has rows.
 
     The seconds of budgets may differ: on a busy machine the same steps take longer.
     """
+    if budget not in _PATHS:
+        raise BadInput(f"--record takes runs of budget {' or '.join(_PATHS)}, not {budget}.")
     written = configs.load(project.params_file)
-    if params.evaluate != written.evaluate or _steps(params) != _steps(written):
+    if params.evaluate != written.evaluate or _steps(params, budget) != _steps(written, budget):
         raise BadInput(
             "--record takes `evaluate` and the steps of `budgets` as params.yaml has them: leave those out of --set."
         )
 
 
-def _steps(params: Params) -> dict[str, int]:
-    return {family: params.limits(family, BUDGET).steps for family in families.names()}
+def _steps(params: Params, budget: str) -> dict[str, int]:
+    return {family: params.limits(family, budget).steps for family in families.names()}
 
 
-def require_standard(project: Project, selected: Sequence[Selected]) -> None:
-    """Raise :class:`BadInput` unless each of ``selected`` is of another family, with the steps of ``standard``."""
-    steps = _steps(configs.load(project.params_file))
+def require_finished(project: Project, selected: Sequence[Selected], budget: str = BUDGET) -> None:
+    """Raise :class:`BadInput` unless each of ``selected`` is of another family, with the steps of ``budget``."""
+    steps = _steps(configs.load(project.params_file), budget)
     for each in selected:
         if each.run is None or each.run.status != "FINISHED" or each.family not in steps:
             raise BadInput(f"--record takes families' finished runs, and {each.name} is none.")
         if each.run.params.get("steps") != str(steps[each.family]):
             raise BadInput(
-                f"--record takes runs of budget {BUDGET}, and run {each.run.id} of {each.family} is of another "
-                f"({each.run.params.get('steps')} steps): add --budget {BUDGET} to choose one that is."
+                f"--record takes runs of budget {budget}, and run {each.run.id} of {each.family} is of another "
+                f"({each.run.params.get('steps')} steps): add --budget {budget} to choose one that is."
             )
     several = [family for family, count in Counter(each.family for each in selected).items() if count > 1]
     if several:
@@ -122,9 +127,9 @@ def require_standard(project: Project, selected: Sequence[Selected]) -> None:
 
 
 def record_all(
-    store: Store, rows: Sequence[Row], selected: Sequence[Selected], hardware: str | None, machine: str
+    store: Store, rows: Sequence[Row], selected: Sequence[Selected], hardware: str | None, machine: str, budget: str
 ) -> tuple[str, ...]:
-    """Record what was measured of the models that :func:`require_standard` let pass; their families.
+    """Record what was measured of the models that :func:`require_finished` let pass; their families.
 
     Raises:
         BadInput: a run does not say how long it trained or on how many images.
@@ -134,7 +139,7 @@ def record_all(
         for row, each in zip(rows, selected, strict=True)
         if each.run
     }
-    record(made)
+    record(made, budget=budget)
     return tuple(made)
 
 

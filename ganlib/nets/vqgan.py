@@ -45,8 +45,12 @@ class VqGenerator(nn.Module):
 
     def decode(self, quantised: Tensor) -> Tensor:
         """Float [batch, 2c, 7, 7] to float [batch, 1, 28, 28] in [-1, 1]."""
-        images: Tensor = self.last(self.decoder(quantised)).tanh()
-        return images
+        return self.logits(quantised).tanh()
+
+    def logits(self, quantised: Tensor) -> Tensor:
+        """Float [batch, 2c, 7, 7] to float [batch, 1, 28, 28], of which ``tanh`` is the image."""
+        logits: Tensor = self.last(self.decoder(quantised))
+        return logits
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Images through their codes, without moving the codebook."""

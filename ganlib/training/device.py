@@ -32,9 +32,9 @@ def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device
     if device.type == "cuda":
         if not found:
             raise BadInput(f"no CUDA device here for --device {name}: use --device cpu, or auto, or --allow-cpu.")
-        if beside > 1 and device.index is None:
-            device = torch.device("cuda", local)
-        if (device.index or 0) >= torch.cuda.device_count():
+        if device.index is None:
+            device = torch.device("cuda", local if beside > 1 else 0)
+        if device.index >= torch.cuda.device_count():
             raise BadInput(f"--device {device}: this machine has {torch.cuda.device_count()} CUDA device(s).")
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")  # TF32: ample for these nets, and several times as fast

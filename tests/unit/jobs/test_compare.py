@@ -227,6 +227,7 @@ def test_the_shipped_rows_are_of_families_that_there_are() -> None:
     from ganlib import families
 
     assert set(measured.load()) <= set(families.names())
+    assert set(measured.load(budget=measured.BEST)) <= set(measured.load())
 
 
 def test_only_standard_runs_of_different_families_are_recorded(store: Store, params: Params, onnx: Path) -> None:
@@ -234,14 +235,16 @@ def test_only_standard_runs_of_different_families_are_recorded(store: Store, par
         return opened(store.project, params, store, f"runs:/{trained(store, params, onnx, budget=budget)}", "a run")
 
     standard = run_of("standard")
-    measured.require_standard(store.project, [standard])
+    measured.require_finished(store.project, [standard])
     for wrong, message in (
         ([run_of("smoke")], r"of another \(30 steps\): add --budget standard"),
         ([standard, standard], "several of dcgan"),
         ([opened(store.project, params, store, str(onnx), "file")], "file is none"),
     ):
         with pytest.raises(BadInput, match=message):
-            measured.require_standard(store.project, wrong)
+            measured.require_finished(store.project, wrong)
+    with pytest.raises(BadInput, match="runs of budget standard or best, not smoke"):
+        measured.require_as_committed(store.project, params, "smoke")
     with pytest.raises(BadInput, match="leave those out of --set"):
         measured.require_as_committed(store.project, load(store.project.params_file, ["evaluate.seed=1"]))
 

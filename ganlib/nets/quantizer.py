@@ -50,11 +50,12 @@ class VectorQuantizer(nn.Module):
         everywhere = across.gather(vectors) if self.training else vectors
         if self.training:
             self._restart(everywhere)
-        indices = self._nearest(vectors)
-        chosen = F.embedding(indices.view(unit.shape[0], *unit.shape[2:]), self.codebook).permute(0, 3, 1, 2)
-        loss = (unit - chosen).square().sum(1).mean()
-        if self.training:
-            self._follow(everywhere, self._nearest(everywhere) if everywhere is not vectors else indices)
+        with torch.autocast(features.device.type, enabled=False):  # a codebook and its averages are float32
+            indices = self._nearest(vectors)
+            chosen = F.embedding(indices.view(unit.shape[0], *unit.shape[2:]), self.codebook).permute(0, 3, 1, 2)
+            loss = (unit - chosen).square().sum(1).mean()
+            if self.training:
+                self._follow(everywhere, self._nearest(everywhere) if everywhere is not vectors else indices)
         quantised: Tensor = self.expand(unit + (chosen - unit).detach())
         return quantised, loss, indices.view(unit.shape[0], -1)
 

@@ -14,12 +14,29 @@ from ganlib.objectives import penalties
 from ganlib.objectives.losses import AdversarialLoss
 
 
-class AdversarialOptions(FamilyOptions):
+class DiscriminatorOptions(FamilyOptions):
+    """Options of every family that has a discriminator."""
+
+    discriminator: OptimizerOptions = OptimizerOptions()
+    n_critic: PositiveInt = Field(1, description="discriminator steps for each generator step; each has its own batch")
+    diffaugment_shift: int = Field(0, ge=0, le=14, description="DiffAugment's translation, in pixels (Zhao 2020)")
+    diffaugment_cut: int = Field(0, ge=0, le=28, description="side of DiffAugment's cutout, in pixels")
+
+    def others_turn(self, step: int) -> bool:
+        """Whether it is also the turn of whoever plays against the discriminator."""
+        return (step + 1) % self.n_critic == 0
+
+    def shown(self, images: Tensor) -> Tensor:
+        """``images`` as the discriminator judges them."""
+        if not (self.diffaugment_shift or self.diffaugment_cut):
+            return images
+        return translate_and_cut(images, self.diffaugment_shift, self.diffaugment_cut)
+
+
+class AdversarialOptions(DiscriminatorOptions):
     """Options of every adversarial family. Penalties add up; a weight of 0 leaves one out."""
 
     generator: OptimizerOptions = OptimizerOptions()
-    discriminator: OptimizerOptions = OptimizerOptions()
-    n_critic: PositiveInt = Field(1, description="discriminator steps for each generator step; each has its own batch")
     r1_gamma: float = Field(0.0, ge=0, description="weight of the R1 penalty, on real images (Mescheder 2018)")
     r2_gamma: float = Field(0.0, ge=0, description="weight of the R2 penalty, on generated images")
     gp_lambda: float = Field(0.0, ge=0, description="weight of WGAN-GP's penalty, between both (Gulrajani 2017)")
@@ -29,8 +46,6 @@ class AdversarialOptions(FamilyOptions):
     clip: float = Field(
         0.0, ge=0, description="the discriminator's weights stay within +- this (Arjovsky 2017); 0: free"
     )
-    diffaugment_shift: int = Field(0, ge=0, le=14, description="DiffAugment's translation, in pixels (Zhao 2020)")
-    diffaugment_cut: int = Field(0, ge=0, le=28, description="side of DiffAugment's cutout, in pixels")
 
 
 def discriminate(
@@ -109,22 +124,19 @@ class Adversarial(Family):
     def phases(self, step: int) -> Sequence[Phase]:
         """The discriminator, and every ``n_critic`` steps the generator."""
         discriminator = Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate)
-        if not self._generators_turn(step):
+        if not self.options.others_turn(step):
             return (discriminator,)
         return discriminator, Phase("generator", self._generator, self.optimizers["generator"], self._generate)
 
     def variant(self, step: int) -> Hashable | None:
         """Whose turn it is, and whether there are penalties. A subclass whose losses use the step says what of it."""
-        return self._generators_turn(step), step % self.options.penalty_every == 0
+        return self.options.others_turn(step), step % self.options.penalty_every == 0
 
     def compilable(self) -> Sequence[nn.Module]:
         """The generator, and the discriminator if no penalty takes its gradient."""
         options = self.options
         penalised = options.r1_gamma or options.r2_gamma or options.gp_lambda
         return (self._generator,) if penalised else (self._generator, self.discriminator)
-
-    def _generators_turn(self, step: int) -> bool:
-        return (step + 1) % self.options.n_critic == 0
 
     def given(self, batch: Batch) -> tuple[Tensor, ...]:
         """The condition of ``batch``, as both nets take it."""
@@ -145,14 +157,11 @@ class Adversarial(Family):
 
     def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
         """Logits of ``images`` under the condition of ``batch``."""
-        options = self.options
-        if options.diffaugment_shift or options.diffaugment_cut:
-            images = translate_and_cut(images, options.diffaugment_shift, options.diffaugment_cut)
-        logits: Tensor = self.discriminator(images, *self.given(batch))
+        logits: Tensor = self.discriminator(self.options.shown(images), *self.given(batch))
         return logits.float()
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
-        options, turn = self.options, self._generators_turn(step)
+        options, turn = self.options, self.options.others_turn(step)
         if options.clip:
             with torch.no_grad():
                 for weight in self.discriminator.parameters():

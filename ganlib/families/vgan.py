@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganlib.families.adversarial import discriminate
+from ganlib.families.adversarial import DiscriminatorOptions, discriminate
 from ganlib.families.autoencoding import Variational, VariationalOptions
 from ganlib.families.base import Batch, Losses, OptimizerOptions, Phase
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
@@ -17,7 +17,7 @@ from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
 from ganlib.objectives.losses import BCE
 
 
-class VganOptions(VariationalOptions):
+class VganOptions(VariationalOptions, DiscriminatorOptions):
     """Defaults; docs/families/vgan.md says how far they were searched."""
 
     optimizer: OptimizerOptions = OptimizerOptions(learning_rate=5e-4)
@@ -47,15 +47,15 @@ class Vgan(Variational):
         self.optimizers["discriminator"] = options.discriminator.build(self.discriminator)
 
     def phases(self, step: int) -> Sequence[Phase]:
-        """The discriminator, then encoder and decoder."""
-        return (
-            Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate),
-            Phase("autoencoder", self._net, self.optimizers["autoencoder"], self._autoencode),
-        )
+        """The discriminator, then every ``n_critic`` steps encoder and decoder."""
+        discriminator = Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate)
+        if not self.options.others_turn(step):
+            return (discriminator,)
+        return discriminator, Phase("autoencoder", self._net, self.optimizers["autoencoder"], self._autoencode)
 
     def variant(self, step: int) -> Hashable | None:
-        """Whether there is a penalty."""
-        return step % self.options.penalty_every == 0
+        """Whose turn it is, and whether there is a penalty."""
+        return self.options.others_turn(step), step % self.options.penalty_every == 0
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options = self.options
@@ -65,7 +65,7 @@ class Vgan(Variational):
             code[half:] = torch.randn_like(code[half:])  # samples of the prior
             fakes = self._net.decoder(code)
         return discriminate(
-            self.discriminator,
+            self._judge,
             BCE,
             batch.images,
             fakes,
@@ -73,6 +73,10 @@ class Vgan(Variational):
             every=options.penalty_every,
             r1=options.r1_gamma,
         )
+
+    def _judge(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(self.options.shown(images))
+        return logits
 
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, decoder = self.options, self._net.decoder
@@ -82,7 +86,7 @@ class Vgan(Variational):
             target = self.discriminator.features(batch.images)
         feature_error = 0.5 * (self.discriminator.features(reconstruction) - target).square().mean()
         samples = torch.cat([code.detach()[::2], torch.randn_like(code[::2])])
-        fake_logits = self.discriminator(decoder(samples)).float()
+        fake_logits = self._judge(decoder(samples)).float()
         adversarial = BCE.generator(fake_logits, fake_logits)
         loss = feature_error + options.beta * kl / batch.images[0].numel() + options.gan_weight * adversarial
         mse = (reconstruction.detach() - batch.images).square().mean()

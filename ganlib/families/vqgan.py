@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlib.families.adversarial import discriminate
-from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.families.adversarial import DiscriminatorOptions, discriminate
+from ganlib.families.base import Batch, Family, Losses, OptimizerOptions, Phase
 from ganlib.families.space import Choice, Range, Space
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.prior import POSITIONS, CodePrior
@@ -21,7 +21,7 @@ from ganlib.nets.vqgan import VqGenerator
 from ganlib.objectives.losses import HINGE, adaptive_weight
 
 
-class VqganOptions(FamilyOptions):
+class VqganOptions(DiscriminatorOptions):
     """Defaults; docs/families/vqgan.md says how far they were searched."""
 
     autoencoder: OptimizerOptions = OptimizerOptions(learning_rate=1e-3, betas=(0.5, 0.9))
@@ -91,17 +91,19 @@ class Vqgan(Family):
         return math.ceil(self.options.first_stage * self.horizon)
 
     def phases(self, step: int) -> Sequence[Phase]:
-        """Discriminator and autoencoder in the first stage, the prior in the second."""
-        if step < self.comparable_from():
-            return (
-                Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate),
-                Phase("autoencoder", self.autoencoder, self.optimizers["autoencoder"], self._autoencode),
-            )
-        return (Phase("prior", self._net.prior, self.optimizers["prior"], self._predict),)
+        """Discriminator and every ``n_critic`` steps autoencoder in the first stage, the prior in the second."""
+        if step >= self.comparable_from():
+            return (Phase("prior", self._net.prior, self.optimizers["prior"], self._predict),)
+        discriminator = Phase("discriminator", self.discriminator, self.optimizers["discriminator"], self._discriminate)
+        if not self.options.others_turn(step):
+            return (discriminator,)
+        return discriminator, Phase("autoencoder", self.autoencoder, self.optimizers["autoencoder"], self._autoencode)
 
     def variant(self, step: int) -> Hashable | None:
-        """The stage, and whether there is a penalty."""
-        return step < self.comparable_from(), step % self.options.penalty_every == 0
+        """The stage, whose turn it is, and whether there is a penalty."""
+        if step >= self.comparable_from():
+            return "prior"
+        return self.options.others_turn(step), step % self.options.penalty_every == 0
 
     def compilable(self) -> Sequence[nn.Module]:
         """Encoder, decoder and prior."""
@@ -112,7 +114,7 @@ class Vqgan(Family):
         with torch.no_grad():
             fakes = self._net.reconstruct(batch.images)
         return discriminate(
-            self.discriminator,
+            self._judge,
             HINGE,
             batch.images,
             fakes,
@@ -120,6 +122,10 @@ class Vqgan(Family):
             every=options.penalty_every,
             r1=options.r1_gamma,
         )
+
+    def _judge(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(self.options.shown(images))
+        return logits
 
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net
@@ -133,7 +139,7 @@ class Vqgan(Family):
         # and the blank image, in which most pixels are right, is just such a place: training got stuck there.
         pixels = F.binary_cross_entropy_with_logits(2 * logits, (batch.images + 1) / 2)
         error = pixels + options.feature_weight * feature_error
-        fake_logits = self.discriminator(images).float()
+        fake_logits = self._judge(images).float()
         adversarial = HINGE.generator(fake_logits, fake_logits)
         weight = options.gan_weight * adaptive_weight(error, adversarial, net.last.weight)
         loss = error + weight * adversarial + options.commitment * commitment

@@ -47,6 +47,8 @@ class Checker:
         """
         self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
         self._raw, self._report = raw, report
+        self.fid: float | None = None
+        """What the last check found."""
 
     def __call__(self, model: nn.Module, step: int, best: float) -> Verdict:
         """Judge the moving average ``model``, and log what was found, unless it lacks a part at ``step``.
@@ -71,6 +73,7 @@ class Checker:
             },
             step,
         )
+        self.fid = found.fid
         self._report(STAGE, 0, 0, {"step": step, "validation_fid": found.fid})
         late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
         return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)

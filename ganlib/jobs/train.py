@@ -20,7 +20,7 @@ from ganlib.files import require_writable, sha256_file
 from ganlib.imports import uncollected
 from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
-from ganlib.progress import Report, silent
+from ganlib.progress import Facts, Report, silent
 from ganlib.project import Project
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
@@ -254,11 +254,17 @@ def fit(
         precision=settings.precision,
         graphs=settings.cuda_graphs,
     )
+
+    def told(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+        """Progress, with what the last check found."""
+        last = {} if checker.fid is None else {"validation_fid": checker.fid}
+        report(stage, done, total, {**last, **facts} if facts else facts)
+
     hooks = loop.Hooks(
         log=run.log,
         grid=lambda images, step: run.image(sheet(images.reshape(8, 8, 28, 28)), f"grids/step-{step:07d}.png"),
         check=checker,
-        report=report,
+        report=told,
         stop=begun.stop,
     )
 

@@ -406,12 +406,13 @@ def _found(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> F
 
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM ends a search as Ctrl-C does: its trials are queued again and their runs ended."""
+    """The first SIGTERM ends a search as Ctrl-C does: its trials are queued again and their runs ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

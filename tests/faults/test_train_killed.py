@@ -15,6 +15,7 @@ from typing import Any
 import onnx
 import psutil
 import pytest
+import torch
 import yaml
 
 from tests.services import project as projects
@@ -92,14 +93,21 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_unbroken_one(folder: Pat
     assert weights(result) == weights(json.loads(whole.stdout))
 
 
-def test_a_resume_with_other_options_names_them(folder: Path) -> None:
-    process = begin(folder, "ganlib", "train", "vae", "--budget", "long")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_saves_the_state_ends_the_run_as_killed_and_a_resume_with_other_options_names_them(
+    folder: Path, number: signal.Signals
+) -> None:
+    process = begin(folder, "ganlib", "train", "vae", "--budget", "long", "--set", "train.checkpoint_seconds=600")
     until_trained(process, 0)
     (run_id,) = [run for run, status in runs(folder).items() if status == "RUNNING"]
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    saved = folder / ".ganlib" / "runs" / run_id / "checkpoint.pt"
+    assert not saved.exists()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert f"--resume {run_id}" in json.loads(said.splitlines()[-1])["message"]
     assert runs(folder)[run_id] == "KILLED"
+    assert torch.load(saved, weights_only=True)["progress"]["step"] > 0
     changed = projects.run(
         folder, "ganlib", "train", "vae", "--budget", "long", "--resume", run_id, "--set", "families.vae.latent_dim=3"
     )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
 import yaml
@@ -21,25 +22,58 @@ from tests.services import project as projects
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
-def test_a_killed_search_redoes_its_trial_below_the_same_parent_and_applies_the_best(tmp_path: Path) -> None:
-    folder = projects.make(tmp_path / "project")
-    words = [
+def words(steps: int) -> list[str]:
+    """A search of one trial."""
+    return [
         *("ganlib", "tune", "vae", "--trials", "1", "--checks", "1", "--only", "optimizer.learning_rate", "--json"),
-        *("--set", "train.check_samples=200", "--set", "families.vae.channels=8", "--set", "budgets.smoke.steps=150"),
+        *("--set", "train.check_samples=200", "--set", "families.vae.channels=8"),
+        *("--set", f"budgets.smoke.steps={steps}"),
     ]
+
+
+def begin(folder: Path, steps: int) -> tuple[subprocess.Popen[str], str]:
+    """A search whose first trial has begun, and that trial's run."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *words], cwd=folder, env=projects.environment(folder), stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", *words(steps)],
+        cwd=folder, env=projects.environment(folder), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert process.stderr
     events = (json.loads(line) for line in process.stderr if line.startswith("{"))
-    first = next(event["run"] for event in events if "run" in event)
+    return process, next(event["run"] for event in events if "run" in event)
+
+
+def test_sigterm_ends_a_search_and_its_trial_as_killed_and_its_options_are_queued(tmp_path: Path) -> None:
+    folder = projects.make(tmp_path / "project")
+    process, first = begin(folder, 1_000_000)
+    children = psutil.Process(process.pid).children(recursive=True)
+    for _ in range(2):  # `make down`, systemd and an orchestrator send it more than once
+        process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert json.loads(said.splitlines()[-1])["event"] == "error"
+    assert not psutil.wait_procs(children, timeout=60)[1]
+
+    store = connect(Project(folder))
+    trial = history.read(store, first)
+    search = history.read(store, trial.tags["mlflow.parentRunId"])
+    assert (trial.status, search.status) == ("KILLED", "KILLED")
+    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / '.ganlib/tune/optuna.db'}")
+    cut_off, queued = optuna.load_study(study_name=None, storage=storage).trials
+    assert (cut_off.state.name, queued.state.name) == ("FAIL", "WAITING")
+    assert queued.system_attrs["fixed_params"] == cut_off.params
+
+
+def test_a_killed_search_redoes_its_trial_below_the_same_parent_and_applies_the_best(tmp_path: Path) -> None:
+    folder = projects.make(tmp_path / "project")
+    process, first = begin(folder, 150)
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
-    again = projects.run(folder, *words, "--apply")
+    again = projects.run(folder, *words(150), "--apply")
     assert again.returncode == 0, again.stderr[-3000:]
     found = json.loads(again.stdout)
     cut_off, redone = found["trials"]

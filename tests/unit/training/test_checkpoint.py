@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,22 +107,6 @@ def test_a_rollback_goes_to_the_last_healthy_state_and_halves_the_rates_at_most_
 
 def test_there_is_no_way_back_without_a_checkpoint(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / "c.pt", {}).roll_back(*start(), most=2) is None
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid():
-        pytest.skip("mounting a tmpfs takes root")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_leaves_the_checkpoint_that_was_there(small_disk: Path) -> None:

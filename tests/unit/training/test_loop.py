@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
 from ganlib.errors import BadInput
-from ganlib.families.base import Family
+from ganlib.families.base import Batch, Family, Phase
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.device import prepare
@@ -125,6 +126,48 @@ def test_a_weight_that_breaks_in_the_last_step_is_not_saved(tmp_path: Path) -> N
     with pytest.raises(Unhealthy, match=r"encoder.* is not finite at step 1"):
         loop.fit(family, ema, data(), plan(tmp_path / "c.pt", 1), loop.Hooks())
     assert not list(tmp_path.iterdir())
+
+
+def tampered(family: Family, player: str, begins: int, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """From step ``begins`` on, the loss of one phase is what ``change`` makes of it."""
+    clean = family.phases
+
+    def phases(step: int) -> Sequence[Phase]:
+        if step < begins:
+            return clean(step)
+
+        def changed(phase: Phase) -> Phase:
+            def loss(batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+                value, losses = phase.loss(batch, step)
+                value = change(value)
+                return value, {**losses, f"{phase.name}_loss": value.detach()}
+
+            return replace(phase, loss=loss) if phase.name == player else phase
+
+        return [changed(phase) for phase in clean(step)]
+
+    family.phases = phases  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("player", "change", "problem"),
+    [
+        ("generator", lambda loss: loss * 1e7, r"exploding gradients: gradient_norm_generator.* at step 26"),
+        ("discriminator", lambda loss: loss * 1e7, r"exploding gradients: gradient_norm_discriminator.* at step 26"),
+        ("discriminator", lambda loss: loss * 0 + 1.3863, r"discriminator collapse: its loss is pinned at 1\.386 at"),
+        ("generator", lambda loss: loss * float("inf"), r"generator_loss.*is not finite at step 26"),
+    ],
+    ids=["generator explodes", "discriminator explodes", "discriminator collapses", "not finite"],
+)
+def test_what_breaks_is_named_at_the_next_reading_and_nothing_from_after_it_is_saved(
+    player: str, change: Callable[[torch.Tensor], torch.Tensor], problem: str, tmp_path: Path
+) -> None:
+    family, ema = start("dcgan")
+    tampered(family, player, 25, change)
+    chosen = plan(tmp_path / "c.pt", 60, log_every=1, checks=3)
+    with pytest.raises(Unhealthy, match=problem):
+        loop.fit(family, ema, data(), chosen, hooks(family))
+    assert chosen.checkpoints.restore(*start("dcgan")).step == 20
 
 
 def scores(values: list[float], problem_at: int | None = None) -> tuple[list[int], loop.Hooks]:

@@ -113,6 +113,12 @@ def remarks(row: Row, parent: Row, decided: Decision | None) -> tuple[str, ...]:
     else:
         words.append(f"neither better nor worse beyond doubt: FID changed by {change}")
     if decided is not None:
-        would, verb = ("would ", "") if decided.dry_run else ("", "d")
-        words.append(f"the gate {would}{'promote' if decided.promoted else 'refuse'}{verb} it")
+        words.append(_answer(decided))
     return tuple(words)
+
+
+def _answer(decided: Decision) -> str:
+    would, verb = ("would ", "") if decided.dry_run else ("", "d")
+    if decided.awaiting:
+        return f"the gate {would or 'has '}pass{'' if decided.dry_run else 'ed'} it, and a person is to approve"
+    return f"the gate {would}{'promote' if decided.promoted else 'refuse'}{verb} it"

@@ -73,6 +73,10 @@ def test_the_gate_s_answer_is_told_with_its_mood() -> None:
     assert remarks(row(), PARENT, refused.model_copy(update={"dry_run": True}))[-1] == "the gate would refuse it"
     passed = refused.model_copy(update={"promoted": True})
     assert remarks(row(), PARENT, passed)[-1] == "the gate promoted it"
+    waits = refused.model_copy(update={"awaiting": True})
+    assert remarks(row(), PARENT, waits)[-1] == "the gate has passed it, and a person is to approve"
+    asked = waits.model_copy(update={"dry_run": True})
+    assert remarks(row(), PARENT, asked)[-1] == "the gate would pass it, and a person is to approve"
 
 
 def test_the_change_in_fid_is_paired() -> None:

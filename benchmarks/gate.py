@@ -13,6 +13,7 @@ import numpy as np
 from ganlib import project
 from ganlib.config import EvaluateConfig, GateConfig
 from ganlib.data.splits import load_split
+from ganlib.evaluation.agreement import share as proportion
 from ganlib.evaluation.bootstrap import pack, resample
 from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.metrics import Moments, frechet_statistic, moments
@@ -21,8 +22,10 @@ from ganlib.registry.versions import Version
 from tests.factories import evaluation
 from tests.unit.registry.test_gate import version
 
-SAMPLES, REPLICATES = 10_000, 100
-CHALLENGERS, CHAMPIONS = 200, 20
+SAMPLES = 10_000
+REPLICATES = 100  # a fifth of what an evaluation has: the bound is noisier, so that if anything more is promoted
+CHALLENGERS, CHAMPIONS = 200, 100  # a series a champion: it is its luck that decides how many challengers beat it
+FIRST_CHAMPION, FIRST_BETTER = 10_000, 20_000  # seeds; those of the challengers begin at 0
 BETTER = (0.02, 0.05, 0.10, 0.15)  # share of images that are real ones instead
 
 
@@ -43,8 +46,10 @@ def drawn(
 def main(features: np.ndarray, test: np.ndarray) -> None:
     """Print the shares."""
     real, policy = moments(test), GateConfig()
-    champions = [drawn(features, 10_000 + at, real) for at in range(CHAMPIONS)]
+    champions = [drawn(features, FIRST_CHAMPION + at, real) for at in range(CHAMPIONS)]
     challengers = [drawn(features, at, real) for at in range(CHALLENGERS)]
+    pairs = list(zip(challengers[::2], challengers[1::2], strict=True))  # apart: no champion's luck counts twice
+    first = sum(decide(a, b, policy).promoted + decide(b, a, policy).promoted for a, b in pairs)
     single = [[decide(each, champion, policy).promoted for each in challengers] for champion in champions]
     series = [
         any(decide(each, champion, policy, tried).promoted for tried, each in enumerate(challengers))
@@ -52,11 +57,16 @@ def main(features: np.ndarray, test: np.ndarray) -> None:
     ]
     found = [c.evaluation.fid.value for c in challengers if c.evaluation]
     print(f"FID {np.mean(found):.3f}, standard deviation over draws {np.std(found):.4f}")
+    print(f"{SAMPLES:,} images a draw, {REPLICATES} replicates, seeds from 0, {FIRST_CHAMPION:,} and {FIRST_BETTER:,}")
+    print(f"no better, one challenger: {first} promoted of {2 * len(pairs)} (level {policy.level / 2:g})")
     print(f"no better, the first challenger: {np.mean(single):.4f} of {np.size(single):,} comparisons promoted")
-    print(f"no better, {CHALLENGERS} in a row: {sum(series)} of {CHAMPIONS} champions displaced")
+    print(
+        f"no better, {CHALLENGERS} in a row: {sum(series)} of {CHAMPIONS} champions displaced, "
+        f"95% interval {proportion(np.array(series), 0.95)} (level {policy.level:g})"
+    )
     print(f"the same without the correction: {sum(map(any, single))} of {CHAMPIONS}")
     for share in BETTER:
-        better = [drawn(features, 20_000 + at, real, test, share) for at in range(20)]
+        better = [drawn(features, FIRST_BETTER + at, real, test, share) for at in range(20)]
         fids = [c.evaluation.fid.value for c in better if c.evaluation]
         won = np.mean([[decide(each, champion, policy).promoted for each in better] for champion in champions])
         print(f"better by {np.mean(found) - np.mean(fids):.3f}: {won:.3f} promoted")

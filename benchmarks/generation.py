@@ -1,22 +1,29 @@
-"""Images a second of batch generation against its peers, and whether memory is flat and time linear.
+"""Images a second of batch generation against its peers, and whether memory is flat and time linear (Linux).
 
-    python -m benchmarks generation
+    python -m benchmarks.generation [--only npy|png|torch|scale] [--folder DIR] [--model G.onnx]
+                                    [--count N] [--rounds N] [--large N]
 
-In each round everything takes its turn, so that a busy moment of the machine falls on all. The bare loop calls
-``session.run`` and writes nothing; it runs with each batch and number of threads below, and the best of them counts.
-Memory and time are of jobs of 100,000 and 1,000,000 images in processes of their own; GANLIB_BENCH_LARGE=50000 or so
-makes the larger one smaller (and the smaller one a tenth of it), to see whether all of this works.
+What is compared takes turns, in rounds that go to and fro, so that a busy moment of the machine falls on all; a ratio
+is of two neighbours in one round. Peers get the batch and the number of threads that a first contest finds best for
+them, noise that was drawn before, and nothing to write. At the end stands a table of the limits that are promised;
+the exit code is 1 if one is missed.
+
+Whatever is written stays until the end: for minutes after many files were deleted, ext4 looks at each of their inodes
+before it gives a new one out, which was measured to make a new file twenty times dearer.
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import json
-import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,22 +33,31 @@ import onnxruntime
 import torch
 from PIL import Image
 
+import ganlib
 from ganlib import families
+from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
+from ganlib.generation import formats, shards
+from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import generate
-from ganlib.generation.manifest import FileFormat
+from ganlib.generation.manifest import FileFormat, Manifest
+from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.png import Encoder
-from ganlib.generation.probe import measure
-from ganlib.generation.session import OnnxModel
-from ganlib.processes import usable_cores
+from ganlib.generation.probe import Tuning, measure
+from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.storage import at
+from ganlib.processes import machine, usable_cores
 
-COUNT, ROUNDS = int(os.environ.get("GANLIB_BENCH_COUNT", "8192")), int(os.environ.get("GANLIB_BENCH_ROUNDS", "5"))
-LARGE = int(os.environ.get("GANLIB_BENCH_LARGE", "1000000"))
+PARTS = ("npy", "png", "torch", "scale")
 BATCHES = (64, 256, 1024)
-NAIVE = 2048  # images of the naive loop, which is slow
+NPY, PNG, NAIVE, MEMORY, TIME = 0.90, 0.60, 2.0, 1.15, (9.0, 11.0)
+"""The limits: shares of a bare ``session.run`` loop, multiple of a naive loop, growth of memory and time."""
+AT_THE_LIMIT = 0.90  # of what encoder and file system make alone
+_SLOWER = 8  # the naive loop gets that part of the images
+_SHARD = 1000
 _JOB = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from ganlib.generation.batch import generate
 from ganlib.generation.session import OnnxModel
@@ -50,125 +66,316 @@ model = OnnxModel(Path(path))
 began = time.monotonic()
 generate(model, out=Path(out), count=int(count), seed=0, shard_size=10_000, file_format="npy",
          threads=int(threads), batch_size=int(batch))
-print(json.dumps([time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+seconds = time.monotonic() - began
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(json.dumps([seconds, int(peak)]))
 """
+# VmHWM, not getrusage's ru_maxrss: that one also holds what the parent had in memory when it started the child.
 
 
-def run() -> Iterator[tuple[str, list[float]]]:
-    """Ratios of images a second: more is better; then those of memory and time."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "g.onnx"
+@dataclass(frozen=True)
+class Side:
+    """Something that makes ``count`` images; ``work`` gets an empty folder."""
+
+    name: str
+    count: int
+    work: Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    what: str
+    limit: str
+    values: Sequence[float]
+    kept: bool | None
+    """None: it is reported, and nothing is promised of it."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What all sides make images with."""
+
+    net: Any
+    """In torch; None: there is only the graph."""
+    path: Path
+    model: OnnxModel
+    tuning: Tuning
+    folder: Path
+    count: int
+    rounds: int
+
+    @property
+    def width(self) -> int:
+        """Of the noise."""
+        return self.model.noise_dim
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the parts that ``words`` ask for and print the table; 1 if a limit is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.generation", description="See docs/performance.md.")
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be repeated (default: all)")
+    parser.add_argument("--folder", type=Path, help="where images are written, such as /dev/shm (default: TMPDIR)")
+    parser.add_argument("--model", type=Path, help="an unconditional .onnx file (default: dcgan with random weights)")
+    parser.add_argument("--count", type=int, default=8192, help="images a side makes in a round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--large", type=int, default=1_000_000, help="of part scale, beside a tenth of it")
+    asked = parser.parse_args(words)
+    if min(asked.count // max(BATCHES), asked.rounds, asked.large // 10) < 1:
+        parser.error(f"--count is at least {max(BATCHES)}, --rounds 1, --large 10")
+    with tempfile.TemporaryDirectory(dir=asked.folder, prefix="ganlib-bench-") as folder:
+        subject = _subject(asked.model, Path(folder), asked.count // max(BATCHES) * max(BATCHES), asked.rounds)
+        parts = asked.only or PARTS
+        rows = _compared([part for part in PARTS if part in parts], subject)
+        if "scale" in parts:
+            rows += _scale(subject, asked.large)
+    return show(rows)
+
+
+def _subject(path: Path | None, folder: Path, count: int, rounds: int) -> Subject:
+    """The graph at ``path``; None: the net of dcgan. Its random weights give noise, which no PNG encoder can pack."""
+    net = None
+    if path is None:
         options = families.options("dcgan", {})
         torch.manual_seed(0)
-        net = families.load("dcgan")(options).generator.eval().requires_grad_(False)
-        width = options.latent_dim
-        export(net, width, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
-        model = OnnxModel(path)
-        tuning = measure(model)
-        print(f"probe: {tuning.threads} threads, {tuning.batch_size} images at once, of {tuning.tried}", flush=True)
-        ours = partial(_shards, model, Path(folder), tuning.threads, tuning.batch_size)
-        compiled = _compiled(net, width)
-        found: dict[str, list[float]] = {}
-
-        def ratio(title: str, value: float) -> None:
-            found.setdefault(title, []).append(value)
-
-        for _ in range(ROUNDS):
-            bare = max(
-                _rate(partial(_bare, path, width, batch, threads))
-                for batch in BATCHES
-                for threads in {1, usable_cores()}
-            )
-            npy, png = _rate(partial(ours, "npy")), _rate(partial(ours, "png"))
-            limit = _rate(partial(_encode_only, Path(folder)))
-            naive = _rate(partial(_naive, path, width, Path(folder)), min(NAIVE, COUNT))
-            eager = max(_rate(partial(_torch, net, width, batch)) for batch in BATCHES)
-            ratio("npy shards with manifest / the best bare session.run loop", npy / bare)
-            ratio("PNG folders with manifest / the best bare session.run loop", png / bare)
-            ratio("PNG folders with manifest / what encoder and file system allow alone", png / limit)
-            ratio("encoder and file system alone / the best bare session.run loop", limit / bare)
-            ratio("PNG folders with manifest / one session.run and one PIL save an image", png / naive)
-            ratio("npy shards with manifest / torch eager (best batch), which writes nothing", npy / eager)
-            if compiled:
-                ratio("npy shards with manifest / torch.compile (batch 256), which writes nothing",
-                      npy / _rate(partial(_torch, compiled, width, 256)))  # fmt: skip
-        yield from found.items()
-        small, large = (_job(path, Path(folder), count, tuning.threads, tuning.batch_size)
-                        for count in (LARGE // 10, LARGE))  # fmt: skip
-        yield f"memory (largest RSS) of {LARGE:,} images / of {LARGE // 10:,}", [large[1] / small[1]]
-        yield f"time of {LARGE:,} images / of {LARGE // 10:,}", [large[0] / small[0]]
+        net, path = families.load("dcgan")(options).generator.eval().requires_grad_(False), folder / "g.onnx"
+        export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
+    model = OnnxModel(path)
+    tuning = measure(model)
+    print(f"{machine()}; onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; files in {folder.parent}")
+    print(f"probe: {_threads(tuning.threads)}, {tuning.batch_size} images at once", flush=True)
+    return Subject(net, path, model, tuning, folder, count, rounds)
 
 
-def _rate(work: Callable[[], object], count: int | None = None) -> float:
-    start = time.monotonic()
-    work()
-    return (count or COUNT) / (time.monotonic() - start)
+# Parts
 
 
-def _shards(model: OnnxModel, folder: Path, threads: int, batch_size: int, form: FileFormat) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        generate(
-            model, out=Path(out) / "out", count=COUNT, seed=0, shard_size=1000, file_format=form, threads=threads,
-            batch_size=batch_size,
-        )  # fmt: skip
+def _compared(parts: Sequence[str], subject: Subject) -> list[Row]:
+    """All sides of all ``parts`` but scale take turns in the same rounds."""
+    count, sides, pairs = subject.count, dict[str, Side](), list[tuple[str, str, float | None]]()
+    if "npy" in parts or ("torch" in parts and subject.net):
+        sides["npy"] = Side("npy shards with manifest", count, partial(_shards, subject, "npy"))
+    if {"npy", "png"} & set(parts):
+        sides["bare"] = _bare(subject)
+    if "npy" in parts:
+        pairs += [("npy", "bare", NPY)]
+    if "png" in parts:
+        images = subject.model.images(0, 0, count)
+        sides["png"] = Side("PNG folders with manifest", count, partial(_shards, subject, "png"))
+        sides["files"] = Side("PNG encoder, files and digests alone", count, partial(_write, subject, images))
+        sides["encoder"] = Side("PNG encoder alone", count, lambda folder: _encode(images))
+        sides["naive"] = _naive(subject)
+        pairs += [("png", "bare", PNG), ("png", "files", None), ("files", "bare", None), ("encoder", "bare", None)]
+        pairs += [("png", "naive", NAIVE)]
+    if "torch" in parts and subject.net:
+        peers = _torch(subject)
+        sides |= peers
+        pairs += [("npy", peer, None) for peer in peers]
+    if not sides:
+        return []
+    taken = _take_turns(sides, subject)
+
+    def ratios(ours: str, peer: str) -> list[float]:
+        return [mine / theirs for mine, theirs in zip(taken[ours], taken[peer], strict=True)]
+
+    rows = []
+    for ours, peer, limit in pairs:
+        values, kept, words = ratios(ours, peer), None, "reported"
+        if limit is not None:
+            kept, words = statistics.median(values) >= limit, f">= {limit}"
+        if limit == PNG:  # or at the encoder's own limit, which the next line shows
+            kept = kept or statistics.median(ratios("png", "files")) >= AT_THE_LIMIT
+            words = f">= {PNG}, or the next line >= {AT_THE_LIMIT}"
+        rows.append(Row(f"{sides[ours].name} / {sides[peer].name}", words, values, kept))
+    return rows
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _naive(subject: Subject) -> Side:
+    count = subject.count // _SLOWER
+    return _best(
+        [
+            Side(f"one session.run and one PIL save an image ({name})", count,
+                 partial(_one_by_one, session, subject.width, count))
+            for name, session in (("as it comes", _session(subject.path)), ("1 thread", _session(subject.path, 1)))
+        ],
+        subject,
+    )  # fmt: skip
+
+
+def _torch(subject: Subject) -> dict[str, Side]:
+    """Eager, and compiled where there is a compiler for it."""
+    sides = {"eager": _best([_by_torch("torch eager", subject.net, subject, *each) for each in _settings()], subject)}
+    net = torch.compile(subject.net)
+    try:
+        with torch.inference_mode():
+            net(torch.randn(BATCHES[0], subject.width))
+    except Exception as error:  # torch raises what its compiler raises
+        print(f"torch.compile is left out: {str(error).strip().splitlines()[0]}", flush=True)
+        return sides
+    sides["compiled"] = _best([_by_torch("torch.compile", net, subject, *each) for each in _settings()], subject)
+    return sides
+
+
+def _scale(subject: Subject, large: int) -> list[Row]:
+    """Jobs in processes of their own: the small one before and after the large one, so that a trend cancels."""
+    small, taken = large // 10, list[tuple[float, float]]()
+    for number, count in enumerate((small, large, small)):
+        out = subject.folder / f"job-{number}"
+        seconds, peak = job(subject.path, out, count, subject.tuning.threads, subject.tuning.batch_size)
+        print(
+            f"  {count:9,} images in {seconds:8.1f} s, {count / seconds:6.0f} a second, VmHWM {peak:,.0f} kB",
+            flush=True,
+        )
+        taken.append((seconds, peak))
+    (one, few), (all_, most), (other, fewer) = taken
+    memory, growth = most / min(few, fewer), all_ / ((one + other) / 2)
+    return [
+        Row(f"largest RSS of {large:,} images / of {small:,}", f"<= {MEMORY}", [memory], memory <= MEMORY),
+        Row(f"time of {large:,} images / of {small:,}", f"{TIME[0]:g} to {TIME[1]:g}", [growth],
+            TIME[0] <= growth <= TIME[1]),
+    ]  # fmt: skip
+
+
+def job(path: Path, out: Path, count: int, threads: int, batch_size: int) -> tuple[float, float]:
+    """Seconds and largest resident set (kB) of a job of ``count`` images in a process of its own."""
+    words = map(str, (path, out, count, threads, batch_size))
+    done = subprocess.run([sys.executable, "-c", _JOB, *words], check=True, stdout=subprocess.PIPE, text=True)
+    seconds, peak = json.loads(done.stdout)
+    return float(seconds), float(peak)
+
+
+# Sides
+
+
+def _shards(subject: Subject, form: FileFormat, folder: Path) -> None:
+    generate(
+        subject.model, out=folder / "out", count=subject.count, seed=0, shard_size=_SHARD, file_format=form,
+        threads=subject.tuning.threads, batch_size=subject.tuning.batch_size,
+    )  # fmt: skip
+
+
+def _encode(images: np.ndarray) -> None:
+    encoder = Encoder(model_sha256="0" * 64, seed=0)
+    for first in range(0, len(images), BLOCK):
+        encoder.encode(images[first : first + BLOCK], first)
+
+
+def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
+    """All that the job does to ``images`` once they are drawn."""
+    job = Manifest(
+        model_sha256=subject.model.sha256, seed=0, count=len(images), shard_size=_SHARD, block=BLOCK, noise=ALGORITHM,
+        provider=subject.model.provider, model_metadata={}, origin={}, ganlib=ganlib.__version__,
+        versions=formats.versions("png", manifests.RECORD),
+    )  # fmt: skip
+    for shard in range(job.shard_count):
+        numbers = job.images(shard)
+        with shards.new_shard(at(folder), job, shard) as add:
+            for first in range(numbers.start, numbers.stop, BLOCK):
+                add(Drawn(first, images[first : min(first + BLOCK, numbers.stop)], {}))
+
+
+def _one_by_one(session: Any, width: int, count: int, folder: Path) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(count):
+        image = session.run(["image"], {"noise": draw.standard_normal((1, width), dtype=np.float32)})[0]
+        Image.fromarray(image[0, 0]).save(folder / f"{number}.png")
+
+
+def _bare(subject: Subject) -> Side:
+    """A loop of ``session.run`` with the best batch, threads and way of waiting."""
+
+    def loop(session: Any, batch: int, folder: Path) -> None:
+        noise = np.random.default_rng(0).standard_normal((batch, subject.width), dtype=np.float32)
+        for _ in range(subject.count // batch):
+            session.run(["image"], {"noise": noise})
+
+    ways = [(1, False), *((usable_cores(), spins) for spins in (False, True) if usable_cores() > 1)]
+    return _best(
+        [
+            Side(f"bare session.run (batch {batch}, {_threads(threads)}{', spinning' if spins else ''})", subject.count,
+                 partial(loop, session, batch))
+            for (threads, spins), session in [(way, _session(subject.path, *way)) for way in ways]
+            for batch in BATCHES
+        ],
+        subject,
+    )  # fmt: skip
+
+
+def _session(path: Path, threads: int = 0, spins: bool = True) -> Any:
+    """``threads`` 0: as onnxruntime has it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _bare(path: Path, width: int, batch: int, threads: int) -> None:
-    session, draw = _session(path, threads), np.random.default_rng(0)
-    for start in range(0, COUNT, batch):
-        rows = min(batch, COUNT - start)
-        session.run(["image"], {"noise": draw.standard_normal((rows, width), dtype=np.float32)})
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' * (number > 1)}"
 
 
-def _naive(path: Path, width: int, folder: Path) -> None:
-    session, draw = _session(path, usable_cores()), np.random.default_rng(0)
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        for number in range(min(NAIVE, COUNT)):
-            image = session.run(["image"], {"noise": draw.standard_normal((1, width), dtype=np.float32)})[0]
-            Image.fromarray(image[0, 0]).save(Path(out) / f"{number}.png")
+def _settings() -> list[tuple[int, int]]:
+    return list(itertools.product(BATCHES, sorted({1, usable_cores()})))
 
 
-def _encode_only(folder: Path) -> None:
-    """Files of images that are there already: no model."""
-    images = np.random.default_rng(0).integers(0, 255, (64, 1, 28, 28), np.uint8)
-    images[:, :, :, 14:] = 0
-    encoder = Encoder(model_sha256="0" * 64, seed=0)
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        for first in range(0, COUNT, 64):
-            for at, data in enumerate(encoder.encode(images, first)):
-                (Path(out) / f"{first + at:08d}.png").write_bytes(data)
-
-
-def _torch(net: Any, width: int, batch: int) -> None:
-    with torch.inference_mode():
-        for start in range(0, COUNT, batch):
-            made = net(torch.randn(min(batch, COUNT - start), width))
-            ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
-
-
-def _compiled(net: Any, width: int) -> Any:
-    """The net by torch.compile; None where there is no compiler for it."""
-    try:
-        compiled = torch.compile(net)
+def _by_torch(name: str, net: Any, subject: Subject, batch: int, threads: int) -> Side:
+    def work(folder: Path) -> None:
+        torch.set_num_threads(threads)
+        noise = torch.randn(batch, subject.width)
         with torch.inference_mode():
-            compiled(torch.randn(256, width))
-    except Exception as error:  # torch raises what its compiler raises
-        print(f"torch.compile is left out: {str(error).splitlines()[0]}", flush=True)
-        return None
-    return compiled
+            for _ in range(subject.count // batch):
+                ((net(noise) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+
+    return Side(f"{name} (batch {batch}, {_threads(threads)}), which writes nothing", subject.count, work)
 
 
-def _job(path: Path, folder: Path, count: int, threads: int, batch_size: int) -> tuple[float, float]:
-    """Seconds and largest resident set of a job of ``count`` images in a process of its own."""
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        words = [str(path), f"{out}/out", str(count), str(threads), str(batch_size)]
-        done = subprocess.run([sys.executable, "-c", _JOB, *words], check=True, capture_output=True, text=True)
-    seconds, size = json.loads(done.stdout)
-    return float(seconds), float(size)
+# Rounds and figures
+
+
+def _best(sides: Sequence[Side], subject: Subject) -> Side:
+    """The fastest of ``sides``, by the best of two turns each after one that warms up."""
+    for side in sides:
+        _seconds(side, subject.folder)
+    best = min(sides, key=lambda side: min(_seconds(side, subject.folder)[0] / side.count for _ in range(2)))
+    print(f"best of {len(sides)}: {best.name}", flush=True)
+    return best
+
+
+def _take_turns(sides: Mapping[str, Side], subject: Subject) -> dict[str, list[float]]:
+    """Images a second of each side, round by round; every other round goes backwards."""
+    found: dict[str, list[float]] = {key: [] for key in sides}
+    spent: dict[str, list[float]] = {key: [] for key in sides}
+    for number in range(subject.rounds):
+        for key, side in sides.items() if number % 2 == 0 else reversed(sides.items()):
+            seconds, cpu = _seconds(side, subject.folder)
+            found[key].append(side.count / seconds)
+            spent[key].append(1e6 * cpu / side.count)
+    for key, side in sides.items():
+        cost = statistics.median(spent[key])
+        print(f"  {side.name:74} {_spread(found[key], '7,.0f')} images a second, {cost:4.0f} us of CPU each")
+    return found
+
+
+def _seconds(side: Side, folder: Path) -> tuple[float, float]:
+    """Seconds and CPU seconds of one turn."""
+    scratch = Path(tempfile.mkdtemp(dir=folder))
+    began, cpu = time.perf_counter(), time.process_time()
+    side.work(scratch)
+    return time.perf_counter() - began, time.process_time() - cpu
+
+
+def _spread(values: Sequence[float], form: str = ".2f") -> str:
+    return f"{statistics.median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
+
+
+def show(rows: Sequence[Row]) -> int:
+    print("\n| ratio | limit | median [range] over rounds | |\n|---|---|---|---|")
+    for row in rows:
+        verdict = "" if row.kept is None else "kept" if row.kept else "MISSED"
+        print(f"| {row.what} | {row.limit} | {_spread(row.values)} over {len(row.values)} | {verdict} |")
+    return int(any(row.kept is False for row in rows))
+
+
+if __name__ == "__main__":
+    settle_environment()
+    sys.exit(main(sys.argv[1:]))

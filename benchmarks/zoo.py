@@ -54,15 +54,14 @@ def main() -> None:
     (folder / "images").mkdir(exist_ok=True)
     store = connect(project)
     for name, row in rows.items():
-        _page(folder / f"{name}.md", name, row)
         try:
             _samples(store, row.run_id, folder / "images" / f"{name}.png")
+            _curves(store, row.run_id, folder / "images" / f"{name}-curves.png")
+            _between(project, params, row.run_id, folder / "images", name)
+            print(name)
         except Absent:
             print(f"{name}: measured elsewhere, so its pictures stay as they are")
-            continue
-        _curves(store, row.run_id, folder / "images" / f"{name}-curves.png")
-        _between(project, params, row.run_id, folder / "images", name)
-        print(name)
+        _page(folder / f"{name}.md", name, row)
 
 
 def _table(rows: dict[str, measured.Measured], best: dict[str, measured.Measured]) -> str:
@@ -144,11 +143,17 @@ def _page(path: Path, name: str, row: measured.Measured) -> None:
         "",
         f"![training curves of {name}](images/{name}-curves.png)",
         "",
-        "From image to image on great circles of the noise (`ganlib show interpolate`), "
-        f"[moving](images/{name}-interpolation.gif):",
-        "",
-        f"![interpolations of {name}](images/{name}-interpolation.png)",
-        "",
+        *(
+            [
+                "From image to image on great circles of the noise (`ganlib show interpolate`), "
+                f"[moving](images/{name}-interpolation.gif):",
+                "",
+                f"![interpolations of {name}](images/{name}-interpolation.png)",
+                "",
+            ]
+            if (path.parent / "images" / f"{name}-interpolation.png").exists()
+            else []
+        ),
         _END,
     ]
     path.write_text(before.rstrip() + "\n\n" + "\n".join(part) + after.rstrip() + "\n")

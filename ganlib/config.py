@@ -104,6 +104,8 @@ class ExportConfig(Frozen):
 
     opset: int = Field(20, ge=18)
     parity_batches: tuple[PositiveInt, ...] = (1, 2, 7, 64, 1000)
+    calibration_images: PositiveInt = Field(512, description="that set the scales of int8 siblings; whole blocks of 64")
+    calibration_seed: int = Field(1, ge=0, description="of those: another than evaluate.seed, which measures them")
 
 
 class RegistryConfig(Frozen):
@@ -128,6 +130,9 @@ class GateConfig(Frozen):
     )
     min_improvement: float = Field(0.0, ge=0, description="the FID must be lower by more than this, at that level")
     max_pixel_difference: int = Field(1, ge=0, le=255, description="grey levels between torch and onnxruntime")
+    max_sibling_difference: float = Field(
+        2.0, ge=0, le=255, description="grey levels on the mean between a sibling in fewer bits and its parent"
+    )
     max_digit_share: float = Field(0.30, gt=0.1, le=1, description="more of one digit than this is mode collapse")
     min_diversity: float = Field(0.5, ge=0, description="variance within digits, over real images': less is collapse")
     max_copies: float = Field(0.05, ge=0, le=1, description="share of near copies of training images")

@@ -25,7 +25,12 @@ def silent(stage: str, done: int, total: int, facts: Facts | None = None) -> Non
 
 
 def words(facts: Facts | None) -> str:
-    return " ".join(f"{k} {v:,.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in (facts or {}).items())
+    """Facts on a line: four digits of a fraction, and no power of ten for what is large."""
+
+    def number(value: float) -> str:
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:,.4g}"
+
+    return " ".join(f"{k} {number(v)}" if isinstance(v, float) else f"{k} {v}" for k, v in (facts or {}).items())
 
 
 class Lines(AbstractContextManager["Lines"]):

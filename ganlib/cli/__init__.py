@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import ab, compare, data, judge, people, registry, serve, tune
+from ganlib.cli import ab, compare, data, export, judge, people, registry, serve, tune
 from ganlib.cli import show as pictures
 from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, whole
 from ganlib.cli.batches import output_place, show_batch
@@ -24,6 +24,7 @@ app.add_typer(registry.app, name="registry", help="List, show and download regis
 app.add_typer(ab.app, name="ab", help="Two versions in use at once: who gets which, and which does better.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
 app.command()(compare.compare)
+app.command()(export.export)
 app.command()(serve.serve)
 app.command()(tune.tune)
 app.command("tune-trial", hidden=True)(tune.trial)

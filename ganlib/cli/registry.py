@@ -164,17 +164,22 @@ def _table(rows: list[Version]) -> str:
         return "nothing is registered yet; train and register with: ganlib retrain"
     head = f"{'version':>7}  {'family':10} {'FID':>8}  {'aliases':24} {'created':25} sha256"
     lines = [
-        f"{row.version:>7}  {row.family or '?':10} {'?' if row.fid is None else f'{row.fid:.2f}':>8}  "
+        f"{row.version:>7}  {_kind(row):10} {'?' if row.fid is None else f'{row.fid:.2f}':>8}  "
         f"{', '.join(row.aliases):24} {row.created:25} {(row.sha256 or '?')[:12]}"
         for row in rows
     ]
     return "\n".join([head, *lines])
 
 
+def _kind(version: Version) -> str:
+    return f"{version.family or '?'}{f' {version.precision}' if version.precision else ''}"
+
+
 def _describe(version: Version) -> str:
     evidence = version.evaluation.summary() if version.evaluation else "no evaluation: not registered by ganlib"
+    sibling = f"sibling of version {version.sibling_of}\n" if version.sibling_of else ""
     return (
-        f"{version.uri}  {version.family}  aliases: {', '.join(version.aliases) or 'none'}\n"
+        f"{version.uri}  {_kind(version)}  aliases: {', '.join(version.aliases) or 'none'}\n{sibling}"
         f"sha256 {version.sha256}\nrun {version.run_id}  data {version.data_version}\n"
         f"created {version.created}\n{evidence}"
     )

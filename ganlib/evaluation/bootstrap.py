@@ -63,6 +63,17 @@ def around(values: np.ndarray, confidence: float) -> Interval:
     return Interval(value=value, low=float(value + low), high=float(value + high))
 
 
+def difference(a: np.ndarray, b: np.ndarray, confidence: float) -> Interval | None:
+    """The interval of ``b - a`` of two figures by the same statistic; None if they cannot be paired.
+
+    ``a`` and ``b`` are float64 [1 + replicates] as :func:`resample` gives them: replicate i of either resamples images
+    of the same numbers, so the difference is a replicate of the difference: what both owe to the same noise goes out.
+    """
+    if len(a) != len(b) or len(a) < 2 or not np.isfinite([a, b]).all():
+        return None
+    return around(b - a, confidence)
+
+
 def mean_statistic(values: np.ndarray) -> Statistic:
     """The mean of ``values`` [n], as a function of the groups' weights."""
     group = group_of(len(values))

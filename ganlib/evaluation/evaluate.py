@@ -11,8 +11,8 @@ from ganlib.errors import BadInput
 from ganlib.evaluation.agreement import agreement
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.judge import Judge
-from ganlib.evaluation.quality import Quality
-from ganlib.evaluation.reference import METRIC_VERSION, Reference, load_reference
+from ganlib.evaluation.quality import Quality, summarise
+from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, load_reference
 from ganlib.progress import Report, silent
 
 __all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "evaluate_images", "load_reference"]
@@ -34,6 +34,8 @@ class Delivery(Frozen):
     """Grey levels between torch and onnxruntime at export; None: the file carries no certificate."""
     differing_share: float | None
     """Share of pixels that differ at all."""
+    mean_pixel_difference: float | None = None
+    """Of a sibling in fewer bits, whose two figures above are against its parent: grey levels on the mean."""
 
 
 SETTINGS = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")
@@ -139,19 +141,34 @@ def evaluate_images(
         BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
         configuration.
     """
+    return score_images(images, reference, judge, config, asked=asked, train=train, report=report)[0]
+
+
+def score_images(
+    images: np.ndarray,
+    reference: Reference,
+    judge: Judge,
+    config: EvaluateConfig,
+    *,
+    asked: np.ndarray | None = None,
+    train: Split | None = None,
+    report: Report = silent,
+) -> tuple[Evaluation, dict[str, np.ndarray]]:
+    """:func:`evaluate_images`, and the figures with their replicates as :meth:`Reference.resampled` gives them."""
     if len(images) != config.samples:
         raise BadInput(f"{config.samples:,} images are to be scored, {len(images):,} were given.")
     if (reference.judge_sha256, reference.config) != (judge.sha256, config):
         raise BadInput("the reference was made by another judge or configuration: its floors do not belong here.")
     judged = judge.features(images, report=report)
-    found, quality = reference.distances(judged.features), reference.quality(judged)
+    resampled = reference.resampled(judged)
+    found, quality = distances(resampled, config.confidence), summarise(resampled, config.confidence)
     report("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
     digits = judged.probabilities.argmax(axis=1)
     shares = np.bincount(digits, minlength=10) / len(images)
     agrees = {}
     if asked is not None and train is not None:
         agrees = agreement(images, digits, asked, train, config.confidence)
-    return Evaluation(
+    made = Evaluation(
         n=len(images),
         seed=config.seed,
         judge_sha256=judge.sha256,
@@ -169,3 +186,4 @@ def evaluate_images(
         quality=quality,
         floor_quality=reference.floors.quality,
     )
+    return made, resampled

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from ganlib.config import EvaluateConfig, Frozen
-from ganlib.evaluation.bootstrap import Interval, interval, mean_statistic
+from ganlib.evaluation.bootstrap import Interval, around, mean_statistic, resample
 from ganlib.evaluation.judge import JudgeOutput
 from ganlib.evaluation.metrics import Statistic, checked, group_of
 from ganlib.evaluation.neighbours import Nearest, balls, radii
@@ -41,6 +41,12 @@ class Quality(Frozen):
 
 
 NAMES = tuple(Quality.model_fields)
+_LEAST = dict.fromkeys(NAMES, 0.0) | {"score": 1.0}
+
+
+def summarise(resampled: Mapping[str, np.ndarray], confidence: float) -> Quality:
+    """What :func:`measure` gives, as figures with intervals that do not leave a figure's range."""
+    return Quality(**{name: around(resampled[name], confidence).above(_LEAST[name]) for name in NAMES})
 
 
 def measure(
@@ -51,8 +57,8 @@ def measure(
     distance: np.ndarray,
     copied: np.ndarray,
     config: EvaluateConfig,
-) -> Quality:
-    """Figures of n images.
+) -> dict[str, np.ndarray]:
+    """Figures of n images by name (:data:`NAMES`), each with its replicates: float64 [1 + replicates].
 
     Precision, density and what follows from single images are resampled over the images; recall and coverage over
     the real ones, because images that a replicate repeats would have neighbours at no distance.
@@ -67,27 +73,27 @@ def measure(
         config: k, and how to resample.
     """
 
-    def sure(statistic: Statistic, n: int) -> Interval:
-        return interval(statistic, n, replicates=config.bootstrap, confidence=config.confidence, seed=config.seed)
+    def drawn(statistic: Statistic, n: int) -> np.ndarray:
+        return resample(statistic, n, replicates=config.bootstrap, seed=config.seed)
 
-    def mean(values: np.ndarray) -> Interval:
-        return sure(mean_statistic(values), len(values)).above(0)
+    def mean(values: np.ndarray) -> np.ndarray:
+        return drawn(mean_statistic(values), len(values))
 
     features, probabilities = seen
     digits, n = probabilities.argmax(axis=1), len(features)
     theirs = balls(real, ball, features)
     ours = balls(features, radii(features, config.neighbours), real)
-    return Quality(
-        score=sure(score_statistic(probabilities), n).above(1),
-        precision=mean(theirs.holding > 0),
-        recall=mean(ours.holding > 0),
-        density=mean(theirs.holding / config.neighbours),
-        coverage=mean(theirs.met),
-        imbalance=sure(imbalance_statistic(digits), n).above(0),
-        diversity=sure(within_statistic(features, digits, variance), n).above(0),
-        nearest=mean(distance),
-        copies=mean(copied),
-    )
+    return {
+        "score": drawn(score_statistic(probabilities), n),
+        "precision": mean(theirs.holding > 0),
+        "recall": mean(ours.holding > 0),
+        "density": mean(theirs.holding / config.neighbours),
+        "coverage": mean(theirs.met),
+        "imbalance": drawn(imbalance_statistic(digits), n),
+        "diversity": drawn(within_statistic(features, digits, variance), n),
+        "nearest": mean(distance),
+        "copies": mean(copied),
+    }
 
 
 def copies(near: Nearest, back: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,13 @@ from ganlib.evaluation.bootstrap import Interval, around, pack, resample
 from ganlib.evaluation.judge import Judge, JudgeOutput
 from ganlib.evaluation.metrics import (
     Moments,
-    Statistic,
     draw_subsets,
     frechet_statistic,
     kernel_statistic,
     moments,
 )
 from ganlib.evaluation.neighbours import nearest, radii
-from ganlib.evaluation.quality import Quality, copies, measure, within
+from ganlib.evaluation.quality import Quality, copies, measure, summarise, within
 from ganlib.files import sha256_bytes, write_bytes
 from ganlib.progress import Report, silent
 
@@ -81,15 +81,16 @@ class Reference:
     """Of the test split's features within digits."""
     floors: Floors
 
-    def distances(self, features: np.ndarray) -> Distances:
-        """FID and KID of ``features`` [n, d]. Raises :class:`BadInput` as the metrics do."""
-        return _distances(features, self.real.test, self.moments, self.config)
+    def resampled(self, seen: JudgeOutput) -> dict[str, np.ndarray]:
+        """``fid``, ``kid`` and the figures of :class:`Quality` of what the judge says of n images, with replicates.
 
-    def quality(self, seen: JudgeOutput) -> Quality:
-        """The other figures of what the judge says of n images."""
+        Each is float64 [1 + replicates], as :func:`ganlib.evaluation.bootstrap.resample` gives it: replicate i of any
+        two models' is of the same resampling. Raises :class:`BadInput` as the metrics do.
+        """
+        found = _distances(seen.features, self.real.test, self.moments, self.config)
         near = nearest(seen.features, self.real.train)
         copied = copies(near, self.real.back)
-        return measure(seen, self.real.test, self.ball, self.variance, near.distance, copied, self.config)
+        return found | measure(seen, self.real.test, self.ball, self.variance, near.distance, copied, self.config)
 
 
 class _Kept(Frozen):
@@ -163,25 +164,29 @@ def _floors(
     drawn = real.train[chosen]
     seen = JudgeOutput(drawn, judge.classify(drawn))
     none = np.zeros(len(real.forth))  # by definition: `back` is the nearest that a test image comes
-    quality = measure(seen, real.test, ball, variance, real.forth, none, config)
-    return Floors(distances=_distances(drawn, real.test, centre, config), quality=quality)
+    quality = summarise(measure(seen, real.test, ball, variance, real.forth, none, config), config.confidence)
+    return Floors(distances=distances(_distances(drawn, real.test, centre, config), config.confidence), quality=quality)
 
 
-def _distances(features: np.ndarray, real: np.ndarray, centre: Moments, config: EvaluateConfig) -> Distances:
-    """The one measure, for generated images and for real ones."""
-    kid = kernel_statistic(features, real, subsets=config.kid_subsets, size=config.kid_subset_size, seed=config.seed)
-    fids = resample(
-        frechet_statistic(features, centre), len(features), replicates=config.bootstrap, seed=config.seed
-    )  # fmt: skip
+def distances(resampled: Mapping[str, np.ndarray], confidence: float) -> Distances:
+    """FID and KID with intervals, of what :meth:`Reference.resampled` gives."""
     return Distances(
-        fid=around(fids, config.confidence).above(0),
-        kid=_sure(kid, len(features), config),
-        fid_resampled=pack(fids[1:]),
+        fid=around(resampled["fid"], confidence).above(0),
+        kid=around(resampled["kid"], confidence),
+        fid_resampled=pack(resampled["fid"][1:]),
     )
 
 
-def _sure(statistic: Statistic, n: int, config: EvaluateConfig) -> Interval:
-    return around(resample(statistic, n, replicates=config.bootstrap, seed=config.seed), config.confidence)
+def _distances(
+    features: np.ndarray, real: np.ndarray, centre: Moments, config: EvaluateConfig
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """The one measure, for generated images and for real ones."""
+    kid = kernel_statistic(features, real, subsets=config.kid_subsets, size=config.kid_subset_size, seed=config.seed)
+    statistics = {"fid": frechet_statistic(features, centre), "kid": kid}
+    return {
+        name: resample(statistic, len(features), replicates=config.bootstrap, seed=config.seed)
+        for name, statistic in statistics.items()
+    }
 
 
 def _name(kind: str, key: str) -> str:

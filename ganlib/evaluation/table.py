@@ -16,6 +16,8 @@ class Line(NamedTuple):
     real: str
     """What real images score; empty where that makes no sense."""
     better: str
+    figure: str = ""
+    """Its name in the record; empty where the line holds several."""
 
 
 _QUALITY = {
@@ -34,26 +36,44 @@ _QUALITY = {
 def lines(found: Evaluation) -> list[Line]:
     """All figures that ``found`` has."""
     rows = [
-        Line("FID", str(found.fid), str(found.floor_fid), "lower"),
-        Line("KID", str(found.kid), str(found.floor_kid), "lower"),
+        Line("FID", str(found.fid), str(found.floor_fid), "lower", "fid"),
+        Line("KID", str(found.kid), str(found.floor_kid), "lower", "kid"),
     ]
     for key, (name, better) in _QUALITY.items() if found.quality else ():
         real = str(getattr(found.floor_quality, key)) if found.floor_quality else ""
-        rows.append(Line(name, str(getattr(found.quality, key)), real, better))
-    rows += [Line(f"{name} as asked", str(share), "", "higher") for name, share in found.agreement.items()]
+        rows.append(Line(name, str(getattr(found.quality, key)), real, better, key))
+    rows += [
+        Line(f"{name} as asked", str(share), "", "higher", f"agreement: {name}")
+        for name, share in found.agreement.items()
+    ]
     rows.append(
         Line("digits 0 to 9, %", " ".join(f"{100 * share:.1f}" for share in found.digits), "", "equal")
     )  # fmt: skip
-    rows.append(Line("judge's confidence", f"{found.confidence:.3f}", "", "higher"))
+    rows.append(Line("judge's confidence", f"{found.confidence:.3f}", "", "higher", "confidence"))
     if given := found.delivery:
         rows += [
-            Line("size", f"{given.bytes / 1000:,.0f} kB", "", "lower"),
-            Line("latency of one image", f"{given.latency_ms:.2f} ms, 95% {given.latency_p95_ms:.2f}", "", "lower"),
-            Line("images a second", f"{given.images_per_second:,.0f} on {given.threads} threads", "", "higher"),
+            Line("size", f"{given.bytes / 1000:,.0f} kB", "", "lower", "bytes"),
+            Line(
+                "latency of one image",
+                f"{given.latency_ms:.2f} ms, 95% {given.latency_p95_ms:.2f}",
+                "",
+                "lower",
+                "latency_ms",
+            ),
+            Line(
+                "images a second",
+                f"{given.images_per_second:,.0f} on {given.threads} threads",
+                "",
+                "higher",
+                "images_per_second",
+            ),
         ]
         if given.max_pixel_difference is not None and given.differing_share is not None:
             parity = f"{given.max_pixel_difference} grey levels, {100 * given.differing_share:.4f}% of pixels"
-            rows.append(Line("off the net in torch by at most", parity, "", "lower"))
+            whom = "the net in torch"
+            if given.mean_pixel_difference is not None:
+                whom, parity = "its parent", f"{parity}, {given.mean_pixel_difference:.3g} on the mean"
+            rows.append(Line(f"off {whom} by at most", parity, "", "lower"))
     return rows
 
 
@@ -72,5 +92,5 @@ def text(found: Evaluation) -> str:
 
     table = Table("", "model", "real images", "better")
     for line in lines(found):
-        table.add_row(*line)
+        table.add_row(*line[:4])
     return f"{tables.text(table)}{note(found)}"

@@ -166,13 +166,13 @@ def _check_weights(model: Any, metadata: dict[str, str], name: str) -> None:
         raise Corrupt(f"the weights in {name}", expected=expected, actual=actual, hint="Download or export it again.")
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def nodes(graph: Any) -> Iterator[Any]:
     """All nodes, those of control flow's inner graphs included."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
+                yield from nodes(inner)
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
@@ -194,11 +194,11 @@ def _refuse_foreign_parts(model: Any, name: str) -> None:
 
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
         raise BadInput(f"{name} keeps its weights in another file; the contract asks for one self-contained file.")
-    foreign = {entry.domain for entry in model.opset_import} | {node.domain for node in _nodes(model.graph)}
+    foreign = {entry.domain for entry in model.opset_import} | {node.domain for node in nodes(model.graph)}
     foreign |= {function.domain or function.name for function in model.functions}
     if foreign - set(_DOMAINS):
         raise BadInput(f"{name} needs operators that are not ONNX's own: {', '.join(sorted(foreign - set(_DOMAINS)))}.")
-    drawn = {node.op_type for node in _nodes(model.graph)} & _RANDOM
+    drawn = {node.op_type for node in nodes(model.graph)} & _RANDOM
     if drawn:
         raise BadInput(
             f"{name} draws random numbers inside the graph ({', '.join(sorted(drawn))}); `noise` must be all."

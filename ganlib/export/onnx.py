@@ -48,6 +48,10 @@ class Certificate(Frozen):
     differing_share: float
     """Share of all pixels compared that differ at all, 0..1."""
     images_compared: int
+    mean_difference: float | None = None
+    """Grey levels, over all pixels compared; only of a sibling (see :mod:`ganlib.export.precision`)."""
+    parent: str | None = None
+    """sha256 of the graph that a sibling was compared with, in torch's place."""
 
     def ok(self, limit: int) -> bool:
         """Whether no pixel is off by more than ``limit`` grey levels."""

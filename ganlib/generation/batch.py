@@ -61,7 +61,8 @@ class Begun:
         images = sum(len(manifest.images(shard)) for shard in self.missing)
         began, clock, spent = self.clock
         cost = time.process_time() - spent + cpu_seconds
-        cards.write(self.storage, manifest, cards.run(began, time.monotonic() - clock, cost, images))
+        run = cards.run(began, time.monotonic() - clock, cost, images, manifest.provider)
+        cards.write(self.storage, manifest, run)
         self.storage.write(manifests.FILE, manifests.encoded(manifest))
         return manifest
 

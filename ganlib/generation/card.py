@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from ganlib.config import Frozen
+from ganlib.export.runtime import PROVIDER
 from ganlib.files import json_bytes
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.storage import Storage
@@ -26,6 +27,8 @@ class Run(Frozen):
     seconds: float
     cpu_seconds: float
     """Of all processes that made shards."""
+    gpu_seconds: float = 0.0
+    """How long this machine's GPU was held: for all of the call, where the provider runs on one."""
     images: int
     """Made by this call."""
     machine: str
@@ -70,6 +73,11 @@ class Card(Frozen):
         """Of all calls that ended in order."""
         return sum(run.cpu_seconds for run in self.runs)
 
+    @property
+    def gpu_seconds(self) -> float:
+        """The same, of GPUs."""
+        return sum(run.gpu_seconds for run in self.runs)
+
     def markdown(self) -> str:
         """The card for people."""
         named = f"version {self.version} of {self.model}" if self.version else (self.reference or "a file")
@@ -94,10 +102,14 @@ class Card(Frozen):
         }
         lines = ["# Synthetic images", "", "Made by a model: no picture here was drawn or photographed.", ""]
         lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
-        lines += ["", "| began (UTC) | images | seconds | CPU seconds | machine |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            "| began (UTC) | images | seconds | CPU seconds | GPU seconds | machine |",
+            "|---|---|---|---|---|---|",
+        ]
         lines += [
             f"| {run.began} | {run.images:,} | {run.seconds:.1f} | {run.cpu_seconds:.1f} "
-            f"| {run.machine}, {run.cores} cores |"
+            f"| {run.gpu_seconds:.1f} | {run.machine}, {run.cores} cores |"
             for run in self.runs
         ]
         if self.quality:
@@ -150,14 +162,15 @@ def put(storage: Storage, card: Card) -> None:
     storage.write(TEXT, card.markdown().encode())
 
 
-def run(began: datetime, seconds: float, cpu_seconds: float, images: int) -> Run:
-    """The row of a call that began at ``began`` on this machine."""
+def run(began: datetime, seconds: float, cpu_seconds: float, images: int, provider: str) -> Run:
+    """The row of a call that began at ``began`` on this machine, with onnxruntime's ``provider``."""
     from ganlib.processes import usable_cores
 
     return Run(
         began=began.astimezone(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
+        gpu_seconds=0.0 if provider == PROVIDER else round(seconds, 3),
         images=images,
         machine=f"{platform.system()} {platform.machine()}",
         cores=usable_cores(),

@@ -144,7 +144,8 @@ def read(out: Where) -> Manifest | None:
         raise BadInput(f"cannot read {path}: {error.strerror}.") from error
     except (ValidationError, ValueError) as error:
         raise BadInput(
-            f"{path} is damaged or not a manifest of this version of ganlib; nothing was changed."
+            f"{path} is damaged or not a manifest of this version of ganlib; nothing was changed. "
+            "Put back a copy of it, or choose another folder."
         ) from error
     if manifest.complete and [shard.name for shard in manifest.shards] != [
         shard_name(k, manifest.file_format) for k in range(manifest.shard_count)

@@ -8,6 +8,7 @@ another job finds the first one's manifest, which is created only where there is
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,9 +38,12 @@ class Remote(Storage):
         """
         import fsspec
 
+        kind_of, _, place = url.partition("://")
+        if not place.strip("/"):
+            raise BadInput(f"{url} names no bucket.")
         self.url = url.rstrip("/")
         try:
-            kind = fsspec.get_filesystem_class(self.url.partition("://")[0])
+            kind = fsspec.get_filesystem_class(kind_of)
             # Nothing is cached: what others did to the store since is what we want to see.
             self._store: Any = kind(use_listings_cache=False, skip_instance_cache=True)
         except ImportError as error:
@@ -48,8 +52,6 @@ class Remote(Storage):
         except ValueError as error:
             raise BadInput(f"{url}: {error}.") from error
         self._root: str = kind._strip_protocol(self.url)
-        if not self._root.strip("/"):
-            raise BadInput(f"{url} names no bucket.")
         self._scratch = temporary()
         self._uploads = ThreadPoolExecutor(1, thread_name_prefix="ganlib-upload")
         self._waiting: list[Future[None]] = []
@@ -218,7 +220,8 @@ class Remote(Storage):
             return BadInput(f"{self} refuses these credentials ({text}). {kept}")
         if isinstance(error, FileNotFoundError):
             return BadInput(f"{self} is not there any more ({text}). {kept}")
-        if isinstance(error, OSError) and error.filename:  # of this machine: the scratch folder
+        # Of this machine, in the scratch folder: a full disk comes without a name where it is met in mid-file.
+        if isinstance(error, OSError) and (error.filename or error.errno in (errno.ENOSPC, errno.EDQUOT)):
             try:
                 with explained(self.scratch(), needed):
                     raise error

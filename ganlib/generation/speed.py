@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 _LEAST, _LONGEST = 10, 2.0  # calls and seconds
+_TURN = 40  # calls of a model before the next one's turn
 _SECONDS = 0.3  # of each model in each round: long beside the clock's grain and a scheduler's slice
 
 
@@ -46,6 +47,15 @@ def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, repo
             taken[at].append(seconds(at, blocks[at]))
         report("time onnxruntime", number + 1, rounds)
     return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, taken, strict=True)]
+
+
+def latencies(models: Sequence[OnnxModel], *, rounds: int = ROUNDS) -> list[float]:
+    """Time of one image in ms of each model: the median over ``rounds`` of :func:`latency`'s, in turns."""
+    taken: list[list[float]] = [[] for _ in models]
+    for _ in range(rounds):
+        for times, model in zip(taken, models, strict=True):
+            times.append(latency(model, _TURN)[0])
+    return [statistics.median(times) for times in taken]
 
 
 def latency(model: OnnxModel, calls: int = 200) -> tuple[float, float]:

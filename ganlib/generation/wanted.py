@@ -44,7 +44,10 @@ class Wanted:
     def require(self, count: int) -> None:
         """Raise :class:`BadInput` unless something is asked for each of ``count`` images."""
         if self._limit is not None and count > self._limit:
-            raise BadInput(f"{self.text}: {self._limit:,} labels for {count:,} images.")
+            raise BadInput(
+                f"{self.text}: {self._limit:,} labels for {count:,} images (start and count). Nothing was made; "
+                "add labels, or ask for fewer images."
+            )
 
     def block(self, seed: int, block: int) -> dict[str, NDArray[np.int64]]:
         """The graph's further inputs for block number ``block``."""

@@ -231,6 +231,7 @@ def record(project: Project, key: str, value: float) -> Outcome:
         BadInput: no test is running, the value is none of this test's, or another one is recorded for the key.
         NoSpace: the disk is full; the outcomes before are intact.
     """
+    _key(key)
     with _lock(project):
         test = running(project)
         if not math.isfinite(value) or (test.outcome == "binary" and value not in (0, 1)):
@@ -238,7 +239,7 @@ def record(project: Project, key: str, value: float) -> Outcome:
             raise BadInput(f"outcome {value!r} of {key!r} is not {wanted}. Nothing was recorded.")
         known, _ = outcomes(project, test)
         for other in known:
-            if other.key == _key(key):
+            if other.key == key:
                 if other.value == value:
                     return other
                 raise BadInput(f"the outcome of {key!r} is {other.value:g} already. Nothing was recorded.")

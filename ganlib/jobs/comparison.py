@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel
 
 _COLUMNS = 20  # images of each model on the sheet
-_MARGIN = 170  # pixels for a model's name
 
 
 class Row(Frozen):
@@ -138,28 +137,7 @@ def plot(rows: Sequence[Row]) -> bytes:
 
 
 def sheet(rows: Sequence[Row], models: Sequence[OnnxModel], seed: int) -> bytes:
-    """A PNG with a row of images for each model, all of the same ``seed``; conditional models draw 0 to 9 twice.
+    """A PNG with a row of images for each model, all of the same ``seed``; conditional models draw 0 to 9 twice."""
+    from ganlib.generation.same_noise import picture
 
-    Models whose noise has the same width get the same noise.
-    """
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
-
-    from ganlib.generation.interpolate import conditions
-    from ganlib.generation.noise import noise_block
-    from ganlib.generation.sheet import contact_sheet
-
-    turns = np.arange(_COLUMNS) % 10
-    images = []
-    for model in models:
-        asked = {name: values[turns] for name, values in conditions(model.contract, None, None).items()}
-        images.append(model.run({"noise": noise_block(seed, 0, model.noise_dim)[:_COLUMNS], **asked}))
-    with Image.open(io.BytesIO(contact_sheet(np.concatenate(images), columns=_COLUMNS))) as grid:
-        made = Image.new("L", (grid.width + _MARGIN, grid.height), 255)
-        made.paste(grid, (_MARGIN, 0))
-    draw, height = ImageDraw.Draw(made), made.height / len(rows)
-    for at, row in enumerate(rows):
-        draw.text((8, (at + 0.5) * height), row.label, fill=0, anchor="lm", font=ImageFont.load_default(14))
-    file = io.BytesIO()
-    made.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return picture(models, [row.label for row in rows], seed, count=_COLUMNS, columns=_COLUMNS, beside=False)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ganlib.config import Frozen, Params
-from ganlib.evaluation.bootstrap import Interval
-from ganlib.evaluation.evaluate import SETTINGS, Evaluation
 from ganlib.files import write_bytes
+from ganlib.jobs.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import Model, fetch
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, connect
 
-if TYPE_CHECKING:
-    from ganlib.generation.session import OnnxModel
-
-_ROWS, _COLUMNS = 8, 8
+_IMAGES, _COLUMNS = 64, 8
+_SIDE = ("bytes", "images_per_second")
 _ROUNDS = 3
 
 
@@ -36,19 +32,6 @@ class Side(Frozen):
     """On one thread of this machine, in turns with the other."""
 
 
-class Delta(Frozen):
-    """One figure of both."""
-
-    name: str
-    a: float
-    b: float
-    change: float
-    """``b - a``."""
-    low: float | None
-    high: float | None
-    """The change's interval if both figures have one: from the ends of the two, so wider than a paired one."""
-
-
 class Diff(Frozen):
     """What differs."""
 
@@ -60,7 +43,7 @@ class Diff(Frozen):
     params: dict[str, tuple[str | None, str | None]]
     """Options that differ, by name."""
     grid: Path | None
-    """Sheet: left the images of a, right those of b, of the same seed and numbers."""
+    """A picture: left the images of a, right those of b, of the same noise."""
 
     def summary(self) -> str:
         """A table for people."""
@@ -68,12 +51,13 @@ class Diff(Frozen):
         for name in ("version", "family", "data_version", "commit", "sha256"):
             ours, theirs = (str(getattr(side, name) or "?") for side in (self.a, self.b))
             rows.append((name, ours[:16], theirs[:16], "" if ours == theirs else "differs"))
-        for name in ("bytes", "images_per_second"):
+        for name in _SIDE:
             ours, theirs = getattr(self.a, name), getattr(self.b, name)
             rows.append((name, f"{ours:,.0f}", f"{theirs:,.0f}", f"x {theirs / ours:.2f}"))
         for each in self.metrics:
-            bounds = "" if each.low is None else f" [{each.low:+.4g}, {each.high:+.4g}]"
-            rows.append((each.name, f"{each.a:.4g}", f"{each.b:.4g}", f"{each.change:+.4g}{bounds}"))
+            if each.name in _SIDE:  # measured anew above, in turns
+                continue
+            rows.append((each.name, f"{each.a:.4g}", f"{each.b:.4g}", f"{each.change:+.4g} {each.bounds()}".rstrip()))
         rows += [(name, str(ours), str(theirs), "option") for name, (ours, theirs) in self.params.items()]
         lines = [f"{name:22} {ours:>22} {theirs:>22}  {note}".rstrip() for name, ours, theirs, note in rows]
         if self.incomparable:
@@ -84,21 +68,22 @@ class Diff(Frozen):
 def diff(
     project: Project, params: Params, a: str, b: str, *, out: Path | None = None, seed: int = 0, report: Report = silent
 ) -> Diff:
-    """Compare two models; with ``out``, draw the first images of both from the same seed into that PNG.
+    """Compare two models; with ``out``, draw the first images of both from the same noise into that PNG.
 
     Args:
         project: the checkout.
         params: the configuration.
         a: see :func:`ganlib.jobs.models.fetch`.
         b: the same.
-        out: the sheet's file.
-        seed: of the sheet; the noise is the same where both models have noise of the same width.
+        out: the picture's file.
+        seed: of the picture's noise, which is the same where both models have noise of the same width.
         report: told of progress.
 
     Raises:
         BadInput: no such model.
         Unavailable: the registry cannot be reached.
     """
+    from ganlib.generation.same_noise import picture
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.speed import images_per_second
 
@@ -119,13 +104,17 @@ def diff(
         )
         for model, graph, speed in zip(models, graphs, speeds, strict=True)
     ]
-    ours, theirs = (model.version.evaluation if model.version else None for model in models)
+    found = [model.version.evaluation if model.version else None for model in models]
+    store = connect(project)
+    kept = [replicates(store, model.trained_by, each) for model, each in zip(models, found, strict=True)]
+    ours, theirs = found
     if out is not None:
-        write_bytes(out, _grid(graphs[0], graphs[1], seed))
+        titles = [f"{name}: {side.reference} ({side.family or '?'})" for name, side in zip("ab", sides, strict=True)]
+        write_bytes(out, picture(graphs, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True))
     return Diff(
         a=sides[0],
         b=sides[1],
-        metrics=_deltas(ours, theirs),
+        metrics=deltas(ours, theirs, *kept),
         incomparable=ours.unlike(theirs) if ours and theirs else (),
         params=_changed(*pasts),
         grid=out,
@@ -143,46 +132,3 @@ def _past(project: Project, model: Model) -> dict[str, str]:
 def _changed(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:
     names = sorted({*ours, *theirs})
     return {name: (ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)}
-
-
-def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
-    """All that an evaluation measured of the model, by name; its floors and settings are not the model's."""
-    found: dict[str, Interval | float] = {}
-    for name in type(evaluation).model_fields:
-        value = getattr(evaluation, name)
-        if name.startswith("floor_") or name in SETTINGS:
-            continue
-        if isinstance(value, Interval | float):
-            found[name] = value
-        elif isinstance(value, dict):
-            found |= {f"{name}: {key}": each for key, each in value.items() if isinstance(each, Interval | float)}
-    return found
-
-
-def _deltas(ours: Evaluation | None, theirs: Evaluation | None) -> tuple[Delta, ...]:
-    """A row a figure that both have."""
-    if ours is None or theirs is None:
-        return ()
-    left, right = _figures(ours), _figures(theirs)
-    rows = []
-    for name in left:
-        if name not in right:
-            continue
-        a, b = left[name], right[name]
-        low = high = None
-        if isinstance(a, Interval) and isinstance(b, Interval):
-            low, high = b.low - a.high, b.high - a.low
-        values = [each.value if isinstance(each, Interval) else each for each in (a, b)]
-        rows.append(Delta(name=name, a=values[0], b=values[1], change=values[1] - values[0], low=low, high=high))
-    return tuple(rows)
-
-
-def _grid(a: OnnxModel, b: OnnxModel, seed: int) -> bytes:
-    import numpy as np
-
-    from ganlib.generation.sheet import contact_sheet
-
-    left, right = (model.images(seed, 0, _ROWS * _COLUMNS).reshape(_ROWS, _COLUMNS, 1, 28, 28) for model in (a, b))
-    between = np.full((_ROWS, 1, 1, 28, 28), 255, np.uint8)
-    rows = np.concatenate([left, between, right], axis=1).reshape(-1, 1, 28, 28)
-    return contact_sheet(rows, columns=2 * _COLUMNS + 1)

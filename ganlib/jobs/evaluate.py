@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
 from ganlib.config import Params
 from ganlib.data.splits import load_split
 from ganlib.errors import BadInput
-from ganlib.evaluation.evaluate import Delivery, Evaluation, evaluate_images, load_reference
+from ganlib.evaluation.bootstrap import pack
+from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
 from ganlib.evaluation.judge import load_judge
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""
+REPLICATES = "evaluation/replicates.json"
+"""The run's artifact with each figure and its bootstrap replicates (:func:`ganlib.evaluation.bootstrap.pack`): what a
+comparison with another model pairs."""
 
 
 def evaluate(
@@ -58,7 +63,7 @@ def evaluate(
     images = graph.images(settings.seed, 0, settings.samples, asked, report=_titled(report, f"draw {label}"))
     speed = settings.samples / (time.perf_counter() - begun)
     reference = load_reference(project.prepared, data.md5, judge, settings, cache=project.state / "cache")
-    result = evaluate_images(
+    result, resampled = score_images(
         images, reference, judge, settings,
         asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
         report=_titled(report, f"evaluate {label}"),
@@ -70,6 +75,7 @@ def evaluate(
         run = connect(project).open_run(found.trained_by)
         run.log(result.metrics(), step=0)
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
+        run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
         run.image(contact_sheet(images[:100], columns=10), SAMPLES)
     return result
 
@@ -93,6 +99,7 @@ def _delivery(graph: OnnxModel, speed: float) -> Delivery:
         machine=machine(),
         max_pixel_difference=parity.max_pixel_difference if parity else None,
         differing_share=parity.differing_share if parity else None,
+        mean_pixel_difference=parity.mean_difference if parity else None,
     )
 
 

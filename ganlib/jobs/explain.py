@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import JsonValue
 
 from ganlib.config import Frozen, Params
-from ganlib.data.record import DataVersion
 from ganlib.errors import BadInput
 from ganlib.export.contract import describe
 from ganlib.files import sha256_bytes
@@ -23,7 +22,7 @@ from ganlib.tracking import history
 from ganlib.tracking.history import Past
 from ganlib.tracking.store import Absent, Store, connect
 
-What = Literal["image", "manifest", "model", "version", "run", "source", "data", "checksums", "promotion"]
+What = Literal["image", "manifest", "model", "version", "parent", "run", "source", "data", "checksums", "promotion"]
 _PREFIX = "ganlib:"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _UPWARDS = 2  # a PNG lies in its shard's folder, the manifest above it
@@ -61,6 +60,8 @@ class Explanation(Frozen):
 
 def explain(project: Project | None, params: Params | None, asked: str) -> Explanation:
     """Walk image -> manifest -> model -> version -> run -> source commit -> data version -> checksums -> promotions.
+
+    Between the version of a sibling and the run stands its parent, whose training the run is.
 
     Args:
         project: without one, the walk ends where a registry is needed.
@@ -182,7 +183,10 @@ def _registered(
     same = versions_of(registry, sha256)
     version = graph.version if graph and graph.version else same[0] if same else None
     links.append(_version(version, same, registry.name))
-    run_id = version.run_id if version else graph.run_id if graph else _text(links[-2].found.get("run_id"))
+    trained = version
+    if version and version.sibling_of:
+        trained = _parent(registry, version, links)
+    run_id = trained.run_id if trained else graph.run_id if graph else _text(links[-2].found.get("run_id"))
     try:
         run = history.read(store, run_id) if run_id else None
     except Absent:
@@ -229,16 +233,24 @@ def _version(version: Version | None, same: list[Version], name: str) -> Link:
     return Link(what="version", found=facts)
 
 
+def _parent(registry: Registry, sibling: Version, links: list[Link]) -> Version:
+    """The version whose training a sibling's weights come from; the sibling itself if that one is gone."""
+    facts: dict[str, JsonValue] = {"version": sibling.sibling_of, "in fewer bits": sibling.precision}
+    try:
+        parent = registry.get(sibling.sibling_of or 0)
+    except Absent:
+        links.append(Link(what="parent", found={}, note=f"version {sibling.sibling_of} is gone"))
+        return sibling
+    links.append(Link(what="parent", found={**facts, "sha256": parent.sha256}))
+    return parent
+
+
 def _data(store: Store, md5: str | None, run: Past | None, links: list[Link]) -> None:
     """The data version, and the checksums of its sources as the run recorded them."""
     if md5 is None:
         links.append(Link(what="data", found={}, note="nobody recorded a data version"))
         return
-    recorded = history.text(store, run.id, "data_version.json") if run else None
-    try:
-        data = DataVersion.model_validate_json(recorded) if recorded else None
-    except ValueError:  # an artifact can be overwritten
-        data = None
+    data = history.data_version(store, run.id) if run else None
     if data is None:
         links.append(Link(what="data", found={"dvc md5": md5}))
         links.append(Link(what="checksums", found={}, note="the run's data_version.json is gone or damaged"))

@@ -7,6 +7,7 @@ import logging
 from ganlib.config import Params
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs import gate_report
+from ganlib.jobs.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
@@ -88,17 +89,20 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
     champion = registry.get(decision.champion) if decision.champion else None
     if challenger.run_id is None:
         return
-    models = {}
-    for version, role in ((challenger, "challenger"), (champion, "champion")):
+    graphs, titles = [], []
+    for version, role in ((champion, "champion"), (challenger, "challenger")):
         if version:
             found = fetch(project, params, version.uri)
-            title = (
-                f"{role}: version {version.version} ({version.family}), images 0 to 59 of seed {params.generate.seed}"
-            )
-            models[title] = OnnxModel(found.path, sha256=found.sha256)
-    sheets = gate_report.pictures(models, params.generate.seed)
+            graphs.append(OnnxModel(found.path, sha256=found.sha256))
+            titles.append(f"{role}: version {version.version} ({version.family}), seed {params.generate.seed}")
+    png = gate_report.picture(graphs, titles, params.generate.seed)
+    changes: tuple[Delta, ...] = ()
+    if champion:
+        both = (champion, challenger)
+        kept = [replicates(registry.store, version.run_id, version.evaluation) for version in both]
+        changes = deltas(champion.evaluation, challenger.evaluation, *kept)
     run = registry.store.open_run(challenger.run_id)
-    run.text(gate_report.page(decision, challenger, champion, sheets), gate_report.REPORT)
+    run.text(gate_report.page(decision, challenger, champion, png, changes), gate_report.REPORT)
 
 
 def rollback(project: Project, params: Params, *, expect: int | None = None, reason: str = "") -> Entry:

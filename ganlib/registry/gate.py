@@ -53,7 +53,8 @@ class Decision(Frozen):
 
     def summary(self) -> str:
         """A line for the decision and one for each check."""
-        verb = ("would be promoted" if self.dry_run else "promoted to champion") if self.promoted else "refused"
+        would, done = ("would be ", "") if self.dry_run else ("", " to champion")
+        verb = f"{would}promoted{done}" if self.promoted else f"{would}refused"
         if self.awaiting:
             verb = "passed the gate and is awaiting approval: set its tag `approve` in MLflow's page"
         rival = f"version {self.champion}" if self.champion is not None else "no champion yet"
@@ -156,6 +157,13 @@ def _parity(version: Version, policy: GateConfig) -> Check:
     if version.certificate is None:
         return Check(name=name, passed=False, detail="no certificate")
     found = version.certificate
+    if found.mean_difference is not None:  # a sibling: torch's images were compared with its parent's
+        return Check(
+            name=name,
+            passed=found.mean_difference <= policy.max_sibling_difference,
+            detail=f"its images are off its parent's by {found.mean_difference:.3g} grey levels on the mean, at most "
+            f"{found.max_pixel_difference} (limit {policy.max_sibling_difference:g} on the mean)",
+        )
     return Check(
         name=name,
         passed=found.ok(policy.max_pixel_difference),

@@ -25,6 +25,7 @@ from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, Store
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+SIBLING_TAG, PRECISION_TAG = "sibling_of", "precision"
 
 # Nine digits: what a database's integer holds.
 _URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
@@ -54,6 +55,10 @@ class Version(Frozen):
     """What broke in its training, in words."""
     candidates: int = 1
     """How many models it was chosen from, by its FID."""
+    sibling_of: int | None = None
+    """The version that it is the same net of, in fewer bits."""
+    precision: str | None = None
+    """``fp16`` or ``int8`` of a sibling; None: float32."""
 
     @property
     def uri(self) -> str:
@@ -74,12 +79,20 @@ class Registry:
         self.store, self.name = store, name
 
     def register(
-        self, run_id: str, onnx: Path, *, evaluation: Evaluation, data: DataVersion, candidates: int = 1
+        self,
+        run_id: str,
+        onnx: Path,
+        *,
+        evaluation: Evaluation,
+        data: DataVersion,
+        candidates: int = 1,
+        sibling_of: int | None = None,
     ) -> Version:
         """Log the graph at ``onnx`` to its run as an MLflow model, and make it a version with the alias ``challenger``.
 
         The stored bytes are read back and must be those at ``onnx``. ``candidates`` is the number of models that it was
-        chosen from by its figures: the more there were, the more a good figure owes to chance.
+        chosen from by its figures: the more there were, the more a good figure owes to chance. A sibling of another
+        version is linked to it by tags, and leaves the alias to whichever version has it.
 
         Raises:
             BadInput: the file is damaged, no graph of the contract, or has no parity certificate.
@@ -100,6 +113,8 @@ class Registry:
             "contract": described.contract.model_dump_json(),
             "candidates": str(candidates),
         }
+        if sibling_of is not None:
+            tags |= {SIBLING_TAG: str(sibling_of), PRECISION_TAG: described.metadata.get("precision", "fp32")}
         with self.store.talking():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
@@ -111,8 +126,9 @@ class Registry:
         version = self.get(int(made.version))
         with tempfile.TemporaryDirectory() as folder:
             self.download(version, Path(folder) / "stored.onnx")
-        with alias_lock(self.store.project.state):
-            self.set_alias(CHALLENGER, version.version)
+        if sibling_of is None:
+            with alias_lock(self.store.project.state):
+                self.set_alias(CHALLENGER, version.version)
         return self.get(version.version)
 
     def versions(self) -> list[Version]:
@@ -409,6 +425,8 @@ def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
         contract=_read(Contract, tags.get("contract")),
         unhealthy=tags.get("unhealthy"),
         candidates=max(int(_number(tags.get("candidates")) or 1), 1),
+        sibling_of=int(sibling) if (sibling := tags.get(SIBLING_TAG, "")).isdecimal() else None,
+        precision=tags.get(PRECISION_TAG),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlib.config import Frozen
+from ganlib.data.record import DataVersion
 from ganlib.tracking.store import Absent, Store
 
 
@@ -74,6 +75,14 @@ def text(store: Store, run_id: str, artifact: str) -> str | None:
             return store.download(run_id, artifact, Path(folder)).read_text(encoding="utf-8")
         except Absent:
             return None
+
+
+def data_version(store: Store, run_id: str) -> DataVersion | None:
+    """The data version that a run recorded; None if it recorded none, or somebody has overwritten it."""
+    try:
+        return DataVersion.model_validate_json(text(store, run_id, "data_version.json") or "")
+    except ValueError:
+        return None
 
 
 def last_step(store: Store, run_id: str, metric: str) -> int | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from ganlib.config import ExportConfig
@@ -123,6 +125,29 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small disk takes privileges that this machine does not give")
     yield mounted
     subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_a_full_disk_here_is_not_taken_for_a_store_that_is_away(
+    model: OnnxModel, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards for a URL are made in a scratch folder first: when its disk fills up, the store is fine."""
+    fsspec.filesystem("memory").mkdir("/bucket")
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    filler = small_disk / "filler"
+
+    def fill(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+        if done == 512 and not filler.exists():
+            with pytest.raises(OSError, match="No space"):
+                take_all_room(filler)
+
+    job = {"out": "memory://bucket/full", "count": COUNT, "seed": SEED, "shard_size": SHARD, "file_format": "npy"}
+    with pytest.raises(NoSpace, match=rf"no space at {small_disk}.*kept; free some space") as caught:
+        generate(model, report=fill, **job)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 2
+    filler.unlink()
+    made = generate(model, **job)  # type: ignore[arg-type]
+    assert verify("memory://bucket/full").ok
+    assert made.digest == make(model, small_disk / "out", "npy").digest
 
 
 def take_all_room(path: Path) -> None:

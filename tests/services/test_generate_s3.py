@@ -119,6 +119,8 @@ def test_a_missing_bucket_and_a_server_that_is_away_are_told(s3: Any, model: Onn
     with pytest.raises(BadInput, match="no bucket 'gone'") as caught:
         make(model, "s3://gone/a")
     assert caught.value.exit_code == 2
+    with pytest.raises(BadInput, match="s3:// names no bucket"):
+        make(model, "s3://")
     with pytest.raises(BadInput, match="shards are more than the 1,000,000"):
         generate(model, out=f"s3://{BUCKET}/a", count=10**18, seed=0, shard_size=1000)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")

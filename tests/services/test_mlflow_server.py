@@ -14,7 +14,9 @@ import requests
 from ganlib.config import GateConfig, load
 from ganlib.data.record import DataVersion
 from ganlib.errors import Corrupt, Unavailable
+from ganlib.export.precision import write
 from ganlib.files import sha256_file
+from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
 from ganlib.project import Project
@@ -56,6 +58,27 @@ def test_a_version_makes_the_round_trip_over_http(
     found = registry.resolve("models:/mnist-generator@champion")
     assert found.version == versions[0]
     assert sha256_file(registry.download(found, tmp_path / "m.onnx")) == sha256_file(graphs[0])
+
+
+def test_a_sibling_is_linked_to_its_parent_over_http_and_takes_no_alias(
+    store: Store, versions: list[int], graphs: list[Path], tmp_path: Path
+) -> None:
+    registry = Registry(store, "mnist-generator")
+    model, before = OnnxModel(graphs[0]), registry.aliases()
+    draws = [{"noise": noise_block(1, 0, model.noise_dim)}]
+    small = tmp_path / "int8.onnx"
+    write(graphs[0], "int8", small, calibration=draws, calibrated="64 images of seed 1", compared=draws)
+    made = registry.register(
+        factories.finished_run(store), small, evaluation=factories.evaluation(), data=factories.data_version(),
+        sibling_of=versions[0],
+    )  # fmt: skip
+    assert (made.sibling_of, made.precision, made.aliases) == (versions[0], "int8", ())
+    assert registry.aliases() == before
+    assert made.certificate
+    assert made.certificate.parent == registry.get(versions[0]).sha256
+    assert sha256_file(registry.download(made, tmp_path / "again.onnx")) == sha256_file(small)
+    refused = promote(registry, made, policy=GateConfig(), state=store.project.state, dry_run=True)
+    assert "better" in {check.name for check in refused.checks if not check.passed}
 
 
 def test_the_alias_that_a_person_sets_in_the_page_decides_what_is_generated_next(

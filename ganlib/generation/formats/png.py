@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,13 +41,17 @@ class Png(Format):
     def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`."""
         path.mkdir()
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
 
         def add(drawn: Drawn) -> None:
             for name, data in encoded(job, drawn):
-                (path / name).write_bytes(data)
+                _create(folder, name, data)
                 sums[name] = sha256_bytes(data)
 
-        yield add
+        try:
+            yield add
+        finally:
+            os.close(folder)
 
     def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
@@ -58,6 +63,17 @@ class Png(Format):
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""
         return not storage.read(name).endswith(END)
+
+
+def _create(folder: int, name: str, data: bytes) -> None:
+    """A new file in an open folder: three calls of the system, a third of what ``Path.write_bytes`` takes."""
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+    try:
+        written = os.write(handle, data)
+        while written < len(data):  # a full disk takes a part first, and then says so
+            written += os.write(handle, data[written:])
+    finally:
+        os.close(handle)
 
 
 def encoded(job: Manifest, drawn: Drawn) -> Iterator[tuple[str, bytes]]:

@@ -61,7 +61,7 @@ def test_help_names_every_verb() -> None:
     done = ganlib("--help")
     assert done.returncode == 0
     verbs = "data judge train evaluate register promote retrain generate verify repair registry show compare families"
-    for verb in verbs.split():
+    for verb in f"{verbs} export ab explain".split():
         assert verb in done.stdout
 
 
@@ -97,6 +97,7 @@ def test_families_lists_the_zoo_as_json_with_what_was_measured() -> None:
         (["generate", "--start", "nan", "--out", "images"], "--start nan: not a whole number"),
         (["generate", "--start", "-1", "--out", "images"], "start must be at least 0"),
         (["generate", "--format", "web", "--out", "images"], "Did you mean 'webdataset'"),
+        (["generate", "--format", "PNG", "--out", "images"], "Did you mean 'png'"),
         (["repair", "images"], "no manifest.json"),
         (["generate", "--model", "models:/nothing@champion", "--out", "images"], "nothing"),
         (["generate", "--model", "nothing.onnx", "--out", "images"], "no such file"),

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ganlib.progress import Lines, console
+from ganlib.progress import Lines, console, words
 from tests.conftest import ROOT
 
 _FACTS = {"validation_fid": 4.5, "discriminator_loss": 1.25, "images_per_second": 1234.0}
@@ -76,3 +76,24 @@ def test_events_are_json_objects_of_a_line_each(capsys: pytest.CaptureFixture[st
     told = capsys.readouterr()
     assert told.out == ""
     assert json.loads(told.err) == {"event": "progress", "stage": "train vae", "done": 250, "total": 1000, **_FACTS}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(11_543.2, "11,543"), (999.96, "1,000"), (3.14159, "3.142"), (0.0002, "0.0002"), (-4321.0, "-4,321"), (7, "7")],
+)
+def test_numbers_are_told_as_people_write_them(value: float, text: str) -> None:
+    assert words({"images/s": value}) == f"images/s {text}"
+
+
+def test_what_is_no_number_and_what_has_no_end_are_told_as_well() -> None:
+    assert words({"loss": float("inf"), "note": "wait", "step": float("nan")}) == "loss inf note wait step nan"
+
+
+def test_a_stage_tells_its_end_and_what_it_knows() -> None:
+    out = io.StringIO()
+    with Lines(out) as report:
+        report("generate", 5, 10, {"images/s": 12_000.0})
+        report("generate", 6, 10)
+        report("generate", 10, 10, {"images/s": 12_500.0})
+    assert out.getvalue().splitlines() == ["  generate:  50% images/s 12,000", "  generate: 100% images/s 12,500"]

@@ -43,6 +43,18 @@ def test_precision_recall_density_and_coverage_are_those_of_the_papers(shift: fl
     assert ours(real, fake, K) == pytest.approx(plain(real, fake, K), rel=1e-3, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("shift", "theirs"),
+    [
+        (0.0, (0.8761538461538462, 0.9081818181818182, 0.9792307692307693, 0.9836363636363636)),
+        (0.3, (0.6238461538461538, 0.9681818181818181, 0.3555384615384616, 0.7027272727272728)),
+    ],
+)
+def test_they_are_those_of_the_reference_package(shift: float, theirs: tuple[float, ...]) -> None:
+    """What prdc 0.2, the package of Naeem 2020, gives for the same features."""
+    assert ours(skewed(1100, 32, 1), skewed(1300, 32, 2, shift), K) == pytest.approx(theirs, rel=1e-3)
+
+
 def test_they_hold_where_features_lie_far_from_the_origin_and_close_to_each_other() -> None:
     real, fake = 300 + skewed(300, 16, 1) / 100, 300 + skewed(300, 16, 2, 0.1) / 100
     assert ours(real, fake, K) == pytest.approx(plain(real, fake, K), rel=1e-3)

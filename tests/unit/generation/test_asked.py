@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +141,22 @@ def test_the_card_says_where_the_images_come_from_and_what_they_took(model: Onnx
     (run,) = card["runs"]
     assert run["images"] == 150
     assert run["cpu_seconds"] > 0
+    assert run["gpu_seconds"] == 0
     text = (out / cards.TEXT).read_text()
     assert "version 7 of m (champion when it was resolved)" in text
     assert model.sha256 in text
     assert verify(out).ok, "a card is no stranger"
+
+
+def test_a_call_on_a_gpu_costs_the_time_that_it_held_it(model: OnnxModel, tmp_path: Path) -> None:
+    made, out = make(model, tmp_path / "out"), at(tmp_path / "out")
+    for provider in ("CUDAExecutionProvider", "TensorrtExecutionProvider", model.provider):
+        cards.write(out, made, cards.run(datetime.now(UTC), 7.5, 9.0, 10, provider))
+    card = cards.read(out)
+    assert card is not None
+    assert [run.gpu_seconds for run in card.runs] == [0.0, 7.5, 7.5, 0.0]
+    assert card.gpu_seconds == 15.0
+    assert "| 10 | 7.5 | 9.0 | 7.5 |" in (tmp_path / "out" / cards.TEXT).read_text()
 
 
 def test_a_resumed_job_adds_a_row_to_its_card(model: OnnxModel, tmp_path: Path) -> None:
@@ -185,13 +198,18 @@ def test_the_probe_is_kept_for_the_model_and_the_machine(
     monkeypatch.setattr(probe, "_SECONDS", 0.01)
     found = probe.tuned(model, tmp_path)
     assert found.threads >= 1
-    assert found.images_per_second == max(found.tried.values()) > 0
+    assert 0 < found.images_per_second <= max(found.tried.values())
     monkeypatch.setattr(probe, "measure", None)  # a second measurement would fail
     assert probe.tuned(model, tmp_path) == found
     (path,) = (tmp_path / "speed").iterdir()
     path.write_text("{")
     with pytest.raises(TypeError):
         probe.tuned(model, tmp_path)  # damaged: measured anew
+
+
+def test_more_threads_are_kept_unless_fewer_are_clearly_faster() -> None:
+    assert probe.choose({(1, 128): 1000.0, (2, 256): 950.0, (2, 1024): 970.0}) == (2, 1024)
+    assert probe.choose({(1, 128): 1000.0, (2, 256): 600.0, (2, 1024): 890.0}) == (1, 128)
 
 
 def test_more_shards_than_a_manifest_can_name_are_refused(model: OnnxModel, tmp_path: Path) -> None:

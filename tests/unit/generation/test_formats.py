@@ -33,6 +33,7 @@ from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify
 from ganlib.generation.card import BESIDE
+from ganlib.generation.formats.webdataset import header
 from ganlib.generation.lock import locked
 from ganlib.generation.manifest import FORMATS, SUFFIXES, FileFormat, shard_name
 from ganlib.generation.session import Drawn, OnnxModel
@@ -172,6 +173,23 @@ def read_webdataset(path: Path) -> Read:
         [int(members[f"{stem}.cls"]) for stem in stems] if inside.label else None,
         [members[f"{stem}.txt"].decode() for stem in stems] if inside.caption else None,
     )
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 1680, 8**11 - 1])
+@pytest.mark.parametrize("name", ["00000000.png", f"{2**63 - 1}.json"])
+def test_a_header_of_a_tar_file_is_the_one_that_tarfile_writes(name: str, size: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    assert header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)
+
+
+def test_a_webdataset_is_the_file_that_tarfile_writes(model: OnnxModel, tmp_path: Path) -> None:
+    make(model, tmp_path / "out", "webdataset")
+    for path in (tmp_path / "out").glob("*.tar"):
+        with tarfile.open(path) as read, tarfile.open(tmp_path / "w.tar", "w", format=tarfile.USTAR_FORMAT) as written:
+            for member in read:
+                written.addfile(member, read.extractfile(member))
+        assert path.read_bytes() == (tmp_path / "w.tar").read_bytes()
 
 
 def read_zarr(path: Path) -> Read:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -88,6 +88,7 @@ def first_300(model: OnnxModel) -> np.ndarray:
     return model.images(3, 0, 300)
 
 
+@settings(deadline=None)
 @given(start=st.integers(0, 250), count=st.integers(1, 50), batch_size=st.none() | st.integers(1, 1000))
 def test_any_stretch_is_the_same_whatever_its_start_its_length_and_the_batch_size(
     model: OnnxModel, first_300: np.ndarray, start: int, count: int, batch_size: int | None

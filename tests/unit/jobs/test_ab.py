@@ -73,6 +73,12 @@ def test_a_test_runs_from_start_to_stop(project: Project) -> None:
     assert ab.report(project).comparison["n_a"] == 0
 
 
+def test_a_key_that_can_be_none_is_refused_for_the_first_outcome_too(project: Project) -> None:
+    with pytest.raises(BadInput, match="printable"):
+        ab.record(project, "", 1)
+    assert ab.outcomes(project, ab.running(project)) == ([], 0)
+
+
 def test_an_outcome_said_twice_counts_once_and_another_one_for_the_same_key_is_refused(project: Project) -> None:
     first = ab.record(project, "k", 1)
     assert ab.record(project, "k", 1) == first

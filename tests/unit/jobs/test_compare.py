@@ -182,7 +182,7 @@ def test_the_sheet_gives_each_model_a_row_of_the_same_noise(onnx: Path) -> None:
     model = OnnxModel(onnx)
     with Image.open(io.BytesIO(comparison.sheet([row("one"), row("two")], [model, model], 3))) as sheet:
         pixels = np.asarray(sheet)
-    top, bottom = (pixels[2 + 58 * at : 58 * (at + 1), 172:-2] for at in range(2))
+    top, bottom = (pixels[60 * at + 2 : 60 * at + 58, 172:-2] for at in range(2))
     np.testing.assert_array_equal(top, bottom)
     np.testing.assert_array_equal(top[:56:2, :56:2], model.images(3, 0, 1)[0, 0])
     assert (pixels[:, :170] == 0).any()  # the names

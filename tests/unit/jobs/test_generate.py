@@ -92,6 +92,33 @@ def test_a_batch_unlike_its_evaluation_is_marked(
     assert "truncation 0.5 is meant to change the images" in cut.quality.summary
 
 
+def test_a_run_is_a_model_too_and_its_images_are_those_of_its_file(
+    store: Store, params: Params, onnx: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "generator.onnx").write_bytes(onnx.read_bytes())
+    run_id = factories.finished_run(store, tmp_path / "generator.onnx")
+    order = Order(out=str(tmp_path / "run"), count=80, file_format="npy")
+    by_run = generate(store.project, params, f"runs:/{run_id}", order)
+    by_file = generate(None, None, str(onnx), order.model_copy(update={"out": str(tmp_path / "file")}))
+    assert by_run.manifest.digest == by_file.manifest.digest
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["run_id"] == run_id
+
+
+def test_a_job_keeps_the_version_that_its_alias_stood_for_when_it_began(
+    store: Store, params: Params, onnx: Path, tmp_path: Path
+) -> None:
+    first = factories.registered(store, onnx)
+    factories.variant(onnx, tmp_path / "other.onnx", "retrained")
+    order = Order(out=str(tmp_path / "out"), count=80, shard_size=40, file_format="npy", check=False)
+    made = generate(store.project, params, "challenger", order).manifest
+    assert factories.registered(store, tmp_path / "other.onnx").version == first.version + 1  # the alias has moved
+    (tmp_path / "out" / "shard-00001.npy").unlink()
+    with pytest.raises(BadInput, match=r"holds another job: model_sha256 is .*Nothing was changed"):
+        generate(store.project, params, "challenger", order)
+    assert generate(store.project, params, str(first.version), order).manifest == made
+    assert made.origin["version"] == first.version
+
+
 def test_a_preview_is_a_sheet_and_no_job(onnx: Path, tmp_path: Path) -> None:
     order = Order(out=str(tmp_path / "out"), count=30, seed=4)
     sheet = preview(None, None, str(onnx), order)

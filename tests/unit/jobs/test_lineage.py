@@ -14,6 +14,7 @@ from PIL import Image
 from ganlib.config import Params, load
 from ganlib.errors import BadInput
 from ganlib.files import sha256_file
+from ganlib.generation.same_noise import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs import ab
 from ganlib.jobs.diff import diff
@@ -125,16 +126,23 @@ def test_two_versions_are_compared_figure_by_figure_and_image_by_image(
     done = diff(made, params, "1", "2", out=tmp_path / "grid.png", seed=3)
     fid = next(each for each in done.metrics if each.name == "fid")
     assert (fid.a, fid.b, fid.change) == (20, 10, -10)
-    assert (fid.low, fid.high) == pytest.approx((9.5 - 20.5, 10.5 - 19.5))
+    assert fid.paired
+    assert fid.low and fid.high and -11 < fid.low < -10 < fid.high < -9  # noqa: PT018
+    precision = next(each for each in done.metrics if each.name == "precision")
+    assert (precision.change, precision.low, precision.high, precision.paired) == (0, 0, 0, False)
+    names = {each.name for each in done.metrics}
+    assert {"kid", "recall", "density", "coverage", "diversity", "copies", "bytes", "latency_ms"} <= names
     assert done.incomparable == ()
     assert done.params == {}
     assert done.a.bytes == (made.root / "1.onnx").stat().st_size
     assert done.a.images_per_second > 0
     sheet = np.asarray(Image.open(io.BytesIO((tmp_path / "grid.png").read_bytes())))
-    assert sheet.shape[1] == 17 * 58 + 2
+    one = 8 * 58 + 2
+    assert sheet.shape == (HEAD + one, 2 * one + BETWEEN)
+    left, right = sheet[HEAD:, :one], sheet[HEAD:, one + BETWEEN :]
     first = OnnxModel(made.root / "1.onnx").images(3, 0, 1)[0, 0].repeat(2, 0).repeat(2, 1)
-    assert (sheet[2:58, 2:58] == first).all()
-    assert (sheet[2:58, 2 + 9 * 58 : 2 + 9 * 58 + 56] == first).all(), "the same weights, the same noise"
+    assert (left[2:58, 2:58] == first).all()
+    assert (left == right).all(), "the same weights, the same noise"
     assert "fid" in done.summary()
 
 

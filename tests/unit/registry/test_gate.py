@@ -155,6 +155,19 @@ def test_broken_parity_cannot_be_bought_off_by_a_good_mean() -> None:
     assert gate(version(2, evaluation(1), difference=1), version(1, evaluation(10))).promoted
 
 
+def test_a_sibling_is_held_to_its_parent_and_its_own_limit_cannot_be_bought_off_either() -> None:
+    def sibling(mean: float) -> Version:
+        off = certificate(40).model_copy(update={"mean_difference": mean, "parent": "1" * 64})
+        return version(2, evaluation(1)).model_copy(update={"certificate": off})
+
+    limit = GateConfig().max_sibling_difference
+    assert gate(sibling(limit), version(1, evaluation(10))).promoted
+    refused = gate(sibling(limit + 0.01), version(1, evaluation(10)))
+    assert failed(refused) == {"parity"}
+    assert "off its parent's" in refused.summary()
+    assert failed(gate(sibling(float("nan")), None)) == {"parity"}
+
+
 def test_collapse_cannot_be_bought_off_by_a_good_mean() -> None:
     leaning = (0.31, *(0.69 / 9,) * 9)
     assert failed(gate(version(2, evaluation(1, digits=leaning)), None)) == {"mode collapse"}

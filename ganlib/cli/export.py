@@ -1,0 +1,56 @@
+"""``ganlib export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+from ganlib.errors import BadInput
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
+    siblings: Annotated[
+        bool, typer.Option("--siblings", help="Make it in fp16 and int8, measure both, ask the gate about both.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; with --siblings, a folder for both files.")
+    ] = None,
+    promote: Annotated[
+        bool,
+        typer.Option("--promote", help="With --siblings: let the gate decide on both, not only say what it would."),
+    ] = False,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model's ONNX graph to a file, or make its siblings in fewer bits.
+
+    Siblings of a version become versions that are linked to it; the table shows quality, speed and size of all three.
+    """
+    if promote and not siblings:
+        raise BadInput("--promote goes with --siblings; a version goes through the gate by: ganlib promote VERSION")
+    project, params = open_project(overrides)
+    if siblings:
+        from ganlib.jobs.siblings import siblings as job
+
+        with reporting(as_json=as_json) as report:
+            made = job(
+                project, params, model, out=output_path(out) if out else None, put_through=promote, report=report
+            )
+        show(made, as_json=as_json, text=made.summary)
+        return
+    if out is None:
+        raise BadInput("say where the graph goes (--out FILE), or make its siblings in fp16 and int8 (--siblings).")
+    from ganlib.files import write_bytes
+    from ganlib.jobs.models import fetch
+
+    found, path = fetch(project, params, model), output_path(out)
+    write_bytes(path, found.path.read_bytes())
+    show(
+        {"path": str(path), "sha256": found.sha256},
+        as_json=as_json,
+        text=lambda: f"{found.reference} -> {path} (sha256 {found.sha256})",
+    )

@@ -1,0 +1,116 @@
+"""By how much the figures of two models differ, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from ganlib.config import Frozen
+from ganlib.evaluation.bootstrap import Interval, difference, unpack
+from ganlib.evaluation.evaluate import SETTINGS, Evaluation
+from ganlib.jobs.evaluate import REPLICATES
+from ganlib.tracking import history
+from ganlib.tracking.store import Store
+
+_NOT_THE_MODEL_S = {"threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
+"""Of the machine, and of parity with torch or with a parent: other things for the two models."""
+_SEVEN_DIGITS = 1e-6  # what float32 keeps of a figure
+
+Replicates = Mapping[str, np.ndarray]
+"""float64 [1 + replicates] by figure: the figure itself, then its replicates."""
+
+
+class Delta(Frozen):
+    """One figure of both."""
+
+    name: str
+    a: float
+    b: float
+    change: float
+    """``b - a``."""
+    low: float | None
+    high: float | None
+    """The change's interval; None where a figure has none."""
+    paired: bool = False
+    """By a paired bootstrap. Otherwise from the ends of the two intervals, so wider than it need be."""
+
+    def bounds(self) -> str:
+        """The interval in words; empty if there is none."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"[{self.low:+.3g}, {self.high:+.3g}]{'' if self.paired else ' unpaired'}"
+
+
+def deltas(
+    a: Evaluation | None, b: Evaluation | None, ours: Replicates | None = None, theirs: Replicates | None = None
+) -> tuple[Delta, ...]:
+    """A row a figure that both have.
+
+    Args:
+        a: of one model.
+        b: of the other.
+        ours: replicates of ``a``, as :func:`replicates` reads them.
+        theirs: of ``b``. Replicates of evaluations by different measures are not paired.
+    """
+    if a is None or b is None:
+        return ()
+    left, right = _figures(a), _figures(b)
+    pairs = {} if a.unlike(b) else _pairs(_with_fid(a, ours), _with_fid(b, theirs), a.level)
+    return tuple(_delta(name, left[name], right[name], pairs.get(name)) for name in left if name in right)
+
+
+def replicates(store: Store, run_id: str | None, evaluation: Evaluation | None) -> Replicates:
+    """What the run keeps of ``evaluation``; empty if it keeps none, or those of another evaluation."""
+    if run_id is None or evaluation is None:
+        return {}
+    try:
+        kept = json.loads(history.text(store, run_id, REPLICATES) or "{}")
+        found = {str(name): unpack(text) for name, text in kept.items()}
+    except (ValueError, AttributeError, TypeError):  # an artifact can be overwritten
+        return {}
+    fid = found.get("fid", np.empty(0))
+    same = len(fid) > 0 and np.isclose(fid[0], evaluation.fid.value, rtol=_SEVEN_DIGITS, atol=0)
+    return found if same else {}
+
+
+def _with_fid(evaluation: Evaluation, kept: Replicates | None) -> Replicates:
+    """The replicates, with those of the FID that an evaluation carries itself."""
+    carried = np.append(evaluation.fid.value, unpack(evaluation.fid_resampled))
+    return {"fid": carried, **(kept or {})}
+
+
+def _pairs(ours: Replicates, theirs: Replicates, level: float) -> dict[str, Interval]:
+    both = {name: difference(ours[name], theirs[name], level) for name in ours if name in theirs}
+    return {name: found for name, found in both.items() if found}
+
+
+def _delta(name: str, a: Interval | float, b: Interval | float, paired: Interval | None) -> Delta:
+    low = high = None
+    if paired:
+        low, high = paired.low, paired.high
+    elif isinstance(a, Interval) and isinstance(b, Interval):
+        low, high = b.low - a.high, b.high - a.low
+    x, y = (each.value if isinstance(each, Interval) else each for each in (a, b))
+    return Delta(name=name, a=x, b=y, change=y - x, low=low, high=high, paired=paired is not None)
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
+    """All that was measured of the model, by name; floors and settings are not the model's."""
+    found: dict[str, Interval | float] = {}
+    for name in type(evaluation).model_fields:
+        if not name.startswith("floor_") and name not in SETTINGS:
+            found |= _flat(name, getattr(evaluation, name))
+    return {name: value for name, value in found.items() if name not in _NOT_THE_MODEL_S}
+
+
+def _flat(name: str, value: object) -> dict[str, Interval | float]:
+    """A figure by its name, those of a record by theirs, those of a mapping by both."""
+    if isinstance(value, Interval) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return {name: value}
+    if isinstance(value, dict):
+        return {f"{name}: {key}": each for key, each in value.items()}
+    if isinstance(value, Frozen):
+        return {key: each for part, inner in value for key, each in _flat(part, inner).items()}
+    return {}

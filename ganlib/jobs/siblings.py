@@ -1,0 +1,210 @@
+"""Siblings of a model: the same graph in fewer bits, measured and decided upon like any other model."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganlib import project as projects
+from ganlib.config import Params
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation
+from ganlib.evaluation.judge import judge_sha256
+from ganlib.export import precision as precisions
+from ganlib.export.precision import PRECISIONS, Precision
+from ganlib.files import require_writable, sha256_file, write_bytes
+from ganlib.generation.noise import ALGORITHM, BLOCK
+from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.models import Model, fetch
+from ganlib.jobs.promote import promote
+from ganlib.jobs.sibling_table import Row, Siblings, fid_change, remarks
+from ganlib.jobs.train import run_folder
+from ganlib.jobs.version_data import current_data
+from ganlib.processes import machine
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.registry.gate import Decision
+from ganlib.registry.lineage import versions_of
+from ganlib.registry.versions import Registry, Version
+from ganlib.tracking import history
+from ganlib.tracking.run import UNHEALTHY_TAG
+from ganlib.tracking.store import Absent, connect
+
+if TYPE_CHECKING:
+    from ganlib.data.record import DataVersion
+    from ganlib.generation.session import OnnxModel
+
+_COMPARED = 1024
+"""Images that the grey levels of parent and sibling are compared on."""
+
+
+def siblings(
+    project: Project,
+    params: Params,
+    reference: str,
+    *,
+    out: Path | None = None,
+    put_through: bool = False,
+    report: Report = silent,
+) -> Siblings:
+    """Make ``reference`` in fp16 and int8; compare quality, latency, throughput and size.
+
+    Siblings of a version become versions: linked to it by tags, each with a run of its own, evaluated as any other, and
+    shown to the gate. Siblings of anything else are files. What was made before, byte for byte, is taken as it is.
+
+    Args:
+        project: the checkout with the data version to compare against.
+        params: the configuration; ``export`` says what int8 is calibrated on.
+        reference: see :func:`ganlib.jobs.models.fetch`.
+        out: a folder for the files; needed if ``reference`` is no version.
+        put_through: let the gate decide on each, which may promote it and counts as a try against the champion;
+            otherwise it is only asked what it would say.
+        report: told of progress.
+
+    Raises:
+        BadInput: no such model, one that is a sibling itself, or nowhere to put the files.
+        ExportError: the graph cannot be converted.
+        Unavailable: the registry cannot be reached.
+    """
+    from ganlib.generation.session import OnnxModel
+    from ganlib.generation.speed import images_per_second, latencies
+
+    found = fetch(project, params, reference)
+    if found.version is None and out is None:
+        raise BadInput(f"{reference!r} is no version of the registry: say where its siblings go: --out FOLDER.")
+    if found.version is None and put_through:
+        raise BadInput(f"{reference!r} is no version of the registry, and the gate decides on versions alone.")
+    if out:
+        require_writable(out)
+    parent = OnnxModel(found.path, sha256=found.sha256)
+    if other := parent.metadata.get(precisions.PRECISION_KEY):
+        of = f"version {found.version.sibling_of}" if found.version and found.version.sibling_of else "its parent"
+        raise BadInput(f"{reference} is {other} already: make siblings of {of}. Nothing was made.")
+    measured = _known(project, params, found) or evaluate(project, params, str(found.path), report=report)
+    settings, made = params.export, []
+    calibrated = (
+        f"{-(-settings.calibration_images // BLOCK) * BLOCK} images of seed {settings.calibration_seed} ({ALGORITHM})"
+    )
+    for precision in PRECISIONS:
+        report(f"export {precision}", 0, 1)
+        with tempfile.TemporaryDirectory(prefix="ganlib-siblings-") as folder:
+            path = Path(folder) / f"{_stem(found)}-{precision}.onnx"
+            parity = precisions.write(
+                found.path, precision, path,
+                calibration=_blocks(parent, settings.calibration_seed, settings.calibration_images),
+                calibrated=calibrated,
+                compared=_blocks(parent, params.evaluate.seed, _COMPARED),
+            )  # fmt: skip
+            report(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
+            if out:
+                write_bytes(out / path.name, path.read_bytes())
+            if found.version:
+                version = _registered(project, params, found.version, path, precision, calibrated, report)
+                made.append((precision, parity, fetch(project, params, version.uri)))
+            elif out:
+                made.append((precision, parity, fetch(project, params, str(out / path.name))))
+    graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, _, model in made)]
+    latency, speed = latencies(graphs), images_per_second(graphs, report=report)
+    rows = [_row("fp32", found, measured, latency[0], speed[0])]
+    for at, (precision, parity, model) in enumerate(made, 1):
+        measured_too = _known(project, params, model) or evaluate(project, params, str(model.path), report=report)
+        row = _row(precision, model, measured_too, latency[at], speed[at])
+        row = row.model_copy(update={"parity": parity, "fid_change": fid_change(measured, measured_too)})
+        decided = _decided(project, params, model, put_through=put_through)
+        rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decided), "gate": decided}))
+    return Siblings(reference=reference, calibration=calibrated, machine=machine(), rows=tuple(rows))
+
+
+def _stem(found: Model) -> str:
+    return f"version-{found.version.version}" if found.version else found.path.stem
+
+
+def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]:
+    """Inputs of the first blocks of ``seed``: at least ``images`` rows, drawn as any batch job draws them."""
+    from ganlib.generation.noise import noise_block
+    from ganlib.generation.wanted import wanted
+
+    asked = wanted(model.contract)
+    return [
+        {"noise": noise_block(seed, block, model.noise_dim), **asked.block(seed, block)}
+        for block in range(-(-images // BLOCK))
+    ]
+
+
+def _known(project: Project, params: Params, found: Model) -> Evaluation | None:
+    """The version's evaluation, if one made now would be by the same measure."""
+    evaluation = found.version.evaluation if found.version else None
+    settings = params.evaluate
+    if evaluation is None or not evaluation.fid_resampled:
+        return None
+    now = settings.samples, settings.seed, settings.confidence, judge_sha256(), current_data(project).md5
+    then = evaluation.n, evaluation.seed, evaluation.level, evaluation.judge_sha256, evaluation.data_version
+    return evaluation if (then, evaluation.metric_version) == (now, METRIC_VERSION) else None
+
+
+def _registered(
+    project: Project,
+    params: Params,
+    parent: Version,
+    path: Path,
+    precision: Precision,
+    calibrated: str,
+    report: Report,
+) -> Version:
+    """The graph at ``path`` as a version that is linked to ``parent``, with a run of its own below the parent's."""
+    store = connect(project)
+    registry, sha256 = Registry(store, parent.name), sha256_file(path)
+    known = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
+    if known:
+        return known[0]
+    data, options, tags = _of_parent(project, parent)
+    with store.start_run(
+        f"{precision} of version {parent.version}",
+        family=f"{parent.family} {precision}",  # not the family's own name: its newest run is another
+        params={**options, "precision": precision, **({"calibration": calibrated} if precision == "int8" else {})},
+        tags={"ganlib.sibling_of": parent.uri, **tags},
+        data=data,
+        source=projects.source(project.root),
+        experiment=params.registry.experiment,
+    ) as run:
+        kept = run_folder(project, run.id) / "generator.onnx"
+        write_bytes(kept, path.read_bytes())
+        run.artifact(kept, "onnx")
+    evaluation = evaluate(project, params, f"runs:/{run.id}", report=report)
+    return registry.register(
+        run.id, kept, evaluation=evaluation, data=data, candidates=parent.candidates, sibling_of=parent.version
+    )
+
+
+def _of_parent(project: Project, parent: Version) -> tuple[DataVersion, dict[str, str], dict[str, str]]:
+    """The parent's data version, options and the tags that its siblings inherit, as far as its run is still there."""
+    store, tags = connect(project), {UNHEALTHY_TAG: parent.unhealthy} if parent.unhealthy else {}
+    if parent.run_id is None:
+        return current_data(project), {}, tags
+    try:
+        options = history.read(store, parent.run_id).params
+    except Absent:
+        return current_data(project), {}, tags
+    data = history.data_version(store, parent.run_id) or current_data(project)
+    return data, options, {**tags, "mlflow.parentRunId": parent.run_id}
+
+
+def _decided(project: Project, params: Params, model: Model, *, put_through: bool) -> Decision | None:
+    """What the gate says of a version. The champion itself is not asked about."""
+    if model.version is None or "champion" in model.version.aliases:
+        return None
+    return promote(project, params, str(model.version.version), dry_run=not put_through)
+
+
+def _row(precision: str, model: Model, evaluation: Evaluation, latency: float, speed: float) -> Row:
+    return Row(
+        precision=precision,
+        version=model.version.version if model.version else None,
+        path=model.path,
+        sha256=model.sha256,
+        bytes=model.path.stat().st_size,
+        latency_ms=latency,
+        images_per_second=speed,
+        evaluation=evaluation,
+    )

@@ -1,0 +1,80 @@
+"""Every mistake that `ganlib generate` is to answer, as a user makes it: one line, exit code 2, nothing half-made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganlib.config import ExportConfig
+from ganlib.export.onnx import export
+from tests import factories
+from tests.unit.cli.test_cli import ganlib, refused
+from tests.unit.generation.test_wanted import Painter
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No project: two graphs, a file of labels with a bad row, and one with too few."""
+    made = tmp_path_factory.mktemp("mistakes")
+    factories.graph(made / "plain.onnx")
+    export(Painter(), 2, made / "digits.onnx", ExportConfig(parity_batches=(2,)), {}, condition="label")
+    (made / "bad.csv").write_text("label\n3\n1\nseven\n4\n")
+    (made / "short.csv").write_text("3\n1\n")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("plain.onnx --count 0", "count must be at least 1 (got 0)."),
+        ("plain.onnx --count -1", "count must be at least 1 (got -1)."),
+        ("plain.onnx --count 1e18", "4,096,000,000,000,000,000,000 bytes needed"),
+        ("plain.onnx --count 1e18 --format npy --shard-size 1000000000000", "bytes needed"),
+        ("plain.onnx --count 9e18 --start 9e18", "start + count at most 9,223,372,036,854,775,808"),
+        ("digits.onnx --count 4 --labels bad.csv", "bad.csv, line 4: 'seven' is not a digit from 0 to 9."),
+        ("digits.onnx --count 4 --labels short.csv", "2 labels for 4 images"),
+        ("plain.onnx --count 4 --labels 7", "--labels 7: this model takes no label: it is unconditional."),
+        ("plain.onnx --count 4 --format jpeg", "unknown format 'jpeg'. Did you mean 'png'?"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(folder: Path, words: str, message: str) -> None:
+    before = sorted(folder.rglob("*"))
+    model, *rest = words.split()
+    assert message in refused(ganlib("generate", "--model", model, "--out", "out", *rest, cwd=folder))
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_the_folder_of_another_job_is_refused_with_the_differences(folder: Path) -> None:
+    words = ["generate", "--model", "plain.onnx", "--out", "job", "--shard-size", "10"]
+    assert ganlib(*words, "--count", "20", cwd=folder).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in (folder / "job").rglob("*")}
+    line = refused(ganlib(*words, "--count", "30", "--seed", "4", "--format", "npy", cwd=folder))
+    assert "holds another job: seed is 0, not 4; count is 20, not 30; file_format is png, not npy." in line
+    assert {path: path.stat().st_mtime_ns for path in (folder / "job").rglob("*")} == before
+
+
+def test_a_truncated_shard_is_named_and_the_same_command_makes_it_again(folder: Path) -> None:
+    words = [
+        "generate",
+        "--model",
+        "plain.onnx",
+        "--out",
+        "cut",
+        "--shard-size",
+        "10",
+        "--count",
+        "20",
+        "--format",
+        "npy",
+    ]
+    first = ganlib(*words, cwd=folder)
+    whole = (folder / "cut" / "shard-00001.npy").read_bytes()
+    (folder / "cut" / "shard-00001.npy").write_bytes(whole[:-100])
+    found = ganlib("verify", "cut", cwd=folder)
+    assert (found.returncode, found.stdout) == (1, "truncated: shard-00001.npy\n")
+    again = ganlib(*words, cwd=folder)
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert (folder / "cut" / "shard-00001.npy").read_bytes() == whole

@@ -8,18 +8,22 @@ from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide
 from ganlib.registry.reconcile import Reconciled
 from ganlib.registry.versions import Registry
+from ganlib.tracking.reap import reap
 from ganlib.tracking.store import connect
 
 
 def reconcile(project: Project, params: Params) -> Reconciled:
     """Record and answer promotions, approvals and removals that people made in MLflow's page.
 
-    The policy is ``registry.external`` and ``registry.approval``; see :func:`ganlib.registry.reconcile.reconcile`.
+    The policy is ``registry.external`` and ``registry.approval``; see :func:`ganlib.registry.reconcile.reconcile`. Runs
+    that a killed process left RUNNING are ended too.
 
     Raises:
         Unavailable: the registry cannot be reached: nothing was changed.
     """
-    registry = Registry(connect(project), params.registry.model)
+    store = connect(project)
+    reap(store)
+    registry = Registry(store, params.registry.model)
     return people.reconcile(
         registry,
         gate=lambda challenger, champion, tried: decide(challenger, champion, params.gate, tried),

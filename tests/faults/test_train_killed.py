@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["budgets"]["some"] = {"steps": 120, "seconds": 600}
     params["budgets"]["long"] = {"steps": 1_000_000, "seconds": 600}
     params["train"] |= {"checkpoint_seconds": 0.5, "log_every": 5, "checks": 0}
-    params["families"]["vae"] = {"channels": 8, "batch_size": 32}
+    params["families"]["vae"] = {"channels": 8, "batch_size": 32, "latent_dim": 10}
     (made / "params.yaml").write_text(yaml.safe_dump(params))
     return made
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.config import load
+from ganlib.jobs.reconcile import reconcile
 from ganlib.project import Project
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, process, spool_file
@@ -44,6 +46,13 @@ def test_a_killed_run_is_found_and_ended_by_the_next_command_and_others_are_left
     assert found.info.status == "KILLED"
     assert "killed" in found.data.tags[REASON_TAG]
     assert reap(store) == []
+
+
+def test_reconcile_ends_what_a_killed_process_left_running(store: Store, begin: Begin) -> None:
+    with begin() as run:
+        store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"started": 1.0}))
+        reconcile(store.project, load(store.project.params_file))
+        assert store.client.get_run(run.id).info.status == "KILLED"
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _subject(path: Path | None, folder: Path, count: int, rounds: int) -> Subject:
-    """The graph at ``path``; None: the net of dcgan. Its random weights give noise, which no PNG encoder can pack."""
+    """The graph at ``path``; None: the net of dcgan with random weights."""
     net = None
     if path is None:
         options = families.options("dcgan", {})

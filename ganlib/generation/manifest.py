@@ -14,7 +14,7 @@ from ganlib.generation.storage import Where, at
 
 FILE = "manifest.json"
 
-RECORD: Literal[3] = 3
+RECORD: Literal[4] = 4
 """The newest format of manifests, which new jobs have."""
 
 FileFormat = Literal["png", "npy", "npz", "parquet", "webdataset", "zarr"]
@@ -87,8 +87,9 @@ class Shard(Frozen):
 class Manifest(Job):
     """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
 
-    format: Literal[1, 2, 3] = RECORD
-    """Of this record. Pillow made the PNG files of formats 1 and 2; in those of 1 it is not written what was asked."""
+    format: Literal[1, 2, 3, 4] = RECORD
+    """Of this record. Pillow made the PNG files of formats 1 and 2; in those of 1 it is not written what was asked.
+    Up to format 3 the pixels are packed."""
     complete: bool = False
     synthetic: Literal[True] = True
     model_metadata: dict[str, str]

@@ -29,8 +29,13 @@ class Encoder:
     as long to set up as to pack. The bytes depend on the arguments and on zlib's version alone: there is no time stamp.
     """
 
-    def __init__(self, *, model_sha256: str, seed: int, truncation: float = 1.0) -> None:
-        """What all files of the job have in common."""
+    def __init__(self, *, model_sha256: str, seed: int, truncation: float = 1.0, level: int = 0) -> None:
+        """What all files of the job have in common.
+
+        ``level`` is zlib's. 0 stores the pixels: packing them takes ten times as long, more than all else together that
+        is done to a file, and a file is one block of the disk either way.
+        """
+        self._level = level
         header = _chunk(b"IHDR", struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 0, 0, 0, 0))
         facts = {"synthetic": SYNTHETIC, "model_sha256": model_sha256, "seed": str(seed)}
         if truncation != 1:
@@ -51,7 +56,7 @@ class Encoder:
             said = text_chunk("index", str(first + at))
             if asked:
                 said += international_chunk(*asked[at])
-            packed = _chunk(b"IDAT", zlib.compress(row.data, 1, _WINDOW))
+            packed = _chunk(b"IDAT", zlib.compress(row.data, self._level, _WINDOW))
             made.append(b"".join((self._head, said, packed, END)))
         return made
 

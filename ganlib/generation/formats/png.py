@@ -80,7 +80,8 @@ def encoded(job: Manifest, drawn: Drawn) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each image's PNG file."""
     names, asked = [file_name(index) for index in range(drawn.first, drawn.stop)], words(drawn.asked)
     if job.format >= 3:
-        maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation)
+        level = 1 if job.format == 3 else 0
+        maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation, level=level)
         yield from zip(names, maker.encode(drawn.images, drawn.first, asked), strict=True)
         return
     for at, (name, image) in enumerate(zip(names, drawn.images, strict=True)):

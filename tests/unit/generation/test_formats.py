@@ -37,6 +37,7 @@ from ganlib.generation.formats.webdataset import header
 from ganlib.generation.lock import locked
 from ganlib.generation.manifest import FORMATS, SUFFIXES, FileFormat, shard_name
 from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.storage import remove as take_away
 from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.repair import repair
 
@@ -654,7 +655,24 @@ def test_an_old_folder_still_verifies_resumes_and_repairs(model: OnnxModel, tmp_
     assert {path.name: path.read_bytes() for path in out.rglob("*.png")} == before
 
 
-@pytest.mark.parametrize(("record", "told"), [(1, False), (2, True)])
+@pytest.mark.parametrize("form", ["png", "webdataset"])
+def test_a_folder_whose_files_zlib_packed_goes_on_with_packed_files(
+    labelled: OnnxModel, tmp_path: Path, form: FileFormat
+) -> None:
+    out = tmp_path / "out"
+    with earlier_ganlib(3):
+        made = make(labelled, out, form)
+    now = make(labelled, tmp_path / "now", form)
+    assert (made.format, now.format) == (3, 4)
+    assert made.digest != now.digest
+    first, second = (READ[form](folder / shard_name(0, form)) for folder in (out, tmp_path / "now"))
+    np.testing.assert_array_equal(first.images, second.images)
+    take_away(out / shard_name(1, form))
+    assert make(labelled, out, form) == made
+    assert verify(out).ok
+
+
+@pytest.mark.parametrize(("record", "told"), [(1, False), (2, True), (3, True)])
 def test_an_old_job_of_a_conditional_model_goes_on_with_the_chunks_that_it_began_with(
     labelled: OnnxModel, tmp_path: Path, record: int, told: bool
 ) -> None:

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -341,7 +341,7 @@ def _best(sides: Sequence[Side], subject: Subject) -> Side:
     return best
 
 
-def _take_turns(sides: Mapping[str, Side], subject: Subject) -> dict[str, list[float]]:
+def _take_turns(sides: dict[str, Side], subject: Subject) -> dict[str, list[float]]:
     """Images a second of each side, round by round; every other round goes backwards."""
     found: dict[str, list[float]] = {key: [] for key in sides}
     spent: dict[str, list[float]] = {key: [] for key in sides}

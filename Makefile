@@ -43,7 +43,7 @@ down: $(STAMP) ## Stop what `make up` started
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP) ## All tests: real data, real servers, real kills
 	$(BIN)/ganlib data version
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 25
 
 test-fast: export OMP_NUM_THREADS := 1
 test-fast: $(STAMP) ## The tests that take seconds

@@ -83,8 +83,8 @@ def serving(project: Project, *models: str, mlflow: str = "", **settings: object
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does; fail after a minute."""
-    for _ in range(1200):
+    """Wait for what another process does; fail after three minutes: a request that hangs is given up after one."""
+    for _ in range(3600):
         if condition():
             return
         threading.Event().wait(0.05)

@@ -295,4 +295,4 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
 
     refused = projects.run(folder, "ganlib", "compare", "vae", "--record", "--budget", "smoke")
     assert refused.returncode == 2
-    assert "no finished run at budget smoke" in refused.stderr
+    assert "runs of budget standard or best, not smoke" in refused.stderr

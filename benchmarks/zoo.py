@@ -92,7 +92,7 @@ def _table(rows: dict[str, measured.Measured], best: dict[str, measured.Measured
         "|---" * len(columns) + "|",
         *(_line(_cells(name, row)) for name, row in sorted(rows.items(), key=_fid)),
         "",
-        f"Trained on {hardware}. On two CPU cores each takes at most 25 minutes (docs/performance.md).",
+        f"Trained on {hardware}. How long a CPU takes is in docs/performance.md.",
         "Images/s are of onnxruntime on one thread of a CPU that had other work beside it.",
         "",
         *(

@@ -29,6 +29,11 @@ def make(folder: Path) -> Path:
     params["budgets"]["smoke"] = {"steps": 10, "seconds": 60}
     params["train"]["budget"] = "smoke"
     params["families"]["ae"]["components"] = 3  # codes of ten steps are too alike for more
+    params["families"]["vqgan"] |= {
+        "width": 32,
+        "layers": 1,
+        "heads": 2,
+    }  # drawing from its prior takes most of the time
     params["evaluate"] |= {"samples": 1000, "bootstrap": 50, "kid_subsets": 5, "kid_subset_size": 200}
     # Ten steps make one digit at most, and hardly vary it.
     params["gate"] |= {"max_digit_share": 1.0, "min_diversity": 0.0, "max_copies": 1.0}

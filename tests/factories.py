@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from pathlib import Path
 
@@ -86,9 +87,11 @@ def data_version() -> DataVersion:
     )
 
 
-def project(folder: Path) -> Project:
-    """A project folder with the committed params.yaml."""
+def project(folder: Path, database: Path | None = None) -> Project:
+    """A project folder with the committed params.yaml, and a copy of MLflow's ``database``."""
     folder.mkdir(parents=True, exist_ok=True)
+    if database:
+        shutil.copyfile(database, folder / "mlflow.db")
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return Project(folder)
 

@@ -15,7 +15,7 @@ from ganlib.evaluation.quality import Quality, summarise
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, load_reference
 from ganlib.progress import Report, silent
 
-__all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "evaluate_images", "load_reference"]
+__all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "load_reference", "score_images"]
 
 
 class Delivery(Frozen):
@@ -83,6 +83,12 @@ class Evaluation(Frozen):
         """FID as a multiple of what real images score."""
         return self.fid.value / self.floor_fid.value
 
+    def is_by(self, config: EvaluateConfig, judge_sha256: str, data_version: str) -> bool:
+        """Whether an evaluation made now, by this configuration, judge and data, would be by the same measure."""
+        ours = self.n, self.seed, self.level, self.judge_sha256, self.data_version, self.metric_version
+        now = config.samples, config.seed, config.confidence, judge_sha256, data_version, METRIC_VERSION
+        return ours == now
+
     def metrics(self) -> dict[str, float]:
         """Flat figures for a tracker."""
         figures = {name: getattr(self, name) for name in ("fid", "kid", "floor_fid", "floor_kid")}
@@ -122,28 +128,6 @@ class Evaluation(Frozen):
         )
 
 
-def evaluate_images(
-    images: np.ndarray,
-    reference: Reference,
-    judge: Judge,
-    config: EvaluateConfig,
-    *,
-    asked: np.ndarray | None = None,
-    train: Split | None = None,
-    report: Report = silent,
-) -> Evaluation:
-    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``.
-
-    ``asked`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
-    :func:`ganlib.evaluation.agreement.agreement`.
-
-    Raises:
-        BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
-        configuration.
-    """
-    return score_images(images, reference, judge, config, asked=asked, train=train, report=report)[0]
-
-
 def score_images(
     images: np.ndarray,
     reference: Reference,
@@ -154,7 +138,18 @@ def score_images(
     train: Split | None = None,
     report: Report = silent,
 ) -> tuple[Evaluation, dict[str, np.ndarray]]:
-    """:func:`evaluate_images`, and the figures with their replicates as :meth:`Reference.resampled` gives them."""
+    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``.
+
+    ``asked`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
+    :func:`ganlib.evaluation.agreement.agreement`.
+
+    Returns:
+        The evaluation, and its figures with their replicates as :meth:`Reference.resampled` gives them.
+
+    Raises:
+        BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
+        configuration.
+    """
     if len(images) != config.samples:
         raise BadInput(f"{config.samples:,} images are to be scored, {len(images):,} were given.")
     if (reference.judge_sha256, reference.config) != (judge.sha256, config):

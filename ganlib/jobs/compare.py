@@ -12,7 +12,7 @@ from ganlib import project as projects
 from ganlib.config import Params
 from ganlib.data.record import DataVersion
 from ganlib.errors import BadInput
-from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation
+from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
 from ganlib.export.size import parameters
 from ganlib.files import require_writable, write_bytes
@@ -147,11 +147,8 @@ def _known(params: Params, store: Store, each: Selected, data: DataVersion) -> E
         found = Evaluation.model_validate_json(text or "")
     except ValueError:  # none, or one of another version of ganlib
         return None
-    theirs = found.n, found.seed, found.level, found.judge_sha256, found.data_version, found.metric_version
-    settings = params.evaluate
-    ours = settings.samples, settings.seed, settings.confidence, judge_sha256(), data.md5, METRIC_VERSION
     whole = bool(found.agreement) or len(each.graph.contract.inputs) == 1
-    return found if theirs == ours and whole else None
+    return found if whole and found.is_by(params.evaluate, judge_sha256(), data.md5) else None
 
 
 def _labels(selected: Sequence[Selected]) -> list[str]:

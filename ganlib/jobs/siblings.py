@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ganlib import project as projects
 from ganlib.config import Params
 from ganlib.errors import BadInput
-from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation
+from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
 from ganlib.export import precision as precisions
 from ganlib.export.precision import PRECISIONS, Precision
@@ -135,12 +135,9 @@ def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]
 def _known(project: Project, params: Params, found: Model) -> Evaluation | None:
     """The version's evaluation, if one made now would be by the same measure."""
     evaluation = found.version.evaluation if found.version else None
-    settings = params.evaluate
     if evaluation is None or not evaluation.fid_resampled:
         return None
-    now = settings.samples, settings.seed, settings.confidence, judge_sha256(), current_data(project).md5
-    then = evaluation.n, evaluation.seed, evaluation.level, evaluation.judge_sha256, evaluation.data_version
-    return evaluation if (then, evaluation.metric_version) == (now, METRIC_VERSION) else None
+    return evaluation if evaluation.is_by(params.evaluate, judge_sha256(), current_data(project).md5) else None
 
 
 def _registered(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,5 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(tmp_path: Path, empty_database: Path) -> Store:
     """An empty SQLite store in a project of its own."""
-    project = factories.project(tmp_path / "project")
-    shutil.copyfile(empty_database, project.root / "mlflow.db")
+    project = factories.project(tmp_path / "project", empty_database)
     return connect(project)

@@ -48,8 +48,7 @@ Ganlib = Callable[..., Done]
 @pytest.fixture(scope="module")
 def made(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Version 1 is champion and has made ``images``; 2 was refused; 3 is challenger."""
-    project = factories.project(tmp_path_factory.mktemp("cli") / "project")
-    shutil.copyfile(empty_database, project.root / "mlflow.db")
+    project = factories.project(tmp_path_factory.mktemp("cli") / "project", empty_database)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         store, params = connect(project), load(project.params_file)

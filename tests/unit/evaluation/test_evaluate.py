@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ganlib.data.splits import load_split
 from ganlib.errors import BadInput
 from ganlib.evaluation import table
-from ganlib.evaluation.evaluate import Evaluation, Reference, evaluate_images
+from ganlib.evaluation.evaluate import Evaluation, Reference, score_images
 from ganlib.evaluation.judge import Judge
 from ganlib.evaluation.neighbours import nearest
 from ganlib.evaluation.quality import copies
@@ -19,10 +20,14 @@ from tests.unit.evaluation.conftest import QUICK
 SMEAR, GREY, SHIFT = "smeared", "noisy", "shifted by a pixel"
 
 
+def scored(*arguments: Any, **more: Any) -> Evaluation:
+    return score_images(*arguments, **more)[0]
+
+
 @pytest.fixture(scope="module")
 def real(train: np.ndarray, reference: Reference, judge: Judge) -> Evaluation:
     """Of real images that have no part in the floors' draw but by chance."""
-    return evaluate_images(train[:, None], reference, judge, QUICK)
+    return scored(train[:, None], reference, judge, QUICK)
 
 
 def spoilt(images: np.ndarray, how: str) -> np.ndarray:
@@ -46,7 +51,7 @@ def test_real_images_score_at_the_floor(real: Evaluation) -> None:
 
 def test_noise_scores_far_above(real: Evaluation, reference: Reference, judge: Judge) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (2000, 1, 28, 28), dtype=np.uint8)
-    bad = evaluate_images(noise, reference, judge, QUICK)
+    bad = scored(noise, reference, judge, QUICK)
     assert bad.fid.low > 50 * real.fid.high
     assert bad.kid.low > 50 * real.kid.high
 
@@ -55,7 +60,7 @@ def test_noise_scores_far_above(real: Evaluation, reference: Reference, judge: J
 def test_small_flaws_score_beyond_the_intervals(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge, how: str
 ) -> None:
-    found = evaluate_images(spoilt(train, how), reference, judge, QUICK)
+    found = scored(spoilt(train, how), reference, judge, QUICK)
     assert found.fid.low > real.fid.high
     assert found.kid.value > real.kid.value
 
@@ -64,7 +69,7 @@ def test_a_collapsed_generator_shows_in_the_histogram_and_in_the_distances(
     prepared: Path, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
     split = load_split(prepared, "train")
-    found = evaluate_images(split.images[split.labels == 7][:2000], reference, judge, QUICK)
+    found = scored(split.images[split.labels == 7][:2000], reference, judge, QUICK)
     assert found.digits[7] > 0.97
     assert found.fid.low > 10 * real.fid.high
 
@@ -72,14 +77,14 @@ def test_a_collapsed_generator_shows_in_the_histogram_and_in_the_distances(
 def test_a_generator_that_repeats_itself_shows_in_the_fid(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
-    found = evaluate_images(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK)
+    found = scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK)
     assert found.fid.low > 2 * real.fid.high
 
 
 def test_the_same_images_give_the_same_evaluation_that_survives_json(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
-    assert evaluate_images(train[:, None], reference, judge, QUICK) == real
+    assert scored(train[:, None], reference, judge, QUICK) == real
     assert Evaluation.model_validate_json(real.model_dump_json()) == real
 
 
@@ -106,7 +111,7 @@ def test_metrics_are_flat_and_finite(real: Evaluation) -> None:
 
 def test_progress_ends_with_the_figures(train: np.ndarray, reference: Reference, judge: Judge) -> None:
     told: list[tuple[int, int, object]] = []
-    found = evaluate_images(
+    found = scored(
         train, reference, judge, QUICK, report=lambda stage, done, total, facts=None: told.append((done, total, facts))
     )
     assert told[0][:2] == (100, 2000)
@@ -116,17 +121,17 @@ def test_progress_ends_with_the_figures(train: np.ndarray, reference: Reference,
 @pytest.mark.parametrize("count", [64, 1999, 2001])
 def test_another_number_of_images_is_refused(judge: Judge, reference: Reference, count: int) -> None:
     with pytest.raises(BadInput, match=f"{count:,} were given"):
-        evaluate_images(np.zeros((count, 1, 28, 28), np.uint8), reference, judge, QUICK)
+        scored(np.zeros((count, 1, 28, 28), np.uint8), reference, judge, QUICK)
 
 
 def test_images_of_a_broken_generator_are_refused(judge: Judge, reference: Reference) -> None:
     with pytest.raises(BadInput, match="NaN or infinity"):
-        evaluate_images(np.full((2000, 1, 28, 28), np.nan, np.float32), reference, judge, QUICK)
+        scored(np.full((2000, 1, 28, 28), np.nan, np.float32), reference, judge, QUICK)
 
 
 def test_floors_of_another_configuration_are_refused(train: np.ndarray, judge: Judge, reference: Reference) -> None:
     with pytest.raises(BadInput, match="floors do not belong"):
-        evaluate_images(train, reference, judge, QUICK.model_copy(update={"seed": 1}))
+        scored(train, reference, judge, QUICK.model_copy(update={"seed": 1}))
 
 
 def test_real_images_are_faithful_covering_balanced_and_varied_but_training_images_are_copies(real: Evaluation) -> None:
@@ -158,7 +163,7 @@ def test_training_images_darkened_a_little_are_near_copies_and_other_real_ones_a
 def test_collapse_shows_in_recall_coverage_diversity_and_balance(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
-    found = evaluate_images(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK).quality
+    found = scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK).quality
     assert found
     assert real.quality
     assert found.recall.high < 0.5 * real.quality.recall.low

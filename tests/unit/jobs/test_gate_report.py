@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +26,7 @@ from tests import factories
 @pytest.fixture(scope="module")
 def project(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Version 1 is champion; version 2, another net, was refused."""
-    made = factories.project(tmp_path_factory.mktemp("report") / "project")
-    shutil.copyfile(empty_database, made.root / "mlflow.db")
+    made = factories.project(tmp_path_factory.mktemp("report") / "project", empty_database)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         store, params = connect(made), load(made.params_file)

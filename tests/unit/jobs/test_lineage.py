@@ -34,8 +34,7 @@ NAME = "mnist-generator"
 @pytest.fixture(scope="module")
 def made(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Version 1 is champion and has made the images in ``images``; version 2 is better and challenger."""
-    project = factories.project(tmp_path_factory.mktemp("made") / "project")
-    shutil.copyfile(empty_database, project.root / "mlflow.db")
+    project = factories.project(tmp_path_factory.mktemp("made") / "project", empty_database)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         store = connect(project)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +26,7 @@ POLICY = GateConfig()
 @pytest.fixture(scope="module")
 def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Copied for each test: see ``registry``."""
-    project = factories.project(tmp_path_factory.mktemp("registered"))
-    shutil.copyfile(empty_database, project.root / "mlflow.db")
+    project = factories.project(tmp_path_factory.mktemp("registered"), empty_database)
     store = connect(project)
     for number, fid in enumerate((20, 10, 30, 5, 1), 1):
         factories.bare_version(store, number, fid)
@@ -40,8 +38,7 @@ def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def registry(template: Store, tmp_path: Path) -> Registry:
     """Champion 2, which displaced 1; undecided are 3, worse than both, 4, better, and 5, best, which is challenger."""
-    project = factories.project(tmp_path / "project")
-    shutil.copyfile(template.project.root / "mlflow.db", project.root / "mlflow.db")
+    project = factories.project(tmp_path / "project", template.project.root / "mlflow.db")
     return Registry(connect(project), NAME)
 
 

@@ -171,10 +171,7 @@ def test_a_figure_that_is_not_a_number_is_no_evidence(store: Store, graphs: list
 def test_a_second_store_in_the_same_process_is_not_written_to(
     store: Store, empty_database: Path, graphs: list[Path], tmp_path: Path
 ) -> None:
-    import shutil
-
-    other = factories.project(tmp_path / "other")
-    shutil.copyfile(empty_database, other.root / "mlflow.db")
+    other = factories.project(tmp_path / "other", empty_database)
     second = connect(other)  # MLflow's own calls would now go there
     made = registered(store, graphs[0])
     assert Registry(store, made.name).download(made, tmp_path / "m.onnx").is_file()

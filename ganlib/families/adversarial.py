@@ -59,6 +59,7 @@ def discriminate(
     r1: float = 0.0,
     r2: float = 0.0,
     gp: float = 0.0,
+    together: bool = False,
 ) -> tuple[Tensor, Losses]:
     """A discriminator's loss on one batch with its penalties, and what is logged of it.
 
@@ -72,12 +73,17 @@ def discriminate(
         r1: weight of the penalty on ``real``; 0 leaves it out, as with the others.
         r2: of that on ``fake``.
         gp: of WGAN-GP's, between both.
+        together: ``judge`` takes both as one batch, real ones first, with the same logits: one pass of larger kernels,
+            and one of their gradients. Images that a penalty differentiates by are judged on their own all the same.
     """
     penalised = step % every == 0
     real = real.detach().requires_grad_(penalised and r1 > 0)
     fake = fake.detach().float().requires_grad_(penalised and r2 > 0)
     with penalties.exact(real, when=real.requires_grad or fake.requires_grad):
-        logits, fake_logits = judge(real).float(), judge(fake).float()
+        if together and not (real.requires_grad or fake.requires_grad):
+            logits, fake_logits = judge(torch.cat([real, fake])).float().chunk(2)
+        else:
+            logits, fake_logits = judge(real).float(), judge(fake).float()
     value = loss.discriminator(logits, fake_logits)
     losses = {
         "discriminator_loss": value.detach(),
@@ -105,11 +111,20 @@ class Adversarial(Family):
     options: AdversarialOptions
 
     def __init__(
-        self, options: AdversarialOptions, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss
+        self,
+        options: AdversarialOptions,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: AdversarialLoss,
+        separable: Callable[[int], bool] = lambda size: False,
     ) -> None:
-        """Both nets take the condition, if there is one, after their first argument; the discriminator gives logits."""
+        """Both nets take the condition, if there is one, after their first argument; the discriminator gives logits.
+
+        ``separable`` of n: n images have the same logits in a batch with n others, since nothing in the discriminator,
+        such as BatchNorm, mixes the two. It then judges real and generated images in one pass.
+        """
         super().__init__(options)
-        self._generator, self.discriminator, self._loss = generator, discriminator, loss
+        self._generator, self.discriminator, self._loss, self._separable = generator, discriminator, loss, separable
         self.optimizers = {
             "generator": options.generator.build(generator),
             "discriminator": options.discriminator.build(discriminator),
@@ -156,8 +171,11 @@ class Adversarial(Family):
         return batch.images
 
     def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
-        """Logits of ``images`` under the condition of ``batch``."""
-        logits: Tensor = self.discriminator(self.options.shown(images), *self.given(batch))
+        """Logits of ``images`` under the condition of ``batch``: of as many, or of twice as many in two such halves."""
+        given = self.given(batch)
+        if len(images) > len(batch.images):
+            given = tuple(torch.cat([each, each]) for each in given)
+        logits: Tensor = self.discriminator(self.options.shown(images), *given)
         return logits.float()
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
@@ -180,6 +198,7 @@ class Adversarial(Family):
             r1=options.r1_gamma,
             r2=options.r2_gamma,
             gp=options.gp_lambda,
+            together=self._separable(len(batch.images)),
         )
 
     def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:

@@ -18,12 +18,9 @@ class Cgan(LabelConditional):
 
     def __init__(self, options: ConvolutionalOptions) -> None:
         """Build both nets."""
-        super().__init__(
-            options,
-            Labelled(ConvGenerator(options.latent_dim, options.channels, DIGITS)),
-            Labelled(ConvDiscriminator(options.channels, DIGITS, normalise=options.normalise)),
-            BCE,
-        )
+        generator = ConvGenerator(options.latent_dim, options.channels, DIGITS)
+        discriminator = ConvDiscriminator(options.channels, DIGITS, normalise=options.normalise)
+        super().__init__(options, Labelled(generator), Labelled(discriminator), BCE, discriminator.separable)
 
 
 family = Cgan

@@ -33,9 +33,6 @@ class Convolutional(Adversarial):
 
     def __init__(self, options: ConvolutionalOptions) -> None:
         """Build both nets."""
-        super().__init__(
-            options,
-            ConvGenerator(options.latent_dim, options.channels),
-            ConvDiscriminator(options.channels, normalise=options.normalise),
-            self.loss,
-        )
+        generator = ConvGenerator(options.latent_dim, options.channels)
+        discriminator = ConvDiscriminator(options.channels, normalise=options.normalise)
+        super().__init__(options, generator, discriminator, self.loss, discriminator.separable)

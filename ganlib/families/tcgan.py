@@ -47,12 +47,9 @@ class Tcgan(Adversarial):
 
     def __init__(self, options: TcganOptions) -> None:
         """Build the four nets."""
-        super().__init__(
-            options,
-            CaptionedGenerator(options.latent_dim, options.channels),
-            ConvDiscriminator(options.channels, CONDITION, normalise=options.normalise),
-            BCE,
-        )
+        generator = CaptionedGenerator(options.latent_dim, options.channels)
+        discriminator = ConvDiscriminator(options.channels, CONDITION, normalise=options.normalise)
+        super().__init__(options, generator, discriminator, BCE, discriminator.separable)
         self.reader = ConvEncoder(options.channels // 2, ATTRIBUTES)
         self.optimizers = {
             "generator": options.generator.build(self._generator.painter),

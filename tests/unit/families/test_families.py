@@ -11,6 +11,7 @@ from ganlib.config import load
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
 from ganlib.errors import BadInput
+from ganlib.families.adversarial import Adversarial
 from ganlib.families.base import Batch, Family
 from ganlib.training.distributed import ALONE
 from ganlib.training.step import Step
@@ -94,6 +95,36 @@ def test_the_discriminators_phase_leaves_no_gradient_in_the_generator() -> None:
     loss, _ = discriminate.loss(batch(), 0)
     loss.backward()
     assert all(parameter.grad is None for parameter in family.generator.parameters())
+
+
+@pytest.mark.parametrize("name", ["cgan", "dcgan", "gan", "lsgan", "tcgan", "wgan_gp"])
+def test_real_and_generated_images_judged_in_one_pass_lose_what_they_lose_in_two(name: str) -> None:
+    family = build(name, diffaugment_shift=0, **({"dropout": 0.0} if name == "gan" else {}))
+    assert isinstance(family, Adversarial)
+    assert family._separable(16)
+    shown, own, step = batch(), family._separable, 1  # no penalty in step 1
+    found = []
+    for separable in (own, lambda size: False):
+        family._separable = separable
+        torch.manual_seed(5)
+        calls = []
+        hook = family.discriminator.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        (turn,) = (phase for phase in family.phases(step) if phase.name == "discriminator")
+        value, _ = turn.loss(shown, step)
+        hook.remove()
+        found.append((len(calls), value, torch.autograd.grad(value, list(family.discriminator.parameters()))))
+    (one, together, mine), (two, apart, theirs) = found
+    assert (one, two) == (1, 2)
+    assert together.item() == pytest.approx(apart.item(), rel=1e-5)
+    for a, b in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
+
+
+def test_images_that_a_discriminator_ties_together_are_judged_apart() -> None:
+    for name, row, size in (("wgan", {}, 16), ("dcgan", {}, 12), ("sagan", {}, 16)):
+        family = build(name, **row)  # BatchNorm; a group of eight with both kinds; spectral norm
+        assert isinstance(family, Adversarial)
+        assert not family._separable(size)
 
 
 def test_minibatch_deviation_is_zero_for_equal_samples_and_known_for_two() -> None:

@@ -27,10 +27,8 @@ Set = Annotated[
 ]
 Budget = Annotated[str | None, typer.Option(help="A row of `budgets` in params.yaml, such as smoke, demo, standard.")]
 
-# Set before torch, mlflow or dvc are imported, unless the user has said otherwise. Spinning OpenMP barriers make
-# two-thread torch up to a hundred times slower as soon as anything else runs.
+# Set before torch, mlflow or dvc are imported, unless the user has said otherwise.
 _ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DVC_NO_ANALYTICS": "1",
     "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
@@ -41,6 +39,11 @@ def settle_environment() -> None:
     """Defaults for the libraries below us; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # How long an OpenMP thread spins at a barrier before it sleeps. By default it is for long, which makes two
+        # threads several times slower as soon as anything else runs; never to spin costs a third of their speed where
+        # nothing does (docs/decisions/0006-threads.md).
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:

@@ -99,8 +99,8 @@ def train_in_child(
     if resume:
         arguments.append(f"--resume={resume}")
     if siblings > 1:
-        # Spinning barriers of two trainings on the same cores slow both a hundredfold.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # On shared cores it costs less to sleep at once: docs/decisions/0006-threads.md.
+        os.environ["GOMP_SPINCOUNT"] = "0"
     # Start-up, checkpointing and export are not training: allow for them on a slow machine.
     timeout = limits.seconds * 1.5 + 300
     return TrainResult.model_validate(child.run(project, arguments, timeout=timeout, report=report))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 
 import torch
 
 from ganlib.errors import BadInput
 from ganlib.processes import usable_cores
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device:
@@ -29,6 +33,8 @@ def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device
     if name == "auto" or (allow_cpu and not found):
         name = "cuda" if found else "cpu"
     device = torch.device(name)
+    if device.type == "cpu":
+        _keep_memory()
     if device.type == "cuda":
         if not found:
             raise BadInput(f"no CUDA device here for --device {name}: use --device cpu, or auto, or --allow-cpu.")
@@ -40,3 +46,14 @@ def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device
         torch.set_float32_matmul_precision("high")  # TF32: ample for these nets, and several times as fast
         torch.backends.cudnn.allow_tf32 = True  # the default, and stated: convolutions too
     return device
+
+
+def _keep_memory() -> None:
+    """Have glibc keep what is freed, up to half a gigabyte, for the next step's tensors.
+
+    By default it gives large blocks back, and gets them again with every page zeroed at its first touch, which took an
+    eighth of dcgan's step (docs/performance.md).
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that it takes
+        mallopt(_M_TRIM_THRESHOLD, 512 << 20)

@@ -159,7 +159,7 @@ def fit(
         stopped = team.agree(hooks.stop())
         if stopped:
             break
-        torch.manual_seed(_mix(plan.seed, step))
+        take.seed(_mix(plan.seed, step))
         read = (step + 1) % plan.log_every == 0
         window.add(take(step, norms=read))
         step += 1

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
@@ -46,9 +46,16 @@ class Step:
         """
         self._family, self._data, self._team, self._precision = family, data, team, precision
         self._device = next(family.parameters()).device
+        self._parameters: dict[nn.Module, list[nn.Parameter]] = {family: list(family.parameters())}
         self._recorder = Recorder(self._device) if graphs and self._device.type == "cuda" and team.size == 1 else None
         for optimizer in family.optimizers.values():
             _capturable(optimizer, self._recorder is not None)
+
+    def seed(self, number: int) -> None:
+        """Seed what a step draws from, as ``torch.manual_seed`` does, which takes a fiftieth of a small net's step."""
+        torch.default_generator.manual_seed(number)
+        if self._device.type == "cuda":
+            torch.cuda.manual_seed(number)
 
     def __call__(self, step: int, *, norms: bool = False) -> Turns:
         """Take ``step``; with ``norms``, what is returned includes the length of each player's gradient.
@@ -72,20 +79,27 @@ class Step:
 
     def turn(self, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> Losses:
         """One player's turn: its gradients of its loss on ``batch``, and its optimiser's step. Its losses."""
-        for parameter in self._family.parameters():
+        player = self._of(phase.player)
+        for parameter in self._of(self._family):
             parameter.requires_grad_(False)
-        for parameter in phase.player.parameters():
+        for parameter in player:
             parameter.requires_grad_(True)
         phase.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
             loss, losses = phase.loss(batch, step)
         loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [each.grad for each in phase.player.parameters() if each.grad is not None]
+        gradients = [each.grad for each in player if each.grad is not None]
         self._team.average(gradients)
         if norm:
             losses = {**losses, PREFIX + phase.name: torch.nn.utils.get_total_norm(gradients)}
         phase.optimizer.step()
         return losses
+
+    def _of(self, module: nn.Module) -> list[nn.Parameter]:
+        """The parameters of ``module``, which are looked for once: it takes a fiftieth of a small net's step."""
+        if module not in self._parameters:
+            self._parameters[module] = list(module.parameters())
+        return self._parameters[module]
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self._precision == "fp32":

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from tests.conftest import ROOT
@@ -197,3 +198,17 @@ def test_a_folder_is_made_extended_damaged_and_repaired_with_no_project_around(t
     assert "made again: shard-00001.npz" in ganlib("repair", "a", cwd=tmp_path).stdout
     assert shard.read_bytes() == before
     assert ganlib("verify", "a", cwd=tmp_path).returncode == 0
+
+
+def test_openmp_waits_as_the_user_says_or_else_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    settle_environment()
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    settle_environment()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    settle_environment()
+    assert "GOMP_SPINCOUNT" not in os.environ

@@ -143,6 +143,15 @@ def test_no_net_is_compiled_that_a_penalty_differentiates_twice() -> None:
     assert plain.generator in plain.compilable()
 
 
+def test_a_step_draws_what_torch_would_draw_from_that_seed() -> None:
+    family = families.load("dcgan")(families.options("dcgan", {"channels": 8, "batch_size": 16}))
+    take = Step(family, DeviceBatches(np.zeros((16, 28, 28), np.uint8), np.zeros(16, np.uint8), 16, 0, CPU), ALONE)
+    take.seed(2**62 + 5)
+    drawn = torch.randn(8)
+    torch.manual_seed(2**62 + 5)
+    assert torch.equal(drawn, torch.randn(8))
+
+
 def test_the_device_called_cuda_is_a_card_with_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

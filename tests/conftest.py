@@ -24,6 +24,13 @@ def checkout() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """See :mod:`tests.services.project`."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["GANLIB_TESTS_SHARED"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""

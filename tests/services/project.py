@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -11,19 +12,54 @@ from typing import Any
 
 import yaml
 
+from tests import factories
 from tests.conftest import ROOT
 from tests.services.conftest import free_port
 
+SHARED = "GANLIB_TESTS_SHARED"
+"""Names a folder that all of pytest's processes share, for what each project would take a minute to make anew."""
 CODE = ("dvc.yaml", "dvc.lock", "MLproject", "python_env.yaml", "constraints.txt", "pyproject.toml", ".dvc/config")
 
 
 def make(folder: Path) -> Path:
-    """Copy what a project needs to ``folder``; figures are of 1,000 images there, and trainings of ten steps."""
+    """Copy what a project needs to ``folder``; figures are of 1,000 images there, and trainings of ten steps.
+
+    What real images score, and the tables of an empty MLflow and an empty Prefect, are there already.
+    """
+    _copy(folder)
+    if shared := os.environ.get(SHARED):
+        made = _made_once(Path(shared))
+        shutil.copy(made / "mlflow.db", folder)
+        shutil.copytree(made / ".ganlib", folder / ".ganlib")
+    return folder
+
+
+def _made_once(shared: Path) -> Path:
+    """A project with nothing in it but what costs time and depends on nothing that a test changes."""
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / "project"
+        if not folder.exists():
+            made = _copy(shared / "half")
+            factories.graph(made / "g.onnx")
+            for words in (
+                ("ganlib", "evaluate", "g.onnx"),
+                ("ganlib", "registry", "list"),
+                ("prefect", "server", "database", "upgrade", "-y"),
+            ):
+                done = run(made, *words, PREFECT_HOME=str(made / ".ganlib" / "prefect"))
+                assert done.returncode == 0, done.stderr
+            made.rename(folder)
+    return folder
+
+
+def _copy(folder: Path) -> Path:
     for name in CODE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     for name in ("ganlib", "pipelines"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copytree(ROOT / "data", folder / "data")
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["budgets"]["smoke"] = {"steps": 10, "seconds": 60}

@@ -48,7 +48,7 @@ class TrainConfig(Frozen):
     seed: int = Field(0, ge=0)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     allow_cpu: bool = Field(False, description="where CUDA is asked for and there is none, take the CPU")
-    threads: int = Field(0, ge=0, description="0: as many as this process may use")
+    threads: int = Field(0, ge=0, description="0: as OMP_NUM_THREADS says, or as many as this process may use")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="of the nets' passes: bf16 is torch.autocast; weights, losses and penalties stay float32"
     )

@@ -15,19 +15,22 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device:
-    """The device called ``name`` (auto, cpu, cuda, cuda:N), with torch's threads set (0: all usable cores).
+    """The device called ``name`` (auto, cpu, cuda, cuda:N), with torch's threads set.
 
     Of several processes on this machine (torchrun), each takes its own card and its share of the cores.
 
     Args:
         name: see above.
-        threads: of this process.
+        threads: of this process; 0: what OMP_NUM_THREADS says, or else all usable cores.
         allow_cpu: take the CPU where CUDA is asked for and there is none.
 
     Raises:
         BadInput: CUDA is asked for and there is none, or the card has no such number.
     """
     local, beside = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if not threads and beside == 1 and said.isdecimal():  # torchrun says 1 to each of several
+        threads = int(said)
     torch.set_num_threads(threads or max(1, usable_cores() // beside))
     found = torch.cuda.is_available()
     if name == "auto" or (allow_cpu and not found):

@@ -152,6 +152,24 @@ def test_a_step_draws_what_torch_would_draw_from_that_seed() -> None:
     assert torch.equal(drawn, torch.randn(8))
 
 
+@pytest.mark.parametrize(
+    ("said", "asked", "beside", "threads"),
+    [("1", 0, "1", 1), ("", 0, "1", 6), ("1", 3, "1", 3), ("1", 0, "2", 3), ("0x2", 0, "1", 6), ("0", 0, "1", 6)],
+)
+def test_threads_are_those_asked_for_or_those_of_openmp_or_all_cores_shared(
+    monkeypatch: pytest.MonkeyPatch, said: str, asked: int, beside: str, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", beside)
+    monkeypatch.setattr(device, "usable_cores", lambda: 6)
+    before = torch.get_num_threads()
+    try:
+        device.prepare("cpu", asked)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_device_called_cuda_is_a_card_with_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

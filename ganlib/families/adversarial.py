@@ -26,9 +26,14 @@ class DiscriminatorOptions(FamilyOptions):
         """Whether it is also the turn of whoever plays against the discriminator."""
         return (step + 1) % self.n_critic == 0
 
+    @property
+    def augmented(self) -> bool:
+        """Whether what is drawn for an image depends on its place among those that are judged with it."""
+        return bool(self.diffaugment_shift or self.diffaugment_cut)
+
     def shown(self, images: Tensor) -> Tensor:
         """``images`` as the discriminator judges them."""
-        if not (self.diffaugment_shift or self.diffaugment_cut):
+        if not self.augmented:
             return images
         return translate_and_cut(images, self.diffaugment_shift, self.diffaugment_cut)
 
@@ -121,7 +126,7 @@ class Adversarial(Family):
         """Both nets take the condition, if there is one, after their first argument; the discriminator gives logits.
 
         ``separable`` of n: n images have the same logits in a batch with n others, since nothing in the discriminator,
-        such as BatchNorm, mixes the two. It then judges real and generated images in one pass.
+        such as BatchNorm, mixes the two and nothing is drawn. It then judges real and generated images in one pass.
         """
         super().__init__(options)
         self._generator, self.discriminator, self._loss, self._separable = generator, discriminator, loss, separable
@@ -198,7 +203,7 @@ class Adversarial(Family):
             r1=options.r1_gamma,
             r2=options.r2_gamma,
             gp=options.gp_lambda,
-            together=self._separable(len(batch.images)),
+            together=self._separable(len(batch.images)) and not options.augmented,
         )
 
     def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:

@@ -36,7 +36,6 @@ class Gan(Adversarial):
             MlpGenerator(options.latent_dim, options.channels),
             MlpDiscriminator(options.channels, options.dropout),
             BCE,
-            lambda size: True,  # dense layers and dropout take each image for itself
         )
 
 

@@ -121,7 +121,7 @@ class Vqgan(Family):
             step=step,
             every=options.penalty_every,
             r1=options.r1_gamma,
-            together=self.discriminator.separable(len(batch.images)),
+            together=self.discriminator.separable(len(batch.images)) and not options.augmented,
         )
 
     def _judge(self, images: Tensor) -> Tensor:

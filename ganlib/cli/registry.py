@@ -154,9 +154,9 @@ def _entry_line(entry: Entry) -> str:
 def _registry() -> Registry:
     project, params = open_project()
     from ganlib.registry.versions import Registry
-    from ganlib.tracking.store import connect
+    from ganlib.tracking.reap import open_store
 
-    return Registry(connect(project), params.registry.model)
+    return Registry(open_store(project), params.registry.model)
 
 
 def _table(rows: list[Version]) -> str:

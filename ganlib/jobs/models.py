@@ -11,7 +11,7 @@ from ganlib.files import sha256_file
 from ganlib.jobs.train import run_folder
 from ganlib.project import Project
 from ganlib.registry.versions import Registry, Version
-from ganlib.tracking.store import connect
+from ganlib.tracking.reap import open_store
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a path
 
@@ -70,7 +70,7 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
     run_id = reference.removeprefix("runs:/").strip("/") if reference.startswith("runs:/") else None
     if run_id is not None and not _RUN.fullmatch(run_id):
         raise BadInput(f"{reference!r} is no runs:/ID, an ID being letters, digits, - and _.")
-    store = connect(project)
+    store = open_store(project)
     if run_id is not None:
         local = run_folder(project, run_id) / "generator.onnx"
         path = local if local.is_file() else store.download(run_id, "onnx/generator.onnx", project.state / "cache")

@@ -18,7 +18,7 @@ from ganlib.registry.ledger import Entry
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.settle import settle
 from ganlib.registry.versions import Registry, Version, alias_lock
-from ganlib.tracking.store import connect
+from ganlib.tracking.reap import open_store
 
 
 def register(
@@ -36,7 +36,7 @@ def register(
     """
     report("register", 0, 1)
     found = fetch(project, params, f"runs:/{run_id}")
-    registry = Registry(connect(project), params.registry.model)
+    registry = Registry(open_store(project), params.registry.model)
     with alias_lock(project.state):
         settle(registry, Ledger(registry.store, registry.name))
     version = registry.register(
@@ -62,7 +62,7 @@ def promote(
         BadInput: no such version, or the champion moved.
         Unavailable: the registry cannot be reached: nothing was decided, nothing changed.
     """
-    registry = Registry(connect(project), params.registry.model)
+    registry = Registry(open_store(project), params.registry.model)
     challenger = registry.resolve(reference)
     decision = promotion.promote(
         registry,
@@ -112,5 +112,5 @@ def rollback(project: Project, params: Params, *, expect: int | None = None, rea
         BadInput: the champion is not ``expect``, or there is nothing to go back to.
         Unavailable: the registry cannot be reached.
     """
-    registry = Registry(connect(project), params.registry.model)
+    registry = Registry(open_store(project), params.registry.model)
     return promotion.rollback(registry, state=project.state, expect=expect, reason=reason)

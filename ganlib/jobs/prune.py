@@ -14,7 +14,7 @@ from ganlib.project import Project
 from ganlib.registry.prune import Pruned
 from ganlib.registry.prune import prune as remove
 from ganlib.registry.versions import Registry
-from ganlib.tracking.store import connect
+from ganlib.tracking.reap import open_store
 
 _SKIPPED = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}
 
@@ -34,7 +34,7 @@ def prune(
     Raises:
         Unavailable: the registry cannot be reached.
     """
-    registry = Registry(connect(project), params.registry.model)
+    registry = Registry(open_store(project), params.registry.model)
     used = {sha256: str(path) for folder in (project.root, *folders) for path, sha256 in _manifests(folder)}
     return remove(registry, used=used, tested=ab.versions(project), keep=keep, state=project.state, dry_run=dry_run)
 

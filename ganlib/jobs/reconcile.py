@@ -8,7 +8,7 @@ from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide
 from ganlib.registry.reconcile import Reconciled
 from ganlib.registry.versions import Registry
-from ganlib.tracking.reap import reap
+from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect
 
 
@@ -21,8 +21,7 @@ def reconcile(project: Project, params: Params) -> Reconciled:
     Raises:
         Unavailable: the registry cannot be reached: nothing was changed.
     """
-    store = connect(project)
-    reap(store)
+    store = open_store(project)
     registry = Registry(store, params.registry.model)
     return people.reconcile(
         registry,

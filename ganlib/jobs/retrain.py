@@ -24,7 +24,7 @@ from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
-from ganlib.tracking.store import connect
+from ganlib.tracking.reap import open_store
 
 
 class RetrainResult(Frozen):
@@ -50,7 +50,7 @@ def retrain(
     """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
     chosen = require_all(families or params.train.families)
     params.require_budget(budget)
-    connect(project)  # an MLflow that is away is found out now, not after an hour of training
+    open_store(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
     with ThreadPoolExecutor(len(chosen)) as pool, child.ended_together():
         runs = tuple(

@@ -22,9 +22,8 @@ from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Facts, Report, silent
 from ganlib.project import Project
-from ganlib.tracking.reap import reap
+from ganlib.tracking.reap import open_store
 from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
-from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
     import torch
@@ -102,12 +101,17 @@ def train(
         run, folder = begun.run, run_folder(project, begun.run.id)
         require_writable(folder)
         model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
-        if outcome.stopped:
-            raise Interrupted(
-                f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
-            )
+
+        def require_asked_for() -> None:
+            if outcome.stopped or begun.stop():
+                raise Interrupted(
+                    f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
+                )
+
+        require_asked_for()
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
         finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
+        require_asked_for()
         return _export(params, family, begun.data, project, run, model, ema, outcome, report)
 
 
@@ -163,8 +167,7 @@ def session(
     require_batch(data, options.batch_size)
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     config = _config(params, family, limits, options, data)
-    store = connect(project)
-    reap(store)
+    store = open_store(project)
     with (
         _stop_signals() as stop,
         distributed.join(device.type) as team,

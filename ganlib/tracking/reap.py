@@ -11,12 +11,20 @@ from typing import Any
 import psutil
 
 from ganlib.errors import GanlibError, Unavailable
+from ganlib.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, place, send, spool_file
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import Store, connect
 
 _SILENT = 600
 """Seconds without a sign of life after which a process that cannot be seen from here is taken for dead."""
+
+
+def open_store(project: Project) -> Store:
+    """:func:`connect`, and end first what a killed process left running. Raises as both do."""
+    store = connect(project)
+    reap(store)
+    return store
 
 
 def reap(store: Store) -> list[str]:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from ganlib.config import load
+from ganlib.jobs.models import fetch
 from ganlib.jobs.reconcile import reconcile
 from ganlib.project import Project
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, process, spool_file
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import Absent, Store, connect
 from tests import factories
 from tests.unit.tracking.conftest import Begin, begin_run
 
@@ -52,6 +53,14 @@ def test_reconcile_ends_what_a_killed_process_left_running(store: Store, begin: 
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"started": 1.0}))
         reconcile(store.project, load(store.project.params_file))
+        assert store.client.get_run(run.id).info.status == "KILLED"
+
+
+def test_looking_for_a_model_ends_it_too(store: Store, begin: Begin) -> None:
+    with begin() as run:
+        store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"started": 1.0}))
+        with pytest.raises(Absent, match=r"generator\.onnx"):
+            fetch(store.project, load(store.project.params_file), f"runs:/{run.id}")
         assert store.client.get_run(run.id).info.status == "KILLED"
 
 

@@ -123,7 +123,7 @@ def minibatch_deviation(features: Tensor, group: int) -> Tensor:
     """
     size = group if features.shape[0] % group == 0 else features.shape[0]
     groups = features.float().view(-1, size, features.shape[1])
-    # Tensor.var takes a third longer: it is slow over a dimension that is not the last.
+    # Tensor.var takes three times as long: it is slow over a dimension that is not the last.
     variance = (groups - groups.mean(dim=1, keepdim=True)).square().mean(dim=1)
     deviation = (variance + 1e-8).sqrt().mean(dim=1)
     return deviation.repeat_interleave(size).unsqueeze(1)

@@ -152,7 +152,6 @@ def bare(path: Path, noise_dim: int) -> float:
     """Images a second of a loop that does nothing but draw noise and call onnxruntime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     draw, began = np.random.default_rng(0), time.perf_counter()
     for _ in range(MANY // 256):

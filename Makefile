@@ -8,8 +8,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := ganlib pipelines tests benchmarks
 
-# OpenMP's threads wait a little and then sleep: docs/decisions/0006-threads.md.
-export GOMP_SPINCOUNT ?= 1000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install data demo ui up down test test-fast format lint types bench constraints hooks clean

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+from ganlib.cli.app import settle_environment
+
+settle_environment()
 for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PREFECT_API_URL", "GANLIB_ROOT"):
     os.environ.pop(_name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
+SHARED = "GANLIB_TESTS_SHARED"
+"""Names a folder that all of pytest's processes share, for what each project would take a minute to make anew."""
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,7 @@ def checkout() -> Path:
 def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
     """See :mod:`tests.services.project`."""
     base = tmp_path_factory.getbasetemp()
-    os.environ["GANLIB_TESTS_SHARED"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
+    os.environ[SHARED] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 
 
 @pytest.fixture

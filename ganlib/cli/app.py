@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganlib.errors import BadInput, GanlibError
+from ganlib.threads import SPINS
 
 if TYPE_CHECKING:
     from ganlib.config import Params
@@ -39,11 +40,8 @@ def settle_environment() -> None:
     """Defaults for the libraries below us; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if "OMP_WAIT_POLICY" not in os.environ:
-        # How long an OpenMP thread spins at a barrier before it sleeps. By default it is for long, which makes two
-        # threads several times slower as soon as anything else runs; never to spin costs a third of their speed where
-        # nothing does (docs/decisions/0006-threads.md).
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if "OMP_WAIT_POLICY" not in os.environ:  # which GOMP_SPINCOUNT would overrule
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:

@@ -19,6 +19,7 @@ from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.settle import settle
 from ganlib.registry.versions import Registry, Version, alias_lock
 from ganlib.tracking.reap import open_store
+from ganlib.tracking.store import connect
 
 
 def register(
@@ -36,7 +37,7 @@ def register(
     """
     report("register", 0, 1)
     found = fetch(project, params, f"runs:/{run_id}")
-    registry = Registry(open_store(project), params.registry.model)
+    registry = Registry(connect(project), params.registry.model)
     with alias_lock(project.state):
         settle(registry, Ledger(registry.store, registry.name))
     version = registry.register(

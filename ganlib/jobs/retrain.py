@@ -24,7 +24,8 @@ from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
-from ganlib.tracking.reap import open_store
+from ganlib.threads import SPINS
+from ganlib.tracking.store import connect
 
 
 class RetrainResult(Frozen):
@@ -50,7 +51,7 @@ def retrain(
     """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
     chosen = require_all(families or params.train.families)
     params.require_budget(budget)
-    open_store(project)  # an MLflow that is away is found out now, not after an hour of training
+    connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
     with ThreadPoolExecutor(len(chosen)) as pool, child.ended_together():
         runs = tuple(
@@ -98,9 +99,11 @@ def train_in_child(
         arguments.append(f"--budget={budget}")
     if resume:
         arguments.append(f"--resume={resume}")
-    if siblings > 1:
-        # On shared cores it costs less to sleep at once: docs/decisions/0006-threads.md.
-        os.environ["GOMP_SPINCOUNT"] = "0"
+    # On shared cores it costs less to sleep at once.
+    sleepy = siblings > 1 and os.environ.get("GOMP_SPINCOUNT") == SPINS
+    variables = {"GOMP_SPINCOUNT": "0"} if sleepy else None
     # Start-up, checkpointing and export are not training: allow for them on a slow machine.
     timeout = limits.seconds * 1.5 + 300
-    return TrainResult.model_validate(child.run(project, arguments, timeout=timeout, report=report))
+    return TrainResult.model_validate(
+        child.run(project, arguments, timeout=timeout, variables=variables, report=report)
+    )

@@ -103,7 +103,7 @@ def train(
         model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
 
         def require_asked_for() -> None:
-            if outcome.stopped or begun.stop():
+            if begun.stop():
                 raise Interrupted(
                     f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
                 )

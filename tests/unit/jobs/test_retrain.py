@@ -1,12 +1,17 @@
-"""Which run of a retraining is registered."""
+"""How the families of a retraining are trained, and which run is registered."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from ganlib.config import load
 from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Interval
-from ganlib.jobs.retrain import best_run
+from ganlib.jobs.retrain import best_run, train_in_child
+from ganlib.project import Project
+from tests.conftest import ROOT
 from tests.factories import evaluation
 
 BROKEN = evaluation().model_copy(update={"fid": Interval.model_construct(value=float("nan"), low=0.0, high=0.0)})
@@ -25,3 +30,26 @@ def test_nothing_to_choose_from_is_said_so() -> None:
     for nothing in ({}, {"broken": BROKEN}):
         with pytest.raises(BadInput, match="none to register"):
             best_run(nothing)
+
+
+@pytest.mark.parametrize(
+    ("siblings", "said", "given"),
+    [(1, "1000", None), (2, "1000", {"GOMP_SPINCOUNT": "0"}), (2, "7", None), (2, None, None)],
+)
+def test_trainings_side_by_side_do_not_spin_unless_the_user_has_said_how_long(
+    monkeypatch: pytest.MonkeyPatch, siblings: int, said: str | None, given: dict[str, str] | None
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if said:
+        monkeypatch.setenv("GOMP_SPINCOUNT", said)
+    seen: list[object] = []
+
+    def run(*_: object, variables: object, **more: object) -> object:
+        seen.append(variables)
+        raise BadInput("enough")
+
+    monkeypatch.setattr("ganlib.jobs.child.run", run)
+    with pytest.raises(BadInput, match="enough"):
+        train_in_child(Project(ROOT), load(ROOT / "params.yaml"), "vae", siblings=siblings)
+    assert seen == [given]
+    assert os.environ.get("GOMP_SPINCOUNT") == said

@@ -54,8 +54,8 @@ def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device
 def _keep_memory() -> None:
     """Have glibc keep what is freed, up to half a gigabyte, for the next step's tensors.
 
-    By default it gives large blocks back, and gets them again with every page zeroed at its first touch, which took an
-    eighth of dcgan's step (docs/performance.md).
+    By default it gives large blocks back, and gets them again with every page zeroed at its first touch, which took a
+    sixth of dcgan's step (docs/decisions/0006-threads.md).
     """
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that it takes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -12,12 +11,13 @@ from typing import Any
 
 import yaml
 
+from ganlib.locks import held
+from ganlib.project import Project
+from ganlib.tracking.store import connect
 from tests import factories
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SHARED
 from tests.services.conftest import free_port
 
-SHARED = "GANLIB_TESTS_SHARED"
-"""Names a folder that all of pytest's processes share, for what each project would take a minute to make anew."""
 CODE = ("dvc.yaml", "dvc.lock", "MLproject", "python_env.yaml", "constraints.txt", "pyproject.toml", ".dvc/config")
 
 
@@ -36,16 +36,14 @@ def make(folder: Path) -> Path:
 
 def _made_once(shared: Path) -> Path:
     """A project with nothing in it but what costs time and depends on nothing that a test changes."""
-    shared.mkdir(parents=True, exist_ok=True)
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(shared / "lock", what="test session that prepares a project", patience=600):
         folder = shared / "project"
         if not folder.exists():
             made = _copy(shared / "half")
+            connect(Project(made))
             factories.graph(made / "g.onnx")
             for words in (
                 ("ganlib", "evaluate", "g.onnx"),
-                ("ganlib", "registry", "list"),
                 ("prefect", "server", "database", "upgrade", "-y"),
             ):
                 done = run(made, *words, PREFECT_HOME=str(made / ".ganlib" / "prefect"))

@@ -12,8 +12,6 @@ from typing import Any
 import yaml
 
 from ganlib.locks import held
-from ganlib.project import Project
-from ganlib.tracking.store import connect
 from tests import factories
 from tests.conftest import ROOT, SHARED
 from tests.services.conftest import free_port
@@ -40,10 +38,10 @@ def _made_once(shared: Path) -> Path:
         folder = shared / "project"
         if not folder.exists():
             made = _copy(shared / "half")
-            connect(Project(made))
             factories.graph(made / "g.onnx")
             for words in (
                 ("ganlib", "evaluate", "g.onnx"),
+                ("ganlib", "registry", "list"),
                 ("prefect", "server", "database", "upgrade", "-y"),
             ):
                 done = run(made, *words, PREFECT_HOME=str(made / ".ganlib" / "prefect"))

@@ -34,6 +34,7 @@ import torch
 from PIL import Image
 
 import ganlib
+from benchmarks.rounds import Figure, at_least, at_most, show, spread
 from ganlib import families
 from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
@@ -80,17 +81,6 @@ class Side:
     name: str
     count: int
     work: Callable[[Path], object]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table."""
-
-    what: str
-    limit: str
-    values: Sequence[float]
-    kept: bool | None
-    """None: it is reported, and nothing is promised of it."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +141,7 @@ def _subject(path: Path | None, folder: Path, count: int, rounds: int) -> Subjec
 # Parts
 
 
-def _compared(parts: Sequence[str], subject: Subject) -> list[Row]:
+def _compared(parts: Sequence[str], subject: Subject) -> list[Figure]:
     """All sides of all ``parts`` but scale take turns in the same rounds."""
     count, sides, pairs = subject.count, dict[str, Side](), list[tuple[str, str, float | None]]()
     if "npy" in parts or ("torch" in parts and subject.net):
@@ -181,13 +171,14 @@ def _compared(parts: Sequence[str], subject: Subject) -> list[Row]:
 
     rows = []
     for ours, peer, limit in pairs:
-        values, kept, words = ratios(ours, peer), None, "reported"
-        if limit is not None:
-            kept, words = statistics.median(values) >= limit, f">= {limit}"
+        what, values = f"{sides[ours].name} / {sides[peer].name}", ratios(ours, peer)
+        row = Figure(what, values, "reported") if limit is None else at_least(what, values, limit)
         if limit == PNG:  # or at the encoder's own limit, which the next line shows
-            kept = kept or statistics.median(ratios("png", "files")) >= AT_THE_LIMIT
-            words = f">= {PNG}, or the next line >= {AT_THE_LIMIT}"
-        rows.append(Row(f"{sides[ours].name} / {sides[peer].name}", words, values, kept))
+            row = row._replace(
+                limit=f"{row.limit}, or the next line >= {AT_THE_LIMIT}",
+                kept=row.kept or statistics.median(ratios("png", "files")) >= AT_THE_LIMIT,
+            )
+        rows.append(row)
     return rows
 
 
@@ -217,7 +208,7 @@ def _torch(subject: Subject) -> dict[str, Side]:
     return sides
 
 
-def _scale(subject: Subject, large: int) -> list[Row]:
+def _scale(subject: Subject, large: int) -> list[Figure]:
     """Jobs in processes of their own: the small one before and after the large one, so that a trend cancels."""
     small, taken = large // 10, list[tuple[float, float]]()
     for number, count in enumerate((small, large, small)):
@@ -231,9 +222,9 @@ def _scale(subject: Subject, large: int) -> list[Row]:
     (one, few), (all_, most), (other, fewer) = taken
     memory, growth = most / min(few, fewer), all_ / ((one + other) / 2)
     return [
-        Row(f"largest RSS of {large:,} images / of {small:,}", f"<= {MEMORY}", [memory], memory <= MEMORY),
-        Row(f"time of {large:,} images / of {small:,}", f"{TIME[0]:g} to {TIME[1]:g}", [growth],
-            TIME[0] <= growth <= TIME[1]),
+        at_most(f"largest RSS of {large:,} images / of {small:,}", [memory], MEMORY),
+        Figure(f"time of {large:,} images / of {small:,}", [growth], f"{TIME[0]:g} to {TIME[1]:g}",
+               TIME[0] <= growth <= TIME[1]),
     ]  # fmt: skip
 
 
@@ -352,7 +343,7 @@ def _take_turns(sides: dict[str, Side], subject: Subject) -> dict[str, list[floa
             spent[key].append(1e6 * cpu / side.count)
     for key, side in sides.items():
         cost = statistics.median(spent[key])
-        print(f"  {side.name:74} {_spread(found[key], '7,.0f')} images a second, {cost:4.0f} us of CPU each")
+        print(f"  {side.name:74} {spread(found[key], '7,.0f')} images a second, {cost:4.0f} us of CPU each")
     return found
 
 
@@ -362,18 +353,6 @@ def _seconds(side: Side, folder: Path) -> tuple[float, float]:
     began, cpu = time.perf_counter(), time.process_time()
     side.work(scratch)
     return time.perf_counter() - began, time.process_time() - cpu
-
-
-def _spread(values: Sequence[float], form: str = ".2f") -> str:
-    return f"{statistics.median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
-
-
-def show(rows: Sequence[Row]) -> int:
-    print("\n| ratio | limit | median [range] over rounds | |\n|---|---|---|---|")
-    for row in rows:
-        verdict = "" if row.kept is None else "kept" if row.kept else "MISSED"
-        print(f"| {row.what} | {row.limit} | {_spread(row.values)} over {len(row.values)} | {verdict} |")
-    return int(any(row.kept is False for row in rows))
 
 
 if __name__ == "__main__":

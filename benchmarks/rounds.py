@@ -12,16 +12,38 @@ class Figure(NamedTuple):
 
     what: str
     values: Sequence[float]
+    limit: str = ""
+    """What is promised of it, in words; empty: nothing is."""
     kept: bool | None = None
-    """Whether its limit was; None: nothing is promised of it."""
+    """Whether that was kept; None: nothing is promised."""
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return "" if self.kept is None else "kept" if self.kept else "MISSED"
+
+
+def at_most(what: str, values: Sequence[float], limit: float) -> Figure:
+    """A figure whose median is promised to be ``limit`` or less."""
+    return Figure(what, values, f"<= {limit:g}", statistics.median(values) <= limit)
+
+
+def at_least(what: str, values: Sequence[float], limit: float) -> Figure:
+    """A figure whose median is promised to be ``limit`` or more."""
+    return Figure(what, values, f">= {limit:g}", statistics.median(values) >= limit)
+
+
+def spread(values: Sequence[float], form: str = ".2f") -> str:
+    """Median and range."""
+    return f"{statistics.median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
 
 
 def show(figures: Iterable[Figure]) -> int:
-    """Print each as it comes, median and range over the rounds; 1 if a limit is missed."""
+    """Print each as it comes, as a row of a table; 1 if a limit is missed."""
     missed = 0
-    for what, values, kept in figures:
-        verdict = "" if kept is None else "kept" if kept else "MISSED"
-        spread = f"{statistics.median(values):5.2f}  [{min(values):.2f}, {max(values):.2f}] over {len(values)} rounds"
-        print(f"{what:78} {spread}  {verdict}".rstrip(), flush=True)
-        missed |= kept is False
+    print("\n| | limit | median [range] over rounds | |\n|---|---|---|---|", flush=True)
+    for figure in figures:
+        values = f"{spread(figure.values)} over {len(figure.values)}"
+        print(f"| {figure.what} | {figure.limit} | {values} | {figure.verdict} |", flush=True)
+        missed |= figure.kept is False
     return missed

@@ -15,16 +15,26 @@ from ganlib.objectives.losses import AdversarialLoss
 
 
 class DiscriminatorOptions(FamilyOptions):
-    """Options of every family that has a discriminator."""
+    """Options of every family that has a discriminator. Penalties add up; a weight of 0 leaves one out."""
 
     discriminator: OptimizerOptions = OptimizerOptions()
     n_critic: PositiveInt = Field(1, description="discriminator steps for each generator step; each has its own batch")
+    r1_gamma: float = Field(0.0, ge=0, description="weight of the R1 penalty, on real images (Mescheder 2018)")
+    r2_gamma: float = Field(0.0, ge=0, description="weight of the R2 penalty, on generated images")
+    gp_lambda: float = Field(0.0, ge=0, description="weight of WGAN-GP's penalty, between both (Gulrajani 2017)")
+    penalty_every: PositiveInt = Field(
+        1, description="steps between penalties, each weighted by as much (Karras 2020, appendix B)"
+    )
     diffaugment_shift: int = Field(0, ge=0, le=14, description="DiffAugment's translation, in pixels (Zhao 2020)")
     diffaugment_cut: int = Field(0, ge=0, le=28, description="side of DiffAugment's cutout, in pixels")
 
     def others_turn(self, step: int) -> bool:
         """Whether it is also the turn of whoever plays against the discriminator."""
         return (step + 1) % self.n_critic == 0
+
+    def penalised(self, step: int) -> bool:
+        """Whether the penalties are taken at ``step``."""
+        return step % self.penalty_every == 0
 
     @property
     def augmented(self) -> bool:
@@ -39,15 +49,9 @@ class DiscriminatorOptions(FamilyOptions):
 
 
 class AdversarialOptions(DiscriminatorOptions):
-    """Options of every adversarial family. Penalties add up; a weight of 0 leaves one out."""
+    """Options of every adversarial family."""
 
     generator: OptimizerOptions = OptimizerOptions()
-    r1_gamma: float = Field(0.0, ge=0, description="weight of the R1 penalty, on real images (Mescheder 2018)")
-    r2_gamma: float = Field(0.0, ge=0, description="weight of the R2 penalty, on generated images")
-    gp_lambda: float = Field(0.0, ge=0, description="weight of WGAN-GP's penalty, between both (Gulrajani 2017)")
-    penalty_every: PositiveInt = Field(
-        1, description="steps between penalties, each weighted by as much (Karras 2020, appendix B)"
-    )
     clip: float = Field(
         0.0, ge=0, description="the discriminator's weights stay within +- this (Arjovsky 2017); 0: free"
     )
@@ -58,37 +62,34 @@ def discriminate(
     loss: AdversarialLoss,
     real: Tensor,
     fake: Tensor,
-    *,
+    options: DiscriminatorOptions,
     step: int,
-    every: int,
-    r1: float = 0.0,
-    r2: float = 0.0,
-    gp: float = 0.0,
-    together: bool = False,
+    *,
+    separable: bool = False,
 ) -> tuple[Tensor, Losses]:
     """A discriminator's loss on one batch with its penalties, and what is logged of it.
 
     Args:
-        judge: images to logits [batch].
+        judge: images to logits, float32 [batch].
         loss: the game.
         real: real images; no gradient flows to them or to ``fake`` beyond the penalties' own.
         fake: as many generated ones.
+        options: which penalties, and how often; they weigh as much more as they are rarer.
         step: of the training.
-        every: steps from one with penalties to the next; they weigh as much more.
-        r1: weight of the penalty on ``real``; 0 leaves it out, as with the others.
-        r2: of that on ``fake``.
-        gp: of WGAN-GP's, between both.
-        together: ``judge`` takes both as one batch, real ones first, with the same logits: one pass of larger kernels,
-            and one of their gradients. Images that a penalty differentiates by are judged on their own all the same.
+        separable: these many images have the same logits in a batch with as many others. Real and generated ones are
+            then judged as one batch, real ones first: one pass of larger kernels, and one of their gradients. Images
+            that a penalty differentiates by are judged on their own all the same, and so are augmented ones, for which
+            what is drawn depends on their place in the batch.
     """
-    penalised = step % every == 0
-    real = real.detach().requires_grad_(penalised and r1 > 0)
-    fake = fake.detach().float().requires_grad_(penalised and r2 > 0)
-    with penalties.exact(real, when=real.requires_grad or fake.requires_grad):
-        if together and not (real.requires_grad or fake.requires_grad):
-            logits, fake_logits = judge(torch.cat([real, fake])).float().chunk(2)
+    penalised = options.penalised(step)
+    real = real.detach().requires_grad_(penalised and options.r1_gamma > 0)
+    fake = fake.detach().float().requires_grad_(penalised and options.r2_gamma > 0)
+    alone = real.requires_grad or fake.requires_grad
+    with penalties.exact(real, when=alone):
+        if separable and not (alone or options.augmented):
+            logits, fake_logits = judge(torch.cat([real, fake])).chunk(2)
         else:
-            logits, fake_logits = judge(real).float(), judge(fake).float()
+            logits, fake_logits = judge(real), judge(fake)
     value = loss.discriminator(logits, fake_logits)
     losses = {
         "discriminator_loss": value.detach(),
@@ -96,14 +97,14 @@ def discriminate(
         "logit_fake": fake_logits.detach().mean(),
     }
     terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
-        "r1": (r1, lambda: penalties.zero_centred(logits, real)),
-        "r2": (r2, lambda: penalties.zero_centred(fake_logits, fake)),
-        "gradient_penalty": (gp, lambda: penalties.one_centred(judge, real, fake)),
+        "r1": (options.r1_gamma, lambda: penalties.zero_centred(logits, real)),
+        "r2": (options.r2_gamma, lambda: penalties.zero_centred(fake_logits, fake)),
+        "gradient_penalty": (options.gp_lambda, lambda: penalties.one_centred(judge, real, fake)),
     }
     for name, (weight, penalty) in terms.items():
         if penalised and weight:
             losses[name] = (found := penalty()).detach()
-            value = value + weight * every * found
+            value = value + weight * options.penalty_every * found
     return value, losses
 
 
@@ -150,7 +151,7 @@ class Adversarial(Family):
 
     def variant(self, step: int) -> Hashable | None:
         """Whose turn it is, and whether there are penalties. A subclass whose losses use the step says what of it."""
-        return self.options.others_turn(step), step % self.options.penalty_every == 0
+        return self.options.others_turn(step), self.options.penalised(step)
 
     def compilable(self) -> Sequence[nn.Module]:
         """The generator, and the discriminator if no penalty takes its gradient."""
@@ -189,7 +190,6 @@ class Adversarial(Family):
             with torch.no_grad():
                 for weight in self.discriminator.parameters():
                     weight.clamp_(-options.clip, options.clip)
-        self._generator.requires_grad_(turn)
         with torch.set_grad_enabled(turn):
             fakes = self.draw(batch, step)
         self._fakes = fakes if turn else None
@@ -198,12 +198,9 @@ class Adversarial(Family):
             self._loss,
             self.reals(batch, step),
             fakes,
-            step=step,
-            every=options.penalty_every,
-            r1=options.r1_gamma,
-            r2=options.r2_gamma,
-            gp=options.gp_lambda,
-            together=self._separable(len(batch.images)) and not options.augmented,
+            options,
+            step,
+            separable=self._separable(len(batch.images)),
         )
 
     def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:

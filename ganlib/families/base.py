@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field, PositiveInt
+from pydantic.fields import FieldInfo
 from torch import Tensor, nn
 
 from ganlib.config import Frozen
@@ -38,7 +39,20 @@ class OptimizerOptions(Frozen):
 
 
 class FamilyOptions(Frozen):
-    """Options of every family; a family's own class adds to them, its row in params.yaml overrides them."""
+    """Options of every family; a family's own class adds to them, its row in params.yaml overrides them.
+
+    Where a subclass gives one another default, what is said of its values elsewhere holds on.
+    """
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        """Limits and descriptions of overridden options, which pydantic would drop."""
+        for name in cls.__annotations__:
+            bases = (base for base in cls.__mro__[1:] if issubclass(base, Frozen) and name in base.model_fields)
+            if base := next(bases, None):
+                default = cls.model_fields[name].default
+                cls.model_fields[name] = FieldInfo.merge_field_infos(base.model_fields[name], default=default)
+        cls.model_rebuild(force=True)
 
     shift: float = Field(0.0, ge=0, le=14, description="augmentation of the data: largest shift, in pixels")
     rotate: float = Field(0.0, ge=0, le=180, description="augmentation of the data: largest turn, in degrees")

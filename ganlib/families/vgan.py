@@ -25,8 +25,8 @@ class VganOptions(VariationalOptions, DiscriminatorOptions):
     batch_size: int = 32
     beta: float = 3.0
     gan_weight: float = Field(1.0, gt=0, description="of the adversarial loss, against the feature reconstruction")
-    r1_gamma: float = Field(0.2, ge=0, description="weight of the R1 penalty (Mescheder 2018)")
-    penalty_every: int = Field(8, ge=1, description="steps between penalties, each weighted by as much")
+    r1_gamma: float = 0.2
+    penalty_every: int = 8
 
 
 class Vgan(Variational):
@@ -55,29 +55,20 @@ class Vgan(Variational):
 
     def variant(self, step: int) -> Hashable | None:
         """Whose turn it is, and whether there is a penalty."""
-        return self.options.others_turn(step), step % self.options.penalty_every == 0
+        return self.options.others_turn(step), self.options.penalised(step)
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
-        options = self.options
         with torch.no_grad():
             code, _ = self.posterior(self._net.encoder(batch.images))
             half = len(code) // 2
             code[half:] = torch.randn_like(code[half:])  # samples of the prior
             fakes = self._net.decoder(code)
-        return discriminate(
-            self._judge,
-            BCE,
-            batch.images,
-            fakes,
-            step=step,
-            every=options.penalty_every,
-            r1=options.r1_gamma,
-            together=self.discriminator.separable(len(batch.images)) and not options.augmented,
-        )
+        separable = self.discriminator.separable(len(batch.images))
+        return discriminate(self._judge, BCE, batch.images, fakes, self.options, step, separable=separable)
 
     def _judge(self, images: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(self.options.shown(images))
-        return logits
+        return logits.float()
 
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, decoder = self.options, self._net.decoder
@@ -87,7 +78,7 @@ class Vgan(Variational):
             target = self.discriminator.features(batch.images)
         feature_error = 0.5 * (self.discriminator.features(reconstruction) - target).square().mean()
         samples = torch.cat([code.detach()[::2], torch.randn_like(code[::2])])
-        fake_logits = self._judge(decoder(samples)).float()
+        fake_logits = self._judge(decoder(samples))
         adversarial = BCE.generator(fake_logits, fake_logits)
         loss = feature_error + options.beta * kl / batch.images[0].numel() + options.gan_weight * adversarial
         mse = (reconstruction.detach() - batch.images).square().mean()

@@ -38,8 +38,8 @@ class VqganOptions(DiscriminatorOptions):
     commitment: float = Field(0.25, gt=0, description="weight of the commitment loss (van den Oord 2017)")
     feature_weight: float = Field(1.0, ge=0, description="weight of the error in the discriminator's features")
     gan_weight: float = Field(0.8, ge=0, description="of the adversarial loss, on top of the adaptive weight")
-    r1_gamma: float = Field(0.1, ge=0, description="weight of the R1 penalty (Mescheder 2018)")
-    penalty_every: PositiveInt = Field(8, description="steps between penalties, each weighted by as much")
+    r1_gamma: float = 0.1
+    penalty_every: int = 8
 
 
 class Vqgan(Family):
@@ -103,30 +103,21 @@ class Vqgan(Family):
         """The stage, whose turn it is, and whether there is a penalty."""
         if step >= self.comparable_from():
             return "prior"
-        return self.options.others_turn(step), step % self.options.penalty_every == 0
+        return self.options.others_turn(step), self.options.penalised(step)
 
     def compilable(self) -> Sequence[nn.Module]:
         """Encoder, decoder and prior."""
         return self._net.encoder, self._net.decoder, self._net.prior
 
     def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
-        options = self.options
         with torch.no_grad():
             fakes = self._net.reconstruct(batch.images)
-        return discriminate(
-            self._judge,
-            HINGE,
-            batch.images,
-            fakes,
-            step=step,
-            every=options.penalty_every,
-            r1=options.r1_gamma,
-            together=self.discriminator.separable(len(batch.images)) and not options.augmented,
-        )
+        separable = self.discriminator.separable(len(batch.images))
+        return discriminate(self._judge, HINGE, batch.images, fakes, self.options, step, separable=separable)
 
     def _judge(self, images: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(self.options.shown(images))
-        return logits
+        return logits.float()
 
     def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net
@@ -140,7 +131,7 @@ class Vqgan(Family):
         # and the blank image, in which most pixels are right, is just such a place: training got stuck there.
         pixels = F.binary_cross_entropy_with_logits(2 * logits, (batch.images + 1) / 2)
         error = pixels + options.feature_weight * feature_error
-        fake_logits = self._judge(images).float()
+        fake_logits = self._judge(images)
         adversarial = HINGE.generator(fake_logits, fake_logits)
         weight = options.gan_weight * adaptive_weight(error, adversarial, net.last.weight)
         loss = error + weight * adversarial + options.commitment * commitment

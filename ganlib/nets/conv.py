@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import wrap_torch_function
 
 
 class ConvGenerator(nn.Module):
@@ -66,8 +67,8 @@ class ConvTrunk(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * channels, 4 * channels, 3, 2, 1, bias=not normalise),
             norm(4 * channels),
+            nn.Flatten(),  # before the activation, whose gradient is slow between two memory formats
             nn.LeakyReLU(0.2),
-            nn.Flatten(),
         )
         self.apply(initialise)
 
@@ -116,6 +117,7 @@ class ConvDiscriminator(nn.Module):
         return features
 
 
+@wrap_torch_function(lambda features, group: (features,))  # a penalty can hold it constant: ganlib.objectives.twice
 def minibatch_deviation(features: Tensor, group: int) -> Tensor:
     """Mean over features of their standard deviation within groups of the batch, float [batch, 1].
 

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+from ganlib.objectives.twice import Twice
+
 
 def exact(images: Tensor, *, when: bool = True) -> AbstractContextManager[object]:
     """Inside, float32 whatever autocast says: a gradient's gradient loses too much in fewer bits."""
@@ -43,7 +45,9 @@ def one_centred(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) 
     ratio = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
     between = torch.lerp(fake.detach(), real.detach(), ratio).requires_grad_(True)
     with exact(between):
-        (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
+        with (twice := Twice()):
+            logits = critic(between).float()
+        gradient = twice.gradient(logits, between)
     # The epsilon keeps the norm's own gradient finite where the critic is flat.
     norms = (gradient.float().square().flatten(1).sum(1) + 1e-12).sqrt()
     return (norms - 1).square().mean()

@@ -80,14 +80,11 @@ class Step:
     def turn(self, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> Losses:
         """One player's turn: its gradients of its loss on ``batch``, and its optimiser's step. Its losses."""
         player = self._of(phase.player)
-        for parameter in self._of(self._family):
-            parameter.requires_grad_(False)
-        for parameter in player:
-            parameter.requires_grad_(True)
         phase.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
             loss, losses = phase.loss(batch, step)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # By what is wanted, not by which weights can have a gradient: no penalty's images get one either.
+        loss.backward(inputs=player)  # type: ignore[no-untyped-call]
         gradients = [each.grad for each in player if each.grad is not None]
         self._team.average(gradients)
         if norm:

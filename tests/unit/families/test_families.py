@@ -133,3 +133,11 @@ def test_minibatch_deviation_is_zero_for_equal_samples_and_known_for_two() -> No
     assert minibatch_deviation(torch.ones(8, 5), 4).max() < 1e-3
     got = minibatch_deviation(torch.tensor([[0.0, 0.0], [2.0, 4.0]]), 8)  # deviations 1 and 2
     assert got.flatten().tolist() == pytest.approx([1.5, 1.5], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_family_with_other_defaults_keeps_the_limits_of_its_options(name: str) -> None:
+    fields = families.load(name).Options.model_fields
+    assert all(field.metadata for field in fields.values() if field.annotation in (int, float))
+    with pytest.raises(BadInput, match=r"batch_size: Input should be greater than 0 \(got 0\)"):
+        families.options(name, {"batch_size": 0})

@@ -232,11 +232,16 @@ class Store:
         """
         folder.mkdir(parents=True, exist_ok=True)
         with self.talking():
-            try:
-                self.client.get_run(run_id)
-                return Path(self.client.download_artifacts(run_id, artifact, tempfile.mkdtemp(dir=folder)))
-            except (FileNotFoundError, IsADirectoryError) as error:
-                raise Absent(f"run {run_id} has no artifact {artifact}.") from error
+            self.client.get_run(run_id)
+        missing = Absent(f"run {run_id} has no artifact {artifact}.")
+        try:
+            with self.talking():
+                try:
+                    return Path(self.client.download_artifacts(run_id, artifact, tempfile.mkdtemp(dir=folder)))
+                except (FileNotFoundError, IsADirectoryError) as error:
+                    raise missing from error
+        except Absent as error:  # in MLflow's words
+            raise missing from error
 
 
 def connect(project: Project, uri: str | None = None) -> Store:
@@ -265,12 +270,21 @@ def connect(project: Project, uri: str | None = None) -> Store:
     with held(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180):
         try:
             with uncollected():  # a database's driver and tables
+                if chosen.startswith("sqlite:///") and not Path(chosen.removeprefix("sqlite:///")).exists():
+                    _build(chosen, project)
                 client = mlflow.MlflowClient(chosen, chosen)
                 client.search_experiments(max_results=1)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise Unavailable(f"MLflow at {chosen} cannot be used: {reason}. Nothing was changed.") from error
     return Store(project, chosen, client)
+
+
+def _build(uri: str, project: Project) -> None:
+    """A new database's tables. MLflow's own way to them has its default experiment keep files in the working folder."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, (project.root / "mlruns").as_uri())
 
 
 def _select(uri: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from tests import factories
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's tables with nothing in them: building them takes seconds, a copy none."""
     project = factories.project(tmp_path_factory.mktemp("template"))
-    with contextlib.chdir(project.root):  # MLflow's default experiment keeps its runs below the working folder
-        connect(project)
+    connect(project)
     return project.root / "mlflow.db"
 
 

@@ -151,6 +151,14 @@ def test_artifacts_go_beside_the_database_whatever_the_working_folder(
     assert not (tmp_path / "mlruns").exists()
 
 
+def test_a_new_database_has_mlflows_default_experiment_beside_it_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    default = connect(project).client.get_experiment("0")
+    assert default.artifact_location == (project.root / "mlruns" / "0").as_uri()
+
+
 def test_a_deleted_experiment_is_told_with_its_remedy(store: Store) -> None:
     store.client.delete_experiment(store.experiment("tests"))
     with pytest.raises(BadInput, match="restore it"):
@@ -159,6 +167,7 @@ def test_a_deleted_experiment_is_told_with_its_remedy(store: Store) -> None:
 
 def test_a_run_or_artifact_that_does_not_exist_is_absent(store: Store, tmp_path: Path) -> None:
     run_id = factories.finished_run(store)
-    for run, artifact in ((run_id, "nothing.onnx"), ("0" * 32, "environment.json")):
-        with pytest.raises(Absent):
-            store.download(run, artifact, tmp_path / "got")
+    with pytest.raises(Absent, match=rf"^run {run_id} has no artifact nothing\.onnx\.$"):
+        store.download(run_id, "nothing.onnx", tmp_path / "got")
+    with pytest.raises(Absent, match=f"Run .*{'0' * 32}.* not found"):
+        store.download("0" * 32, "environment.json", tmp_path / "got")

@@ -36,6 +36,7 @@ from ganlib.data.batches import DeviceBatches
 from ganlib.families.adversarial import discriminate
 from ganlib.jobs.finish import sheet
 from ganlib.nets import conv
+from ganlib.objectives.twice import tangent
 from ganlib.project import Project, Source
 from ganlib.tracking.store import connect
 from ganlib.training import device, loop
@@ -256,5 +257,4 @@ def _usual_step(family: families.Family, real: Tensor, step: int) -> None:
 
 def _deviation_held() -> AbstractContextManager[object]:
     """WGAN-GP's penalty is the engine's, whose norms are each image's own."""
-    deviation = conv.minibatch_deviation
-    return patch.object(conv, "minibatch_deviation", lambda features, group: deviation(features.detach(), group))
+    return patch.object(conv, "minibatch_deviation", tangent)

@@ -82,6 +82,7 @@ def test_a_weights_gradient_is_what_moving_the_weight_does_to_the_penalty() -> N
     critic = ConvDiscriminator(4).double()
     for each in critic.parameters():
         each.data.mul_(10)  # N(0, 0.02) squared and squared again is too little to take differences of
+    critic.head.weight.data[:, -1] = 0  # of the deviation
     images = torch.randn(8, 1, 28, 28, dtype=torch.float64, requires_grad=True)
 
     def penalty() -> Tensor:
@@ -101,19 +102,27 @@ def test_a_weights_gradient_is_what_moving_the_weight_does_to_the_penalty() -> N
         assert gradients[name].view(-1)[place].item() == pytest.approx(moved, rel=1e-5), name
 
 
-def test_the_deviation_of_the_batch_is_held_and_the_logits_still_have_it() -> None:
+def test_the_deviation_is_in_the_value_and_the_gradient_and_nearly_all_in_the_weights_gradients() -> None:
     torch.manual_seed(0)
-    critic = ConvDiscriminator(4)
-    critic.head.weight.data.fill_(1.0)
-    images = torch.randn(8, 1, 28, 28, requires_grad=True)
+    critic = ConvDiscriminator(16).double()
+    images = torch.randn(32, 1, 28, 28, dtype=torch.float64, requires_grad=True)
+    features = critic.features(images)
+    (of_deviation,) = torch.autograd.grad(minibatch_deviation(features, critic.group).sum(), images, retain_graph=True)
+    (of_features,) = torch.autograd.grad(features.mean(dim=1).sum(), images)
+    assert of_deviation.norm() > 0.1 * of_features.norm()  # it would be missed
+    (plain,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    expected = weights_gradients(critic, of_norms(plain))
     with (twice := Twice()):
         logits = critic(images)
-    assert torch.equal(logits, critic(images))
-    features = critic.features(images)
-    (expected,) = torch.autograd.grad(features.sum(), images, retain_graph=True)
-    (other,) = torch.autograd.grad(minibatch_deviation(features, 8).sum(), images)
-    assert torch.allclose(twice.gradient(logits, images), expected, atol=1e-7)
-    assert other.abs().max() > 0.01 * expected.abs().max()  # it would have been seen
+    assert torch.allclose(logits, critic(images), rtol=1e-12)
+    gradient = twice.gradient(logits, images)
+    assert torch.allclose(gradient, plain, rtol=1e-9)
+    found = weights_gradients(critic, of_norms(gradient))
+    for name in (name for name in found if name.endswith("weight")):
+        assert (found[name] - expected[name]).norm() <= 0.01 * expected[name].norm(), name
+    biases = [name for name in found if name.endswith("bias")]  # of which it knows nothing
+    assert not any(found[name].any() for name in biases)
+    assert max(expected[name].norm() for name in biases) < 0.01 * max(each.norm() for each in expected.values())
 
 
 class Counted(TorchDispatchMode):

@@ -206,6 +206,7 @@ class _Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def _usual(name: str) -> float:
+    conv.ToImage.forward = torch.nn.ConvTranspose2d.forward  # type: ignore[method-assign, assignment]
     family = _family(name)
     for player, optimizer in family.optimizers.items():
         group = optimizer.param_groups[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ganlib.nets.conv import ToImage
 from ganlib.nets.prior import CodePrior
 from ganlib.nets.quantizer import VectorQuantizer
 
@@ -29,7 +30,7 @@ class VqGenerator(nn.Module):
             nn.Conv2d(wide, wide, 3, 1, 1), nn.LeakyReLU(0.2),
             nn.ConvTranspose2d(wide, channels, 4, 2, 1), nn.LeakyReLU(0.2),
         )  # fmt: skip
-        self.last = nn.ConvTranspose2d(channels, 1, 4, 2, 1)
+        self.last = ToImage(channels)
         self.prior = prior
 
     def forward(self, noise: Tensor) -> Tensor:

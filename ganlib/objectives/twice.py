@@ -4,7 +4,7 @@ Between its kinks a critic of convolutions and leaky ReLUs is linear in its imag
 weights alone. torch's own second derivatives hand zeros on to the images' side all the same, and the whole critic is
 gone through backwards for them; and a convolution's weights get their part by one that takes the batch for channels,
 with the oddest of shapes. Here the zeros are left out and that part is what it is, a weight's gradient (the remedy is
-StyleGAN2-ADA's, Karras 2020, `conv2d_gradfix`): two fifths of wgan_gp's penalty on two CPU cores.
+StyleGAN2-ADA's, Karras 2020, `conv2d_gradfix`): a quarter of wgan_gp's penalty on two CPU cores.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Twice(TorchFunctionMode):
     """What is called inside is the same function of the same numbers, and its second derivatives are cheap.
 
     But for one: the minibatch deviation goes in by its tangent, so that nothing returns through it either. The gradient
-    by the images is exact. The weights' gradient of a penalty on it lacks how the tangent turns as the features move:
-    0.3% of each at most, measured, since the tangent does not change with the features' scale.
+    by the images is exact; the weights' gradient of a penalty on it lacks how the tangent turns as the features move
+    (docs/decisions/0007-penalties.md: how much that is, and what a critic does whose deviation is held constant).
     """
 
     def __init__(self) -> None:

@@ -102,7 +102,7 @@ def test_a_weights_gradient_is_what_moving_the_weight_does_to_the_penalty() -> N
         assert gradients[name].view(-1)[place].item() == pytest.approx(moved, rel=1e-5), name
 
 
-def test_the_deviation_is_in_the_value_and_the_gradient_and_nearly_all_in_the_weights_gradients() -> None:
+def test_the_deviation_is_all_in_value_and_gradient_and_at_the_initial_weights_nearly_all_in_theirs() -> None:
     torch.manual_seed(0)
     critic = ConvDiscriminator(16).double()
     images = torch.randn(32, 1, 28, 28, dtype=torch.float64, requires_grad=True)

@@ -206,6 +206,7 @@ class _Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def _usual(name: str) -> float:
+    # What it is elsewhere; this process makes nothing else.
     conv.ToImage.forward = torch.nn.ConvTranspose2d.forward  # type: ignore[method-assign, assignment]
     family = _family(name)
     for player, optimizer in family.optimizers.items():
@@ -239,7 +240,7 @@ def _usual_step(family: families.Family, real: Tensor, step: int) -> None:
         if options.gp_lambda:
             ratio = torch.rand(len(real), 1, 1, 1, device=real.device)
             between = (ratio * real + (1 - ratio) * fake).requires_grad_()
-            with _deviation_held():
+            with _by_its_tangent():
                 logits = critic(between)
             (gradient,) = torch.autograd.grad(logits, between, torch.ones_like(logits), create_graph=True)
             penalty = penalty + options.gp_lambda * (gradient.flatten(1).norm(2, dim=1) - 1).square().mean()
@@ -256,6 +257,6 @@ def _usual_step(family: families.Family, real: Tensor, step: int) -> None:
         loss.item()
 
 
-def _deviation_held() -> AbstractContextManager[object]:
-    """WGAN-GP's penalty is the engine's, whose norms are each image's own."""
+def _by_its_tangent() -> AbstractContextManager[object]:
+    """The minibatch deviation as the engine's penalty takes it (docs/decisions/0007-penalties.md)."""
     return patch.object(conv, "minibatch_deviation", tangent)

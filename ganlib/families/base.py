@@ -41,17 +41,17 @@ class OptimizerOptions(Frozen):
 class FamilyOptions(Frozen):
     """Options of every family; a family's own class adds to them, its row in params.yaml overrides them.
 
-    Where a subclass gives one another default, what is said of its values elsewhere holds on.
+    Where a subclass gives one another default, its limits and its description hold on.
     """
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Limits and descriptions of overridden options, which pydantic would drop."""
+        """Keep what pydantic drops of an overridden option."""
         for name in cls.__annotations__:
             bases = (base for base in cls.__mro__[1:] if issubclass(base, Frozen) and name in base.model_fields)
             if base := next(bases, None):
-                default = cls.model_fields[name].default
-                cls.model_fields[name] = FieldInfo.merge_field_infos(base.model_fields[name], default=default)
+                fields = base.model_fields[name], cls.model_fields[name]
+                cls.model_fields[name] = FieldInfo.merge_field_infos(*fields)
         cls.model_rebuild(force=True)
 
     shift: float = Field(0.0, ge=0, le=14, description="augmentation of the data: largest shift, in pixels")

@@ -25,6 +25,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from benchmarks.rounds import spread
 from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
@@ -121,7 +122,7 @@ def latencies(folder: Path) -> None:
             print(
                 f"{count} images a request as {form}, 8 clients: {statistics.median(ours):.0f} images a second; "
                 f"bare session.run loop (batches of 256, {usable_cores()} threads): {statistics.median(bares):.0f}; "
-                f"ratio {statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}] over {ROUNDS} rounds"
+                f"ratio {spread(ratios)} over {ROUNDS} rounds"
             )
 
 

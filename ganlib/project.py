@@ -27,6 +27,16 @@ class Project:
         return self.root / ".ganlib"
 
     @property
+    def database(self) -> str:
+        """URI of MLflow's database where there is no server."""
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """URI of the folder that MLflow's artifacts go to where no server has a say."""
+        return (self.root / "mlruns").as_uri()
+
+    @property
     def raw(self) -> Path:
         """The four IDX files, output of the DVC stage ``fetch``."""
         return self.root / "data" / "raw"

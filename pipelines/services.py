@@ -132,11 +132,10 @@ def _record(project: Project, state: State) -> None:
 def _services(project: Project, settings: ServicesConfig) -> dict[str, Callable[[Report], dict[str, Any]]]:
     mlflow, prefect = (f"http://{HOST}:{port}" for port in (settings.mlflow_port, settings.prefect_port))
     python = [sys.executable, "-m"]
-    database = f"sqlite:///{project.root / 'mlflow.db'}"
-    artifacts = (project.root / "mlruns").as_uri()
     # Clients read and write artifacts in the same folder whether they talk to the server or to the database.
     serve_mlflow = ["mlflow", "server", "--host", HOST, "--port", str(settings.mlflow_port), "--workers", "1"]
-    serve_mlflow += ["--backend-store-uri", database, "--default-artifact-root", artifacts, "--no-serve-artifacts"]
+    serve_mlflow += ["--backend-store-uri", project.database]
+    serve_mlflow += ["--default-artifact-root", project.artifacts, "--no-serve-artifacts"]
     for_prefect = {
         "PREFECT_SERVER_API_HOST": HOST,  # as settings, not options: the page takes its API's address from them
         "PREFECT_SERVER_API_PORT": str(settings.prefect_port),

@@ -44,6 +44,14 @@ class FamilyOptions(Frozen):
     Where a subclass gives one another default, its limits and its description hold on.
     """
 
+    shift: float = Field(0.0, ge=0, le=14, description="augmentation of the data: largest shift, in pixels")
+    rotate: float = Field(0.0, ge=0, le=180, description="augmentation of the data: largest turn, in degrees")
+
+    batch_size: PositiveInt = 64
+    latent_dim: PositiveInt = Field(64, description="dimensions of the latent vector, and of the graph's `noise`")
+    channels: PositiveInt = Field(64, description="width of the convolutional nets")
+    ema_half_life: PositiveInt = Field(5000, description="of the generator's moving average, in images")
+
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
         """Keep what pydantic drops of an overridden option."""
@@ -53,14 +61,6 @@ class FamilyOptions(Frozen):
                 fields = base.model_fields[name], cls.model_fields[name]
                 cls.model_fields[name] = FieldInfo.merge_field_infos(*fields)
         cls.model_rebuild(force=True)
-
-    shift: float = Field(0.0, ge=0, le=14, description="augmentation of the data: largest shift, in pixels")
-    rotate: float = Field(0.0, ge=0, le=180, description="augmentation of the data: largest turn, in degrees")
-
-    batch_size: PositiveInt = 64
-    latent_dim: PositiveInt = Field(64, description="dimensions of the latent vector, and of the graph's `noise`")
-    channels: PositiveInt = Field(64, description="width of the convolutional nets")
-    ema_half_life: PositiveInt = Field(5000, description="of the generator's moving average, in images")
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Store:
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 # A database has no say in where artifacts go; a server has.
-                place = None if self.uri.startswith("http") else (self.project.root / "mlruns").as_uri()
+                place = None if self.uri.startswith("http") else self.project.artifacts
                 try:
                     return str(self.client.create_experiment(name, artifact_location=place))
                 except MlflowException:  # another process made it in between
@@ -257,7 +257,7 @@ def connect(project: Project, uri: str | None = None) -> Store:
         os.environ.setdefault(name, value)
     with _ENVIRONMENT_LOCK:
         given = os.environ.get("MLFLOW_TRACKING_URI")
-    chosen = uri or given or _served(project) or f"sqlite:///{project.root / 'mlflow.db'}"
+    chosen = uri or given or _served(project) or project.database
     if chosen.startswith("http"):
         _require_answer(chosen)
     with uncollected():
@@ -284,7 +284,7 @@ def _build(uri: str, project: Project) -> None:
     """A new database's tables. MLflow's own way to them has its default experiment keep files in the working folder."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, (project.root / "mlruns").as_uri())
+    SqlAlchemyStore(uri, project.artifacts)
 
 
 def _select(uri: str) -> None:

@@ -135,6 +135,17 @@ def test_minibatch_deviation_is_zero_for_equal_samples_and_known_for_two() -> No
     assert got.flatten().tolist() == pytest.approx([1.5, 1.5], rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["dcgan", "gan", "pggan", "sagan", "vgan", "vqgan"])
+def test_a_discriminator_of_any_kind_takes_all_penalties_at_once(name: str) -> None:
+    family = build(name, r1_gamma=0.1, r2_gamma=0.1, gp_lambda=1.0, penalty_every=1)
+    family.horizon = 100
+    (phase,) = (phase for phase in family.phases(0) if phase.name == "discriminator")
+    step = Step(family, DeviceBatches(*np.zeros((2, 16), np.uint8), 16, 0, CPU), ALONE)
+    losses = step.turn(phase, batch(), 0)
+    assert {"r1", "r2", "gradient_penalty"} <= losses.keys()
+    assert all(torch.isfinite(value) for value in losses.values())
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_a_family_with_other_defaults_keeps_the_limits_of_its_options(name: str) -> None:
     fields = families.load(name).Options.model_fields

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ganlib.config import Frozen, RegistryConfig
 from ganlib.errors import GanlibError
@@ -77,10 +77,27 @@ def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: P
         return Reconciled(findings=tuple(_Reconciler(registry, gate, rules).run()))
 
 
-def pending(registry: Registry) -> str | None:
-    """What :func:`reconcile` would look at, as one text; None if it has nothing to do. Reads only.
+class Pending(NamedTuple):
+    """What :func:`reconcile` would look at."""
 
-    Whoever polls need not ask again for a text that was answered: a champion that is gone with nothing to fall back to
+    entry: int
+    """The ledger's last."""
+    champion: int | None
+    recorded: int | None
+    """The champion that the ledger knows of."""
+    approvals: tuple[int, ...]
+    """Versions whose approval waits for an answer."""
+
+    @property
+    def done_by_people(self) -> bool:
+        """Whether there is something that no call has recorded."""
+        return self.champion != self.recorded or bool(self.approvals)
+
+
+def pending(registry: Registry) -> Pending | None:
+    """What :func:`reconcile` would look at; None if it has nothing to do. Reads only.
+
+    Whoever polls need not ask again for what was answered: a champion that is gone with nothing to fall back to
     stays pending, and so does a damaged ledger.
 
     Raises:
@@ -89,11 +106,10 @@ def pending(registry: Registry) -> str | None:
     book = Ledger(registry.store, registry.name).read()
     champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
     now, last = champion.version if champion else None, book.last_move()
-    asked = [number for number, text in registry.tagged(APPROVE).items() if _given(text) is not None]
-    differs = now != book.standing().champion or (last is not None and last.kind == "external")
-    if not (differs or asked or book.unsealed()):
-        return None
-    return f"entry {book.last}, champion {now or 'none'}, approvals of {asked or 'none'}"
+    asked = tuple(number for number, text in registry.tagged(APPROVE).items() if _given(text) is not None)
+    found = Pending(book.last, now, book.standing().champion, asked)
+    external = last is not None and last.kind == "external"
+    return found if found.done_by_people or external or book.unsealed() else None
 
 
 class _Reconciler:

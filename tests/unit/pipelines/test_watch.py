@@ -1,0 +1,83 @@
+"""The watch over MLflow's page: a real registry, the job that the flow runs, and people who do something meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ganlib import config
+from ganlib.config import GateConfig
+from ganlib.errors import GanlibError
+from ganlib.jobs.reconcile import reconcile
+from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.promote import promote
+from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.tracking.store import Store
+from pipelines import reconcile as flows
+from tests import factories
+from tests.conftest import ROOT
+
+PARAMS = config.load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def registry(store: Store) -> Registry:
+    """Version 1 is the first champion."""
+    registry = Registry(store, PARAMS.registry.model)
+    factories.bare_version(store, 1, 10)
+    assert promote(registry, registry.get(1), policy=GateConfig(), state=store.project.state).promoted
+    return registry
+
+
+class Looks(threading.Event):
+    """Lets a watch look so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.left = times
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def watch(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, looks: int, meanwhile: Callable[[int], object]
+) -> list[bool]:
+    """What the runs were that a watch of ``looks`` looks started; ``meanwhile`` is what people do as each one ends."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(flows.projects, "find", lambda: registry.store.project)
+    monkeypatch.setattr(config, "load", lambda path: PARAMS)
+    runs: list[bool] = []
+
+    def run(return_state: bool) -> Any:
+        done = reconcile(registry.store.project, PARAMS)
+        runs.append(done.ok)
+        meanwhile(len(runs))
+        error = None if done.ok else GanlibError(done.summary())
+        return SimpleNamespace(result=lambda raise_on_failure: error)
+
+    monkeypatch.setattr(flows, "reconcile", run)
+    flows._watch(Looks(looks))
+    return runs
+
+
+def test_what_cannot_be_mended_is_told_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.store.client.delete_registered_model_alias(registry.name, CHAMPION)
+    assert watch(registry, monkeypatch, 4, lambda run: None) == [False]
+
+
+def test_what_people_do_while_a_run_ends_is_found_by_the_next_look(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.store.client.delete_registered_model_alias(registry.name, CHAMPION)
+    runs = watch(registry, monkeypatch, 4, lambda run: run == 1 and registry.set_alias(CHAMPION, 1))
+    assert runs == [False, True]
+    entries = Ledger(registry.store, registry.name).read().entries()
+    assert [(entry.kind, entry.to_version) for entry in entries] == [
+        ("promoted", 1), ("external", None), ("promoted", 1),
+    ]  # fmt: skip

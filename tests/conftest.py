@@ -12,7 +12,14 @@ import pytest
 from ganlib.cli.app import settle_environment
 
 settle_environment()
-for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PREFECT_API_URL", "GANLIB_ROOT"):
+for _name in (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "PREFECT_API_URL",
+    "PREFECT_HOME",
+    "GANLIB_ROOT",
+):
     os.environ.pop(_name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +36,8 @@ def checkout() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
     """See :mod:`tests.services.project`."""
+    leaked = [name for name in ("PREFECT_HOME", "PREFECT_API_URL") if name in os.environ]
+    assert not leaked, f"a test module imports pipelines outside its fixtures: {leaked} are set for all tests"
     base = tmp_path_factory.getbasetemp()
     os.environ[SHARED] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 

@@ -17,19 +17,7 @@ from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.project import Project
 from tests import factories
 from tests.conftest import ROOT
-
-DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens there
-
-
-@pytest.fixture(scope="module")
-def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The flow modules; whatever would talk to Prefect finds nobody."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        patch.setenv("PREFECT_API_URL", f"{DEAD}/api")
-        from pipelines import generate, launch, retrain, tasks, version_data
-
-        yield SimpleNamespace(generate=generate, launch=launch, retrain=retrain, tasks=tasks, version_data=version_data)
+from tests.unit.pipelines.conftest import DEAD
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -16,12 +17,9 @@ from tests import factories
 
 @pytest.mark.parametrize("when", ["right after its start", "while it is waited for"])
 def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+    tmp_path: Path, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    monkeypatch.setenv("GANLIB_ROOT", str(tmp_path))
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    from pipelines import services
-
+    services = flows.services
     project = factories.project(tmp_path / "project")
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
     spawned: list[psutil.Process] = []

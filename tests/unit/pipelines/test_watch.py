@@ -17,7 +17,6 @@ from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import Store
-from pipelines import reconcile as flows
 from tests import factories
 from tests.conftest import ROOT
 
@@ -45,38 +44,44 @@ class Looks(threading.Event):
         return self.left < 0
 
 
-def watch(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch, looks: int, meanwhile: Callable[[int], object]
-) -> list[bool]:
-    """What the runs were that a watch of ``looks`` looks started; ``meanwhile`` is what people do as each one ends."""
+Watch = Callable[[int, Callable[[int], object]], list[bool]]
+
+
+@pytest.fixture
+def watch(registry: Registry, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Let a watch look so many times; ``meanwhile`` is what people do as each run that it starts ends.
+
+    Returns whether each run ended well.
+    """
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(flows.projects, "find", lambda: registry.store.project)
+    monkeypatch.setattr(flows.reconcile.projects, "find", lambda: registry.store.project)
     monkeypatch.setattr(config, "load", lambda path: PARAMS)
-    runs: list[bool] = []
 
-    def run(return_state: bool) -> Any:
-        done = reconcile(registry.store.project, PARAMS)
-        runs.append(done.ok)
-        meanwhile(len(runs))
-        error = None if done.ok else GanlibError(done.summary())
-        return SimpleNamespace(result=lambda raise_on_failure: error)
+    def watched(looks: int, meanwhile: Callable[[int], object]) -> list[bool]:
+        runs: list[bool] = []
 
-    monkeypatch.setattr(flows, "reconcile", run)
-    flows._watch(Looks(looks))
-    return runs
+        def run(return_state: bool) -> Any:
+            done = reconcile(registry.store.project, PARAMS)
+            runs.append(done.ok)
+            meanwhile(len(runs))
+            error = None if done.ok else GanlibError(done.summary())
+            return SimpleNamespace(result=lambda raise_on_failure: error)
+
+        monkeypatch.setattr(flows.reconcile, "reconcile", run)
+        flows.reconcile._watch(Looks(looks))
+        return runs
+
+    return watched
 
 
-def test_what_cannot_be_mended_is_told_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_mended_is_told_once(registry: Registry, watch: Watch) -> None:
     registry.store.client.delete_registered_model_alias(registry.name, CHAMPION)
-    assert watch(registry, monkeypatch, 4, lambda run: None) == [False]
+    assert watch(4, lambda run: None) == [False]
 
 
-def test_what_people_do_while_a_run_ends_is_found_by_the_next_look(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_people_do_while_a_run_ends_is_found_by_the_next_look(registry: Registry, watch: Watch) -> None:
     registry.store.client.delete_registered_model_alias(registry.name, CHAMPION)
-    runs = watch(registry, monkeypatch, 4, lambda run: run == 1 and registry.set_alias(CHAMPION, 1))
-    assert runs == [False, True]
+    assert watch(4, lambda run: run == 1 and registry.set_alias(CHAMPION, 1)) == [False, True]
     entries = Ledger(registry.store, registry.name).read().entries()
     assert [(entry.kind, entry.to_version) for entry in entries] == [
         ("promoted", 1), ("external", None), ("promoted", 1),

@@ -1,0 +1,28 @@
+"""The flows' modules, imported where they can reach no Prefect but a dead one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens there
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """The modules of :mod:`pipelines`.
+
+    Importing them settles Prefect's environment, so no test module does that on its own: it would point every later
+    test of this process to the developer's own Prefect.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        patch.setenv("PREFECT_API_URL", f"{DEAD}/api")
+        from pipelines import generate, launch, reconcile, retrain, services, tasks, version_data
+
+        yield SimpleNamespace(
+            generate=generate, launch=launch, reconcile=reconcile, retrain=retrain, services=services, tasks=tasks,
+            version_data=version_data,
+        )  # fmt: skip

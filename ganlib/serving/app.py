@@ -31,10 +31,12 @@ from ganlib.serving.schema import (
     Health,
     Images,
     ImagesAsked,
+    ImagesBody,
     Models,
     Problem,
     Ready,
     WalkAsked,
+    WalkBody,
 )
 from ganlib.serving.shelf import Keeper, Loaded, Shelf, Unknown
 
@@ -159,7 +161,7 @@ def _add_images(app: FastAPI) -> None:
         return await _images(asked, request)
 
     @app.post("/v1/images", responses=responses, response_class=Response, tags=tags)
-    async def post_images(asked: ImagesAsked, request: Request) -> Response:
+    async def post_images(asked: ImagesBody, request: Request) -> Response:
         """Images of a seed, by JSON."""
         return await _images(asked, request)
 
@@ -169,7 +171,7 @@ def _add_images(app: FastAPI) -> None:
         return await _walk(asked, request)
 
     @app.post("/v1/walk", responses=responses, response_class=Response, tags=tags)
-    async def post_walk(asked: WalkAsked, request: Request) -> Response:
+    async def post_walk(asked: WalkBody, request: Request) -> Response:
         """From one image to another, by JSON."""
         return await _walk(asked, request)
 

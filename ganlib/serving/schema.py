@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ganlib.config import Frozen
 from ganlib.generation.png import SYNTHETIC
@@ -54,6 +54,18 @@ class WalkAsked(Asked):
     format: Literal["strip", "json"] = Field(
         "strip", description="strip: all in a row as one PNG; json: a card and each image as base64 PNG"
     )
+
+
+class ImagesBody(ImagesAsked):
+    """The same as JSON, whose numbers are numbers: a query has to spell them, a body may not, and true is not 1."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class WalkBody(WalkAsked):
+    """The same as JSON, as strictly."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class About(Frozen):

@@ -166,6 +166,17 @@ def test_bad_requests_get_one_line_that_says_what_is_wrong(
     assert re.match(says, answer.json()["error"]), answer.text
 
 
+@pytest.mark.parametrize(
+    "body", [{"seed": True}, {"seed": "5"}, {"start": 1.5}, {"truncation": "0.5"}, {"count": None}]
+)
+def test_a_body_has_json_s_own_types(server: Running, body: dict[str, Any]) -> None:
+    (name,) = body
+    answer = server.post("/v1/images", **body)
+    assert (answer.status_code, list(answer.json())) == (422, ["error"])
+    assert answer.json()["error"].startswith(f"{name}: Input should be a valid ")
+    assert server.post("/v1/images", seed=5, truncation=1).content == server.get("/v1/images", seed="5").content
+
+
 TRIED = [
     *((*operation, GenerationMode.POSITIVE) for operation in OPERATIONS),
     *((*operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation[1] in ("/v1/images", "/v1/walk")),

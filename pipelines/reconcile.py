@@ -66,10 +66,12 @@ def _watch(stop: threading.Event) -> None:
                 with tags("ganlib", identity):
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.
-                away = isinstance(state.result(raise_on_failure=False), Unavailable)
+                if isinstance(state.result(raise_on_failure=False), Unavailable):
+                    answered = None
+                    continue
                 left = pending(project, params)
                 # What people did after the run had looked was not answered by it.
-                answered = None if away else found if left and left.done_by_people else left
+                answered = found if left and left.done_by_people else left
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

@@ -12,14 +12,9 @@ import pytest
 from ganlib.cli.app import settle_environment
 
 settle_environment()
-for _name in (
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_RUN_ID",
-    "MLFLOW_EXPERIMENT_ID",
-    "PREFECT_API_URL",
-    "PREFECT_HOME",
-    "GANLIB_ROOT",
-):
+OWN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PREFECT_API_URL", "PREFECT_HOME", "GANLIB_ROOT")
+"""Variables that lead to the developer's own stores."""
+for _name in OWN:
     os.environ.pop(_name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,10 +29,15 @@ def checkout() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _collected_without_a_trace() -> None:
+    """Importing pipelines sets PREFECT_HOME: a test module that does so as it is collected does it to all tests."""
+    leaked = [name for name in OWN if name in os.environ]
+    assert not leaked, f"a test module that was collected has set {', '.join(leaked)} for all tests"
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
     """See :mod:`tests.services.project`."""
-    leaked = [name for name in ("PREFECT_HOME", "PREFECT_API_URL") if name in os.environ]
-    assert not leaked, f"a test module imports pipelines outside its fixtures: {leaked} are set for all tests"
     base = tmp_path_factory.getbasetemp()
     os.environ[SHARED] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 

@@ -4,35 +4,130 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 
+from ganlib.threads import usable_cores as usable_cores  # where callers look for it
 
-def find(pid: int, started: float) -> psutil.Process | None:
-    """The process ``pid`` that began at ``started`` (Unix time), if it still runs.
 
-    Numbers are given out again; start times are not.
+class Identity(NamedTuple):
+    """What tells a process from any other that has or had its number, on any machine.
+
+    Numbers are given out again; the moment of a start is not. No clock is asked for it: one that is set, by NTP or by a
+    person, moves every time that is computed from it, also of what happened before.
     """
+
+    host: str
+    machine: str
+    """systemd's id of the installation; empty where there is none, as in most containers."""
+    namespace: str
+    """The one that process numbers mean something in, which each container has of its own; empty outside Linux."""
+    boot: str
+    """Linux's id of the machine's current run; empty elsewhere."""
+    pid: int
+    started: float
+    """Clock ticks between the boot and the process's start; where ``boot`` is empty: Unix time, as psutil tells it."""
+
+
+def identity(pid: int | None = None) -> Identity:
+    """Of process ``pid`` (default: this one), to be written down.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    pid = pid or os.getpid()
+    try:
+        namespace = Path("/proc/self/ns/pid").readlink().name
+    except OSError:  # not Linux
+        namespace = ""
+    boot = _text("/proc/sys/kernel/random/boot_id")
+    started = _ticks(pid) if boot else psutil.Process(pid).create_time()
+    return Identity(socket.gethostname(), _text("/etc/machine-id"), namespace, boot, pid, started)
+
+
+def find(record: Mapping[str, Any]) -> psutil.Process | None:
+    """The process that ``record`` (fields of an :class:`Identity`) names, if it still runs and can be seen from here.
+
+    Raises:
+        KeyError, TypeError: it names no process.
+    """
+    pid, started = record["pid"], record["started"]
+    if elsewhere(record) or rebooted(record):
+        return None
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        same = _ticks(pid) == started if _by_ticks(record) else _started_then(process, record)
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
-    return process if same else None
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def elsewhere(record: Mapping[str, Any]) -> bool:
+    """Whether ``record`` is of another machine or container, whose processes cannot be seen from here."""
+    here = identity()._asdict()
+    return any(record.get(key, here[key]) != here[key] for key in ("host", "machine", "namespace"))
+
+
+def rebooted(record: Mapping[str, Any]) -> bool:
+    """Whether this machine was started anew since ``record`` was written; false where the record does not tell."""
+    return _by_ticks(record) and record["boot"] != identity().boot
+
+
+def clock() -> tuple[str, float]:
+    """Which run of the machine this is, and seconds since its start, asleep or awake: nobody can set this clock."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return "", time.monotonic()
+    return identity().boot, time.clock_gettime(time.CLOCK_BOOTTIME) - _offset()
+
+
+def _by_ticks(record: Mapping[str, Any]) -> bool:
+    return isinstance(record.get("boot"), str) and bool(record["boot"])
+
+
+def _started_then(process: psutil.Process, record: Mapping[str, Any]) -> bool:
+    """Of a record with a Unix time, as written outside Linux and by earlier versions.
+
+    Those of runs also had the time of the boot, which a clock that is set moves by as much.
+    """
+    moved = psutil.boot_time() - record["boot"] if isinstance(record.get("boot"), float) else 0.0
+    return bool(abs(process.create_time() - moved - record["started"]) < 1)
+
+
+def _ticks(pid: int) -> int:
+    """Clock ticks from the machine's boot to the start of process ``pid``: field 22 of its ``stat``."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    # The second field, the name, may hold blanks and parentheses.
+    return int(stat.rpartition(")")[2].split()[19]) - round(_offset() * os.sysconf("SC_CLK_TCK"))
+
+
+def _offset() -> float:
+    """Seconds that a time namespace adds to what this process is told of the time since the boot; mostly 0."""
+    for line in _text("/proc/self/timens_offsets").splitlines():
+        name, seconds, nanoseconds = line.split()
+        if name == "boottime":
+            return int(seconds) + int(nanoseconds) / 1e9
+    return 0.0
+
+
+def _text(path: str) -> str:
+    """Of a small file; empty where there is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def processor() -> str:
     """This machine's kind of processor, in its own words."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
+    lines = _text("/proc/cpuinfo").splitlines()  # empty outside Linux
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 

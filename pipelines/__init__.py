@@ -29,9 +29,9 @@ def _settle() -> None:
     }
     try:
         prefect = json.loads((state / "services.json").read_text())["prefect"]
-        if _processes.find(prefect["pid"], prefect["started"]):
+        if _processes.find(prefect):
             defaults["PREFECT_API_URL"] = f"{prefect['url']}/api"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass  # no server of ours: Prefect starts a temporary one
     _Path(os.environ.setdefault("PREFECT_HOME", str(state / "prefect"))).mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():

@@ -6,14 +6,13 @@ import json
 import logging
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import typer
 
+from ganlib import processes
 from ganlib import project as projects
 from ganlib.cli.app import reporting, run
 from ganlib.errors import Interrupted, Unavailable
@@ -42,9 +41,7 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
 
         _quiet_console()
         progress.use_terminal(report)
-        me = psutil.Process()
-        identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])
-        with _interruptible(), _prefect(report), _prefect_answering(), tags(_TAG, identity):
+        with _interruptible(), _prefect(report), _prefect_answering(), tags(_TAG, identity()):
             clear_ghosts()
             return flow(**parameters)
 
@@ -171,14 +168,17 @@ def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
     return marked
 
 
+def identity() -> str:
+    """The tag by which a flow run tells whose it is: :func:`clear_ghosts` ends those of processes that are gone."""
+    return json.dumps(processes.identity())
+
+
 def _is_gone(tag: str) -> bool:
+    """Whether ``tag`` names a process that could be seen from here and is not there."""
     try:
-        host, pid, started = json.loads(tag)
-    except ValueError:
+        fields = json.loads(tag)
+        names = processes.Identity._fields if len(fields) > 3 else ("host", "pid", "started")  # as earlier versions did
+        record = dict(zip(names, fields, strict=True))
+        return not processes.elsewhere(record) and processes.find(record) is None
+    except (ValueError, TypeError, KeyError):
         return False
-    if host != socket.gethostname():
-        return False
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - started) > 1)
-    except psutil.NoSuchProcess:
-        return True

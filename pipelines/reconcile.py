@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import socket
 import threading
 from typing import Any
 
-import psutil
 import typer
 from prefect import flow, get_run_logger, tags
 
@@ -18,7 +15,7 @@ from ganlib.cli.app import Json, show
 from ganlib.errors import GanlibError, Unavailable
 from ganlib.registry.reconcile import Reconciled
 from pipelines import tasks
-from pipelines.launch import launch, main
+from pipelines.launch import identity, launch, main
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -56,14 +53,12 @@ def _watch(stop: threading.Event) -> None:
 
     project = projects.find()
     params = config.load(project.params_file)
-    me = psutil.Process()
-    identity = json.dumps([socket.gethostname(), me.pid, me.create_time()])  # see pipelines.launch.clear_ghosts
     answered = None
     while not stop.wait(params.services.reconcile_seconds):
         try:
             found = pending(project, params)
             if found and found != answered:
-                with tags("ganlib", identity):
+                with tags("ganlib", identity()):
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.
                 if isinstance(state.result(raise_on_failure=False), Unavailable):

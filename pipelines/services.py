@@ -100,7 +100,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
 
 
 def running(project: Project) -> State:
-    """What `up` started and still lives, by process id and start time."""
+    """What `up` started and still lives."""
     return {name: entry for name, entry in _recorded(project).items() if _process(entry)}
 
 
@@ -155,9 +155,10 @@ def _services(project: Project, settings: ServicesConfig) -> dict[str, Callable[
         return _await(entry | {"url": prefect}, lambda: _answers(f"{prefect}/api/health"), "prefect", report)
 
     def begin_deployments(report: Report) -> dict[str, Any]:
+        earlier = _written(prefect)
         entry = _spawn(project, "deployments", [*python, "pipelines.serve"], for_prefect)
         url = f"{prefect}/deployments"
-        return _await(entry | {"url": url}, lambda: _registered(prefect, entry["started"]), "deployments", report)
+        return _await(entry | {"url": url}, lambda: _registered(prefect, earlier), "deployments", report)
 
     return {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
 
@@ -177,7 +178,7 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
             stderr=stream,
             start_new_session=True,
         )
-    entry = {"pid": child.pid, "started": psutil.Process(child.pid).create_time(), "log": str(log)}
+    entry = {**processes.identity(child.pid)._asdict(), "log": str(log)}
     write_json(_half_started(project), entry)
     return entry
 
@@ -209,16 +210,18 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _registered(prefect: str, since: float) -> bool:
-    """Whether all six deployments are there and were written after ``since`` (Unix time)."""
-    from datetime import datetime
+def _registered(prefect: str, earlier: set[tuple[str, str]]) -> bool:
+    """Whether all six deployments have been written since they were as they were ``earlier``."""
+    return len(_written(prefect) - earlier) >= 6
 
+
+def _written(prefect: str) -> set[tuple[str, str]]:
+    """Names of the deployments that take runs, and when each was written last, by the server's clock."""
     try:
         found = requests.post(f"{prefect}/api/deployments/filter", json={}, timeout=5).json()
     except (requests.RequestException, ValueError):
-        return False
-    fresh = [d for d in found if datetime.fromisoformat(d["updated"]).timestamp() >= since and not d["paused"]]
-    return len(fresh) >= 6
+        return set()
+    return {(one["name"] + one["flow_id"], one["updated"]) for one in found if not one["paused"]}
 
 
 def _require_free(port: int, key: str) -> None:
@@ -232,12 +235,14 @@ def _require_free(port: int, key: str) -> None:
 
 def _process(entry: dict[str, Any]) -> psutil.Process | None:
     """The process of ``entry`` if it lives and is still the same one."""
-    return processes.find(entry["pid"], entry["started"])
+    return processes.find(entry)
 
 
 def _family(entry: dict[str, Any]) -> list[psutil.Process]:
     """The process of ``entry``, all its children, and what is left of its session if it was killed itself."""
     leader = _process(entry)
+    if processes.elsewhere(entry) or processes.rebooted(entry):
+        return []
     if leader is None and psutil.pid_exists(entry["pid"]):
         return []  # the number is a stranger's now, so the session has ended too
     found = [*leader.children(recursive=True), leader] if leader else []

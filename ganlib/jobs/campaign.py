@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,7 +24,8 @@ from ganlib.tracking.store import Store
 class Campaign:
     """The training of ``families`` by one command, one after the other so that each has the machine to itself.
 
-    What tells its runs from earlier ones is the time it began, kept in the state folder until :meth:`close`.
+    What tells its runs from earlier ones is a list of those, kept in the state folder until :meth:`close`: their times
+    are of clocks that may have been set since.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Campaign:
             GanlibError: a training failed, or was interrupted.
         """
         reap(self._store)
-        since = self._since()
+        before = self._before()
         # In a thread, so that a Ctrl-C here is seen at once and the child is given the time to save its state.
         with ThreadPoolExecutor(1) as pool, child.ended_together():
             return dict(
                 zip(
                     self._families,
-                    pool.map(lambda family: self._train(family, since, report), self._families),
+                    pool.map(lambda family: self._train(family, before, report), self._families),
                     strict=True,
                 )
             )
@@ -68,21 +68,22 @@ class Campaign:
         """Forget it: the same command trains anew."""
         self._path.unlink(missing_ok=True)
 
-    def _since(self) -> int:
-        """When it began, Unix time in milliseconds."""
+    def _before(self) -> set[str]:
+        """Ids of the runs of its families that were there when it began."""
         try:
-            return int(json.loads(self._path.read_bytes())["started"])
+            return set(json.loads(self._path.read_bytes())["before"])
         except (OSError, ValueError, KeyError, TypeError):
-            now = int(time.time() * 1000)
-            write_json(self._path, {"started": now, "families": self._families})
-            return now
+            experiment = self._params.registry.experiment
+            found = {run.id for name in self._families for run in history.of_family(self._store, experiment, name)}
+            write_json(self._path, {"before": sorted(found), "families": self._families})
+            return found
 
-    def _train(self, family: str, since: int, report: Report) -> str:
+    def _train(self, family: str, before: set[str], report: Report) -> str:
         limits = self._params.limits(family, self._budget)
         resume = None
         for run in history.of_family(self._store, self._params.registry.experiment, family):
-            if run.started < since:
-                break
+            if run.id in before:
+                continue
             if not of_limits(run, limits) or run.tags.get("ganlib.overrides") != (" ".join(self._overrides) or "none"):
                 continue
             if run.status == "FINISHED" and history.has_graph(self._store, run.id):

@@ -6,18 +6,28 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-import psutil
-
+from ganlib import processes
 from ganlib.errors import GanlibError, Unavailable
+from ganlib.files import write_json
 from ganlib.project import Project
 from ganlib.tracking.outbox import Point
-from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, place, send, spool_file
+from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
 from ganlib.tracking.store import Store, connect
 
 _SILENT = 600
-"""Seconds without a sign of life after which a process that cannot be seen from here is taken for dead."""
+"""Seconds without a sign of life after which a process that cannot be seen from here is taken for dead.
+
+They are counted here, from when the last one was first seen: clocks of two machines differ, and each may be set.
+"""
+_REBOOTED = 120
+"""The same in seconds between the last one and now, for a process of an earlier run of this machine.
+
+Another machine of the same name and installation, which clones are, must not have its living trainings ended.
+"""
 
 
 def open_store(project: Project) -> Store:
@@ -30,46 +40,69 @@ def open_store(project: Project) -> Store:
 def reap(store: Store) -> list[str]:
     """End as KILLED all running runs of ours whose process is gone, and replay metrics that were spooled.
 
-    A process of this host is looked up; one of another host or container is gone once its heartbeat has been
-    silent for ten minutes.
+    A process of this host is looked up; one of another host or container is gone once its heartbeat has stood still
+    for ten minutes, between two calls of this function.
 
     Returns:
         Ids of the runs that were ended.
     """
     ended = []
+    watch = _Watch(store.project.state / "heartbeats.json")
     with store.talking():
         experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
         for run in store.client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
-            if reason := _gone(run.data.tags):
+            if reason := _gone(run.info.run_id, run.data.tags, watch):
                 store.client.set_tag(run.info.run_id, REASON_TAG, reason)
                 store.client.set_terminated(run.info.run_id, "KILLED")
                 ended.append(run.info.run_id)
+    watch.save()
     _replay(store)
     return ended
 
 
-def _gone(tags: Mapping[str, str]) -> str | None:
+class _Watch:
+    """For how long heartbeats of processes elsewhere have stood still, seen by this machine's clock since its boot."""
+
+    def __init__(self, path: Path) -> None:
+        """``path`` holds what earlier calls saw; a damaged file counts as none."""
+        self._path = path
+        self._boot, self._now = processes.clock()
+        try:
+            self._before: dict[str, list[Any]] = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self._before = {}
+        self._seen: dict[str, list[Any]] = {}
+
+    def silence(self, run_id: str, beat: str) -> float:
+        """Seconds since ``beat`` was first seen here; 0 if that is now."""
+        entry = self._before.get(run_id)
+        match entry:
+            case [seen, boot, float(since)] if (seen, boot) == (beat, self._boot) and since <= self._now:
+                self._seen[run_id] = [seen, boot, since]
+                return self._now - since
+        self._seen[run_id] = [beat, self._boot, self._now]
+        return 0.0
+
+    def save(self) -> None:
+        """Keep it for the next call. Where nothing can be written nobody elsewhere is ever taken for dead."""
+        if self._seen != self._before:
+            with suppress(OSError):
+                write_json(self._path, self._seen)
+
+
+def _gone(run_id: str, tags: Mapping[str, str], watch: _Watch) -> str | None:
     """Why a run's process is taken for dead; None if it lives, or the run is not ours."""
     try:
         process: dict[str, Any] = json.loads(tags[PROCESS_TAG])
-        silent = time.time() - float(tags[HEARTBEAT_TAG])
-        here = place()
-        if any(process[key] != value for key, value in here.items()):
+        if processes.elsewhere(process):
+            silent = watch.silence(run_id, tags[HEARTBEAT_TAG])
             return f"no sign of life from {process['host']} for {silent:.0f} s" if silent > _SILENT else None
-        return None if _lives(process) else "its process was killed, or ended while MLflow was away"
-    except (KeyError, ValueError, TypeError):
+        if processes.rebooted(process):
+            heard = abs(time.time() - float(tags[HEARTBEAT_TAG])) <= _REBOOTED
+            return None if heard else "its machine was started anew"
+        return None if processes.find(process) else "its process was killed, or ended while MLflow was away"
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
-
-
-def _lives(process: Mapping[str, Any]) -> bool:
-    try:
-        # The boot time moves by a second when the clock is adjusted.
-        same_boot = abs(psutil.boot_time() - process["boot"]) < 5
-        found = psutil.Process(process["pid"])
-        same = abs(found.create_time() - process["started"]) < 1
-        return same_boot and same and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _replay(store: Store) -> None:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import platform
-import socket
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from ganlib import processes
 from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.project import Source
 from ganlib.tracking.outbox import Outbox, Point
@@ -187,25 +187,6 @@ def spool_file(store: Store, run_id: str) -> Path:
     return store.project.state / "spool" / f"{run_id}.jsonl"
 
 
-def process() -> dict[str, Any]:
-    """This process, told apart from any other that has or had its number."""
-    return {
-        **place(),
-        "boot": psutil.boot_time(),
-        "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
-    }
-
-
-def place() -> dict[str, str]:
-    """Where process ids mean something: the host, and the container within it."""
-    try:
-        namespace = Path("/proc/self/ns/pid").readlink().name
-    except OSError:  # not Linux
-        namespace = ""
-    return {"host": socket.gethostname(), "namespace": namespace}
-
-
 def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
     tags = {
         "mlflow.user": _user(),
@@ -215,7 +196,7 @@ def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
         "ganlib.data_version": data.md5,
         "ganlib.data_commit": data.commit or "none",
         "ganlib.source_dirty": str(source.dirty).lower(),
-        PROCESS_TAG: json.dumps(process()),
+        PROCESS_TAG: json.dumps(processes.identity()._asdict()),
         HEARTBEAT_TAG: str(int(time.time())),
     }
     if source.commit:
@@ -267,6 +248,7 @@ def _environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cores": psutil.cpu_count(),
+        "usable_cores": processes.usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "packages": versions,
         "threads": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")},

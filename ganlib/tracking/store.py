@@ -320,7 +320,7 @@ def _served(project: Project) -> str | None:
     """URL of the server that `make up` started, if its process still lives."""
     try:
         entry: dict[str, Any] = json.loads((project.state / "services.json").read_text())["mlflow"]
-        alive = processes.find(int(entry["pid"]), float(entry["started"]))
+        alive = processes.find(entry)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(entry["url"]) if alive else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ def test_the_same_command_takes_what_is_trained_resumes_what_was_stopped_and_aft
     assert trainer.asked == ["dcgan"]
     begin().close()
 
-    begin()._since()
+    begin()._before()
     stopped = trained(store, params, None, end="KILLED")
     trained(store, params, onnx, **{"ganlib.overrides": "train.seed=1"})  # of another command
     checkpoint = store.project.state / "runs" / stopped / "checkpoint.pt"
@@ -158,6 +159,25 @@ def test_the_same_command_takes_what_is_trained_resumes_what_was_stopped_and_aft
     checkpoint.touch()
     assert begin().run()["dcgan"] == stopped
     assert trainer.asked[1:] == [f"train dcgan --budget=smoke --resume={stopped}"]
+
+
+@pytest.mark.parametrize("step", [-86_400, 86_400])
+def test_a_clock_that_was_set_since_it_began_mixes_no_earlier_run_in_and_loses_none(
+    store: Store, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    Trainer(store, params, onnx, monkeypatch)
+
+    def begin() -> Campaign:
+        return Campaign(store.project, params, store, factories.data_version(), ["dcgan"], budget="smoke", overrides=())
+
+    def move(run_id: str, seconds: int) -> None:
+        with sqlite3.connect(store.project.root / "mlflow.db") as database:
+            database.execute("UPDATE runs SET start_time = start_time + ? WHERE run_uuid = ?", (1000 * seconds, run_id))
+
+    move(trained(store, params, onnx), -step)
+    first = begin().run()["dcgan"]
+    move(first, step)
+    assert begin().run()["dcgan"] == first
 
 
 def test_speed_is_measured_and_parameters_are_counted_on_the_graph(onnx: Path) -> None:

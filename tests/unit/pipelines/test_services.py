@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +15,14 @@ from typing import Any
 import psutil
 import pytest
 
+from ganlib import processes
 from ganlib.config import ServicesConfig
+from ganlib.files import write_json
 from ganlib.progress import Report, silent
+from ganlib.project import Project
 from tests import factories
+from tests.clocks import STEPS, shifted
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("when", ["right after its start", "while it is waited for"])
@@ -48,6 +58,82 @@ def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
     assert services.stop(project) == ["old"]
     assert services.stop(project) == []
     assert not spawned[0].is_running()
+
+
+@pytest.fixture
+def service(tmp_path: Path, flows: SimpleNamespace) -> Iterator[tuple[Project, psutil.Process]]:
+    """A project with one recorded service, as `make up` leaves it, and its process."""
+    project = factories.project(tmp_path / "project")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(6000)"]
+    entry = flows.services._spawn(project, "mlflow", sleeper, {}) | {"url": "http://127.0.0.1:9"}
+    write_json(project.state / "services.json", {"mlflow": entry})
+    flows.services._half_started(project).unlink()
+    process = psutil.Process(entry["pid"])
+    yield project, process
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("seconds", STEPS)
+def test_a_clock_that_is_set_makes_up_and_down_forget_nothing(
+    service: tuple[Project, psutil.Process], tmp_path: Path, seconds: int
+) -> None:
+    project, process = service
+
+    def told(*words: str) -> Any:
+        command = shifted([sys.executable, *words], seconds, tmp_path)
+        environment = {**os.environ, "GANLIB_ROOT": str(project.root)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
+        return json.loads(done.stdout)
+
+    served = "import json; from ganlib import project; from ganlib.tracking import store;"
+    served += "print(json.dumps(store._served(project.find())))"
+    assert told("-m", "pipelines.services", "status", "--json")["mlflow"]["pid"] == process.pid
+    assert told("-c", served) == "http://127.0.0.1:9"
+    assert told("-m", "pipelines.services", "down", "--json") == ["mlflow"]
+    process.wait(60)
+
+
+@pytest.mark.parametrize("change", [{"namespace": "pid:[1]"}, {"host": "another"}, {"boot": "an earlier one"}])
+def test_a_record_of_another_container_or_an_earlier_boot_ends_no_process_of_the_same_number(
+    service: tuple[Project, psutil.Process], flows: SimpleNamespace, change: dict[str, str]
+) -> None:
+    project, process = service
+    state = json.loads((project.state / "services.json").read_text())
+    write_json(project.state / "services.json", {"mlflow": state["mlflow"] | change})
+    assert flows.services.running(project) == {}
+    assert flows.services.stop(project) == []
+    assert process.is_running()
+
+
+def test_a_record_of_an_earlier_version_is_read(
+    service: tuple[Project, psutil.Process], flows: SimpleNamespace
+) -> None:
+    project, process = service
+    earlier = {"pid": process.pid, "started": process.create_time(), "log": "", "url": ""}
+    for name in ("services.json", "service-starting.json"):
+        write_json(project.state / name, {"mlflow": earlier} if name == "services.json" else earlier)
+    assert list(flows.services.running(project)) == ["mlflow"]
+    flows.services._end_half_started(project)
+    process.wait(60)
+    assert flows.services.running(project) == {}
+
+
+def test_a_flow_of_a_process_that_is_gone_is_a_ghost_and_no_other(flows: SimpleNamespace) -> None:
+    launch, me = flows.launch, processes.identity()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(6000)"])
+    theirs = processes.identity(child.pid)
+    living = [me, theirs, (me.host, me.pid, psutil.Process().create_time())]
+    assert not any(launch._is_gone(json.dumps(one)) for one in living)
+    child.kill()
+    child.wait()
+    assert launch._is_gone(json.dumps(theirs))
+    assert launch._is_gone(json.dumps(me._replace(boot="another")))
+    assert launch._is_gone(json.dumps([me.host, child.pid, 1.0]))
+    hidden = [theirs._replace(host="another"), theirs._replace(namespace="pid:[1]"), theirs._replace(machine="another")]
+    strange = ["ganlib", "7", "[]", "{}", '["a"]', '"abc"', "null", '["a", "b", "c"]', "[1, 2, 3, 4, 5, 6]"]
+    assert not any(launch._is_gone(tag) for tag in [*(json.dumps(one) for one in hidden), *strange])
 
 
 def _interrupt() -> bool:

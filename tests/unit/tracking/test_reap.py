@@ -6,20 +6,31 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
+from ganlib import processes
 from ganlib.config import load
 from ganlib.jobs.models import fetch
 from ganlib.jobs.reconcile import reconcile
 from ganlib.project import Project
 from ganlib.tracking.reap import reap
-from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, process, spool_file
+from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_file
 from ganlib.tracking.store import Absent, Store, connect
 from tests import factories
+from tests.clocks import STEPS, shifted
 from tests.unit.tracking.conftest import Begin, begin_run
+
+
+def process() -> dict[str, Any]:
+    """This one, as runs write it down."""
+    return processes.identity()._asdict()
 
 
 def _hang(root: Path, told: object) -> None:
@@ -64,18 +75,43 @@ def test_looking_for_a_model_ends_it_too(store: Store, begin: Begin) -> None:
         assert store.client.get_run(run.id).info.status == "KILLED"
 
 
-@pytest.mark.parametrize(
-    "elsewhere", [{"host": "another"}, {"namespace": "pid:[1]"}], ids=lambda change: next(iter(change))
-)
-@pytest.mark.parametrize(("age", "expected"), [(30, False), (3600, True)])
-def test_a_process_that_cannot_be_seen_is_judged_by_its_heartbeat(
-    store: Store, begin: Begin, elsewhere: dict[str, str], age: int, expected: bool
+def _later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have this machine run for so much longer."""
+    boot, now = processes.clock()
+    monkeypatch.setattr(processes, "clock", lambda: (boot, now + seconds))
+
+
+ELSEWHERE = [{"host": "another"}, {"namespace": "pid:[1]"}, {"machine": "another"}]
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE, ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize("age", [-86_400, 0, 86_400], ids=["its clock is ahead", "same clock", "its clock is behind"])
+def test_a_process_that_cannot_be_seen_is_dead_once_its_heartbeat_stood_still_here_whatever_the_clocks_say(
+    store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch, elsewhere: dict[str, str], age: int
 ) -> None:
     with begin() as run:
         # This very process number lives here, which says nothing of a process elsewhere.
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | elsewhere))
         store.client.set_tag(run.id, HEARTBEAT_TAG, str(int(time.time()) - age))
-        assert reap(store) == [run.id] * expected
+        assert reap(store) == []
+        _later(monkeypatch, 590)
+        assert reap(store) == []
+        store.client.set_tag(run.id, HEARTBEAT_TAG, str(int(time.time()) - age + 30))
+        _later(monkeypatch, 590)
+        assert reap(store) == []
+        _later(monkeypatch, 590)
+        assert reap(store) == []
+        _later(monkeypatch, 20)
+        assert reap(store) == [run.id]
+    assert "no sign of life" in store.client.get_run(run.id).data.tags[REASON_TAG]
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "{}", '{"RUN": "torn"}', '{"RUN": ["beat", "boot", null]}'])
+def test_a_damaged_note_of_heartbeats_stops_nobody_and_ends_nothing(store: Store, begin: Begin, kept: str) -> None:
+    with begin() as run:
+        store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"host": "another"}))
+        (store.project.state / "heartbeats.json").write_text(kept.replace("RUN", run.id))
+        assert reap(store) == []
 
 
 @pytest.mark.parametrize(
@@ -87,6 +123,46 @@ def test_another_process_under_the_same_number_is_not_taken_for_it(
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | change))
         assert reap(store) == [run.id]
+
+
+@pytest.mark.parametrize(("age", "expected"), [(30, False), (300, True), (-86_400, True)])
+def test_a_run_of_this_machine_before_it_was_started_anew_is_ended_unless_somebody_still_writes_to_it(
+    store: Store, begin: Begin, age: int, expected: bool
+) -> None:
+    with begin() as run:
+        store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"boot": "an earlier one"}))
+        store.client.set_tag(run.id, HEARTBEAT_TAG, str(int(time.time()) - age))
+        assert reap(store) == [run.id] * expected
+
+
+@pytest.mark.parametrize("moved", [-3600.0, -3.0, 0.0, 3.0, 3600.0])
+def test_a_run_that_an_earlier_version_started_is_told_apart_by_its_times(
+    store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch, moved: float
+) -> None:
+    me, boot = psutil.Process().create_time(), psutil.boot_time()
+    earlier = {key: process()[key] for key in ("host", "namespace", "pid")}
+    with begin() as living, begin() as dead:
+        store.client.set_tag(
+            living.id, PROCESS_TAG, json.dumps(earlier | {"boot": boot - moved, "started": me - moved})
+        )
+        store.client.set_tag(
+            dead.id, PROCESS_TAG, json.dumps(earlier | {"boot": boot - moved, "started": me - 99 - moved})
+        )
+        assert reap(store) == [dead.id]
+
+
+@pytest.mark.parametrize("seconds", STEPS)
+def test_a_clock_that_is_set_ends_no_living_run(store: Store, begin: Begin, tmp_path: Path, seconds: int) -> None:
+    look = (
+        "import sys; from pathlib import Path; from ganlib.project import Project;"
+        "from ganlib.tracking.reap import reap; from ganlib.tracking.store import connect;"
+        "print(reap(connect(Project(Path(sys.argv[1])))))"
+    )
+    with begin() as run:
+        command = shifted([sys.executable, "-c", look, str(store.project.root)], seconds, tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+        assert store.client.get_run(run.id).info.status == "RUNNING"
 
 
 def test_runs_that_are_not_ours_or_were_tampered_with_are_left_alone(store: Store, begin: Begin) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from ganlib.threads import cpu_quota, visible_cores
 from ganlib.threads import usable_cores as usable_cores  # where callers look for it
 
 
@@ -134,4 +135,5 @@ def processor() -> str:
 
 def machine() -> str:
     """This machine's processor in words, with the cores that this process may use."""
-    return f"{processor()}, {usable_cores()} usable cores"
+    quota = f" by the CPU quota of {cpu_quota():.3g}" if usable_cores() < visible_cores() else ""
+    return f"{processor()}, {usable_cores()} usable cores{quota}"

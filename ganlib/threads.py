@@ -25,6 +25,28 @@ def usable_cores() -> int:
     return visible_cores() if quota is None else max(1, min(visible_cores(), math.ceil(quota)))
 
 
+def limit() -> str | None:
+    """In words, where a CPU quota leaves fewer cores than are visible; None where it does not."""
+    if usable_cores() == visible_cores():
+        return None
+    return f"the CPU quota here is {cpu_quota():.3g} of {visible_cores()} visible cores: {usable_cores()} used"
+
+
+def settle() -> str | None:
+    """Set the threads of all libraries below us, here and in children, as far as the user has not.
+
+    Returns:
+        Words for the user where a CPU quota decided their number: once, not in every child.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:  # which GOMP_SPINCOUNT would overrule
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    told = limit()
+    if told is None or os.environ.get("OMP_NUM_THREADS"):
+        return None
+    os.environ["OMP_NUM_THREADS"] = str(usable_cores())  # OpenMP, OpenBLAS and MKL count all visible cores
+    return told
+
+
 def visible_cores() -> int:
     """Processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -40,7 +62,7 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
     """
     try:
         return min(_quotas(root), default=None)
-    except (OSError, ValueError, IndexError):  # not Linux, or hidden
+    except (OSError, ValueError, ArithmeticError):  # not Linux, or hidden
         return None
 
 

@@ -16,6 +16,7 @@ from ganlib import processes
 from ganlib import project as projects
 from ganlib.cli.app import reporting, run
 from ganlib.errors import Interrupted, Unavailable
+from ganlib.proxies import through
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -99,7 +100,8 @@ def _prefect_answering() -> Iterator[None]:
     """
     import httpx
 
-    where = f"Prefect at {os.environ['PREFECT_API_URL']}" if "PREFECT_API_URL" in os.environ else "Prefect's server"
+    url = os.environ.get("PREFECT_API_URL")
+    where = f"Prefect at {url}{through(url)}" if url else "Prefect's server"
     try:
         yield
     except httpx.HTTPError as error:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganlib import threads
 from ganlib.errors import BadInput, GanlibError
-from ganlib.threads import SPINS
+from ganlib.proxies import spare_loopback
 
 if TYPE_CHECKING:
     from ganlib.config import Params
@@ -34,14 +35,17 @@ _ENVIRONMENT = {
     "DVC_NO_ANALYTICS": "1",
     "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
 }
+_REMARKS: list[str] = []
+"""What the first long command of this process tells about its surroundings."""
 
 
 def settle_environment() -> None:
     """Defaults for the libraries below us; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if "OMP_WAIT_POLICY" not in os.environ:  # which GOMP_SPINCOUNT would overrule
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    spare_loopback()
+    if (told := threads.settle()) is not None:
+        _REMARKS.append(told)
 
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
@@ -77,6 +81,8 @@ def reporting(*, as_json: bool) -> Iterator[Report]:
     from ganlib.progress import console
 
     with console(as_json=as_json) as report:
+        while _REMARKS:
+            report("threads", 0, 0, {"note": _REMARKS.pop()})
         yield report
 
 

@@ -21,6 +21,7 @@ from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.imports import uncollected
 from ganlib.locks import held
 from ganlib.project import Project, Source
+from ganlib.proxies import spare_loopback, through
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,7 +98,8 @@ class Store:
             raise Unavailable(f"MLflow at {self.uri} failed: {error}. Nothing was decided; try again.") from error
         except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, ConnectionError, TimeoutError) as error:
             raise Unavailable(
-                f"MLflow at {self.uri} does not answer ({type(error).__name__}). Nothing was decided; try again."
+                f"MLflow at {self.uri}{through(self.uri)} does not answer ({type(error).__name__}). "
+                "Nothing was decided; try again."
             ) from error
         except OSError as error:  # a file on this side: waiting does not help
             raise BadInput(f"{error.strerror or error}: {error.filename or self.uri}") from error
@@ -255,6 +257,7 @@ def connect(project: Project, uri: str | None = None) -> Store:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    spare_loopback()
     with _ENVIRONMENT_LOCK:
         given = os.environ.get("MLFLOW_TRACKING_URI")
     chosen = uri or given or _served(project) or project.database
@@ -309,11 +312,13 @@ def _require_answer(url: str) -> None:
         answer = requests.get(f"{url.rstrip('/')}/health", timeout=(3, 5))
     except requests.RequestException as error:
         raise Unavailable(
-            f"MLflow at {url} does not answer ({type(error).__name__}): is it up? (`make up`, MLFLOW_TRACKING_URI) "
+            f"MLflow at {url}{through(url)} does not answer ({type(error).__name__}): is it up? (`make up`, MLFLOW_TRACKING_URI) "
             "Nothing was changed."
         ) from error
     if answer.status_code >= 500:
-        raise Unavailable(f"MLflow at {url} answers {answer.status_code}. Nothing was changed; try again.")
+        raise Unavailable(
+            f"MLflow at {url}{through(url)} answers {answer.status_code}. Nothing was changed; try again."
+        )
 
 
 def _served(project: Project) -> str | None:

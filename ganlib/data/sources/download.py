@@ -9,6 +9,7 @@ import requests
 
 from ganlib.data.sources.failure import SourceFailed
 from ganlib.progress import Report, silent
+from ganlib.proxies import through
 
 _CHUNK = 4096  # bytes; what is left of a chunk when the connection breaks is lost
 _ATTEMPTS = 3
@@ -37,7 +38,7 @@ def download(url: str, path: Path, *, largest: int, report: Report = silent, sta
                 return path.read_bytes()
             reason = "the connection ended early"
         except requests.RequestException as error:
-            reason = _reason(error)
+            reason = _reason(error) + through(url)
         if (path.stat().st_size if path.exists() else 0) <= before:
             break  # no progress: the next source is more likely to help than another try
     raise SourceFailed(reason)

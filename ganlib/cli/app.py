@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganlib import threads
+from ganlib import accounts, threads
 from ganlib.errors import BadInput, GanlibError
 from ganlib.proxies import spare_loopback
 
@@ -43,6 +43,7 @@ def settle_environment() -> None:
     """Defaults for the libraries below us; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    accounts.settle()
     spare_loopback()
     if (told := threads.settle()) is not None:
         _REMARKS.append(told)

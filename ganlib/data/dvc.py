@@ -33,6 +33,7 @@ PROGRESS = "GANLIB_PROGRESS"
 _HALF_WRITTEN = re.compile(r"RWLock-file .+ (JSON structure is corrupted|format error)")
 _BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 _WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
+_SITE = Path("/var/tmp/dvc")  # noqa: S108  # where DVC keeps what all users of a machine share
 _FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
 
@@ -196,6 +197,8 @@ def _environment(project: Project) -> dict[str, str]:
     """Stages are run as ``python -m ganlib``: by this interpreter, in this project."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     changes = {"PATH": path, "GANLIB_ROOT": str(project.root), PROGRESS: "json", "DVC_NO_ANALYTICS": "1"}
+    if not os.access(_SITE if _SITE.exists() else _SITE.parent, os.W_OK):
+        changes["DVC_SITE_CACHE_DIR"] = str(project.state / "dvc-site")
     if without_git(project):
         # As configuration of the lowest rank, so that neither the project's nor the user's files are touched.
         folder = project.state / "dvc-without-git"

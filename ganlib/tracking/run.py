@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ganlib import processes
+from ganlib import accounts, processes
 from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.project import Source
 from ganlib.tracking.outbox import Outbox, Point
@@ -189,7 +188,7 @@ def spool_file(store: Store, run_id: str) -> Path:
 
 def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
     tags = {
-        "mlflow.user": _user(),
+        "mlflow.user": accounts.user(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "ganlib",
         "ganlib.family": family,
@@ -204,13 +203,6 @@ def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
     if parent := os.environ.get("MLFLOW_RUN_ID"):
         tags["mlflow.parentRunId"] = parent
     return tags
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # containers run under numbers that have no name
-        return str(os.getuid())
 
 
 def _beat(store: Store, run_id: str) -> None:

@@ -17,6 +17,7 @@ from ganlib.jobs import measured
 from ganlib.jobs.evaluate import SAMPLES
 from ganlib.jobs.interpolate import interpolate
 from ganlib.project import Project
+from ganlib.tracking import history
 from ganlib.tracking.store import Absent, Store, connect
 
 _HIDDEN = (
@@ -205,15 +206,15 @@ def _curves(store: Store, run_id: str, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    run = store.client.get_run(run_id).data
+    run = history.read(store, run_id)
     names = sorted(name for name in run.metrics if not name.startswith((*_HIDDEN, *_FIDS)))
     rows = [tuple(name for name in _FIDS if name in run.metrics), *((name,) for name in names)]
     rows = [row for row in rows if row]
     figure, axes = pyplot.subplots(len(rows), 1, figsize=(7, 1.4 * len(rows)), sharex=True, squeeze=False)
     for row, (axis,) in zip(rows, axes, strict=True):
-        histories = {name: _history(store, run_id, name) for name in row}
-        for name, history in histories.items():
-            axis.plot(list(history), list(history.values()), linewidth=0.7, label=_FIDS.get(name))
+        histories = {name: history.curve(store, run_id, name) for name in row}
+        for name, values in histories.items():
+            axis.plot(list(values), list(values.values()), linewidth=0.7, label=_FIDS.get(name))
         if set(row) == set(_FIDS):
             axis.set_title(_gained(*(histories[name] for name in _FIDS)), fontsize=7)
             axis.set_yscale("log")
@@ -224,11 +225,6 @@ def _curves(store: Store, run_id: str, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
-
-
-def _history(store: Store, run_id: str, name: str) -> dict[int, float]:
-    """Values of a metric by step."""
-    return {point.step: point.value for point in store.client.get_metric_history(run_id, name)}
 
 
 def _gained(average: dict[int, float], raw: dict[int, float]) -> str:

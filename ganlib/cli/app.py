@@ -32,6 +32,7 @@ Budget = Annotated[str | None, typer.Option(help="A row of `budgets` in params.y
 # Set before torch, mlflow or dvc are imported, unless the user has said otherwise.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",  # Prefect's clients, and whatever else hears it
     "DVC_NO_ANALYTICS": "1",
     "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
 }

@@ -18,6 +18,7 @@ from ganlib.processes import machine, usable_cores
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.registry.versions import Registry
+from ganlib.tracking import charts
 from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def evaluate(
         Registry(connect(project), found.version.name).record_evaluation(found.version.version, result)
     if found.trained_by:
         run = connect(project).open_run(found.trained_by)
-        run.log(result.metrics(), step=0)
+        run.log(charts.of_evaluation(result.metrics()), step=0)
+        run.text(charts.table(result.metrics()), "evaluation/figures.csv")
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
         run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
         run.image(contact_sheet(images[:100], columns=10), SAMPLES)

@@ -45,7 +45,7 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
         for name, rows in family.pictures(model).items():
             run.image(sheet(rows), f"pictures/{name}.png")
     if figures:
-        run.log({f"held_out_{name}": value for name, value in figures.items()}, step)
+        run.log({f"quality/held_out_{name}": value for name, value in figures.items()}, step)
     report(f"finish {family.name}", 1, 1, figures)
 
 

@@ -22,6 +22,7 @@ from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Facts, Report, silent
 from ganlib.project import Project
+from ganlib.tracking import charts
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
 
@@ -172,7 +173,7 @@ def session(
         _stop_signals() as stop,
         distributed.join(device.type) as team,
         store.start_run(
-            f"{verb} {family} ({budget or params.train.budget})",
+            " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget, data.md5[:6])),
             family=family,
             params=_flat(config),
             tags={"ganlib.overrides": " ".join(overrides) or "none"},
@@ -241,7 +242,13 @@ def fit(
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
     kept = Checkpoints(run_folder(project, team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
     checker = Checker(
-        model, project.prepared, run.log, samples=settings.check_samples, seed=settings.seed, raw=raw, report=report
+        model,
+        project.prepared,
+        lambda values, step: run.log(charts.of_group("quality", values), step),
+        samples=settings.check_samples,
+        seed=settings.seed,
+        raw=raw,
+        report=report,
     )
     plan = loop.Plan(
         title=f"train {family}",
@@ -264,7 +271,7 @@ def fit(
         report(stage, done, total, {**last, **facts} if facts else facts)
 
     hooks = loop.Hooks(
-        log=run.log,
+        log=lambda values, step: run.log(charts.of_training(values), step),
         grid=lambda images, step: run.image(sheet(images.reshape(8, 8, 28, 28)), f"grids/step-{step:07d}.png"),
         check=checker,
         report=told,
@@ -339,10 +346,8 @@ def _export(
     certificate = export(ema.module, model.noise_dim, path, params.export, metadata, condition=model.condition)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
-    run.log(
-        {"parity_max_pixel_difference": certificate.max_pixel_difference, "train_seconds": outcome.seconds},
-        outcome.steps,
-    )
+    made = {"delivery/parity_max_pixel_difference": certificate.max_pixel_difference}
+    run.log({**made, "speed/train_seconds": outcome.seconds}, outcome.steps)
     report(f"export {family}", 1, 1)
     return TrainResult(
         run_id=run.id,

@@ -58,7 +58,7 @@ def score(
             if not outcome.best_step:
                 model.cpu().finish(ema.module.cpu().eval(), load_split(project.prepared, "train").images)
                 fid = checker.score(ema.module)
-                begun.run.log({"validation_fid": fid}, outcome.steps)
+                begun.run.log({"quality/validation_fid": fid}, outcome.steps)
     except (OutOfMemory, Unhealthy) as trouble:  # of these options: the search is to know, and to go on
         return Score(run_id=run_id, fid=None, problem=str(trouble))
     return Score(run_id=run_id, fid=fid if math.isfinite(fid) else None)

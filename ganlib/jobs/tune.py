@@ -294,7 +294,7 @@ class _Search:
         self._study.tell(trial, fid, state=state)
         if fid is not None:
             best = min(each.value for each in _settled(self._study) if each.value is not None)
-            self._run.log({"validation_fid": fid, "best_validation_fid": best}, trial.number)
+            self._run.log({"quality/validation_fid": fid, "quality/best_validation_fid": best}, trial.number)
 
     def _tell_progress(self, trials: int) -> None:
         settled = _settled(self._study)

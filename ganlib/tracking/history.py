@@ -10,6 +10,7 @@ from typing import Any
 
 from ganlib.config import Frozen
 from ganlib.data.record import DataVersion
+from ganlib.tracking import charts
 from ganlib.tracking.store import Absent, Store
 
 
@@ -23,7 +24,7 @@ class Past(Frozen):
     ended: datetime | None
     params: dict[str, str]
     metrics: dict[str, float]
-    """The last value of each."""
+    """The last value of each, by its plain name, without the group of charts that it is in."""
     tags: dict[str, str]
 
     @property
@@ -87,8 +88,15 @@ def data_version(store: Store, run_id: str) -> DataVersion | None:
 
 def last_step(store: Store, run_id: str, metric: str) -> int | None:
     """The step of the last value of ``metric``; None if the run has none."""
+    return max(curve(store, run_id, metric), default=None)
+
+
+def curve(store: Store, run_id: str, metric: str) -> dict[int, float]:
+    """Values of ``metric`` by step, whatever group of charts it is in; of a step with several, the last."""
     with store.talking():
-        return max((point.step for point in store.client.get_metric_history(run_id, metric)), default=None)
+        written = [name for name in store.client.get_run(run_id).data.metrics if metric in (name, charts.plain(name))]
+        points = [point for name in written for point in store.client.get_metric_history(run_id, name)]
+    return {point.step: point.value for point in points}
 
 
 def _past(run: Any) -> Past:
@@ -99,6 +107,6 @@ def _past(run: Any) -> Past:
         started=run.info.start_time,
         ended=datetime.fromtimestamp(end / 1000, UTC) if end else None,
         params=run.data.params,
-        metrics=run.data.metrics,
+        metrics={charts.plain(name): value for name, value in run.data.metrics.items()},
         tags=run.data.tags,
     )

@@ -312,8 +312,8 @@ def _require_answer(url: str) -> None:
         answer = requests.get(f"{url.rstrip('/')}/health", timeout=(3, 5))
     except requests.RequestException as error:
         raise Unavailable(
-            f"MLflow at {url}{through(url)} does not answer ({type(error).__name__}): is it up? (`make up`, MLFLOW_TRACKING_URI) "
-            "Nothing was changed."
+            f"MLflow at {url}{through(url)} does not answer ({type(error).__name__}): is it up? "
+            "(`make up`, MLFLOW_TRACKING_URI) Nothing was changed."
         ) from error
     if answer.status_code >= 500:
         raise Unavailable(

@@ -14,6 +14,7 @@ from ganlib.families.base import Batch, Phase
 from ganlib.families.vae import Vae
 from ganlib.jobs.train import run_folder, train
 from ganlib.project import Project
+from ganlib.tracking import charts
 from ganlib.tracking.store import Store, connect
 from ganlib.training.health import Unhealthy
 from tests.services import project as projects
@@ -84,7 +85,7 @@ def test_a_poisoned_batch_stops_the_run_which_is_tagged_and_keeps_its_healthy_st
     run = newest(store)
     assert run.info.status == "FAILED"
     assert "not finite" in run.data.tags["ganlib.unhealthy"]
-    assert "validation_fid" in run.data.metrics
+    assert "quality/validation_fid" in run.data.metrics
     assert state(run_folder(project, run.info.run_id) / "checkpoint.pt")["progress"]["step"] == 10
 
 
@@ -99,7 +100,8 @@ def test_a_rollback_goes_on_from_the_healthy_state_with_halved_rates(
     assert "ganlib.unhealthy" not in run.data.tags
     assert "at step 14: back to step 10" in run.data.tags["ganlib.rollback_1"]
     assert run.data.tags["ganlib.selected_step"] in {"10", "20"}
-    assert {"validation_fid", "validation_fid_raw", "validation_fid_gained_by_ema"} <= run.data.metrics.keys()
+    names = {charts.plain(name) for name in run.data.metrics}
+    assert {"validation_fid", "validation_fid_raw", "validation_fid_gained_by_ema"} <= names
     optimizer = state(run_folder(project, run.info.run_id) / "checkpoint.pt")["optimizers"]["autoencoder"]
     assert optimizer["param_groups"][0]["lr"] == Vae.Options().optimizer.learning_rate / 2
 

@@ -61,7 +61,7 @@ def test_a_training_does_not_wait_for_a_server_that_is_away_and_all_its_values_a
     overrides = ["budgets.smoke.steps=30", "train.log_every=2", "train.checks=0", "families.vae.channels=8"]
     result = train(project, load(project.params_file, overrides), "vae")
     client = connect(project, mlflow_server).client
-    assert [point.step for point in client.get_metric_history(result.run_id, "elbo")] == list(range(2, 31, 2))
+    assert [point.step for point in client.get_metric_history(result.run_id, "loss/elbo")] == list(range(2, 31, 2))
     assert client.get_run(result.run_id).info.status == "FINISHED"
     assert {entry.path for entry in client.list_artifacts(result.run_id)} >= {"grids", "onnx", "checkpoint"}
     assert moments[1] - moments[0] < 15  # seconds for 18 small steps; one call to the server may try for thirty

@@ -121,7 +121,7 @@ def test_the_first_trial_is_of_the_options_as_they_are_and_the_best_is_applied_w
     assert yaml.safe_load(found.patch_file.read_text()) == {"families": {"dcgan": tree(found.best.params)}}
     parent = store.client.get_run(found.run_id)
     assert parent.info.status == "FINISHED"
-    assert parent.data.metrics["best_validation_fid"] == pytest.approx(found.best.fid)
+    assert parent.data.metrics["quality/best_validation_fid"] == pytest.approx(found.best.fid)
     experiment = store.client.get_experiment(parent.info.experiment_id)
     assert experiment.name == "mnist-generators-search"  # no comparison takes a trial for a training
     assert children.variables[0] == {"MLFLOW_RUN_ID": found.run_id, "MLFLOW_EXPERIMENT_ID": experiment.experiment_id}

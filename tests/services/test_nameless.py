@@ -15,7 +15,7 @@ import pytest
 
 from tests.services import project as projects
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(3600)]
 NOBODY = "12345"
 
 

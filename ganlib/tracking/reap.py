@@ -6,11 +6,13 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import psutil
 
-from ganlib.errors import GanlibError, Unavailable
+from ganlib.errors import GanlibError, ReadOnly, Unavailable
+from ganlib.files import explained
 from ganlib.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, place, send, spool_file
@@ -21,9 +23,10 @@ _SILENT = 600
 
 
 def open_store(project: Project) -> Store:
-    """:func:`connect`, and end first what a killed process left running. Raises as both do."""
+    """:func:`connect`, and end first what a killed process left running, if that may be written. Raises as both do."""
     store = connect(project)
-    reap(store)
+    with suppress(ReadOnly):
+        reap(store)
     return store
 
 
@@ -87,4 +90,5 @@ def _replay(store: Store) -> None:
         except (GanlibError, ValueError, TypeError) as error:
             logging.getLogger("ganlib").warning("the metric values in %s were not sent: %s", path, error)
         else:
-            path.unlink(missing_ok=True)
+            with explained(path, 0):
+                path.unlink(missing_ok=True)

@@ -171,4 +171,4 @@ def knows(revision: str) -> bool:
     import mlflow.store.db_migrations as migrations
 
     folder = Path(next(iter(migrations.__path__))) / "versions"
-    return any(path.name.startswith(revision) for path in folder.iterdir())
+    return any(path.name.startswith(f"{revision}_") for path in folder.iterdir())

@@ -89,10 +89,11 @@ def _rewrite(connection: sqlite3.Connection, old: str | None, project: Project) 
     present = sqlite.tables(connection)
     for table, column in _PLACES if old else ():
         for was, now in _spellings(str(old), project.root) if table in present else ():
-            changed += connection.execute(
+            rows = connection.execute(
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608
                 (now, len(was) + 1, len(was) + 1, f"{was}/"),
             ).rowcount
+            changed += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
     if connection.execute("SELECT 1 FROM experiments WHERE experiment_id = ?", (_DEFAULT,)).fetchone():
         connection.execute("INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", (ROOT_TAG, here, _DEFAULT))
     connection.execute("COMMIT")

@@ -61,9 +61,9 @@ def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
     talk = isinstance(error, MlflowException | requests.RequestException | sqlalchemy.exc.SQLAlchemyError)
     if not talk and not isinstance(error, OSError | ImportError) and not _of_store(error):
         return None
-    if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-        return Absent(str(error).splitlines()[0])
     text = " | ".join(str(each) for each in causes(error))
+    if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST" and not _NO_BUCKET.search(text):
+        return Absent(str(error).splitlines()[0])
     if (full := told(error, *places)) is not None:
         return full if not uri.startswith("http") or not talk or _ours(error) else _theirs(error, full, where)
     if (known := _by_words(text, where, uri)) is not None:
@@ -79,8 +79,12 @@ def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException | ConnectionError | TimeoutError):
         # a file on this side: waiting does not help
         return BadInput(f"{error.strerror or error}: {error.filename or uri}")
-    said = "" if isinstance(error, requests.RequestException) else f": {first_line(error)}"
-    return Unavailable(f"{where} does not answer ({type(error).__name__}{said}). {_AGAIN}")
+    return Unavailable(f"{where} does not answer ({type(error).__name__}: {_root_cause(error)}). {_AGAIN}")
+
+
+def _root_cause(error: Exception) -> str:
+    """What the innermost error says: of a connection, the outer ones repeat its URL at length."""
+    return first_line(list(causes(error))[-1])
 
 
 def _ours(error: Exception) -> bool:

@@ -218,6 +218,8 @@ class Store:
                 except (FileNotFoundError, IsADirectoryError) as error:
                     raise missing from error
         except Absent as error:  # in MLflow's words
+            with self.talking():  # a bucket that is gone says of each file that it is not there
+                self.client.list_artifacts(run_id)
             raise missing from error
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from ganlib.files import explained
 
 _PATIENCE = 60.0  # seconds for another process's transaction
 
@@ -35,6 +38,26 @@ def opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
 def tables(connection: sqlite3.Connection) -> set[str]:
     """Names of all tables."""
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def make(target: Path, aside: Path, build: Callable[[Path], object]) -> bool:
+    """Have ``build`` make a database in the folder ``aside``, and :func:`install` it as ``target``.
+
+    The caller holds a lock: what is in ``aside`` is of a build that was killed.
+
+    Raises:
+        sqlite3.Error: ``target`` is no database, or cannot be written.
+        NoSpace, ReadOnly: ``aside`` cannot be made.
+    """
+    with explained(aside, 0):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        build(aside / target.name)
+        return install(aside / target.name, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def install(built: Path, target: Path) -> bool:

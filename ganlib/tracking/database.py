@@ -7,7 +7,6 @@ another program, such as `mlflow ui`, is just making is waited for.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ import psutil
 from ganlib import sqlite
 from ganlib.config import Frozen
 from ganlib.errors import BadInput, Unavailable
-from ganlib.files import explained
+from ganlib.files import told
 from ganlib.project import Project
 
 _PATIENCE = 180.0  # seconds for another program to make its tables
@@ -88,6 +87,8 @@ def _look(path: Path) -> Schema | None:
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    if (known := told(error, path.parent)) is not None:
+        return known
     if "locked" in str(error):
         return Unavailable(f"another program keeps {path} locked ({error}). Nothing was changed; try again.")
     return BadInput(
@@ -117,20 +118,18 @@ def _build(path: Path, project: Project) -> None:
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    folder = project.state / "mlflow-new"
-    with explained(folder, 0):
-        shutil.rmtree(folder, ignore_errors=True)  # of a killed build: its lock is ours now
-        folder.mkdir(parents=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def build(new: Path) -> None:
+        uri = f"{_SCHEME}{new}"
+        try:
+            SqlAlchemyStore(uri, project.artifacts)
+        finally:  # MLflow keeps it open for ever
+            if engine := SqlAlchemyStore._engine_map.pop(uri, None):
+                engine.dispose()
+
     try:
-        uri = f"{_SCHEME}{folder / path.name}"
-        SqlAlchemyStore(uri, project.artifacts)._dispose_engine()
-        SqlAlchemyStore._engine_map.pop(uri, None)
-        sqlite.install(folder / path.name, path)
+        sqlite.make(path, project.state / "mlflow-new", build)
     except sqlite3.DatabaseError as error:
         raise _unusable(path, error) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _in_use(path: Path) -> bool:

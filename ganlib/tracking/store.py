@@ -71,13 +71,8 @@ class Store:
             BadInput: it refused, or cannot be used, for a reason that waiting does not mend.
             GanlibError: it refused what was asked of it.
         """
-        try:
+        with _translated(self.project, self.shown):
             yield
-        except Exception as error:
-            ours = translate(error, self.shown, *places(self.project))
-            if ours is None or ours is error:
-                raise
-            raise ours from error
 
     def experiment(self, name: str) -> str:
         """The id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
@@ -250,12 +245,11 @@ def connect(project: Project, uri: str | None = None) -> Store:
     for name in ("mlflow.store.db.utils", "mlflow.store.db"):  # prints the traceback of what it also raises
         logging.getLogger(name).setLevel(logging.CRITICAL)
     _select(chosen)
-    if not chosen.startswith("http"):
+    with _translated(project, redacted(chosen)), uncollected():  # a database's driver and tables
         prepare(project, chosen)
-    store = Store(project, chosen, mlflow.MlflowClient(chosen, chosen))
-    with store.talking(), uncollected():  # a database's driver and tables
-        store.client.search_experiments(max_results=1)
-    return store
+        client = mlflow.MlflowClient(chosen, chosen)
+        client.search_experiments(max_results=1)
+    return Store(project, chosen, client)
 
 
 def prepare(project: Project, uri: str) -> None:
@@ -276,9 +270,16 @@ def prepare(project: Project, uri: str) -> None:
         place.settle(path, project)
 
 
-def places(project: Project) -> tuple[Path, ...]:
-    """Where this process writes, for messages about full disks."""
-    return (project.root, project.state)
+@contextmanager
+def _translated(project: Project, shown: str) -> Iterator[None]:
+    """See :meth:`Store.talking`."""
+    try:
+        yield
+    except Exception as error:
+        ours = translate(error, shown, project.root, project.state)
+        if ours is None or ours is error:
+            raise
+        raise ours from error
 
 
 def _without_password(uri: str) -> str:

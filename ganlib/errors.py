@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from ganlib.redact import redacted
+
 
 class GanlibError(Exception):
     """Base of all expected failures: what happened, what was kept, what to do next."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        """``message`` is cleared of passwords: much of it is other programs' words."""
+        super().__init__(redacted(message))
 
 
 class BadInput(GanlibError):
@@ -35,12 +41,17 @@ class Corrupt(BadInput):
 class NoSpace(BadInput):
     """The file system cannot hold what is about to be written."""
 
-    def __init__(self, path: object, *, needed: int, free: int) -> None:
-        """``needed`` and ``free`` are bytes."""
+    def __init__(self, path: object, *, needed: int | None, free: int, said: str = "") -> None:
+        """``needed`` and ``free`` are bytes, ``needed`` where it is known; ``said``: of the program that met it."""
+        how_much = f"{needed:,} bytes needed, {free:,} free" if needed else f"{free:,} bytes free"
         super().__init__(
-            f"no space at {path}: {needed:,} bytes needed, {free:,} free. "
+            f"no space at {path}: {how_much}{f' ({said})' if said else ''}. "
             "What is already there was kept; free some space and run the same command again."
         )
+
+
+class ReadOnly(BadInput):
+    """A file or folder may not be written by this process, or its file system is read-only."""
 
 
 class Unavailable(GanlibError):

@@ -7,13 +7,18 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlib.errors import BadInput, NoSpace
+from ganlib.errors import BadInput, NoSpace, ReadOnly
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_WORDS = re.compile(r"database or disk is full|No space left on device|Disk quota exceeded")
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -106,6 +111,50 @@ def explained(path: Path, needed: int) -> Iterator[None]:
 
 
 def _explain(error: OSError, path: Path, needed: int) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return NoSpace(path, needed=needed, free=0)
-    return BadInput(f"cannot write {path}: {error.strerror}.")
+    kind = ReadOnly if error.errno in _FORBIDDEN else BadInput
+    return kind(f"cannot write {path}: {error.strerror}.")
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """``error``, what it was raised from, what that was raised from, and so on."""
+    seen: list[BaseException] = []
+    while error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__ or error
+
+
+def told(error: BaseException, *places: Path) -> BadInput | None:
+    """What a user is told where ``error`` comes from a disk that is full or may not be written; None if it does not.
+
+    Libraries wrap such errors in their own, or keep only the words. ``places`` is where this process writes, besides
+    its temporary folder: where an error names no file, the fullest is meant.
+    """
+    for each in causes(error):
+        if isinstance(each, NoSpace | ReadOnly):
+            return each
+        text = str(each)
+        number, name = (each.errno, each.filename) if isinstance(each, OSError) else (None, None)
+        if number in _FULL or _FULL_WORDS.search(text):
+            place, free = _fullest(*places)
+            said = f"{each.__class__.__name__}: {first_line(each)}"
+            return NoSpace(name or place, needed=None, free=free, said=said)
+        if number in _FORBIDDEN or "attempt to write a readonly database" in text:
+            return ReadOnly(f"no access to {name or ' and '.join(map(str, places))}: {first_line(each)}.")
+    return None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what ``error`` says, or its name where it says nothing."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return next((line.strip().rstrip(".:") for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _fullest(*places: Path) -> tuple[Path, int]:
+    """Which of the places and the temporary folder has the least space, and how many bytes."""
+    temporary = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108  (named, not used; Python would take another)
+    there = [place for place in (temporary, *places) if place.exists()] or [Path("/")]
+    return min(((place, shutil.disk_usage(place).free) for place in there), key=lambda found: found[1])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from ganlib.errors import Unavailable
+from ganlib.errors import ReadOnly, Unavailable
+from ganlib.files import explained
 
 
 @contextmanager
@@ -17,10 +19,10 @@ def held(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
 
     Raises:
         Unavailable: it is held for longer; ``what`` names the work that needs it.
+        ReadOnly: it is not there and cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
-    with path.open("a") as handle:
+    with _opened(path) as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,3 +34,25 @@ def held(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
                     ) from None
                 time.sleep(0.05)
         yield
+
+
+@contextmanager
+def held_if_writable(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
+    """As :func:`held`, and without the lock where the folder cannot be written: for what only reads there."""
+    with ExitStack() as stack:
+        with suppress(ReadOnly):
+            stack.enter_context(held(path, what=what, patience=patience))
+        yield
+
+
+def _opened(path: Path) -> IO[str]:
+    """The lock file, made if need be. One that is another user's can be locked all the same."""
+    try:
+        with explained(path, 0):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a")
+    except ReadOnly:
+        if not path.is_file():
+            raise
+    with explained(path, 0):
+        return path.open()

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
+from ganlib.redact import redacted
+
 Facts = Mapping[str, float | int | str]
 
 
@@ -59,7 +61,7 @@ class Lines(AbstractContextManager["Lines"]):
             share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
             line = f"  {stage}: {share} {words(facts)}".rstrip()
         with suppress(BrokenPipeError):  # whoever read this has gone, which is no reason for a job to fail
-            print(line, file=self._stream, flush=True)
+            print(redacted(line), file=self._stream, flush=True)
 
 
 class Bars(AbstractContextManager["Bars"]):
@@ -97,11 +99,11 @@ class Bars(AbstractContextManager["Bars"]):
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
         """See :class:`Report`."""
         if not done and not total:
-            self._bars.console.print(f"  {stage}: {words(facts)}", markup=False, highlight=False)
+            self._bars.console.print(f"  {stage}: {redacted(words(facts))}", markup=False, highlight=False)
             return
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total or None, facts="")
-        self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=words(facts))
+        self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=redacted(words(facts)))
 
 
 def console(*, as_json: bool = False) -> Bars | Lines:

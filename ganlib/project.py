@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,14 @@ class Project:
     def prepared(self) -> Path:
         """The splits, output of the DVC stage ``prepare``."""
         return self.root / "data" / "prepared"
+
+    def began(self, service: Mapping[str, object]) -> bool:
+        """Whether ``service``, as `make up` wrote it down, was started in this folder.
+
+        A copy of a folder has the original's record, and must leave the original's servers alone; a server from before
+        a move looks for its files where they were.
+        """
+        return service.get("root", str(self.root)) == str(self.root)
 
 
 def find(start: Path | None = None) -> Project:

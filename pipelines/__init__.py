@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress as _suppress
 from pathlib import Path as _Path
 
 from ganlib import processes as _processes
@@ -19,7 +20,7 @@ from ganlib.errors import GanlibError as _GanlibError
 def _settle() -> None:
     _settle_ganlib()
     try:
-        state = _projects.find().state
+        project = _projects.find()
     except _GanlibError:
         return
     defaults = {
@@ -28,12 +29,14 @@ def _settle() -> None:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
     try:
-        prefect = json.loads((state / "services.json").read_text())["prefect"]
-        if _processes.find(prefect):
+        prefect = json.loads((project.state / "services.json").read_text())["prefect"]
+        if project.began(prefect) and _processes.find(prefect):
             defaults["PREFECT_API_URL"] = f"{prefect['url']}/api"
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no server of ours: Prefect starts a temporary one
-    _Path(os.environ.setdefault("PREFECT_HOME", str(state / "prefect"))).mkdir(parents=True, exist_ok=True)
+    home = _Path(os.environ.setdefault("PREFECT_HOME", str(project.state / "prefect")))
+    with _suppress(OSError):  # whoever needs it says so
+        home.mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

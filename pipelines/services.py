@@ -28,6 +28,7 @@ from ganlib.files import write_json
 from ganlib.locks import held
 from ganlib.progress import Report
 from ganlib.project import Project
+from ganlib.tracking.store import prepare
 
 HOST = "127.0.0.1"
 _READY_SECONDS = 180.0
@@ -100,8 +101,8 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
 
 
 def running(project: Project) -> State:
-    """What `up` started and still lives."""
-    return {name: entry for name, entry in _recorded(project).items() if _process(entry)}
+    """What `up` started here and still lives."""
+    return {name: entry for name, entry in _recorded(project).items() if project.began(entry) and _process(entry)}
 
 
 def stop(project: Project) -> list[str]:
@@ -119,7 +120,12 @@ def _recorded(project: Project) -> State:
         state: State = json.loads(_file(project).read_text())
     except (OSError, ValueError):
         return {}
-    return state
+    return {name: entry for name, entry in state.items() if not _of_original(project, entry)}
+
+
+def _of_original(project: Project, entry: dict[str, Any]) -> bool:
+    """Whether this folder is a copy, and ``entry`` of the project that it was copied from: not ours to end."""
+    return not project.began(entry) and Path(entry["root"]).exists()
 
 
 def _record(project: Project, state: State) -> None:
@@ -145,6 +151,7 @@ def _services(project: Project, settings: ServicesConfig) -> dict[str, Callable[
 
     def begin_mlflow(report: Report) -> dict[str, Any]:
         _require_free(settings.mlflow_port, "services.mlflow_port")
+        prepare(project, project.database)  # which a server that is killed too early would leave half-made
         # The job runner for GenAI features would take four fifths of the server's memory.
         entry = _spawn(project, "mlflow", python + serve_mlflow, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
         return _await(entry | {"url": mlflow}, lambda: _answers(f"{mlflow}/health"), "mlflow", report)
@@ -178,7 +185,7 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
             stderr=stream,
             start_new_session=True,
         )
-    entry = {**processes.identity(child.pid)._asdict(), "log": str(log)}
+    entry = {**processes.identity(child.pid)._asdict(), "log": str(log), "root": str(project.root)}
     write_json(_half_started(project), entry)
     return entry
 
@@ -276,7 +283,9 @@ def _end(entry: dict[str, Any]) -> bool:
 def _end_half_started(project: Project) -> None:
     """End what an `up` that was killed had started and not yet recorded: it would keep its port."""
     if _half_started(project).exists():
-        _end(json.loads(_half_started(project).read_text()))
+        entry = json.loads(_half_started(project).read_text())
+        if not _of_original(project, entry):
+            _end(entry)
         _half_started(project).unlink()
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from ganlib.errors import Unavailable
+from ganlib.files import require_writable
 from ganlib.jobs.child import LIFELINE, watch_lifeline
 
 _started: list[subprocess.Popen[bytes]] = []  # each holds the pipe whose closing ends its server
@@ -32,7 +33,7 @@ def start(log: Path, seconds: float) -> str:
     Raises:
         Unavailable: it ended, or did not answer in time.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    require_writable(log.parent)
     with socket.socket() as listener, log.open("ab") as output:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)

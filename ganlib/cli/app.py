@@ -15,7 +15,9 @@ import typer
 
 from ganlib import accounts, threads
 from ganlib.errors import BadInput, GanlibError
+from ganlib.files import told
 from ganlib.proxies import spare_loopback
+from ganlib.redact import redacted
 
 if TYPE_CHECKING:
     from ganlib.config import Params
@@ -46,8 +48,8 @@ def settle_environment() -> None:
         os.environ.setdefault(name, value)
     accounts.settle()
     spare_loopback()
-    if (told := threads.settle()) is not None:
-        _REMARKS.append(told)
+    if (remark := threads.settle()) is not None:
+        _REMARKS.append(remark)
 
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
@@ -72,9 +74,9 @@ def show(value: Any, *, as_json: bool, text: Callable[[], str]) -> None:
     """Print ``value`` (a pydantic record, or anything JSON takes) as JSON, or else what ``text`` gives."""
     if as_json:
         plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        typer.echo(redacted(json.dumps(plain, indent=2, ensure_ascii=False)))
     else:
-        typer.echo(text())
+        typer.echo(redacted(text()))
 
 
 @contextmanager
@@ -102,11 +104,15 @@ def run(app: typer.Typer) -> None:
     except BrokenPipeError:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if (known := told(error, Path.cwd())) is None:
+            raise
+        fail(str(known), known.exit_code)
 
 
 def fail(message: str, code: int) -> None:
     """Print ``message`` as one line (a JSON event under --json) and exit with ``code``."""
-    line = " ".join(message.split())
+    line = redacted(" ".join(message.split()))
     typer.echo(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
     raise SystemExit(code)
 

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from ganlib.config import Frozen
 from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.files import write_bytes
+from ganlib.files import explained, told, write_bytes
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 
@@ -32,6 +32,11 @@ PROGRESS = "GANLIB_PROGRESS"
 
 _HALF_WRITTEN = re.compile(r"RWLock-file .+ (JSON structure is corrupted|format error)")
 _BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+_LASTING = re.compile(
+    r"Unable to locate credentials|NoSuchBucket|bucket does not exist|Forbidden|Access ?Denied|InvalidAccessKeyId|"
+    r"SignatureDoesNotMatch|Permission denied|Read-only file system"
+)
+"""What waiting does not mend."""
 _WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
 _SITE = Path("/var/tmp/dvc")  # noqa: S108  # where DVC keeps what all users of a machine share
 _FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
@@ -99,7 +104,7 @@ class Dvc:
                 # Left by a killed DVC. Nobody of ours is at work: we hold the lock.
                 (self._project.root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
             elif not _BUSY.search(output):
-                raise _failure(words, code, output)
+                raise _failure(words, code, output, self._project.root)
             if time.monotonic() + pause > deadline:
                 raise Unavailable(f"another DVC process kept `dvc {words[0]}` waiting: {_last(output)}")
             time.sleep(pause)
@@ -163,11 +168,9 @@ def exclusive(project: Project) -> Iterator[Dvc]:
         BadInput: the state folder cannot be written.
     """
     path = project.state / "dvc.lock"
-    try:
+    with explained(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}.") from error
     try:
         _acquire(lock, path)
         yield Dvc(project, lock)
@@ -202,7 +205,8 @@ def _environment(project: Project) -> dict[str, str]:
     if without_git(project):
         # As configuration of the lowest rank, so that neither the project's nor the user's files are touched.
         folder = project.state / "dvc-without-git"
-        folder.mkdir(parents=True, exist_ok=True)
+        with explained(folder, 0):
+            folder.mkdir(parents=True, exist_ok=True)
         (folder / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
         changes["DVC_SYSTEM_CONFIG_DIR"] = str(folder)
     return {**os.environ, **changes}
@@ -221,12 +225,14 @@ def _pass_on(line: str, report: Report) -> bool:
     return True
 
 
-def _failure(words: tuple[str, ...], code: int, output: str) -> GanlibError:
+def _failure(words: tuple[str, ...], code: int, output: str, root: Path) -> GanlibError:
     ours = re.findall(r"^ganlib: (.+)$", output, re.MULTILINE)
     stage = re.search(r"exited with (\d+)", output)
     if ours and stage:
         return _BY_CODE.get(int(stage[1]), GanlibError)(ours[-1])
-    return GanlibError(f"dvc {words[0]} failed with exit code {code}: {_last(output)}")
+    said = f"dvc {words[0]} failed with exit code {code}: {_last(output)}"
+    kind = BadInput if _LASTING.search(output) else GanlibError
+    return told(OSError(said), root) or kind(said)
 
 
 def _last(output: str) -> str:

@@ -192,7 +192,7 @@ def _registered(
     except Absent:
         run = None
     if run is None:
-        links.append(Link(what="run", found={}, note=f"run {run_id or '?'} is not in MLflow at {store.uri}"))
+        links.append(Link(what="run", found={}, note=f"run {run_id or '?'} is not in MLflow at {store.shown}"))
     else:
         facts: dict[str, JsonValue] = {
             "id": run.id,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ganlib import config as configs
-from ganlib import families
+from ganlib import families, sqlite
 from ganlib import project as projects
 from ganlib.config import Frozen, Params
 from ganlib.data.record import DataVersion
@@ -324,6 +324,12 @@ def _open(project: Project, name: str, seed: int) -> optuna.Study:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     path = project.state / "tune" / "optuna.db"
     with held(path.with_suffix(".lock"), what="process that prepares Optuna's database"):
+        if not path.exists():  # so that a kill, or Optuna's own dashboard beside this, does not meet half a database
+
+            def build(new: Path) -> None:
+                optuna.storages.RDBStorage(f"sqlite:///{new}").engine.dispose()
+
+            sqlite.make(path, path.with_name("optuna-new"), build)
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
         study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
     # A sampler begins anew in every process: from another seed, or it would propose what it has proposed.

@@ -156,7 +156,8 @@ def _push(project: Project, dvc: Dvc, report: Report) -> None:
     try:
         dvc.run("push", *STAGES)
     except GanlibError as error:
-        raise Unavailable(f"the data version is made and can be used here, but not pushed: {error}") from error
+        kind = BadInput if isinstance(error, BadInput) else Unavailable  # a full disk, a refused password: no waiting
+        raise kind(f"the data version is made and can be used here, but not pushed: {error}") from error
     if remote is not None and not all(map(remote.holds, md5s)):
         raise GanlibError(f"dvc push ended well, but {remote.root} lacks files. Run: ganlib data version")
 
@@ -187,8 +188,18 @@ def _source_values(project: Project, source: Path) -> dict[str, str | None]:
     where = source.expanduser().resolve()
     if str(source) == "mnist" and not where.exists():
         return {"data.source": "mnist", "data.source_sha256": None}
-    name = where.relative_to(project.root).as_posix() if where.is_relative_to(project.root) else str(where)
-    return {"data.source": name, "data.source_sha256": folder.digest(where)}
+    return {"data.source": _written(project, where), "data.source_sha256": folder.digest(where)}
+
+
+def _written(project: Project, where: Path) -> str:
+    """How params.yaml names the folder ``where``: from the project's root if it is inside or beside it, so that both
+    can be moved together."""
+    beside = project.root.parent
+    if where.is_relative_to(project.root):
+        return where.relative_to(project.root).as_posix()
+    if where.is_relative_to(beside) and beside != beside.parent:
+        return (Path("..") / where.relative_to(beside)).as_posix()
+    return str(where)
 
 
 def _require_same_folder(project: Project, report: Report) -> None:

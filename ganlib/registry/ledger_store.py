@@ -72,7 +72,9 @@ class Ledger:
                 ) from error
             kept = self.store.client.get_run(run_id).data.params.get(key)
         if kept != text:
-            raise GanlibError(f"MLflow at {self.store.uri} did not keep entry {entry.seq} whole. No alias was changed.")
+            raise GanlibError(
+                f"MLflow at {self.store.shown} did not keep entry {entry.seq} whole. No alias was changed."
+            )
         return entry
 
     def seal(self, entry: Entry) -> None:

@@ -27,7 +27,7 @@ def carry_out(registry: Registry, ledger: Ledger, decided: Decided) -> Entry:
         champion = registry.alias(CHAMPION)
     except Unavailable as error:
         raise Unavailable(
-            f"MLflow at {registry.store.uri} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded "
+            f"MLflow at {registry.store.shown} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded "
             "and may not be carried out yet: the next `ganlib promote`, `rollback` or `reconcile` does that first."
         ) from error
     now = champion.version if champion else None

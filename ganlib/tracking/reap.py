@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ganlib import processes
-from ganlib.errors import GanlibError, Unavailable
-from ganlib.files import write_json
+from ganlib.errors import GanlibError, ReadOnly, Unavailable
+from ganlib.files import explained, write_json
 from ganlib.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
@@ -31,9 +31,10 @@ Another machine of the same name and installation, which clones are, must not ha
 
 
 def open_store(project: Project) -> Store:
-    """:func:`connect`, and end first what a killed process left running. Raises as both do."""
+    """:func:`connect`, and end first what a killed process left running, if that may be written. Raises as both do."""
     store = connect(project)
-    reap(store)
+    with suppress(ReadOnly):
+        reap(store)
     return store
 
 
@@ -120,4 +121,5 @@ def _replay(store: Store) -> None:
         except (GanlibError, ValueError, TypeError) as error:
             logging.getLogger("ganlib").warning("the metric values in %s were not sent: %s", path, error)
         else:
-            path.unlink(missing_ok=True)
+            with explained(path, 0):
+                path.unlink(missing_ok=True)

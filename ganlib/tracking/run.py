@@ -21,6 +21,7 @@ import psutil
 from ganlib import accounts, processes
 from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.project import Source
+from ganlib.redact import redacted
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import Store
 
@@ -67,7 +68,7 @@ class Run(AbstractContextManager["Run"]):
 
     def tag(self, key: str, value: str) -> None:
         """Set a tag."""
-        self._write(lambda: self._store.client.set_tag(self.id, key, value))
+        self._write(lambda: self._store.client.set_tag(self.id, key, redacted(value)))
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Store the file at ``path``, as it is when the write happens, under ``folder``."""
@@ -152,7 +153,7 @@ def start(
     resume: str | None,
 ) -> Run:
     """See :meth:`Store.start_run`."""
-    all_tags = {**_lineage(family, data, source), **tags}
+    all_tags = {key: redacted(value) for key, value in {**_lineage(family, data, source), **tags}.items()}
     with store.talking():
         if resume is None:
             experiment_id = store.experiment(experiment)
@@ -161,7 +162,7 @@ def start(
                 store.client.update_run(run_id, name=f"{name} {run_id[:8]}")  # two of the same kind are told apart
                 _record(store, run_id, params, data)
             except Exception as error:
-                store.client.set_tag(run_id, REASON_TAG, f"could not be recorded: {error}"[:5000])
+                store.client.set_tag(run_id, REASON_TAG, redacted(f"could not be recorded: {error}")[:5000])
                 store.client.set_terminated(run_id, "FAILED")
                 raise
         else:

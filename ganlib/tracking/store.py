@@ -15,13 +15,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ganlib import processes
-from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.errors import BadInput, Unavailable
 from ganlib.imports import uncollected
-from ganlib.locks import held
+from ganlib.locks import held_if_writable
 from ganlib.project import Project, Source
 from ganlib.proxies import spare_loopback, through
+from ganlib.redact import redacted
+from ganlib.tracking import database, place
+from ganlib.tracking.failures import Absent as Absent
+from ganlib.tracking.failures import translate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,21 +44,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for results
     "GIT_PYTHON_REFRESH": "quiet",
 }
-_TEMPORARY = {
-    "TEMPORARILY_UNAVAILABLE",
-    "INTERNAL_ERROR",
-    "REQUEST_LIMIT_EXCEEDED",
-    "DEADLINE_EXCEEDED",
-    "IO_ERROR",
-    # A 404 that is not MLflow's own: a proxy without its server, or another program on the port.
-    "ENDPOINT_NOT_FOUND",
-    "NOT_FOUND",
-}
 _ENVIRONMENT_LOCK = threading.Lock()
-
-
-class Absent(BadInput):
-    """MLflow answered, and what was asked for does not exist."""
 
 
 class Store:
@@ -62,6 +53,8 @@ class Store:
     def __init__(self, project: Project, uri: str, client: MlflowClient) -> None:
         """Use :func:`connect`."""
         self.project, self.uri, self.client = project, uri, client
+        self.shown = redacted(uri)
+        """Its URI for people: without a password."""
 
     def select(self) -> None:
         """Make this the store of MLflow calls that take no client: logging and loading models."""
@@ -69,40 +62,18 @@ class Store:
 
     @contextmanager
     def talking(self) -> Iterator[None]:
-        """Turn MLflow's exceptions into ours.
+        """Turn MLflow's exceptions, and those of its artifact store, into ours.
 
         Raises:
             Absent: the thing asked for does not exist.
             Unavailable: the store does not answer, or failed for a reason of its own.
-            GanlibError: it refused.
+            NoSpace: a disk of this machine is full.
+            ReadOnly: a file of this machine may not be written.
+            BadInput: it refused, or cannot be used, for a reason that waiting does not mend.
+            GanlibError: it refused what was asked of it.
         """
-        import requests
-        import sqlalchemy.exc
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with _translated(self.project, self.shown):
             yield
-        except MlflowException as error:
-            text = str(error).splitlines()[0]
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise Absent(text) from error
-            if error.error_code in _TEMPORARY or isinstance(error.__cause__, sqlalchemy.exc.SQLAlchemyError):
-                raise Unavailable(f"MLflow at {self.uri} failed: {text}. Nothing was decided; try again.") from error
-            raise GanlibError(f"MLflow at {self.uri} refused: {text}") from error
-        except requests.HTTPError as error:  # artifacts are fetched without MLflow's own errors
-            code = error.response.status_code if error.response is not None else 500
-            if code == 404:
-                raise Absent(f"MLflow at {self.uri} has no such artifact: {error}") from error
-            if code < 500 and code != 429:
-                raise GanlibError(f"MLflow at {self.uri} refused: {error}") from error
-            raise Unavailable(f"MLflow at {self.uri} failed: {error}. Nothing was decided; try again.") from error
-        except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, ConnectionError, TimeoutError) as error:
-            raise Unavailable(
-                f"MLflow at {self.uri}{through(self.uri)} does not answer ({type(error).__name__}). "
-                "Nothing was decided; try again."
-            ) from error
-        except OSError as error:  # a file on this side: waiting does not help
-            raise BadInput(f"{error.strerror or error}: {error.filename or self.uri}") from error
 
     def experiment(self, name: str) -> str:
         """The id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
@@ -122,9 +93,9 @@ class Store:
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 # A database has no say in where artifacts go; a server has.
-                place = None if self.uri.startswith("http") else self.project.artifacts
+                where = None if self.uri.startswith("http") else self.project.artifacts
                 try:
-                    return str(self.client.create_experiment(name, artifact_location=place))
+                    return str(self.client.create_experiment(name, artifact_location=where))
                 except MlflowException:  # another process made it in between
                     found = self.client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
@@ -243,6 +214,8 @@ class Store:
                 except (FileNotFoundError, IsADirectoryError) as error:
                     raise missing from error
         except Absent as error:  # in MLflow's words
+            with self.talking():  # a bucket that is gone says of each file that it is not there
+                self.client.list_artifacts(run_id)
             raise missing from error
 
 
@@ -254,13 +227,16 @@ def connect(project: Project, uri: str | None = None) -> Store:
 
     Raises:
         Unavailable: the server does not answer within ten seconds; the URL is named.
+        BadInput: it answers, and cannot be used as it is: wrong password, damaged, made by another MLflow.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     spare_loopback()
     with _ENVIRONMENT_LOCK:
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-    chosen = uri or given or _served(project) or project.database
+        chosen = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
+        if not uri and chosen:  # for all children, too
+            chosen = os.environ["MLFLOW_TRACKING_URI"] = _without_password(chosen)
+    chosen = chosen or _served(project) or project.database
     if chosen.startswith("http"):
         _require_answer(chosen)
     with uncollected():
@@ -268,26 +244,54 @@ def connect(project: Project, uri: str | None = None) -> Store:
 
     for name in ("mlflow", "alembic"):  # their news of table upgrades and samplers would tear our progress display
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("mlflow.store.db.utils", "mlflow.store.db"):  # prints the traceback of what it also raises
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     _select(chosen)
-    # The first client of a new database builds its tables, and two at once would trip over each other.
-    with held(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180):
-        try:
-            with uncollected():  # a database's driver and tables
-                if chosen.startswith("sqlite:///") and not Path(chosen.removeprefix("sqlite:///")).exists():
-                    _build(chosen, project)
-                client = mlflow.MlflowClient(chosen, chosen)
-                client.search_experiments(max_results=1)
-        except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise Unavailable(f"MLflow at {chosen} cannot be used: {reason}. Nothing was changed.") from error
+    with _translated(project, redacted(chosen)), uncollected():  # a database's driver and tables
+        prepare(project, chosen)
+        client = mlflow.MlflowClient(chosen, chosen)
+        client.search_experiments(max_results=1)
     return Store(project, chosen, client)
 
 
-def _build(uri: str, project: Project) -> None:
-    """A new database's tables. MLflow's own way to them has its default experiment keep files in the working folder."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+def prepare(project: Project, uri: str) -> None:
+    """Make the database at ``uri`` if there is none; have the project's own name places in the project's folder.
 
-    SqlAlchemyStore(uri, project.artifacts)
+    A server of the project's database is started after that.
+
+    Raises:
+        BadInput, Unavailable: it cannot be used (:func:`ganlib.tracking.database.prepare`).
+    """
+    path = database.path_of(uri)
+    if path is None:
+        return
+    # Two that make one at once would trip over each other.
+    lock = held_if_writable(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180)
+    with lock, uncollected():
+        database.prepare(path, project)
+        place.settle(path, project)
+
+
+@contextmanager
+def _translated(project: Project, shown: str) -> Iterator[None]:
+    """See :meth:`Store.talking`."""
+    try:
+        yield
+    except Exception as error:
+        ours = translate(error, shown, project.root, project.state)
+        if ours is None or ours is error:
+            raise
+        raise ours from error
+
+
+def _without_password(uri: str) -> str:
+    """A server's URL without user and password, which MLflow's client takes from the environment as well."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.username or not parts.password:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _select(uri: str) -> None:
@@ -325,7 +329,7 @@ def _served(project: Project) -> str | None:
     """URL of the server that `make up` started, if its process still lives."""
     try:
         entry: dict[str, Any] = json.loads((project.state / "services.json").read_text())["mlflow"]
-        alive = processes.find(entry)
+        alive = project.began(entry) and processes.find(entry)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(entry["url"]) if alive else None

@@ -34,7 +34,7 @@ def make(folder: Path) -> Path:
 
 def _made_once(shared: Path) -> Path:
     """A project with nothing in it but what costs time and depends on nothing that a test changes."""
-    with held(shared / "lock", what="test session that prepares a project", patience=600):
+    with held(shared / "lock", what="test session that prepares a project", patience=3600):
         folder = shared / "project"
         if not folder.exists():
             made = _copy(shared / "half")
@@ -44,7 +44,7 @@ def _made_once(shared: Path) -> Path:
                 ("ganlib", "registry", "list"),
                 ("prefect", "server", "database", "upgrade", "-y"),
             ):
-                done = run(made, *words, PREFECT_HOME=str(made / ".ganlib" / "prefect"))
+                done = run(made, *words, timeout=1800, PREFECT_HOME=str(made / ".ganlib" / "prefect"))
                 assert done.returncode == 0, done.stderr
             made.rename(folder)
     return folder

@@ -1,0 +1,107 @@
+"""A project that may be read and not written: what reads works without a lock, what writes says so in one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.tracking.store import connect
+from tests import factories
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+NOBODY = 65534
+READ = (
+    ("registry", "list"),
+    ("registry", "show", "1"),
+    ("registry", "history"),
+    ("registry", "verify"),
+    ("data", "show"),
+    ("families",),
+    ("explain", "champion"),
+)
+WRITE = (
+    ("promote", "1"),
+    ("registry", "prune"),
+    ("train", "vae"),
+    ("tune", "vae"),
+    ("data", "version"),
+    ("generate", "--count", "5", "--out", "images"),
+    ("ab", "status"),
+    ("reconcile",),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a champion."""
+    root = factories.project(tmp_path_factory.mktemp("read_only") / "project").root
+    for name in (".dvc/config", "dvc.lock", "dvc.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "data", root / "data")
+    store = connect(factories.Project(root))
+    factories.graph(root / "g.onnx")
+    factories.registered(store, root / "g.onnx")
+    Registry(store, "mnist-generator").set_alias(CHAMPION, 1)
+    return root
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def runner(root: Path, *before: str) -> Run:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "GANLIB_ROOT": str(root), "HOME": "/"}
+        command = [*before, sys.executable, "-m", "ganlib", *words]
+        return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(params=["file system", "another user's"], scope="module")
+def guarded(made: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A command line in that project, on a read-only mount or as a user who owns nothing in it."""
+    if os.geteuid():
+        pytest.skip("mounting, and becoming another user, take root")
+    if request.param != "file system":
+        for folder in (made, *made.parents[:3]):
+            folder.chmod(0o755)
+        yield runner(made, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        return
+    mount = tmp_path_factory.mktemp("mounted")
+    for words in (("--bind", str(made), str(mount)), ("-o", "remount,ro,bind", str(mount))):
+        done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    yield runner(mount)
+    subprocess.run(["umount", str(mount)], check=True)
+
+
+@pytest.mark.timeout(1800)
+def test_what_reads_works_without_a_lock(guarded: Run) -> None:
+    for words in READ:
+        done = guarded(*words)
+        assert done.returncode == 0, (words, done.stderr)
+        assert "Traceback" not in done.stderr, words
+
+
+@pytest.mark.timeout(1800)
+def test_what_writes_says_in_one_line_that_it_may_not(guarded: Run, made: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+    for words in WRITE:
+        done = guarded(*words)
+        assert "Traceback" not in done.stderr, (words, done.stderr)
+        if done.returncode:  # one that has nothing to write may go through
+            assert done.returncode == 2, (words, done.stderr)
+            last = done.stderr.splitlines()[-1]
+            assert last.startswith("ganlib: "), (words, done.stderr)
+            assert "ermission denied" in last or "ead-only" in last or "readonly" in last, (words, last)
+    assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before

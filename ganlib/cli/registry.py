@@ -10,7 +10,7 @@ import typer
 from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
 
 if TYPE_CHECKING:
-    from ganlib.registry.ledger import Entry
+    from ganlib.registry.entries import Entry
     from ganlib.registry.ledger_store import Ledger
     from ganlib.registry.versions import Registry, Version
 

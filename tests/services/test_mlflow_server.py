@@ -20,7 +20,7 @@ from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
 from ganlib.project import Project
-from ganlib.registry.ledger import Decided, Entry
+from ganlib.registry.entries import Decided, Entry
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, Registry

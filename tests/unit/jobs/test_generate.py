@@ -18,7 +18,7 @@ from ganlib.generation.batch import verify
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
 from ganlib.jobs.generate import Order, begin, generate, grid_path, make_shards, preview
-from ganlib.registry.ledger import Decided
+from ganlib.registry.entries import Decided
 from ganlib.registry.ledger_store import Ledger
 from ganlib.tracking.store import Store
 from tests import factories

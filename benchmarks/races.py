@@ -95,7 +95,7 @@ class Figures:
 
 
 def races(
-    projects: tuple[Any, Any], uri: str, *, rounds: int, seed: int = 15, stall: float = 0.4,
+    projects: tuple[Any, Any], uri: str, *, rounds: int, seed: int = 15, stall: float = 0.2,
     say: Callable[[str], object] = lambda line: None,
 ) -> Figures:  # fmt: skip
     """Hold ``rounds`` rounds of three to five commands on two machines, and look at what stands after each.
@@ -118,7 +118,7 @@ def races(
         before = ledger.read()
         champion = before.standing().champion or 0
         fid -= 100
-        rivals = draw.sample([n for n in range(1, VERSIONS + 1) if n != champion], draw.randint(3, 5))
+        rivals = draw.sample([n for n in range(1, VERSIONS + 1) if n != champion], draw.choice([3, 3, 3, 4, 4, 5]))
         for place, number in enumerate(rivals):
             better = factories.evaluation(fid - 10 * draw.choice([place, 0, 3]))
             home.tag(number, {"evaluation": better.model_dump_json()})
@@ -191,7 +191,7 @@ def _round(
     def run(place: int, act: Act, number: int) -> None:
         store = connect(projects[places[place]], uri)
         _stall(store, stalls[place], stall)
-        start.wait(300)
+        start.wait(600)
         try:
             codes[place] = act(Registry(store, NAME), number, champion)
         except GanlibError as error:
@@ -216,7 +216,7 @@ def _stall(store: Store, draw: random.Random, longest: float) -> None:
 
         return wait
 
-    for names, chance in ((WRITES, 0.6), (READS, 0.1)):
+    for names, chance in ((WRITES, 0.4), (READS, 0.05)):
         for name in names:
             setattr(store.client, name, slow(getattr(store.client, name), chance))
 

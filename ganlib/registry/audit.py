@@ -8,16 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ganlib.config import GateConfig
-from ganlib.registry.entries import Decided, Entry, Evidence, Standing
+from ganlib.config import Frozen, GateConfig
+from ganlib.registry.entries import Decided, Entry, Evidence, Kind, Standing
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import who
-from ganlib.registry.versions import PREVIOUS, Registry, Version
+from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
 from ganlib.tracking.store import Absent
 
 _TOLD = 20
 """Stray keys that one entry voids; the next takes the rest."""
+
+
+class Unsealed(Frozen):
+    """An entry beyond the seal: written by a command that is at work or was killed, or by somebody else."""
+
+    seq: int
+    kind: Kind
+    objection: str | None
+    """Why it is not borne out, and will be voided; None: the next command that decides carries it out."""
+
+    def __str__(self) -> str:
+        """What becomes of it, as the end of a sentence about it."""
+        fate = f"is not borne out, and is voided next: {self.objection}" if self.objection else "is carried out next"
+        return f"({self.kind}) stands beyond the seal and {fate}"
+
+
+def beyond_seal(registry: Registry, book: Book) -> list[Unsealed]:
+    """The entries of ``book`` that may not have been carried out, put to the gate. Reads only.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
+    auditor = Auditor(registry, book, champion)
+    return [Unsealed(seq=entry.seq, kind=entry.kind, objection=auditor.objection(entry)) for entry in book.beyond()]
 
 
 class Auditor:
@@ -46,7 +71,7 @@ class Auditor:
             return self._void_objection(entry)
         if entry.from_version != standing.champion:
             return f"champion was {standing.champion or 'none'}, and not {entry.from_version or 'none'}"
-        if entry.found and entry.to_version != self.now:
+        if (entry.found or entry.kind == "external") and entry.to_version != self.now:
             return f"champion is {self.now or 'none'} in MLflow"
         if entry.kind == "external":
             return None

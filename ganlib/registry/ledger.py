@@ -44,6 +44,7 @@ class Book(Frozen):
     keys: dict[int, str] = Field({}, description="where an entry is kept, unless it is under its number")
     strays: dict[str, str] = Field({}, description="what is kept beside the entries and is none of them")
     marks: tuple[Mark, ...] = ()
+    void: frozenset[str] = Field(frozenset(), description="keys that entries void which were left out")
 
     @classmethod
     def of(cls, written: Mapping[str, str], seal: Seal | None, marks: Iterable[Mark] = ()) -> Book:
@@ -88,7 +89,7 @@ class Book(Frozen):
     @property
     def voided(self) -> frozenset[str]:
         """The keys whose content counts for nothing, by later entries that are not themselves void."""
-        found: set[str] = set()
+        found = set(self.void)
         for number in sorted(self.lines, reverse=True):
             if self.key(number) not in found and (entry := read(self.lines[number])) and entry.kind == "voided":
                 found.update(entry.voids)
@@ -135,8 +136,9 @@ class Book(Frozen):
         return read(self.lines[self.last])
 
     def until(self, seq: int) -> Book:
-        """The book as it was when entry ``seq`` was the last."""
-        return self.model_copy(update={"lines": {n: text for n, text in self.lines.items() if n <= seq}, "marks": ()})
+        """The book as it was when entry ``seq`` was the last, knowing what was found void since."""
+        lines = {number: text for number, text in self.lines.items() if number <= seq}
+        return self.model_copy(update={"lines": lines, "marks": (), "void": self.voided})
 
     def sealed(self) -> Book:
         """The book up to the seal: what was carried out, which is what a consumer may rely on."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import ORIGIN, Decided, Entry, Mark, Seal, canonical, digest, stamp
 from ganlib.registry.ledger import Book
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import Absent, Store
 
 TAG = "ganlib.ledger"
 """On the run: the model whose ledger it is. On the registered model: the seal."""
@@ -41,6 +41,7 @@ class Ledger:
     def __init__(self, store: Store, model: str) -> None:
         """Nothing is asked of MLflow yet."""
         self.store, self.model = store, model
+        self._run_id: str | None = None
 
     @property
     def experiment(self) -> str:
@@ -54,7 +55,7 @@ class Ledger:
             Unavailable: MLflow does not answer. That is never taken for an empty book.
         """
         seal = self._seal()  # first: it may be older than the entries, and never newer
-        run = self._run()
+        run = self._again() or self._run()
         return Book.of(run.params, seal, _marks(run.tags)) if run else Book(seal=seal)
 
     def append(self, decided: Decided, seen: Book) -> Entry:
@@ -98,7 +99,7 @@ class Ledger:
             Unavailable: MLflow does not answer.
         """
         mark = Mark(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
-        run = self._run()
+        run = self._again() or self._run()
         if run is None:
             raise _overtaken(seq)
         with self.store.talking():
@@ -107,7 +108,7 @@ class Ledger:
 
     def unmark(self, mark: Mark) -> None:
         """Say that no write of ``mark`` is to come any more."""
-        run = self._run()
+        run = self._again() or self._run()
         if run and MOVING + mark.id in run.tags:
             with self.store.talking():
                 self.store.client.delete_tag(run.id, MOVING + mark.id)
@@ -134,6 +135,15 @@ class Ledger:
         except ValueError:  # overwritten by a person
             return None
 
+    def _again(self) -> _Run | None:
+        """The run that was found before, as it is now; None if none was, or it is gone."""
+        if self._run_id is None:
+            return None
+        with suppress(Absent), self.store.talking():
+            run = self.store.client.get_run(self._run_id)
+            return _Run(run.info.run_id, dict(run.data.params), dict(run.data.tags), active=False)
+        return None
+
     def _run(self) -> _Run | None:
         """The ledger's run; None if there is none."""
         from mlflow.entities import ViewType
@@ -153,6 +163,7 @@ class Ledger:
             return None
         (run,) = runs
         active = "active" == experiment.lifecycle_stage == run.info.lifecycle_stage
+        self._run_id = run.info.run_id
         return _Run(run.info.run_id, dict(run.data.params), dict(run.data.tags), active)
 
     def _open(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -298,6 +299,7 @@ def database(folder: Path) -> Iterator[str]:
 
 def main() -> None:
     """The figures of the issue."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended then, too
     rounds, seed = int(os.environ.get("GANLIB_RACES", "200")), int(os.environ.get("GANLIB_RACES_SEED", "15"))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)

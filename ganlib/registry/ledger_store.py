@@ -70,6 +70,7 @@ class Ledger:
         """
         from mlflow.exceptions import MlflowException
 
+        decided = decided.model_copy(update={"lock": lock_name(self.store.project.state)})
         entry = seen.next_entry(decided, datetime.now(UTC))
         text, key = canonical(entry.model_dump(mode="json")), seen.free_key
         if len(text) > _LIMIT:
@@ -239,5 +240,6 @@ def who() -> str:
 
 def lock_name(state: Path) -> str:
     """What tells the promotion lock in ``state`` from that of any other folder or machine."""
+    state.mkdir(parents=True, exist_ok=True)
     found = state.stat()
     return digest(f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}:{state.resolve()}")[:16]

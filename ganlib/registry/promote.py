@@ -72,7 +72,7 @@ def promote(
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
         if decision.taken_back is None or again:
-            conclude(registry, ledger, decision, challenger, champion, book, lock=lock_name(state))
+            conclude(registry, ledger, decision, challenger, champion, book)
     return decision
 
 
@@ -85,7 +85,6 @@ def conclude(
     seen: Book,
     *,
     by: str | None = None,
-    lock: str = "",
 ) -> Entry:
     """Write the evidence, record the decision and carry it out; the lock is held.
 
@@ -97,7 +96,6 @@ def conclude(
         champion: the version that it was compared with.
         seen: the ledger at that time.
         by: who decided; default: we.
-        lock: the lock's name, see :attr:`ganlib.registry.entries.Decided.lock`.
 
     Raises:
         BadInput: a person moved the champion meanwhile.
@@ -107,8 +105,7 @@ def conclude(
     record(registry, challenger, decision)
     if decision.promoted:
         _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-    decided = _decided(decision, challenger, champion, by or who())
-    return carry_out(registry, ledger, decided.model_copy(update={"lock": lock}), seen)
+    return carry_out(registry, ledger, _decided(decision, challenger, champion, by or who()), seen)
 
 
 def require_agreement(seen: Book, champion: Version | None) -> None:
@@ -173,7 +170,6 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
             who=who(),
             reason=reason or "no reason given",
             evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
-            lock=lock_name(state),
         )
         return carry_out(registry, ledger, decided, book)
 

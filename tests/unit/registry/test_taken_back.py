@@ -63,7 +63,8 @@ def moves(registry: Registry) -> list[tuple[str, int | None, int | None]]:
 def test_it_is_refused_with_entry_and_reason_and_nothing_changes(registry: Registry, options: dict[str, bool]) -> None:
     before = registry.tags(3), registry.aliases()
     decision = win(registry, 3, **options)
-    assert not (decision.promoted or decision.awaiting)
+    assert not decision.promoted
+    assert not decision.awaiting
     assert "rolled back from it (entry 4: threes look like eights)" in decision.summary()
     assert "ganlib promote 3 --again" in decision.summary()
     assert (registry.tags(3), registry.aliases()) == before

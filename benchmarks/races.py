@@ -124,7 +124,7 @@ def races(
             better = factories.evaluation(fid - 10 * draw.choice([place, 0, 3]))
             home.tag(number, {"evaluation": better.model_dump_json()})
         acts = _acts(draw, len(rivals))
-        codes = _round(projects, uri, draw, list(zip(acts, rivals, strict=True)), champion, stall)
+        codes = _round(projects, uri, draw, list(zip(acts, rivals, strict=True)), champion, stall, say)
         _count(figures, home, before.last, acts, rivals, codes)
         figures.codes.update(codes)
         say(f"round {figures.rounds}: champion {champion}, {[act.__name__ for act in acts]} of {rivals}: {codes}")
@@ -182,8 +182,9 @@ def _acts(draw: random.Random, count: int) -> list[Act]:
 
 
 def _round(
-    projects: tuple[Any, Any], uri: str, draw: random.Random, work: list[tuple[Act, int]], champion: int, stall: float
-) -> list[int]:
+    projects: tuple[Any, Any], uri: str, draw: random.Random, work: list[tuple[Act, int]], champion: int, stall: float,
+    say: Callable[[str], object],
+) -> list[int]:  # fmt: skip
     """The exit codes of all commands, which begin at once."""
     codes, start = [-1] * len(work), threading.Barrier(len(work))
     places = [0, 1, *(draw.randint(0, 1) for _ in work[2:])]
@@ -197,6 +198,8 @@ def _round(
             codes[place] = act(Registry(store, NAME), number, champion)
         except GanlibError as error:
             codes[place] = error.exit_code
+            if error.exit_code == Unavailable.exit_code and "meanwhile" not in str(error):
+                say(f"  {act.__name__} {number}: {error}")
 
     threads = [threading.Thread(target=run, args=(place, *one)) for place, one in enumerate(work)]
     for thread in threads:

@@ -187,14 +187,14 @@ def test_a_command_that_stalls_before_any_write_moves_nothing_late_that_stays(
             result: Any = quick(theirs)
         except GanlibError as error:
             result = error
+        decided = Ledger(theirs.store, NAME).read().last > 2
         ended = stalled.end()
         if place is None:
             break
         stand(theirs.store)
-        moved = [entry for entry in Ledger(theirs.store, NAME).read().entries() if entry.seq > 2]
         if recorded:
             assert not isinstance(ended, GanlibError), (step, place, ended)
-        elif moved and moved[0].kind != "voided" and slow is not reconciling:
+        elif decided and slow is not reconciling:  # which looks again by itself
             # Somebody else was first: the champion moved (2), or the ledger did (75).
             assert isinstance(ended, BadInput | Unavailable), (step, place, ended)
         assert recorded or not isinstance(result, GanlibError) or isinstance(result, Unavailable), (step, result)

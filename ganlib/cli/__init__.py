@@ -161,6 +161,9 @@ def promote(
         int | None, typer.Option(help="Refuse unless the champion is still this version (0: none).")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Decide though a person rolled back from it; the ledger says so.")
+    ] = False,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -168,7 +171,7 @@ def promote(
     project, params = open_project(overrides)
     from ganlib.jobs.promote import promote as job
 
-    decision = job(project, params, version, expect=expect, dry_run=dry_run)
+    decision = job(project, params, version, expect=expect, dry_run=dry_run, again=again)
     show(decision, as_json=as_json, text=decision.summary)
     raise typer.Exit(0 if decision.promoted else 1)
 

@@ -10,7 +10,7 @@ import typer
 from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
 
 if TYPE_CHECKING:
-    from ganlib.registry.ledger import Entry
+    from ganlib.registry.entries import Entry
     from ganlib.registry.ledger_store import Ledger
     from ganlib.registry.versions import Registry, Version
 
@@ -105,21 +105,40 @@ def history(as_json: Json = False) -> None:
 
 @app.command("verify")
 def verify_ledger(as_json: Json = False) -> None:
-    """Check the chain of decisions; exit code 1 names every entry that was changed, removed, reordered or replaced."""
-    book = _ledger().read()
-    problems = book.problems()
-    entries = book.entries()
+    """Check the chain of decisions; exit code 1 names every entry that was changed, removed, reordered or replaced.
+
+    And what stands beside the chain or beyond its seal, if no decision bears it out.
+    """
+    registry = _registry()
+    from ganlib.registry.audit import beyond_seal
+    from ganlib.registry.ledger_store import Ledger
+
+    book = Ledger(registry.store, registry.name).read()
+    problems, entries, unsealed = book.problems(), book.entries(), beyond_seal(registry, book)
+    bad = bool(problems or book.news or any(each.objection for each in unsealed))
     shown = {
-        "ok": not problems,
+        "ok": not bad,
         "entries": len(entries),
         "last": book.last,
         "sha256": entries[-1].sha256 if entries else None,
         "problems": [problem.model_dump(mode="json") for problem in problems],
+        "unsealed": [each.model_dump(mode="json") for each in unsealed],
+        "strays": {key: key in book.voided for key in sorted(book.strays)},
     }
-    good = f"the ledger is whole: {len(entries)} entries, the last with sha256 {shown['sha256']}"
-    bad = "\n".join(f"entry {problem.seq} {problem.what}" for problem in problems)
-    show(shown, as_json=as_json, text=lambda: bad or good)
-    raise typer.Exit(1 if problems else 0)
+    whole = f"the ledger is whole: {len(entries)} entries, the last with sha256 {shown['sha256']}"
+    lines = [
+        *([] if bad else [whole]),
+        *(f"entry {problem.seq} {problem.what}" for problem in problems),
+        *(f"entry {each.seq} {each}" for each in unsealed),
+        *(_stray(key, known=key in book.voided) for key in sorted(book.strays)),
+    ]
+    show(shown, as_json=as_json, text=lambda: "\n".join(lines))
+    raise typer.Exit(1 if bad else 0)
+
+
+def _stray(key: str, *, known: bool) -> str:
+    known_by = "an entry says so" if known else "the next decision records that"
+    return f"parameter {key[:60]} of the ledger's run is none of its entries, and counts for nothing: {known_by}"
 
 
 @app.command("who-was-champion")
@@ -146,7 +165,9 @@ def _ledger() -> Ledger:
 
 def _entry_line(entry: Entry) -> str:
     move = f"{entry.from_version or 'none'} -> {entry.to_version or 'none'}"
-    if entry.kind in ("refused", "awaiting"):
+    if entry.kind == "voided":
+        move = ", ".join(entry.voids)[:60]
+    elif entry.kind in ("refused", "awaiting"):
         move = f"{entry.to_version} against {entry.from_version or 'none'}"
     return f"{entry.seq:>4}  {entry.time}  {entry.kind:11}  {move:14}  {entry.who}: {entry.reason}"
 

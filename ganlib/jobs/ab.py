@@ -21,7 +21,7 @@ from ganlib.files import explained, write_json
 from ganlib.generation.assign import Side, side
 from ganlib.locks import held
 from ganlib.project import Project
-from ganlib.registry.ledger import stamp
+from ganlib.registry.entries import stamp
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
 

@@ -13,8 +13,8 @@ from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.registry import promote as promotion
+from ganlib.registry.entries import Entry
 from ganlib.registry.gate import Decision
-from ganlib.registry.ledger import Entry
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.settle import settle
 from ganlib.registry.versions import Registry, Version, alias_lock
@@ -48,7 +48,13 @@ def register(
 
 
 def promote(
-    project: Project, params: Params, reference: str, *, expect: int | None = None, dry_run: bool = False
+    project: Project,
+    params: Params,
+    reference: str,
+    *,
+    expect: int | None = None,
+    dry_run: bool = False,
+    again: bool = False,
 ) -> Decision:
     """Put a version through the gate against the champion; move the aliases if it passes and this is no dry run.
 
@@ -58,10 +64,11 @@ def promote(
         reference: the challenger: a version number, alias or ``models:/`` URI.
         expect: refuse unless the champion is still this version (0: unless there is none).
         dry_run: decide and explain, change nothing.
+        again: decide though a person rolled back from it.
 
     Raises:
         BadInput: no such version, or the champion moved.
-        Unavailable: the registry cannot be reached: nothing was decided, nothing changed.
+        Unavailable: the registry cannot be reached, or somebody else decided meanwhile: nothing was changed.
     """
     registry = Registry(open_store(project), params.registry.model)
     challenger = registry.resolve(reference)
@@ -73,8 +80,9 @@ def promote(
         expect=expect,
         dry_run=dry_run,
         approval=params.registry.approval == "required",
+        again=again,
     )
-    if not dry_run:
+    if not dry_run and (again or decision.taken_back is None):
         try:
             _report(project, params, registry, decision)
         except Exception as error:  # what was decided stands, whatever an artifact store or its library raises

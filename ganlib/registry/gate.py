@@ -50,6 +50,8 @@ class Decision(Frozen):
     dry_run: bool = False
     awaiting: bool = False
     """The gate passed it, and the policy asks for a person's approval: not promoted yet."""
+    taken_back: int | None = None
+    """The ledger's entry by which a person had rolled back from it. Unless somebody insisted, that is the decision."""
 
     def summary(self) -> str:
         """A line for the decision and one for each check."""

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 import socket
+import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
 
 from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.registry.ledger import ORIGIN, Book, Decided, Entry, Seal, canonical
-from ganlib.tracking.store import Store
+from ganlib.registry.entries import ORIGIN, Decided, Entry, Mark, Seal, canonical, digest, stamp
+from ganlib.registry.ledger import Book
+from ganlib.tracking.store import Absent, Store
 
 TAG = "ganlib.ledger"
 """On the run: the model whose ledger it is. On the registered model: the seal."""
 
+MOVING = "ganlib.moving."
+"""Begins the tags of the ledger's run that say who moves aliases just now (:class:`ganlib.registry.entries.Mark`)."""
+
 _LIMIT = 6000  # characters in a parameter of MLflow, which cuts longer ones off without a word
-_NUMBER = re.compile(r"[0-9]{6,}")
+
+
+class _Run(NamedTuple):
+    """The ledger's run as it is stored."""
+
+    id: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    active: bool
+    """Whether it still takes entries."""
 
 
 class Ledger:
@@ -25,6 +41,7 @@ class Ledger:
     def __init__(self, store: Store, model: str) -> None:
         """Nothing is asked of MLflow yet."""
         self.store, self.model = store, model
+        self._run_id: str | None = None
 
     @property
     def experiment(self) -> str:
@@ -37,39 +54,40 @@ class Ledger:
         Raises:
             Unavailable: MLflow does not answer. That is never taken for an empty book.
         """
-        found = self._run()
-        written = found[1] if found else {}
-        lines = {int(key): text for key, text in written.items() if _NUMBER.fullmatch(key) and key == _key(int(key))}
-        return Book(lines=lines, seal=self._seal())
+        seal = self._seal()  # first: it may be older than the entries, and never newer
+        run = self._again() or self._run()
+        return Book.of(run.params, seal, _marks(run.tags)) if run else Book(seal=seal)
 
-    def append(self, decided: Decided) -> Entry:
-        """Write the next entry. It counts as carried out once :meth:`seal` was called with it.
+    def append(self, decided: Decided, seen: Book) -> Entry:
+        """Write the entry after the last of ``seen``, which the decision was made from.
+
+        It counts as carried out once :meth:`seal` was called with it.
 
         Raises:
             BadInput: it is too long, or the ledger was deleted in MLflow. Nothing was written.
-            Unavailable: MLflow does not answer, or another machine has just written the entry of this number.
+            Unavailable: MLflow does not answer, or somebody else has decided since. Nothing was written, or what
+                was is carried out by the next command.
         """
         from mlflow.exceptions import MlflowException
 
-        run_id = self._open()
-        entry = self.read().next_entry(decided, datetime.now(UTC))
-        text = canonical(entry.model_dump(mode="json"))
+        decided = decided.model_copy(update={"lock": lock_name(self.store.project.state)})
+        entry = seen.next_entry(decided, datetime.now(UTC))
+        text, key = canonical(entry.model_dump(mode="json")), seen.free_key
         if len(text) > _LIMIT:
             raise BadInput(
                 f"the reason is too long: the ledger's entry has {len(text):,} of at most {_LIMIT:,} characters. "
                 "Nothing was changed."
             )
-        key = _key(entry.seq)
+        run_id = self._open()
+        if seen.seal is None and seen.lines:  # lost with the registered model: what was before is not carried out
+            self._write_seal(Seal(seq=seen.last, sha256=entry.previous_sha256))
         with self.store.talking():
             try:
                 self.store.client.log_param(run_id, key, text)
             except MlflowException as error:
                 if error.error_code != "INVALID_PARAMETER_VALUE":
                     raise
-                raise Unavailable(
-                    f"another machine recorded a decision (entry {entry.seq}) at the same time. "
-                    "No alias was changed; try again."
-                ) from error
+                raise _overtaken(entry.seq) from error
             kept = self.store.client.get_run(run_id).data.params.get(key)
         if kept != text:
             raise GanlibError(
@@ -77,9 +95,31 @@ class Ledger:
             )
         return entry
 
+    def mark(self, seq: int) -> Mark:
+        """Say that aliases are being moved as the ledger says up to entry ``seq``, until :meth:`unmark`.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        mark = Mark(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
+        run = self._again() or self._run()
+        if run is None:
+            raise _overtaken(seq)
+        with self.store.talking():
+            self.store.client.set_tag(run.id, MOVING + mark.id, mark.model_dump_json())
+        return mark
+
+    def unmark(self, mark: Mark) -> None:
+        """Say that no write of ``mark`` is to come any more."""
+        run = self._again() or self._run()
+        if run and MOVING + mark.id in run.tags:
+            with self.store.talking():
+                self.store.client.delete_tag(run.id, MOVING + mark.id)
+
     def seal(self, entry: Entry) -> None:
-        """Say that ``entry`` was carried out."""
-        self._write_seal(Seal(seq=entry.seq, sha256=entry.sha256))
+        """Say that ``entry`` was carried out, unless a later one was."""
+        if (seal := self._seal()) is None or seal.seq < entry.seq:
+            self._write_seal(Seal(seq=entry.seq, sha256=entry.sha256))
 
     def _write_seal(self, seal: Seal) -> None:
         with self.store.talking():
@@ -98,8 +138,17 @@ class Ledger:
         except ValueError:  # overwritten by a person
             return None
 
-    def _run(self) -> tuple[str, dict[str, str], bool] | None:
-        """Id and parameters of the ledger's run, and whether it still takes entries; None if there is none."""
+    def _again(self) -> _Run | None:
+        """The run that was found before, as it is now; None if none was, or it is gone."""
+        if self._run_id is None:
+            return None
+        with suppress(Absent), self.store.talking():
+            run = self.store.client.get_run(self._run_id)
+            return _Run(run.info.run_id, dict(run.data.params), dict(run.data.tags), active=False)
+        return None
+
+    def _run(self) -> _Run | None:
+        """The ledger's run; None if there is none."""
         from mlflow.entities import ViewType
 
         with self.store.talking():
@@ -117,31 +166,69 @@ class Ledger:
             return None
         (run,) = runs
         active = "active" == experiment.lifecycle_stage == run.info.lifecycle_stage
-        return run.info.run_id, dict(run.data.params), active
+        self._run_id = run.info.run_id
+        return _Run(run.info.run_id, dict(run.data.params), dict(run.data.tags), active)
 
     def _open(self) -> str:
         """The id of the ledger's run, made if need be. Entries are written only once a seal stands below them."""
         found = self._run()
-        if found and not found[2]:
+        if found and not found.active:
             raise BadInput(
                 f"the ledger of {self.model} was deleted in MLflow. Nothing was changed; restore experiment "
-                f"{self.experiment!r} and its run {found[0]} there."
+                f"{self.experiment!r} and its run {found.id} there."
             )
-        run_id = found[0] if found else self._start()
-        if not (found and found[1]) and self._seal() is None:
+        run_id = found.id if found else self._start()
+        if not (found and found.params) and self._seal() is None:
             self._write_seal(Seal(seq=0, sha256=ORIGIN))
         return run_id
 
     def _start(self) -> str:
-        experiment = self.store.named_experiment(self.experiment)
+        """Make experiment and run under another name and give them theirs: of several machines, one succeeds.
+
+        Raises:
+            Unavailable: another machine did.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client, mine = self.store.client, f"{self.experiment} {uuid.uuid4().hex[:8]}"
         with self.store.talking():
-            run = self.store.client.create_run(experiment, tags={TAG: self.model}, run_name="ledger")
-            self.store.client.set_terminated(run.info.run_id)
+            found = client.get_experiment_by_name(self.experiment)
+            if found and found.lifecycle_stage == "active" and not client.search_runs([found.experiment_id]):
+                # An earlier ganlib was killed between experiment and run.
+                client.rename_experiment(found.experiment_id, f"{mine} (empty)")
+        if found and client.get_experiment_by_name(self.experiment):
+            raise BadInput(
+                f"experiment {self.experiment!r} holds no ledger of ours. Nothing was changed; rename it in MLflow, or "
+                "restore it."
+            )
+        experiment = self.store.named_experiment(mine)
+        with self.store.talking():
+            run = client.create_run(experiment, tags={TAG: self.model}, run_name="ledger")
+            client.set_terminated(run.info.run_id)
+            try:
+                client.rename_experiment(experiment, self.experiment)
+            except MlflowException as error:
+                if client.get_experiment_by_name(self.experiment) is None:
+                    raise
+                client.delete_experiment(experiment)
+                raise _overtaken(1) from error
         return str(run.info.run_id)
 
 
-def _key(number: int) -> str:
-    return f"{number:06d}"
+def _marks(tags: dict[str, str]) -> list[Mark]:
+    found = []
+    for key, text in tags.items():
+        if key.startswith(MOVING):
+            with suppress(ValueError):  # written by a person
+                found.append(Mark.model_validate_json(text))
+    return [mark for mark in found if MOVING + mark.id in tags]
+
+
+def _overtaken(number: int) -> Unavailable:
+    return Unavailable(
+        f"somebody else has recorded a decision meanwhile (entry {number}). Nothing was moved; run the same command "
+        "again: it decides against what is champion then."
+    )
 
 
 def who() -> str:
@@ -151,3 +238,10 @@ def who() -> str:
     except (KeyError, OSError):  # a container whose user has no name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+def lock_name(state: Path) -> str:
+    """What tells the promotion lock in ``state`` from that of any other folder or machine."""
+    state.mkdir(parents=True, exist_ok=True)
+    found = state.stat()
+    return digest(f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}:{state.resolve()}")[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganlib.registry.ledger import STILL, Entry
+from ganlib.registry.entries import STILL, Entry
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import Registry, Version
 
@@ -16,7 +16,7 @@ def decisions_on(registry: Registry, version: Version) -> list[Entry]:
     """The ledger's entries that made ``version`` champion, oldest first; of its own bytes, not of a namesake's."""
     return [
         entry
-        for entry in Ledger(registry.store, registry.name).read().entries()
+        for entry in Ledger(registry.store, registry.name).read().valid()
         if entry.kind not in STILL
         and entry.to_version == version.version
         and any(known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence)

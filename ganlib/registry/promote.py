@@ -6,11 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput
-from ganlib.registry.gate import Decision, decide
-from ganlib.registry.ledger import Decided, Entry, Evidence, Kind
-from ganlib.registry.ledger_store import Ledger, who
-from ganlib.registry.settle import carry_out, displaced, settle
+from ganlib.errors import BadInput, Unavailable
+from ganlib.registry.audit import displaced
+from ganlib.registry.entries import Decided, Entry, Evidence, Kind
+from ganlib.registry.gate import Check, Decision, decide
+from ganlib.registry.ledger import Book
+from ganlib.registry.ledger_store import Ledger, lock_name, who
+from ganlib.registry.settle import carry_out, settle
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
 
@@ -27,13 +29,14 @@ def promote(
     expect: int | None = None,
     dry_run: bool = False,
     approval: bool = False,
+    again: bool = False,
 ) -> Decision:
     """Put ``challenger`` through the gate and, if it passes, make it the champion.
 
-    Both are read under the lock, so what was compared is what is replaced; a person who moves the alias in MLflow's
-    page takes no lock, so it is read once more before it moves. The evidence is written first, then the ledger's
-    entry, and only then do the aliases move. Whoever is killed in between leaves the old champion or the new one,
-    never two, and the next command that takes the lock carries out what was recorded.
+    It is recorded as the entry after the last one that was seen when the two were compared, or not at all: whoever
+    decides at the same time, here or on another machine, one is the first and the others are told to come again. The
+    evidence is written first, then the entry, and only then do the aliases move. Whoever is killed in between leaves
+    the old champion or the new one, never two, and the next command that takes the lock carries out what was recorded.
 
     Args:
         registry: the registered model.
@@ -43,28 +46,33 @@ def promote(
         expect: refuse unless the champion is still this version (0: unless there is none).
         dry_run: decide only.
         approval: a version that passes waits for a person (:mod:`ganlib.registry.reconcile`) as ``challenger``.
+        again: decide though a person rolled back from it, which else is a refusal that nothing records.
 
     Raises:
         BadInput: the champion moved since it was read, or the challenger is the champion already.
-        Unavailable: MLflow does not answer, or another promotion does not end.
+        Unavailable: MLflow does not answer, another promotion does not end, or somebody else decided meanwhile: nothing
+            was moved.
     """
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
         finished = None if dry_run else settle(registry, ledger)
-        champion = registry.alias(CHAMPION)
+        book, champion = ledger.read(), registry.alias(CHAMPION)
         challenger = registry.get(challenger.version)
-        if finished and _repeats(finished, "promoted", expect) and finished.to_version == challenger.version:
+        if finished and finished.to_version == challenger.version and _repeats(finished, "promoted", expect, state):
             return _recorded(registry, challenger)
         if expect is not None:
             _require_still(expect, champion)
         if champion and champion.version == challenger.version:
             raise BadInput(f"version {champion.version} is the champion already. Nothing was changed.")
-        decision = decide(challenger, champion, policy, tried=ledger.read().tried(Evidence.of(challenger)))
+        decision = decide(challenger, champion, policy, tried=book.tried(Evidence.of(challenger)))
+        if taken := book.taken_back(challenger):
+            decision = _heed(decision, taken, again)
         if decision.promoted and approval:
             decision = decision.model_copy(update={"promoted": False, "awaiting": True})
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
-        conclude(registry, ledger, decision, challenger, champion)
+        if decision.taken_back is None or again:
+            conclude(registry, ledger, decision, challenger, champion, book)
     return decision
 
 
@@ -74,18 +82,45 @@ def conclude(
     decision: Decision,
     challenger: Version,
     champion: Version | None,
+    seen: Book,
     *,
     by: str | None = None,
 ) -> Entry:
-    """Write the evidence, record the decision and carry it out; the lock is held. ``by`` decided (default: we).
+    """Write the evidence, record the decision and carry it out; the lock is held.
+
+    Args:
+        registry: the registered model.
+        ledger: its ledger.
+        decision: what the gate said.
+        challenger: the version that it was asked about.
+        champion: the version that it was compared with.
+        seen: the ledger at that time.
+        by: who decided; default: we.
 
     Raises:
-        BadInput: somebody moved the champion meanwhile.
+        BadInput: a person moved the champion meanwhile.
+        Unavailable: somebody else decided meanwhile.
     """
+    require_agreement(seen, champion)
     record(registry, challenger, decision)
     if decision.promoted:
         _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-    return carry_out(registry, ledger, _decided(decision, challenger, champion, by or who()))
+    return carry_out(registry, ledger, _decided(decision, challenger, champion, by or who()), seen)
+
+
+def require_agreement(seen: Book, champion: Version | None) -> None:
+    """What is decided from ``seen`` and ``champion`` must be decided from one state of things.
+
+    Raises:
+        BadInput: the alias was moved, and the ledger does not know of it.
+        Unavailable: somebody else's decision is being carried out.
+    """
+    if pending := seen.beyond():
+        raise Unavailable(
+            f"entry {pending[-1].seq} ({pending[-1].kind}) was recorded just now and is being carried out. "
+            "Nothing was moved; run the same command again."
+        )
+    _require_still(seen.standing().champion or 0, champion)
 
 
 def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> Entry:
@@ -105,44 +140,69 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
 
     Raises:
         BadInput: the champion moved since it was read, or there is nothing to go back to.
-        Unavailable: MLflow does not answer, or another promotion does not end.
+        Unavailable: MLflow does not answer, another promotion does not end, or somebody else decided meanwhile: nothing
+            was moved.
     """
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
         finished = settle(registry, ledger)
-        if finished and _repeats(finished, "rolled-back", expect):
+        if finished and _repeats(finished, "rolled-back", expect, state):
             return finished
-        champion = registry.alias(CHAMPION)
+        if finished and finished.kind == "rolled-back":
+            raise Unavailable(
+                f"somebody else's rollback was recorded and not yet carried out (entry {finished.seq}): version "
+                f"{finished.to_version or 'none'} is champion now. To go back further, run the same command again."
+            )
+        book, champion = ledger.read(), registry.alias(CHAMPION)
         if expect is not None:
             _require_still(expect, champion)
-        target = displaced(registry, ledger.read().standing()) or registry.alias(PREVIOUS)
+        require_agreement(book, champion)
+        target = displaced(registry, book.standing()) or registry.alias(PREVIOUS)
         if target is None or (champion and target.version == champion.version):
             raise BadInput(
                 f"there is no earlier champion of {registry.name} to go back to (champion: "
                 f"{champion.version if champion else 'none'}). Nothing was changed; see `ganlib registry history`."
             )
-        return carry_out(
-            registry,
-            ledger,
-            Decided(
-                kind="rolled-back",
-                from_version=champion.version if champion else None,
-                to_version=target.version,
-                who=who(),
-                reason=reason or "no reason given",
-                evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
-            ),
+        decided = Decided(
+            kind="rolled-back",
+            from_version=champion.version if champion else None,
+            to_version=target.version,
+            who=who(),
+            reason=reason or "no reason given",
+            evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
         )
+        return carry_out(registry, ledger, decided, book)
 
 
-def _repeats(finished: Entry, kind: Kind, expect: int | None) -> bool:
-    """Whether the command asks for what a killed one had recorded and :func:`settle` has just carried out."""
-    return finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
+def _heed(decision: Decision, taken: Entry, again: bool) -> Decision:
+    """The gate's decision on a version that a person rolled back from, by entry ``taken``."""
+    told = f"{taken.who} rolled back from it (entry {taken.seq}: {taken.reason})"
+    way = f"insisted on all the same, with --again: {told}" if again else (
+        f"{told}; to promote it all the same: ganlib promote {decision.challenger} --again"
+    )  # fmt: skip
+    return decision.model_copy(
+        update={
+            "promoted": decision.promoted and again,
+            "checks": (Check(name="taken back", passed=again, detail=way), *decision.checks),
+            "taken_back": taken.seq,
+        }
+    )
+
+
+def _repeats(finished: Entry, kind: Kind, expect: int | None, state: Path) -> bool:
+    """Whether the command asks for what a killed one had recorded and :func:`settle` has just carried out.
+
+    That it was killed is known only of one that held the lock we hold; another's may be at work still.
+    """
+    ours = finished.lock in ("", lock_name(state))
+    return ours and finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
 
 
 def _decided(decision: Decision, challenger: Version, champion: Version | None, by: str) -> Decided:
     failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
     why = "; ".join(failed) or next(check.detail for check in reversed(decision.checks))
+    if decision.taken_back is not None:
+        why = f"{decision.checks[0].detail}; {why}"
     kind: Kind = "awaiting" if decision.awaiting else "promoted" if decision.promoted else "refused"
     return Decided(
         kind=kind,
@@ -152,6 +212,7 @@ def _decided(decision: Decision, challenger: Version, champion: Version | None, 
         reason=why if len(why) <= _REASON else f"{why[:_REASON]}...",
         evidence=tuple(Evidence.of(version) for version in (challenger, champion) if version),
         policy=decision.policy.model_dump(mode="json"),
+        again=decision.taken_back is not None,
     )
 
 

@@ -11,12 +11,14 @@ from typing import Literal, NamedTuple
 
 from ganlib.config import Frozen, RegistryConfig
 from ganlib.errors import GanlibError
+from ganlib.registry.audit import existing
+from ganlib.registry.entries import RECONCILE, Decided, Entry, Evidence
 from ganlib.registry.gate import Decision
-from ganlib.registry.ledger import Book, Decided, Entry, Evidence
+from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import Ledger, who
-from ganlib.registry.promote import conclude
+from ganlib.registry.promote import conclude, require_agreement
 from ganlib.registry.promote import record as write_evidence
-from ganlib.registry.settle import carry_out, existing, settle
+from ganlib.registry.settle import carry_out, settle
 from ganlib.registry.versions import CHAMPION, Registry, Version, alias_lock
 
 APPROVE, APPROVAL = "approve", "approval"
@@ -109,7 +111,7 @@ def pending(registry: Registry) -> Pending | None:
     asked = tuple(number for number, text in registry.tagged(APPROVE).items() if _given(text) is not None)
     found = Pending(book.last, now, book.standing().champion, asked)
     external = last is not None and last.kind == "external"
-    return found if found.done_by_people or external or book.unsealed() else None
+    return found if found.done_by_people or external or book.unsealed() or book.news else None
 
 
 class _Reconciler:
@@ -128,7 +130,8 @@ class _Reconciler:
             )
         if self.registry.dangling(CHAMPION):
             self.registry.drop_alias(CHAMPION)  # MLflow does so itself; what is gone is recorded below
-        finished = settle(self.registry, self.ledger, self._passes)
+        accept = self.rules.external == "accept"
+        finished = settle(self.registry, self.ledger, self._passes, accept=accept)
         found = [self._finished(finished)] if finished else []
         found += [self._told(entry) for entry in self.ledger.read().entries() if entry.seq > before.last]
         found += self._champion()
@@ -145,6 +148,8 @@ class _Reconciler:
 
     def _told(self, entry: Entry) -> Finding:
         """An entry that was just written about what was found."""
+        if entry.kind == "voided":
+            return Finding(level="warning", text=f"void by entry {entry.seq}: {entry.reason}", entry=entry)
         now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
         return Finding(level="info", text=f"{now}: {entry.reason}", entry=entry)
 
@@ -168,14 +173,17 @@ class _Reconciler:
         if last.to_version is None:
             return [self._gone(book, last)]
         champion = self.registry.get(last.to_version)
-        verdict = book.verdict(champion)
-        if verdict and verdict.kind != "refused":
-            return [self._accept(champion, f"it had passed the gate (entry {verdict.seq})", "info")]
-        why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, book)
+        verdict, taken = book.verdict(champion), book.taken_back(champion)
+        if verdict and verdict.kind != "refused" and not taken:
+            return [self._accept(book, champion, f"it had passed the gate (entry {verdict.seq})", "info")]
+        if taken:
+            why: str | None = _taken_back(taken)
+        else:
+            why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, book)
         if why is None:
-            return [self._accept(champion, "the gate passes it", "info")]
+            return [self._accept(book, champion, "the gate passes it", "info")]
         if self.rules.external == "accept":
-            return [self._accept(champion, f"policy registry.external: accept, though {why}", "warning")]
+            return [self._accept(book, champion, f"policy registry.external: accept, though {why}", "warning")]
         return [self._revert(book, champion, why)]
 
     def _refusal(self, champion: Version, last: Entry, book: Book) -> str | None:
@@ -184,14 +192,14 @@ class _Reconciler:
         failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
         return None if decision.promoted else f"the gate does not pass it: {'; '.join(failed)}"[:_REASON]
 
-    def _accept(self, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
-        entry = self._carry_out("accepted", champion, champion, f"set outside of ganlib; kept: {why}")
+    def _accept(self, book: Book, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
+        entry = self._carry_out(book, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
         return Finding(level=level, text=f"version {champion.version} stays champion: {why}", entry=entry)
 
     def _revert(self, book: Book, champion: Version, why: str) -> Finding:
         target = self._earlier(book, champion.version)
         reason = f"policy registry.external: revert; version {champion.version} was set outside of ganlib, and {why}"
-        entry = self._carry_out("rolled-back", champion, target, reason)
+        entry = self._carry_out(book, "rolled-back", champion, target, reason)
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
@@ -204,7 +212,7 @@ class _Reconciler:
             )
             return Finding(level="error", text=text, entry=last)
         reason = f"fell back to the champion before: {last.reason}"
-        entry = self._carry_out("rolled-back", None, target, reason)
+        entry = self._carry_out(book, "rolled-back", None, target, reason)
         return Finding(level="error", text=f"version {target.version} is champion again: {last.reason}", entry=entry)
 
     def _earlier(self, book: Book, but: int | None) -> Version | None:
@@ -220,12 +228,16 @@ class _Reconciler:
         if champion and champion.version == number:
             finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
             return self._answered(number, finding, "is champion")
+        if taken := book.taken_back(challenger):
+            text = f"version {number} was approved, but {_taken_back(taken)}"
+            return self._answered(
+                number, Finding(level="error", text=text, entry=taken), f"refused: {_taken_back(taken)}"
+            )
         verdict = book.verdict(challenger)
         against = champion.version if champion else None
         if verdict and verdict.kind == "awaiting" and verdict.from_version == against:
-            entry = self._promote(
-                challenger, champion, approver, f"approved; the gate had passed it (entry {verdict.seq})"
-            )
+            why = f"approved; the gate had passed it (entry {verdict.seq})"
+            entry = self._promote(book, challenger, champion, approver, why)
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
             return self._answered(number, finding, f"promoted (entry {entry.seq})")
         if verdict and (verdict.kind, verdict.who, verdict.from_version) == ("refused", approver, against):
@@ -235,10 +247,10 @@ class _Reconciler:
             if not decision.promoted and self.rules.external == "accept":
                 failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
                 why = f"approved; policy registry.external: accept, though the gate does not pass it: {failed}"
-                entry = self._promote(challenger, champion, approver, why[:_REASON], kind="accepted")
+                entry = self._promote(book, challenger, champion, approver, why[:_REASON], kind="accepted")
                 finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
                 return self._answered(number, finding, f"accepted (entry {entry.seq})")
-            entry = conclude(self.registry, self.ledger, decision, challenger, champion, by=approver)
+            entry = conclude(self.registry, self.ledger, decision, challenger, champion, book, by=approver)
         if entry.kind == "promoted":
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
             return self._answered(number, finding, f"promoted (entry {entry.seq})")
@@ -247,13 +259,14 @@ class _Reconciler:
 
     def _promote(
         self,
+        book: Book,
         challenger: Version,
         champion: Version | None,
         by: str,
         reason: str,
         kind: Literal["promoted", "accepted"] = "promoted",
     ) -> Entry:
-        return self._carry_out(kind, champion, challenger, reason, by)
+        return self._carry_out(book, kind, champion, challenger, reason, by)
 
     def _answered(self, number: int, finding: Finding, answer: str) -> Finding:
         self.registry.tag(number, {APPROVAL: answer})
@@ -262,12 +275,14 @@ class _Reconciler:
 
     def _carry_out(
         self,
+        book: Book,
         kind: Literal["promoted", "accepted", "rolled-back"],
         champion: Version | None,
         target: Version | None,
         reason: str,
         by: str | None = None,
     ) -> Entry:
+        require_agreement(book, champion)
         known = {version.version: version for version in (target, champion) if version}
         return carry_out(
             self.registry,
@@ -276,12 +291,19 @@ class _Reconciler:
                 kind=kind,
                 from_version=champion.version if champion else None,
                 to_version=target.version if target else None,
-                who=by or f"ganlib reconcile, {who()}",
+                who=by or f"{RECONCILE}, {who()}",
                 reason=reason,
                 evidence=tuple(Evidence.of(version) for version in known.values()),
                 policy=self.rules.model_dump(mode="json", include={"external", "approval"}),
             ),
+            book,
         )
+
+
+def _taken_back(entry: Entry) -> str:
+    """Why a version that a person rolled back from is not made champion here."""
+    told = f"{entry.who} rolled back from it (entry {entry.seq}: {entry.reason})"[:_REASON]
+    return f"{told}; to insist: ganlib promote {entry.from_version} --again"
 
 
 def _given(text: str) -> str | None:

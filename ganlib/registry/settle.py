@@ -1,40 +1,61 @@
-"""Bring aliases and ledger together: carry out what a killed command had recorded, record what people moved.
+"""Bring aliases and ledger together: carry out what is recorded and borne out, record what people moved.
 
-Every function here is called with the lock on aliases held.
+Every function here is called with the lock on aliases held. That lock is of one machine: on others, commands may do the
+same at the same time, and a write of any of them may come late. See docs/decisions/0003-ledger.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from ganlib.errors import BadInput, Unavailable
-from ganlib.registry.ledger import STILL, Decided, Entry, Evidence, Kind, Standing
+from ganlib.registry.audit import Auditor, displaced, existing
+from ganlib.registry.entries import STILL, Decided, Entry, Evidence, Kind, Mark
+from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
-from ganlib.tracking.store import Absent
+
+_MOVED_BY_US: frozenset[Kind] = frozenset({"promoted", "rolled-back", "accepted"})
+_IDLE: frozenset[Kind] = frozenset({"refused", "voided"})
+_ROUNDS = 20
+"""So often it is looked again, while others decide at the same time."""
 
 
-def carry_out(registry: Registry, ledger: Ledger, decided: Decided) -> Entry:
+def carry_out(registry: Registry, ledger: Ledger, decided: Decided, seen: Book) -> Entry:
     """Record ``decided``, then move the aliases as it says: whoever dies in between has left word of what to do.
 
+    Args:
+        registry: the registered model.
+        ledger: its ledger.
+        decided: what to record.
+        seen: the ledger that it was decided from. It must end there still.
+
     Raises:
-        BadInput: somebody moved the champion meanwhile. Both moves are recorded; theirs stands.
-        Unavailable: MLflow went away. What was recorded is carried out by the next command that decides.
+        BadInput: a person moved the champion meanwhile. Both moves are recorded; theirs stands.
+        Unavailable: somebody else has decided since ``seen``: nothing was moved. Or MLflow went away: what was recorded
+            is carried out by the next command that decides.
     """
-    entry = ledger.append(decided)
+    entry = ledger.append(decided, seen)
     try:
-        settle(registry, ledger)
-        champion = registry.alias(CHAMPION)
+        settle(registry, ledger, own=entry)
+        book = ledger.read()
     except Unavailable as error:
         raise Unavailable(
             f"MLflow at {registry.store.shown} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded "
             "and may not be carried out yet: the next `ganlib promote`, `rollback` or `reconcile` does that first."
         ) from error
-    now = champion.version if champion else None
-    if entry.kind not in STILL and now != entry.to_version:
+    if book.key(entry.seq) in book.voided:
+        raise Unavailable(
+            f"entry {entry.seq} ({entry.kind}) was not borne out for another command, which recorded that. Nothing was "
+            "moved; see `ganlib registry history`, and run the same command again."
+        )
+    later = next((move for move in book.valid() if move.seq > entry.seq and move.kind not in STILL), None)
+    if entry.kind not in STILL and later and later.found:
         raise BadInput(
-            f"champion was set to {now or 'none'} in MLflow while version {entry.to_version} was to take its place. "
-            "That alias was kept, and all of it is in `ganlib registry history`."
+            f"champion was set to {later.to_version or 'none'} in MLflow while version {entry.to_version} was to take "
+            "its place. That alias was kept, and all of it is in `ganlib registry history`."
         )
     return entry
 
@@ -43,117 +64,170 @@ Judge = Callable[[Version, Version | None], str | None]
 """Why a version that a person made champion has earned it against the one before it; None: it has not."""
 
 
-def settle(registry: Registry, ledger: Ledger, judge: Judge | None = None) -> Entry | None:
-    """Carry out the last entry if it was not sealed, then record a champion that was set or removed outside of ganlib.
+def settle(
+    registry: Registry,
+    ledger: Ledger,
+    judge: Judge | None = None,
+    *,
+    accept: bool = False,
+    own: Entry | None = None,
+) -> Entry | None:
+    """Carry out what was not sealed, then record a champion that was set or removed outside of ganlib.
+
+    What is not borne out is voided. It is looked again after every move until ledger and alias agree, so that a write
+    that comes late, of this command or of another one, does not stay.
 
     Args:
         registry: the registered model.
         ledger: its ledger.
         judge: of a version that a person made champion; default: whether the ledger says that the gate passed it.
+        accept: the policy takes a champion that no gate has passed.
+        own: the entry that this command has just written.
 
     Returns:
-        The entry that was carried out now, if there was one.
+        The last move that was carried out now, if there was one, but for ``own``.
 
     Raises:
         GanlibError: the champion's alias points to a version that is gone. Nothing was changed.
-        Unavailable: MLflow does not answer.
+        Unavailable: MLflow does not answer, or others decide all the time.
     """
-    champion = registry.alias(CHAMPION)
-    book = ledger.read()
-    unsealed, carried_out = book.unsealed(), None
-    if unsealed:
-        now = champion.version if champion else None
-        if unsealed.kind in ("promoted", "rolled-back", "accepted"):
-            target = existing(registry, unsealed.to_version, book.standing())
-            if now == unsealed.to_version or (now == unsealed.from_version and not unsealed.found):
-                if target:
-                    _move(registry, unsealed, book.standing(), target)
-                    champion, carried_out = target, unsealed
-                elif unsealed.to_version is None:
-                    registry.drop_alias(CHAMPION)
-                    champion, carried_out = None, unsealed
-        elif unsealed.kind == "awaiting":
-            spoken_of = Standing(digests={known.version: known.sha256 for known in unsealed.evidence})
-            if target := existing(registry, unsealed.to_version, spoken_of):
-                registry.set_alias(CHALLENGER, target.version)
-        elif unsealed.kind == "external":
-            _place_previous(registry, book.standing())
-        ledger.seal(unsealed)
-    if (champion.version if champion else None) != book.standing().champion:
-        before = existing(registry, book.standing().champion, book.standing())
-        earned = None
-        if champion and not (unsealed and not carried_out and unsealed.kind not in STILL):
-            passed = book.verdict(champion)
-            if passed and passed.kind != "refused":
-                earned = f"it had passed the gate (entry {passed.seq})"
-            elif judge:
-                earned = judge(champion, before)
-        _record_external(registry, ledger, champion, book.standing(), before, earned, first=not book.last)
-    return carried_out
+    return _Settling(registry, ledger, judge, accept, own).run()
 
 
-def displaced(registry: Registry, standing: Standing) -> Version | None:
-    """The nearest earlier champion that still exists."""
-    return next((found for number in reversed(standing.trail) if (found := existing(registry, number, standing))), None)
+class _Settling:
+    """One call of :func:`settle`."""
+
+    def __init__(
+        self, registry: Registry, ledger: Ledger, judge: Judge | None, accept: bool, own: Entry | None
+    ) -> None:
+        self.registry, self.ledger, self.judge, self.accept = registry, ledger, judge, accept
+        self.own = [own] if own else []
+        self.marks: list[Mark] = []
+        self.heeded: set[tuple[int, frozenset[str]]] = set()
+        self.carried_out: Entry | None = None
+
+    def run(self) -> Entry | None:
+        for _ in range(_ROUNDS):
+            book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
+            now, wanted = _number(champion), book.standing().champion
+            if void := Auditor(self.registry, book, champion, accept=self.accept).voids(self.own):
+                self._append(void, book)
+            elif self._is_external(book, now):
+                self._external(book, champion)
+            elif now != wanted or self._may_be_late(book) or any(entry.kind not in _IDLE for entry in book.beyond()):
+                self._apply(book)
+            elif unsealed := book.unsealed():
+                self.ledger.seal(unsealed)
+            else:
+                self._finish(book)
+                return self.carried_out
+        raise Unavailable("others keep deciding at the same time. Run the same command again.")
+
+    def _is_external(self, book: Book, now: int | None) -> bool:
+        """Whether the champion's alias is where neither the ledger nor a command under way puts it."""
+        standing = book.standing()
+        if now == standing.champion:
+            return False
+        if now is None and existing(self.registry, standing.champion, standing) is None:
+            return True  # deleted, so that nobody can put it back
+        return now not in book.under_way(datetime.now(UTC))
+
+    def _may_be_late(self, book: Book) -> bool:
+        """Whether a write for an older entry may have come after those for the last one: of ours, or of others."""
+        if self.marks and self.marks[-1].seq != book.last:
+            return True
+        others = _others(book, self.marks)
+        return bool(others) and (book.last, others) not in self.heeded
+
+    def _apply(self, book: Book) -> None:
+        """Set all aliases as ``book`` says, if it is the newest still. As often as need be: the result is the same."""
+        mark = self.ledger.mark(book.last)
+        self.marks.append(mark)
+        if self.ledger.read().last != book.last:
+            return
+        standing, last, aliases = book.standing(), book.last_move(), self.registry.aliases()
+        target, before = existing(self.registry, standing.champion, standing), displaced(self.registry, standing)
+        if before and aliases.get(PREVIOUS) != before.version:
+            self.registry.set_alias(PREVIOUS, before.version)
+        if target and aliases.get(CHAMPION) != target.version:
+            self.registry.set_alias(CHAMPION, target.version)
+        elif last and standing.champion is None:
+            self.registry.drop_alias(CHAMPION)
+        if not before and last and last.kind == "rolled-back":
+            self.registry.drop_alias(PREVIOUS)  # it names the version that is now champion
+        if target:
+            self.registry.retire_challenger(target.version)
+        self._seal(book)
+        self.heeded.add((book.last, _others(book, self.marks)))
+
+    def _seal(self, book: Book) -> None:
+        for entry in book.beyond():
+            if entry.kind == "awaiting":
+                self.registry.set_alias(CHALLENGER, entry.to_version or 0)
+            if entry.kind in _MOVED_BY_US and entry not in self.own:
+                self.carried_out = entry
+        if unsealed := book.unsealed():
+            self.ledger.seal(unsealed)
+
+    def _external(self, book: Book, champion: Version | None) -> None:
+        """The champion is what no command under way makes it: record it, once that was looked at again."""
+        again, standing = self.ledger.read(), book.standing()
+        if again.last != book.last or self._is_external(again, _number(champion)) is False:
+            return
+        if _number(self.registry.alias(CHAMPION)) != _number(champion):
+            return
+        before = existing(self.registry, standing.champion, standing)
+        left_alone = any(entry.kind not in STILL for entry in book.beyond())
+        earned = self._earned(book, champion, before) if champion and not left_alone else None
+        kind: Kind = "promoted" if earned else "external"
+        if earned:
+            reason = f"the alias was set outside of ganlib; {earned}"
+        elif not book.last:
+            reason = "this version was champion when the ledger began"
+        elif champion:
+            reason = "the alias was set outside of ganlib"
+        elif before:
+            reason = "the alias was removed outside of ganlib"
+        else:
+            reason = f"version {standing.champion} was deleted outside of ganlib"
+        self._append(_found(kind, reason, champion, before, standing.champion), book)
+
+    def _earned(self, book: Book, champion: Version, before: Version | None) -> str | None:
+        if book.taken_back(champion):
+            return None
+        passed = book.verdict(champion)
+        if passed:
+            return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
+        return self.judge(champion, before) if self.judge else None
+
+    def _append(self, decided: Decided, book: Book) -> None:
+        """Write an entry about what was found; where somebody else was first, it is looked again."""
+        with suppress(Unavailable):  # an MLflow that is away is found out at the next look
+            self.own.append(self.ledger.append(decided, book))
+
+    def _finish(self, book: Book) -> None:
+        """Take off our marks, and those of commands that have died."""
+        old = [mark for mark in book.marks if not mark.live(datetime.now(UTC))]
+        for mark in (*self.marks, *old):
+            self.ledger.unmark(mark)
 
 
-def _move(registry: Registry, entry: Entry, standing: Standing, target: Version) -> None:
-    """``previous`` first and ``champion`` in one call, as often as need be: the result is the same."""
-    if not _place_previous(registry, standing) and entry.kind == "rolled-back":
-        registry.drop_alias(PREVIOUS)  # it names the version that is now champion
-    registry.set_alias(CHAMPION, target.version)
-    registry.retire_challenger(target.version)
+def _others(book: Book, ours: list[Mark]) -> frozenset[str]:
+    now, known = datetime.now(UTC), {mark.id for mark in ours}
+    return frozenset(mark.id for mark in book.marks if mark.live(now) and mark.id not in known)
 
 
-def _place_previous(registry: Registry, standing: Standing) -> bool:
-    found = displaced(registry, standing)
-    if found:
-        registry.set_alias(PREVIOUS, found.version)
-    return found is not None
+def _number(version: Version | None) -> int | None:
+    return version.version if version else None
 
 
-def _record_external(
-    registry: Registry,
-    ledger: Ledger,
-    champion: Version | None,
-    standing: Standing,
-    before: Version | None,
-    earned: str | None,
-    *,
-    first: bool,
-) -> None:
-    kind: Kind = "external"
-    if earned:
-        kind, reason = "promoted", f"the alias was set outside of ganlib; {earned}"
-    elif first:
-        reason = "this version was champion when the ledger began"
-    elif champion:
-        reason = "the alias was set outside of ganlib"
-    elif before:
-        reason = "the alias was removed outside of ganlib"
-    else:
-        reason = f"version {standing.champion} was deleted outside of ganlib"
-    entry = ledger.append(
-        Decided(
-            kind=kind,
-            found=True,
-            from_version=standing.champion,
-            to_version=champion.version if champion else None,
-            who=f"{'a person' if earned else 'unknown'}, found by {who()}",
-            reason=reason,
-            evidence=tuple(Evidence.of(version) for version in (champion, before) if version),
-        )
+def _found(kind: Kind, reason: str, champion: Version | None, before: Version | None, recorded: int | None) -> Decided:
+    return Decided(
+        kind=kind,
+        found=True,
+        from_version=recorded,
+        to_version=_number(champion),
+        who=f"{'a person' if kind == 'promoted' else 'unknown'}, found by {who()}",
+        reason=reason,
+        evidence=tuple(Evidence.of(version) for version in (champion, before) if version),
     )
-    _place_previous(registry, ledger.read().standing())
-    ledger.seal(entry)
-
-
-def existing(registry: Registry, number: int | None, standing: Standing) -> Version | None:
-    """Version ``number``, if it is the one that the ledger speaks of: a model that was made anew counts from 1."""
-    if number is None:
-        return None
-    try:
-        found = registry.get(number)
-    except Absent:
-        return None
-    return found if found.sha256 == standing.digests.get(number) else None

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.faults
 NAME, POLICY = "mnist-generator", GateConfig()
 WRITES = (
     "set_model_version_tag", "delete_model_version_tag", "log_param", "set_registered_model_tag",
-    "set_registered_model_alias", "delete_registered_model_alias",
+    "set_registered_model_alias", "delete_registered_model_alias", "set_tag", "delete_tag",
 )  # fmt: skip
 Moves = list[tuple[str, int | None, int | None]]
 

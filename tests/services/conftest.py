@@ -19,6 +19,7 @@ import requests
 from ganlib.project import Project
 from ganlib.tracking.store import Store, connect
 from tests import factories
+from tests.services.postgres import WHERE, binaries, postgres
 
 
 def free_port() -> int:
@@ -86,6 +87,15 @@ def browser() -> Iterator[Any]:
         made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield made
         made.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URI of an empty database of a real PostgreSQL."""
+    if binaries() is None:
+        pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
+    with postgres() as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
 from ganlib.project import Project
-from ganlib.registry.ledger import Decided, Entry
+from ganlib.registry.entries import Decided, Entry
+from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, Registry
@@ -247,8 +248,8 @@ def test_a_promotion_whose_server_goes_away_after_it_was_recorded_is_finished_by
     assert promoted(1)
     append = Ledger.append
 
-    def appended_and_cut(self: Ledger, decided: Decided) -> Entry:
-        entry = append(self, decided)
+    def appended_and_cut(self: Ledger, decided: Decided, seen: Book) -> Entry:
+        entry = append(self, decided, seen)
         wire.cut()
         return entry
 

@@ -18,7 +18,7 @@ from ganlib.generation.batch import verify
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
 from ganlib.jobs.generate import Order, begin, generate, grid_path, make_shards, preview
-from ganlib.registry.ledger import Decided
+from ganlib.registry.entries import Decided
 from ganlib.registry.ledger_store import Ledger
 from ganlib.tracking.store import Store
 from tests import factories
@@ -59,7 +59,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
     version = factories.registered(store, onnx, **facts)
     ledger = Ledger(store, version.name)
     decided = Decided(kind="promoted", from_version=None, to_version=version.version, who="me", reason="better")
-    entry = ledger.append(decided)
+    entry = ledger.append(decided, ledger.read())
     ledger.seal(entry)
     out = tmp_path / "out"
     batch = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))

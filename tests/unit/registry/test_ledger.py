@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganlib.errors import BadInput
-from ganlib.registry.ledger import Book, Decided, Kind, Seal, canonical, champion_at, moment
+from ganlib.registry.entries import Decided, Kind, Seal, canonical
+from ganlib.registry.ledger import Book, champion_at, moment
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Move = tuple[Kind, int | None, int | None]

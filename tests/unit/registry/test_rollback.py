@@ -10,7 +10,8 @@ import pytest
 
 from ganlib.config import GateConfig
 from ganlib.errors import BadInput, Unavailable
-from ganlib.registry.ledger import Decided
+from ganlib.registry.entries import Decided
+from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
@@ -123,8 +124,8 @@ def test_a_person_who_moves_the_alias_after_the_entry_was_written_is_not_overwri
     win(registry, 1)
     append = Ledger.append
 
-    def meddled(self: Ledger, decided: Decided) -> object:
-        entry = append(self, decided)
+    def meddled(self: Ledger, decided: Decided, seen: Book) -> object:
+        entry = append(self, decided, seen)
         if decided.kind == "promoted":
             registry.set_alias(CHAMPION, 3)
         return entry
@@ -147,7 +148,7 @@ def test_a_version_deleted_before_its_promotion_was_carried_out_does_not_block(
     registry.store.client.delete_model_version(NAME, "2")
     assert win(registry, 3)
     assert aliases(registry) == {CHAMPION: 3, PREVIOUS: 1}
-    assert moves(registry)[1:] == [("promoted", 1, 2), ("external", 2, 1), ("promoted", 1, 3)]
+    assert moves(registry)[1:] == [("promoted", 1, 2), ("voided", None, None), ("promoted", 1, 3)]
 
 
 def _away(*_: object) -> None:
@@ -168,18 +169,16 @@ def test_the_versions_of_a_model_that_was_deleted_and_made_anew_are_not_taken_fo
 
 
 def test_a_writer_elsewhere_who_takes_the_number_first_wins(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
+    registry: Registry,
 ) -> None:
     """Another machine does not see this machine's lock; MLflow lets each number be written once."""
     win(registry, 1)
     stale = Ledger(registry.store, NAME).read()
     ours = Decided(kind="promoted", from_version=1, to_version=2, who="here", reason="better")
     theirs = ours.model_copy(update={"to_version": 3, "who": "there"})
-    entry = Ledger(registry.store, NAME).append(theirs)
-    monkeypatch.setattr(Ledger, "read", lambda self: stale)
-    with pytest.raises(Unavailable, match="another machine recorded a decision"):
-        Ledger(registry.store, NAME).append(ours)
-    monkeypatch.undo()
+    entry = Ledger(registry.store, NAME).append(theirs, stale)
+    with pytest.raises(Unavailable, match=r"somebody else has recorded a decision meanwhile \(entry 2\)"):
+        Ledger(registry.store, NAME).append(ours, stale)
     assert Ledger(registry.store, NAME).read().entries()[-1] == entry
 
 

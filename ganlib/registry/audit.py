@@ -1,0 +1,161 @@
+"""Is an entry borne out by what it speaks of? What is not is recorded as void, and never carried out.
+
+Whoever may write to MLflow may write an entry, with a digest that fits. What such an entry says is therefore asked of
+the gate, of the trail of champions and of the aliases, before anything is done on its word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ganlib.config import Frozen, GateConfig
+from ganlib.registry.entries import Decided, Entry, Evidence, Kind, Standing
+from ganlib.registry.gate import Decision, decide
+from ganlib.registry.ledger import Book
+from ganlib.registry.ledger_store import who
+from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
+from ganlib.tracking.store import Absent
+
+_TOLD = 20
+"""Stray keys that one entry voids; the next takes the rest."""
+
+
+class Unsealed(Frozen):
+    """An entry beyond the seal: written by a command that is at work or was killed, or by somebody else."""
+
+    seq: int
+    kind: Kind
+    objection: str | None
+    """Why it is not borne out, and will be voided; None: the next command that decides carries it out."""
+
+    def __str__(self) -> str:
+        """What becomes of it, as the end of a sentence about it."""
+        fate = f"is not borne out, and is voided next: {self.objection}" if self.objection else "is carried out next"
+        return f"({self.kind}) stands beyond the seal and {fate}"
+
+
+def beyond_seal(registry: Registry, book: Book) -> list[Unsealed]:
+    """The entries of ``book`` that may not have been carried out, put to the gate. Reads only.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
+    auditor = Auditor(registry, book, champion)
+    return [Unsealed(seq=entry.seq, kind=entry.kind, objection=auditor.objection(entry)) for entry in book.beyond()]
+
+
+class Auditor:
+    """Of the entries beyond the seal of ``book``, while the champion's alias is at ``champion``."""
+
+    def __init__(self, registry: Registry, book: Book, champion: Version | None, *, accept: bool = False) -> None:
+        """``accept``: the policy takes a champion that no gate has passed."""
+        self.registry, self.book, self.accept = registry, book, accept
+        self.now = champion.version if champion else None
+
+    def voids(self, own: Iterable[Entry] = ()) -> Decided | None:
+        """The entry to write about what does not count, if there is something; ``own`` were just written by us."""
+        for entry in self.book.beyond():
+            if entry not in own and (why := self.objection(entry)):
+                return _void((self.book.key(entry.seq),), f"entry {entry.seq} ({entry.kind}) is not borne out: {why}")
+        if news := self.book.news[:_TOLD]:
+            shown = ", ".join(key[:60] for key in news)
+            return _void(news, f"no entries of this ledger, whoever wrote them: {shown}")
+        return None
+
+    def objection(self, entry: Entry) -> str | None:
+        """Why ``entry`` is not borne out; None: it is. It is asked against the ledger as it was before it."""
+        before = self.book.until(entry.seq - 1)
+        standing = before.standing()
+        if entry.kind == "voided":
+            return self._void_objection(entry)
+        if entry.from_version != standing.champion:
+            return f"champion was {standing.champion or 'none'}, and not {entry.from_version or 'none'}"
+        if (entry.found or entry.kind == "external") and entry.to_version != self.now:
+            return f"champion is {self.now or 'none'} in MLflow"
+        if entry.kind == "external":
+            return None
+        if entry.kind == "rolled-back":
+            return self._rollback_objection(entry, standing)
+        if entry.to_version is None:
+            return "it names no version"
+        target = existing(self.registry, entry.to_version, entry.spoken_of())
+        if target is None:
+            return f"version {entry.to_version} is gone, or is another model"
+        if entry.kind == "refused":
+            return self._refusal_objection(entry, target, before)
+        return self._pass_objection(entry, target, before)
+
+    def _ask(self, entry: Entry, target: Version, before: Book) -> Decision | None:
+        try:
+            policy = GateConfig.model_validate(entry.policy)
+        except ValueError:
+            return None
+        rival = existing(self.registry, entry.from_version, before.standing())
+        return decide(target, rival, policy, before.tried(Evidence.of(target)))
+
+    def _void_objection(self, entry: Entry) -> str | None:
+        sealed = self.book.seal.seq if self.book.seal else 0
+        for key in entry.voids:
+            number = next((n for n in self.book.lines if self.book.key(n) == key), None)
+            if number is None:
+                continue
+            spoken_of = next((each for each in self.book.entries() if each.seq == number), None)
+            if number <= sealed or number >= entry.seq or (spoken_of and not self.objection(spoken_of)):
+                return f"entry {number}, which it calls void, is borne out"
+        return None
+
+    def _rollback_objection(self, entry: Entry, standing: Standing) -> str | None:
+        if entry.to_version is None:
+            return None if displaced(self.registry, standing) is None else "there is an earlier champion to go back to"
+        if existing(self.registry, entry.to_version, entry.spoken_of()) is None:
+            return f"version {entry.to_version} is gone, or is another model"
+        before = self.registry.aliases().get(PREVIOUS)  # of a champion from before the ledger began
+        if entry.to_version in standing.trail or (not standing.trail and entry.to_version in (before, self.now)):
+            return None
+        return f"version {entry.to_version} was not champion before"
+
+    def _refusal_objection(self, entry: Entry, target: Version, before: Book) -> str | None:
+        if Evidence.of(target) not in entry.evidence:
+            return "its evidence is not the version's"
+        decision = self._ask(entry, target, before)
+        return "the gate, asked now, passes it" if decision and decision.promoted else None
+
+    def _pass_objection(self, entry: Entry, target: Version, before: Book) -> str | None:
+        passed = before.verdict(target)
+        if entry.kind == "accepted":
+            earned = entry.to_version == self.now and passed and passed.kind != "refused"
+            return None if earned or self.accept else "no gate has passed it, and the policy does not say so here"
+        if (taken := before.taken_back(target)) and not entry.again:
+            return f"version {target.version} was rolled back from (entry {taken.seq}: {taken.reason})"
+        if passed and entry.found and passed.kind != "refused":
+            return None
+        approved = passed and passed.kind == "awaiting" and passed.from_version == entry.from_version
+        return self._refused(passed if passed and approved else entry, target)
+
+    def _refused(self, entry: Entry, target: Version) -> str | None:
+        decision = self._ask(entry, target, self.book.until(entry.seq - 1))
+        if decision is None:
+            return "it names no policy of the gate"
+        failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
+        return f"the gate, asked now, refuses it: {failed}"[:1000] if failed else None
+
+
+def displaced(registry: Registry, standing: Standing) -> Version | None:
+    """The nearest earlier champion that still exists."""
+    return next((found for number in reversed(standing.trail) if (found := existing(registry, number, standing))), None)
+
+
+def existing(registry: Registry, number: int | None, standing: Standing) -> Version | None:
+    """Version ``number``, if it is the one that the ledger speaks of: a model that was made anew counts from 1."""
+    if number is None:
+        return None
+    try:
+        found = registry.get(number)
+    except Absent:
+        return None
+    return found if found.sha256 == standing.digests.get(number) else None
+
+
+def _void(keys: tuple[str, ...], reason: str) -> Decided:
+    return Decided(kind="voided", from_version=None, to_version=None, who=who(), reason=reason[:1500], voids=keys)

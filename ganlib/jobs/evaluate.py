@@ -70,7 +70,7 @@ def evaluate(
     )  # fmt: skip
     result = result.model_copy(update={"delivery": _delivery(graph, speed)})
     if record and found.version:
-        Registry(connect(project), found.version.name).record_evaluation(found.version.version, result)
+        Registry(connect(project), found.version.name).record_evaluation(found.version.version, result, found.path)
     if found.trained_by:
         run = connect(project).open_run(found.trained_by)
         run.log(result.metrics(), step=0)

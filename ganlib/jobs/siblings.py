@@ -154,7 +154,7 @@ def _registered(
     registry, sha256 = Registry(store, parent.name), sha256_file(path)
     known = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
     if known:
-        return known[0]
+        return registry.get(known[0].version)
     data, options, tags = _of_parent(project, parent)
     with store.start_run(
         f"{precision} of version {parent.version}",

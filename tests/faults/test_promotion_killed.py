@@ -28,10 +28,10 @@ WRITES = (
     "set_model_version_tag", "log_text", "create_experiment", "create_run", "set_terminated", "log_param",
     "set_registered_model_tag", "set_registered_model_alias", "delete_registered_model_alias",
 )  # fmt: skip
-PROMOTION = 7
-"""Gate tag, report, ledger entry, alias previous, alias champion, challenger's alias removed, seal."""
-FIRST = 10
-"""Gate tag, report, the ledger's experiment, run, its end, first seal, entry, champion, challenger, seal."""
+PROMOTION = 8
+"""Two tags of the gate, report, ledger entry, alias previous, alias champion, challenger's alias removed, seal."""
+FIRST = 11
+"""Two tags of the gate, report, the ledger's experiment, run and its end, a seal, entry, champion, challenger, seal."""
 ROLLBACK = 4
 """Ledger entry, alias previous removed, alias champion, seal."""
 
@@ -121,7 +121,7 @@ def test_a_killed_promoter_leaves_the_old_champion_or_the_new_one_and_the_next_o
     before: Project, tmp_path: Path, step: int
 ) -> None:
     store = killed(_copy(before, tmp_path), "2", step, PROMOTION)
-    assert aliases(store)[CHAMPION] == (1 if step <= 4 else 2)
+    assert aliases(store)[CHAMPION] == (1 if step <= 5 else 2)
     if step < PROMOTION:
         assert promoted(store, "2")
     assert aliases(store) == {CHAMPION: 2, PREVIOUS: 1}
@@ -135,7 +135,7 @@ def test_a_promoter_killed_while_it_starts_the_ledger_leaves_one_that_the_next_g
     fresh: Project, tmp_path: Path, step: int
 ) -> None:
     store = killed(_copy(fresh, tmp_path), "1", step, FIRST)
-    assert step > 7 or CHAMPION not in aliases(store)
+    assert step > 8 or CHAMPION not in aliases(store)
     if step < FIRST:
         assert promoted(store, "1")
     assert aliases(store) == {CHAMPION: 1}

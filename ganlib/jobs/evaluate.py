@@ -79,7 +79,7 @@ def evaluate(
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
         run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
         run.image(contact_sheet(images[:100], columns=10), SAMPLES)
-    if registry and found.version:
+    if registry and found.version and registry.name == params.registry.model:
         page.update(registry, project.state, always=found.version.version)
     return result
 

@@ -16,6 +16,8 @@ from ganlib.registry.champion import OVERRULE
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import STILL, Book, Entry, Evidence
 from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.records import GATE
+from ganlib.registry.version import said
 from ganlib.registry.versions import Listing, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
 
@@ -98,6 +100,8 @@ def story(book: Book, version: Listing) -> Story:
 def _write(registry: Registry, version: Version, told: Story) -> None:
     decision = _decision(registry, version.version)
     verdict = _verdict(version.version, told, decision)
+    if told.last and told.last.kind == "promoted" and "awaiting" in (version.gate or ""):
+        registry.tag(version.version, {GATE: said([], awaiting=False)})  # a person has approved it
     if _is_taken_back(version.version, told.last):
         text = verdict.removeprefix("Taken back ")
         registry.tag(version.version, {TAKEN_BACK: f"{text}; to overrule: {OVERRULE}"[:_TAG]})

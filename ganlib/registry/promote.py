@@ -15,7 +15,7 @@ from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alia
 from ganlib.tracking.store import Absent
 
 _REASON = 1500
-"""Characters of the gate's reasons that the ledger keeps; the version's tag and its run's report hold them all."""
+"""Characters of the gate's reasons that the ledger keeps; the version's record and its run's report hold them all."""
 
 
 def promote(

@@ -73,13 +73,7 @@ class Registry:
             raise BadInput(f"{onnx} carries no parity certificate: export it with ganlib.")
         family = described.metadata.get("family", "unknown")
         sha256 = sha256_bytes(content)
-        tags = {
-            GATE: UNDECIDED,  # first, as the page lists them in this order
-            **_figures(evaluation),
-            "family": family,
-            "data_version": data.md5,
-            "sha256": sha256,
-        }
+        tags = {**_figures(evaluation), "family": family, "data_version": data.md5, "sha256": sha256}
         if candidates > 1:
             tags["candidates"] = str(candidates)
         if sibling_of is not None:
@@ -90,7 +84,8 @@ class Registry:
             model_id = self._log_model(content, run_id, described.contract, tags)
         source = f"{_MODELS}{model_id}"
         proof = records.evidence(evaluation, described.metadata["parity"], described.contract)
-        tags[EVIDENCE] = self._records.write(source, EVIDENCE, proof)
+        # The verdict first, as the page lists tags in this order.
+        tags = {GATE: UNDECIDED, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
         with self.store.talking():
             self._ensure_model()
             made = self.store.client.create_model_version(

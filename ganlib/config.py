@@ -115,7 +115,7 @@ class RegistryConfig(Frozen):
     experiment: str = Field("mnist-generators", min_length=1)
     external: Literal["revert", "accept"] = Field(
         "revert",
-        description="a champion set in MLflow's page that no gate has passed is not used and taken back, or is accepted",
+        description="a champion set in MLflow's page that no gate has passed: not used and taken back, or accepted",
     )
     approval: Literal["none", "required"] = Field(
         "none", description="required: a passed gate waits for a person, who sets the tag `approve` in MLflow's page"

@@ -127,8 +127,9 @@ def set_alias(page: Any, number: int) -> None:
     """On the model's page, to version ``number``, and there what README says to click and type."""
     page.get_by_role("link", name=f"Version {number}", exact=True).click()
     page.get_by_role("heading", name=f"Version {number}").wait_for()
-    edit, typed, save = DIALOG
-    page.get_by_label(edit).first.click()
+    add, beside, typed, save = DIALOG
+    page.get_by_text(f"{beside}:").first.wait_for()
+    page.get_by_role("button", name=add, exact=True).or_(page.get_by_title(f"Edit {beside.lower()}")).first.click()
     form = page.get_by_role("dialog")
     form.get_by_role("combobox").fill(typed)
     page.keyboard.press("Enter")

@@ -29,7 +29,7 @@ data: $(STAMP) ## Fetch MNIST, split it, and record the data version
 demo: $(STAMP) ## MNIST -> two trained families -> gate -> champion -> 1,000 images (under 6 minutes on 2 cores)
 	@$(BIN)/python -m pipelines.demo
 
-ui: $(STAMP) ## Start the servers if need be and open MLflow and Prefect
+ui: $(STAMP) ## Start the servers if need be; open the registered model in MLflow, and Prefect
 	@$(BIN)/python -m pipelines.services up --open
 
 up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs

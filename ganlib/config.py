@@ -115,7 +115,7 @@ class RegistryConfig(Frozen):
     experiment: str = Field("mnist-generators", min_length=1)
     external: Literal["revert", "accept"] = Field(
         "revert",
-        description="what `ganlib reconcile` does with a champion set in MLflow's page that no gate has passed",
+        description="a champion set in MLflow's page that no gate has passed: not used and taken back, or accepted",
     )
     approval: Literal["none", "required"] = Field(
         "none", description="required: a passed gate waits for a person, who sets the tag `approve` in MLflow's page"

@@ -59,13 +59,14 @@ def by_digit(folder: Path, columns: int = 15) -> bytes:
 def _champion_version(root: Path) -> int:
     from ganlib.config import load
     from ganlib.project import Project
+    from ganlib.registry.champion import resolve
     from ganlib.registry.versions import CHAMPION as ALIAS
     from ganlib.registry.versions import Registry
     from ganlib.tracking.store import connect
 
     project = Project(root)
-    found = Registry(connect(project), load(project.params_file).registry.model).resolve(ALIAS)
-    return found.version
+    params = load(project.params_file)
+    return resolve(Registry(connect(project), params.registry.model), params, ALIAS).version
 
 
 def _story(result: dict[str, Any]) -> str:

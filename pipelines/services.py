@@ -40,17 +40,19 @@ State = dict[str, dict[str, Any]]
 
 @app.command()
 def up(
-    open_browser: Annotated[bool, typer.Option("--open", help="Open both pages in a browser.")] = False,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the registered model and Prefect in a browser.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Start what does not run yet, wait until it answers, and print the URLs."""
     project = projects.find()
-    settings = config.load(project.params_file).services
+    params = config.load(project.params_file)
     with reporting(as_json=as_json) as report:
-        state = start(project, settings, report)
+        state = start(project, params.services, report)
     if open_browser:
-        for name in ("mlflow", "prefect"):
-            webbrowser.open(state[name]["url"])
+        webbrowser.open(_registered_model(state["mlflow"]["url"], params.registry.model))
+        webbrowser.open(state["prefect"]["url"])
     hint = f"\nfor Prefect's own command line: export PREFECT_API_URL={state['prefect']['url']}/api"
     show(state, as_json=as_json, text=lambda: _table(state) + hint + "\nstop them with: make down")
 
@@ -229,6 +231,15 @@ def _written(prefect: str) -> set[tuple[str, str]]:
     except (requests.RequestException, ValueError):
         return set()
     return {(one["name"] + one["flow_id"], one["updated"]) for one in found if not one["paused"]}
+
+
+def _registered_model(mlflow: str, name: str) -> str:
+    """The page of the registered model, where people decide; MLflow's front page as long as there is none."""
+    try:
+        answer = requests.get(f"{mlflow}/api/2.0/mlflow/registered-models/get", params={"name": name}, timeout=10)
+    except requests.RequestException:
+        return mlflow
+    return f"{mlflow}/#/models/{name}" if answer.ok else mlflow
 
 
 def _require_free(port: int, key: str) -> None:

@@ -12,7 +12,7 @@ from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
 if TYPE_CHECKING:
     from ganlib.registry.entries import Entry
     from ganlib.registry.ledger_store import Ledger
-    from ganlib.registry.versions import Registry, Version
+    from ganlib.registry.versions import Listing, Registry, Version
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,16 +23,16 @@ Reference = Annotated[
 
 @app.command("list")
 def list_versions(as_json: Json = False) -> None:
-    """List all versions, newest first, with aliases, family, FID and sha256."""
+    """List all versions, newest first, with the gate's verdict, FID and its interval, aliases and sha256."""
     rows = _registry().versions()
-    shown = [row.model_dump(mode="json", exclude={"evaluation", "certificate", "contract"}) for row in rows]
+    shown = [row.model_dump(mode="json") for row in rows]
     show(shown, as_json=as_json, text=lambda: _table(rows))
 
 
 @app.command("show")
 def show_version(reference: Reference, as_json: Json = False) -> None:
     """Show one version with its evidence."""
-    version = _registry().resolve(reference)
+    _, version = _resolved(reference)
     show(version, as_json=as_json, text=lambda: _describe(version))
 
 
@@ -61,8 +61,7 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Copy a version's ONNX graph to a file, once its bytes are those that were registered."""
-    registry = _registry()
-    version = registry.resolve(reference)
+    registry, version = _resolved(reference)
     path = registry.download(version, output_path(out))
     show(
         {"path": str(path), "version": version.version, "sha256": version.sha256},
@@ -180,19 +179,34 @@ def _registry() -> Registry:
     return Registry(open_store(project), params.registry.model)
 
 
-def _table(rows: list[Version]) -> str:
+def _resolved(reference: str) -> tuple[Registry, Version]:
+    """The registry and the version that ``reference`` names to those who use it."""
+    _, params = open_project()
+    from ganlib.registry.champion import resolve
+
+    registry = _registry()
+    return registry, resolve(registry, params, reference)
+
+
+def _table(rows: list[Listing]) -> str:
     if not rows:
         return "nothing is registered yet; train and register with: ganlib retrain"
-    head = f"{'version':>7}  {'family':10} {'FID':>8}  {'aliases':24} {'created':25} sha256"
-    lines = [
-        f"{row.version:>7}  {_kind(row):10} {'?' if row.fid is None else f'{row.fid:.2f}':>8}  "
-        f"{', '.join(row.aliases):24} {row.created:25} {(row.sha256 or '?')[:12]}"
+    head = ("version", "family", "FID", "aliases", "gate", "created", "sha256")
+    cells = [
+        (
+            *(str(row.version), _kind(row), row.fid_text if row.fid is not None and row.fid_text else "?"),
+            *(", ".join(row.aliases), row.gate or "?", row.created[:16].replace("T", " "), (row.sha256 or "?")[:12]),
+        )
         for row in rows
     ]
-    return "\n".join([head, *lines])
+    widths = [max(len(line[column]) for line in (head, *cells)) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (head, *cells)
+    )
 
 
-def _kind(version: Version) -> str:
+def _kind(version: Listing) -> str:
     return f"{version.family or '?'}{f' {version.precision}' if version.precision else ''}"
 
 
@@ -202,5 +216,5 @@ def _describe(version: Version) -> str:
     return (
         f"{version.uri}  {_kind(version)}  aliases: {', '.join(version.aliases) or 'none'}\n{sibling}"
         f"sha256 {version.sha256}\nrun {version.run_id}  data {version.data_version}\n"
-        f"created {version.created}\n{evidence}"
+        f"created {version.created}  gate: {version.gate or 'not asked'}\n{evidence}"
     )

@@ -21,6 +21,7 @@ from ganlib.files import explained, write_json
 from ganlib.generation.assign import Side, side
 from ganlib.locks import held
 from ganlib.project import Project
+from ganlib.registry.champion import resolve
 from ganlib.registry.entries import stamp
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
@@ -135,7 +136,7 @@ def start(
     registry = Registry(connect(project), params.registry.model)
     arms = []
     for reference in (a, b):
-        version = registry.resolve(reference)
+        version = resolve(registry, params, reference)
         if version.sha256 is None:
             raise BadInput(f"{version.uri} has no sha256 tag: it was not registered by ganlib and is not handed out.")
         arms.append(Arm(version=version.version, sha256=version.sha256))

@@ -17,6 +17,7 @@ from ganlib.jobs.version_data import current_data
 from ganlib.processes import machine, usable_cores
 from ganlib.progress import Report, silent
 from ganlib.project import Project
+from ganlib.registry import page
 from ganlib.registry.versions import Registry
 from ganlib.tracking import charts
 from ganlib.tracking.store import connect
@@ -70,8 +71,9 @@ def evaluate(
         report=_titled(report, f"evaluate {label}"),
     )  # fmt: skip
     result = result.model_copy(update={"delivery": _delivery(graph, speed)})
-    if record and found.version:
-        Registry(connect(project), found.version.name).record_evaluation(found.version.version, result)
+    registry = Registry(connect(project), found.version.name) if record and found.version else None
+    if registry and found.version:
+        registry.record_evaluation(found.version.version, result, found.path)
     if found.trained_by:
         run = connect(project).open_run(found.trained_by)
         run.log(charts.of_evaluation(result.metrics()), step=0)
@@ -79,6 +81,8 @@ def evaluate(
         run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
         run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
         run.image(contact_sheet(images[:100], columns=10), SAMPLES)
+    if registry and found.version and registry.name == params.registry.model:
+        page.update(registry, project.state, always=found.version.version)
     return result
 
 

@@ -17,7 +17,7 @@ from ganlib.generation.manifest import Manifest
 from ganlib.jobs.models import Model, fetch
 from ganlib.project import Project
 from ganlib.registry.lineage import decisions_on, versions_of
-from ganlib.registry.versions import Registry, Version
+from ganlib.registry.versions import Listing, Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
 from ganlib.tracking.store import Absent, Store, connect
@@ -181,7 +181,7 @@ def _registered(
     known = isinstance(named, str) and _NAME.fullmatch(named)  # a manifest is a file that anybody may have written
     registry = Registry(store, str(named) if known else params.registry.model)
     same = versions_of(registry, sha256)
-    version = graph.version if graph and graph.version else same[0] if same else None
+    version: Listing | None = graph.version if graph and graph.version else same[0] if same else None
     links.append(_version(version, same, registry.name))
     trained = version
     if version and version.sibling_of:
@@ -222,7 +222,7 @@ def _registered(
             links.append(Link(what="promotion", found={}, note="it was never champion"))
 
 
-def _version(version: Version | None, same: list[Version], name: str) -> Link:
+def _version(version: Listing | None, same: list[Listing], name: str) -> Link:
     if version is None:
         return Link(what="version", found={}, note=f"no version of {name} has these bytes")
     facts: dict[str, JsonValue] = {"version": version.version, "model": version.name, "created": version.created}
@@ -233,7 +233,7 @@ def _version(version: Version | None, same: list[Version], name: str) -> Link:
     return Link(what="version", found=facts)
 
 
-def _parent(registry: Registry, sibling: Version, links: list[Link]) -> Version:
+def _parent(registry: Registry, sibling: Listing, links: list[Link]) -> Listing:
     """The version whose training a sibling's weights come from; the sibling itself if that one is gone."""
     facts: dict[str, JsonValue] = {"version": sibling.sibling_of, "in fewer bits": sibling.precision}
     try:

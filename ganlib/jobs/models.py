@@ -10,6 +10,7 @@ from ganlib.errors import BadInput
 from ganlib.files import sha256_file
 from ganlib.jobs.train import run_folder
 from ganlib.project import Project
+from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.reap import open_store
 
@@ -47,6 +48,9 @@ class Model(Frozen):
 def fetch(project: Project | None, params: Params | None, reference: str) -> Model:
     """Find the graph that ``reference`` names, once: an alias is pinned to the version it points to now.
 
+    The alias ``champion`` is what :class:`ganlib.registry.champion.Champion` says, which names the version in a line
+    of the log where that is not the alias's own.
+
     Args:
         project: needed for anything but a file.
         params: needed for anything but a file.
@@ -76,7 +80,7 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
         path = local if local.is_file() else store.download(run_id, "onnx/generator.onnx", project.state / "cache")
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
     registry = Registry(store, params.registry.model)
-    version = registry.resolve(reference)
+    version = resolve(registry, params, reference)
     cached = project.state / "cache" / "models" / f"{version.sha256}.onnx"
     if not (cached.is_file() and sha256_file(cached) == version.sha256):
         cached = registry.download(version, cached)

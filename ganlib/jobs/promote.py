@@ -12,6 +12,7 @@ from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
+from ganlib.registry import page
 from ganlib.registry import promote as promotion
 from ganlib.registry.entries import Entry
 from ganlib.registry.gate import Decision
@@ -43,6 +44,7 @@ def register(
     version = registry.register(
         run_id, found.path, evaluation=evaluation, data=current_data(project), candidates=candidates
     )
+    page.update(registry, project.state)
     report("register", 1, 1, {"version": version.version})
     return version
 
@@ -87,6 +89,7 @@ def promote(
             _report(project, params, registry, decision)
         except Exception as error:  # what was decided stands, whatever an artifact store or its library raises
             logging.getLogger("ganlib").warning("the page of the decision could not be drawn: %s", error)
+        page.update(registry, project.state)
     return decision
 
 
@@ -122,4 +125,6 @@ def rollback(project: Project, params: Params, *, expect: int | None = None, rea
         Unavailable: the registry cannot be reached.
     """
     registry = Registry(open_store(project), params.registry.model)
-    return promotion.rollback(registry, state=project.state, expect=expect, reason=reason)
+    entry = promotion.rollback(registry, state=project.state, expect=expect, reason=reason)
+    page.update(registry, project.state)
+    return entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganlib.config import Params
 from ganlib.project import Project
+from ganlib.registry import page
 from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide
 from ganlib.registry.reconcile import Reconciled
@@ -23,12 +24,14 @@ def reconcile(project: Project, params: Params) -> Reconciled:
     """
     store = open_store(project)
     registry = Registry(store, params.registry.model)
-    return people.reconcile(
+    done = people.reconcile(
         registry,
         gate=lambda challenger, champion, tried: decide(challenger, champion, params.gate, tried),
         rules=params.registry,
         state=project.state,
     )
+    page.update(registry, project.state)
+    return done
 
 
 def pending(project: Project, params: Params) -> people.Pending | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ganlib.config import Frozen, Params, ServeConfig
 from ganlib.errors import BadInput
 from ganlib.jobs.models import Model, fetch
 from ganlib.project import Project
+from ganlib.registry.champion import Champion
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.serving.shelf import Opened
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import Absent, Store, connect
 
 
 class Serving(Frozen):
@@ -25,8 +27,16 @@ class Serving(Frozen):
 class Models:
     """The models that a server was asked for, and, with an alias, the other aliases that decisions move."""
 
-    def __init__(self, project: Project | None, params: Params | None, references: Sequence[str]) -> None:
+    def __init__(
+        self,
+        project: Project | None,
+        params: Params | None,
+        references: Sequence[str],
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
         """Resolve ``references``, each as :func:`ganlib.jobs.models.fetch` takes it.
+
+        ``tell`` gets a line where the champion that is served is not the one that the alias names.
 
         Raises:
             BadInput: nothing of that name, or two of the same.
@@ -34,6 +44,8 @@ class Models:
         """
         self._project, self._params = project, params
         self._registry: Registry | None = None
+        self._champion: Champion | None = None
+        self._tell, self._told = tell, ""
         self._fixed: dict[str, Model] = {}
         self._aliases: dict[str, tuple[str, str]] = {}
         self._order: list[str] = []
@@ -79,7 +91,21 @@ class Models:
     def _targets(self, registered: str) -> Mapping[str, int]:
         if self._registry is None:
             self._registry = Registry(self._store(), registered)
-        return self._registry.aliases(registered)
+        targets = dict(self._registry.aliases(registered))
+        if self._params and registered == self._params.registry.model:
+            targets.pop(CHAMPION, None)  # that name is earned
+            with suppress(Absent):
+                targets[CHAMPION] = self._earned(Registry(self._registry.store, registered), self._params)
+        return targets
+
+    def _earned(self, registry: Registry, params: Params) -> int:
+        """The version that ``champion`` means; it is said once where the alias is on another."""
+        self._champion = self._champion or Champion(registry, params)
+        choice = self._champion.choose()
+        if choice.note not in ("", self._told):
+            self._tell(choice.note)
+        self._told = choice.note
+        return choice.version.version
 
     def _store(self) -> Store:
         assert self._project is not None  # noqa: S101  (an alias was resolved, for which there is a project)
@@ -87,9 +113,9 @@ class Models:
 
 
 def _alias(model: Model) -> str | None:
-    """The alias by which ``model`` was named, if it was by one."""
+    """The alias by which ``model`` was named, if it was by one; the champion need not have it at the moment."""
     alias = model.reference.rpartition("@")[2]
-    return alias if model.version and alias in model.version.aliases else None
+    return alias if model.version and alias in (CHAMPION, *model.version.aliases) else None
 
 
 def _name(model: Model) -> str:
@@ -134,7 +160,7 @@ def serve(
     with bound:
         shelf, metrics = Shelf(), Metrics()
         keeper = Keeper(
-            Models(project, params, models), shelf, metrics,
+            Models(project, params, models, tell), shelf, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, tell=tell,
         )  # fmt: skip
         keeper.fill()

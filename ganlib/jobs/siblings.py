@@ -24,6 +24,7 @@ from ganlib.jobs.version_data import current_data
 from ganlib.processes import machine
 from ganlib.progress import Report, silent
 from ganlib.project import Project
+from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of
 from ganlib.registry.versions import Registry, Version
@@ -154,7 +155,7 @@ def _registered(
     registry, sha256 = Registry(store, parent.name), sha256_file(path)
     known = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
     if known:
-        return known[0]
+        return registry.get(known[0].version)
     data, options, tags = _of_parent(project, parent)
     with store.start_run(
         f"{precision} of version {parent.version}",
@@ -169,9 +170,11 @@ def _registered(
         write_bytes(kept, path.read_bytes())
         run.artifact(kept, "onnx")
     evaluation = evaluate(project, params, f"runs:/{run.id}", report=report)
-    return registry.register(
+    made = registry.register(
         run.id, kept, evaluation=evaluation, data=data, candidates=parent.candidates, sibling_of=parent.version
     )
+    page.update(registry, project.state)
+    return made
 
 
 def _of_parent(project: Project, parent: Version) -> tuple[DataVersion, dict[str, str], dict[str, str]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganlib.config import Frozen, GateConfig
 from ganlib.evaluation.bootstrap import unpack
-from ganlib.registry.versions import Version
+from ganlib.registry.version import Version, said
 
 _LEAST = 50  # replicates that a standard deviation is taken of
 
@@ -52,6 +52,10 @@ class Decision(Frozen):
     """The gate passed it, and the policy asks for a person's approval: not promoted yet."""
     taken_back: int | None = None
     """The ledger's entry by which a person had rolled back from it. Unless somebody insisted, that is the decision."""
+
+    def word(self) -> str:
+        """The tag ``gate``: ``passed``, or ``refused:`` and the names of the checks that failed."""
+        return said([check.name for check in self.checks if not check.passed], awaiting=self.awaiting)
 
     def summary(self) -> str:
         """A line for the decision and one for each check."""
@@ -139,6 +143,8 @@ def improvement(challenger: Version, champion: Version, level: float, tried: int
 
 def _evidence(version: Version) -> Check:
     name = "evidence"
+    if version.damage:
+        return Check(name=name, passed=False, detail=f"{version.damage}; {_again(version)}")
     if version.evaluation is None or version.certificate is None or version.contract is None or not version.sha256:
         return Check(
             name=name,

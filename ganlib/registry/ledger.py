@@ -129,6 +129,10 @@ class Book(Frozen):
         """The entries beyond the seal that count: they may not have been carried out. Without a seal there are none."""
         return [entry for entry in self.valid() if self.seal and entry.seq > self.seal.seq]
 
+    def carried_out(self) -> Book:
+        """What consumers go by: the entries up to the seal; all of them where there is no seal."""
+        return self.until(self.seal.seq) if self.seal else self
+
     def unsealed(self) -> Entry | None:
         """The last entry, if it may not have been carried out. Without a seal nothing is carried out again."""
         if self.seal is None or self.seal.seq >= self.last:
@@ -231,6 +235,15 @@ class Book(Frozen):
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`Entry.time`)."""
         entries = [entry for entry in self.valid() if at is None or entry.time <= at]
         return fold(entry for entry in entries if entry.kind not in STILL)
+
+    def earned(self) -> Standing:
+        """Champion and trail by what the gate, a rollback or the policy decided, whatever people set by hand since."""
+        moves: list[Entry] = []
+        for entry in self.valid():
+            if entry.kind in ("promoted", "rolled-back", "accepted"):
+                before = moves[-1].to_version if moves else None
+                moves.append(entry.model_copy(update={"from_version": before}))
+        return fold(moves)
 
     def verdict(self, version: Version) -> Entry | None:
         """The gate's last word on ``version``: promoted, refused or awaiting; None if there is none to rely on.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ganlib.registry.entries import STILL, Entry
 from ganlib.registry.ledger_store import Ledger
-from ganlib.registry.versions import Registry, Version
+from ganlib.registry.versions import Listing, Registry
 
 
-def versions_of(registry: Registry, sha256: str) -> list[Version]:
+def versions_of(registry: Registry, sha256: str) -> list[Listing]:
     """The versions whose graph has these bytes, newest first."""
     return [version for version in registry.versions() if version.sha256 == sha256]
 
 
-def decisions_on(registry: Registry, version: Version) -> list[Entry]:
+def decisions_on(registry: Registry, version: Listing) -> list[Entry]:
     """The ledger's entries that made ``version`` champion, oldest first; of its own bytes, not of a namesake's."""
     return [
         entry

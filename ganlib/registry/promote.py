@@ -17,7 +17,7 @@ from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alia
 from ganlib.tracking.store import Absent
 
 _REASON = 1500
-"""Characters of the gate's reasons that the ledger keeps; the version's tag and its run's report hold them all."""
+"""Characters of the gate's reasons that the ledger keeps; the version's record and its run's report hold them all."""
 
 
 def promote(
@@ -226,14 +226,14 @@ def _require_still(expected: int, champion: Version | None) -> None:
 
 def _recorded(registry: Registry, challenger: Version) -> Decision:
     try:
-        return Decision.model_validate_json(registry.tags(challenger.version).get("gate", ""))
+        return Decision.model_validate_json(registry.decision(challenger.version) or "")
     except ValueError:  # overwritten by a person
         raise BadInput(f"version {challenger.version} is the champion already: a promotion was completed.") from None
 
 
 def record(registry: Registry, challenger: Version, decision: Decision) -> None:
-    """The decision with its evidence, as a tag of the version and a report in its run."""
-    registry.tag(challenger.version, {"gate": decision.model_dump_json()})
+    """The decision with its evidence, as a record and a tag of the version, and a report in its run."""
+    registry.record_decision(challenger.version, decision.model_dump_json(), decision.word())
     if challenger.run_id:
-        with suppress(Absent):  # its run was purged; the tag holds the same
+        with suppress(Absent):  # its run was purged; the record holds the same
             registry.store.open_run(challenger.run_id).text(decision.markdown(), "gate/report.md")

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlparse
 from ganlib.config import Frozen
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.reconcile import APPROVE
-from ganlib.registry.versions import Registry, Version, alias_lock
+from ganlib.registry.versions import Listing, Registry, alias_lock
 from ganlib.tracking.store import Store
 
 _SIBLING = "sibling"
@@ -111,7 +111,7 @@ def prune(
 
 
 def _reasons(
-    registry: Registry, versions: list[Version], used: Mapping[str, str], tested: set[int], keep: int
+    registry: Registry, versions: list[Listing], used: Mapping[str, str], tested: set[int], keep: int
 ) -> dict[int, list[str]]:
     """Why each version stays."""
     standing = Ledger(registry.store, registry.name).read().standing()
@@ -127,7 +127,7 @@ def _reasons(
             why.append("champion in the ledger")
         if number in standing.trail:
             why.append("was champion: a rollback may go back to it")
-        if APPROVE in own or '"awaiting":true' in own.get("gate", ""):
+        if APPROVE in own or "awaiting" in (version.gate or ""):
             why.append("waits for a person")
         if number in tested:
             why.append("in an A/B test")

@@ -1,69 +1,37 @@
-"""Versions of the registered model: their evidence in tags, their names in aliases, their bytes by sha256."""
+"""Versions of the registered model: what people see in tags, their names in aliases, their bytes by sha256."""
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from ganlib.config import Frozen
 from ganlib.data.record import DataVersion
 from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract, describe
-from ganlib.export.onnx import Certificate
 from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.locks import held
+from ganlib.registry import records
+from ganlib.registry.records import DECISION, EVIDENCE, GATE, Records
+from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
+from ganlib.registry.version import Listing as Listing
+from ganlib.registry.version import Version as Version
 from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, Store
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-SIBLING_TAG, PRECISION_TAG = "sibling_of", "precision"
 
 # Nine digits: what a database's integer holds.
 _URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
 _MODELS = "models:/"
 _NUMBER = re.compile(r"[0-9]{1,9}")
-Record = TypeVar("Record", bound=Frozen)
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-
-
-class Version(Frozen):
-    """One version. What a person registered by hand lacks evidence: those fields are None."""
-
-    name: str
-    version: int
-    aliases: tuple[str, ...]
-    family: str | None
-    fid: float | None
-    sha256: str | None
-    run_id: str | None
-    data_version: str | None
-    created: str
-    """UTC, ISO 8601."""
-    evaluation: Evaluation | None
-    certificate: Certificate | None
-    contract: Contract | None
-    unhealthy: str | None = None
-    """What broke in its training, in words."""
-    candidates: int = 1
-    """How many models it was chosen from, by its FID."""
-    sibling_of: int | None = None
-    """The version that it is the same net of, in fewer bits."""
-    precision: str | None = None
-    """``fp16`` or ``int8`` of a sibling; None: float32."""
-
-    @property
-    def uri(self) -> str:
-        """MLflow's name of it."""
-        return f"models:/{self.name}/{self.version}"
 
 
 def alias_lock(state: Path) -> AbstractContextManager[None]:
@@ -77,6 +45,7 @@ class Registry:
     def __init__(self, store: Store, name: str) -> None:
         """Nothing is asked of MLflow yet."""
         self.store, self.name = store, name
+        self._records = Records(store)
 
     def register(
         self,
@@ -104,24 +73,23 @@ class Registry:
             raise BadInput(f"{onnx} carries no parity certificate: export it with ganlib.")
         family = described.metadata.get("family", "unknown")
         sha256 = sha256_bytes(content)
-        tags = {
-            "sha256": sha256,
-            "family": family,
-            "data_version": data.md5,
-            **_figures(evaluation),
-            "certificate": described.metadata["parity"],
-            "contract": described.contract.model_dump_json(),
-            "candidates": str(candidates),
-        }
+        tags = {**_figures(evaluation), "family": family, "data_version": data.md5, "sha256": sha256}
+        if candidates > 1:
+            tags["candidates"] = str(candidates)
         if sibling_of is not None:
             tags |= {SIBLING_TAG: str(sibling_of), PRECISION_TAG: described.metadata.get("precision", "fp32")}
         with self.store.talking():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
             model_id = self._log_model(content, run_id, described.contract, tags)
+        source = f"{_MODELS}{model_id}"
+        proof = records.evidence(evaluation, described.metadata["parity"], described.contract)
+        # The verdict first, as the page lists tags in this order.
+        tags = {GATE: UNDECIDED, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
+        with self.store.talking():
             self._ensure_model()
             made = self.store.client.create_model_version(
-                self.name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
+                self.name, source, run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
             )
         version = self.get(int(made.version))
         with tempfile.TemporaryDirectory() as folder:
@@ -131,19 +99,20 @@ class Registry:
                 self.set_alias(CHALLENGER, version.version)
         return self.get(version.version)
 
-    def versions(self) -> list[Version]:
-        """All versions, newest first; empty if nothing was ever registered."""
+    def versions(self) -> list[Listing]:
+        """All versions, newest first, without their evidence; empty if nothing was ever registered."""
         with self.store.talking():
             aliases = self._aliases()
             found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
-        listed = [_version(entry, aliases.get(int(entry.version), ())) for entry in found]
-        return sorted(listed, key=lambda version: -version.version)
+        rows = [Listing(**listed(entry, aliases.get(int(entry.version), ()))) for entry in found]
+        return sorted(rows, key=lambda version: -version.version)
 
     def get(self, number: int, name: str | None = None) -> Version:
         """Version ``number``.
 
         Raises:
             Absent: there is none.
+            Unavailable: MLflow does not answer, or cannot be asked for its evidence.
         """
         model = name or self.name
         with self.store.talking():
@@ -153,7 +122,12 @@ class Registry:
                 if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
                     raise Absent(f"{model} has no version {number}: see `ganlib registry list`.") from error
                 raise
-            return _version(entry, Registry(self.store, model)._aliases().get(number, ()))
+            aliases = Registry(self.store, model)._aliases().get(number, ())
+        proof = self._records.proof(str(entry.source), entry.tags)
+        fields = listed(entry, aliases)
+        if proof.evaluation is not None and fields["fid"] is not None:
+            fields["fid"] = proof.evaluation.fid.value  # the tag is rounded
+        return Version(**fields, **dict(proof))
 
     def aliases(self, name: str | None = None) -> dict[str, int]:
         """Version number by alias, in one question to MLflow; empty if nothing was ever registered.
@@ -196,7 +170,7 @@ class Registry:
         Raises:
             BadInput: it is none of these, or nothing of that name exists.
         """
-        name, alias, number = self._parse(reference)
+        name, alias, number = self.parse(reference)
         if number is not None:
             return self.get(number, name)
         found = self.alias(alias, name)
@@ -289,9 +263,30 @@ class Registry:
             for key, value in tags.items():
                 self.store.client.set_model_version_tag(self.name, str(number), key, value)
 
-    def record_evaluation(self, number: int, evaluation: Evaluation) -> None:
-        """Put ``evaluation`` in place of the evidence of version ``number``."""
-        self.tag(number, _figures(evaluation))
+    def record_evaluation(self, number: int, evaluation: Evaluation, onnx: Path) -> None:
+        """Put ``evaluation``, and what the graph at ``onnx`` says of itself, in place of the evidence of ``number``."""
+        described = describe(onnx.read_bytes(), str(onnx))
+        proof = records.evidence(evaluation, described.metadata.get("parity", "null"), described.contract)
+        value = self._records.write(self.model_of(number), EVIDENCE, proof)
+        self.tag(number, {**_figures(evaluation), EVIDENCE: value})
+        for part in records.PARTS:
+            self.untag(number, part)
+
+    def record_decision(self, number: int, decision: str, word: str) -> None:
+        """Keep the gate's ``decision`` (JSON) on version ``number``, and its ``word`` in the tag ``gate``."""
+        value = self._records.write(self.model_of(number), DECISION, decision)
+        self.tag(number, {DECISION: value, GATE: word})
+
+    def decision(self, number: int) -> str | None:
+        """The gate's last decision on version ``number`` as JSON; None if there is none that can be read."""
+        with self.store.talking():
+            entry = self.store.client.get_model_version(self.name, str(number))
+        return self._records.decision(str(entry.source), entry.tags)
+
+    def describe(self, number: int, text: str) -> None:
+        """Make ``text`` the description of version ``number``."""
+        with self.store.talking():
+            self.store.client.update_model_version(self.name, str(number), text)
 
     def tags(self, number: int) -> dict[str, str]:
         """All tags of version ``number``."""
@@ -367,8 +362,12 @@ class Registry:
         )
         return str(model_id)
 
-    def _parse(self, reference: str) -> tuple[str, str, int | None]:
-        """Model name, alias and version number; one of the latter two is given."""
+    def parse(self, reference: str) -> tuple[str, str, int | None]:
+        """Model name, alias and version number; one of the latter two is given.
+
+        Raises:
+            BadInput: it is no reference to a version.
+        """
         if _NUMBER.fullmatch(reference):
             return self.name, "", int(reference)
         if match := _URI.fullmatch(reference):
@@ -398,55 +397,9 @@ class Registry:
 
 
 def _figures(evaluation: Evaluation) -> dict[str, str]:
-    """The tags that hold a version's evidence, the last for the gate and the others for people."""
-    return {
-        "judge_sha256": evaluation.judge_sha256,
-        "fid": f"{evaluation.fid.value:.4f}",
-        "fid_over_floor": f"{evaluation.fid_over_floor:.2f}",
-        "kid": f"{evaluation.kid.value:.6f}",
-        "evaluation": evaluation.model_dump_json(),
-    }
-
-
-def _version(entry: Any, aliases: tuple[str, ...]) -> Version:
-    tags = entry.tags
-    return Version(
-        name=entry.name,
-        version=int(entry.version),
-        aliases=aliases,
-        family=tags.get("family"),
-        fid=_number(tags.get("fid")),
-        sha256=tags.get("sha256"),
-        run_id=entry.run_id or None,
-        data_version=tags.get("data_version"),
-        created=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
-        evaluation=_read(Evaluation, tags.get("evaluation")),
-        certificate=_read(Certificate, tags.get("certificate")),
-        contract=_read(Contract, tags.get("contract")),
-        unhealthy=tags.get("unhealthy"),
-        candidates=max(int(_number(tags.get("candidates")) or 1), 1),
-        sibling_of=int(sibling) if (sibling := tags.get(SIBLING_TAG, "")).isdecimal() else None,
-        precision=tags.get(PRECISION_TAG),
-    )
+    """The tags that tell people what was measured."""
+    return {"fid": str(evaluation.fid), "kid": str(evaluation.kid)}
 
 
 def _at(entry: Any) -> int:
     return int(entry.version)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:  # missing, or overwritten by a person
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _read(model: type[Record], text: str | None) -> Record | None:
-    """A record from a tag; None if the tag is missing or people have overwritten it with something else."""
-    if text is None:
-        return None
-    try:
-        return model.model_validate_json(text)
-    except ValueError:
-        return None

@@ -29,10 +29,12 @@ WRITES = (
     "log_param", "set_tag", "set_registered_model_tag", "set_registered_model_alias", "delete_registered_model_alias",
     "delete_tag",
 )  # fmt: skip
-PROMOTION = 9
-"""Gate tag, report, ledger entry, mark, alias previous, alias champion, challenger's alias removed, seal, mark off."""
-FIRST = 13
-"""Gate tag, report, the ledger's experiment, run, its end, its name, first seal; then as above but ``previous``."""
+PROMOTION = 10
+"""Two tags of the gate, report, ledger entry, mark, alias previous, alias champion, challenger's alias removed, seal,
+mark off."""
+FIRST = 14
+"""Two tags of the gate, report, the ledger's experiment, run, its end, its name, first seal; then as above but
+``previous``."""
 ROLLBACK = 6
 """Ledger entry, mark, alias champion, alias previous removed, seal, mark off."""
 
@@ -122,7 +124,7 @@ def test_a_killed_promoter_leaves_the_old_champion_or_the_new_one_and_the_next_o
     before: Project, tmp_path: Path, step: int
 ) -> None:
     store = killed(_copy(before, tmp_path), "2", step, PROMOTION)
-    assert aliases(store)[CHAMPION] == (1 if step <= 5 else 2)
+    assert aliases(store)[CHAMPION] == (1 if step <= 6 else 2)
     if step < PROMOTION - 1:
         assert promoted(store, "2")
     assert aliases(store) == {CHAMPION: 2, PREVIOUS: 1}
@@ -136,7 +138,7 @@ def test_a_promoter_killed_while_it_starts_the_ledger_leaves_one_that_the_next_g
     fresh: Project, tmp_path: Path, step: int
 ) -> None:
     store = killed(_copy(fresh, tmp_path), "1", step, FIRST)
-    assert step > 9 or CHAMPION not in aliases(store)
+    assert step > 10 or CHAMPION not in aliases(store)
     if step < FIRST - 1:
         assert promoted(store, "1")
     assert aliases(store) == {CHAMPION: 1}

@@ -147,12 +147,12 @@ def test_two_versions_are_compared_figure_by_figure_and_image_by_image(
 
 def test_figures_of_other_data_are_called_incomparable(made: Project, params: Params) -> None:
     registry = Registry(connect(made), NAME)
-    kept = registry.tags(2)["evaluation"]
-    registry.tag(2, {"evaluation": factories.evaluation(5, seed=9).model_dump_json()})
+    kept = registry.tags(2)["evidence"]
+    registry.record_evaluation(2, factories.evaluation(5, seed=9), made.root / "2.onnx")
     try:
         done = diff(made, params, "1", "2")
     finally:
-        registry.tag(2, {"evaluation": kept})
+        registry.tag(2, {"evidence": kept})
     assert done.incomparable == ("seed",)
     assert "not comparable: other seed" in done.summary()
 

@@ -16,6 +16,7 @@ from ganlib.config import GateConfig
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.locks import held
 from ganlib.project import Project
+from ganlib.registry.gate import Decision
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import Store, connect
@@ -56,8 +57,9 @@ def test_a_refused_version_stays_challenger_and_its_reasons_are_recorded(store: 
     made = registered(store, graphs[1], 12)
     assert not run(store, "2")
     assert aliases(store) == {CHAMPION: 1, CHALLENGER: 2}
-    tag = store.client.get_model_version(made.name, "2").tags["gate"]
-    assert "better" in tag
+    assert store.client.get_model_version(made.name, "2").tags["gate"] == "refused: better"
+    kept = Decision.model_validate_json(Registry(store, made.name).decision(2) or "")
+    assert kept.word() == "refused: better"
     report = store.client.download_artifacts(made.run_id, "gate/report.md")
     assert "refused" in Path(report).read_text()
 
@@ -66,7 +68,7 @@ def test_a_dry_run_decides_and_changes_nothing(store: Store, graphs: list[Path])
     made = registered(store, graphs[0])
     assert run(store, "1", dry_run=True)
     assert aliases(store) == {CHALLENGER: 1}
-    assert "gate" not in store.client.get_model_version(made.name, "1").tags
+    assert store.client.get_model_version(made.name, "1").tags["gate"] == "not decided yet"
 
 
 def test_a_champion_that_moved_since_it_was_read_stops_the_promotion(store: Store, graphs: list[Path]) -> None:
@@ -98,7 +100,7 @@ def test_a_challenger_that_arrived_meanwhile_keeps_its_alias(store: Store, graph
 def test_evidence_that_changed_since_it_was_read_is_read_again(store: Store, graphs: list[Path]) -> None:
     read_before = registered(store, graphs[0])
     registry = Registry(store, "mnist-generator")
-    registry.tag(1, {"evaluation": "removed by a person"})
+    registry.tag(1, {"evidence": "removed by a person"})
     assert not promote(registry, read_before, policy=POLICY, state=store.project.state).promoted
     assert CHAMPION not in aliases(store)
 

@@ -158,8 +158,9 @@ def test_tags_that_a_person_overwrote_are_no_evidence_and_do_not_break_the_list(
     made = registered(store, graphs[0])
     registry = Registry(store, made.name)
     for garbage in ("good", "nan", ""):
-        registry.tag(1, dict.fromkeys(("fid", "evaluation", "certificate", "contract"), garbage))
-        (found,) = registry.versions()
+        registry.tag(1, dict.fromkeys(("fid", "evidence"), garbage))
+        assert [each.fid for each in registry.versions()] == [None]
+        found = registry.get(1)
         assert (found.fid, found.evaluation, found.certificate, found.contract) == (None, None, None, None)
 
 

@@ -1,0 +1,173 @@
+"""Which version ``champion`` means to those who use it: the one that has earned the name, whoever may set the alias.
+
+An alias is anybody's to set in MLflow's page, and what is set there on a version that the gate refused is taken back a
+little later (:mod:`ganlib.registry.reconcile`). Nobody is to use it in between. So consumers ask here. Reads only.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from ganlib.config import Params
+from ganlib.registry.audit import existing
+from ganlib.registry.entries import Evidence, Standing
+from ganlib.registry.gate import decide
+from ganlib.registry.ledger import Book
+from ganlib.registry.ledger_store import TAG, Ledger
+from ganlib.registry.versions import CHAMPION, Registry, Version
+from ganlib.tracking.store import Absent
+
+OVERRULE = "set `registry.external: accept` in params.yaml, then set the alias again"
+"""How a person has the last word over the gate."""
+_REASON = 300  # characters of the gate's reasons in a line
+
+
+class Choice(NamedTuple):
+    """The version that ``champion`` means."""
+
+    version: Version
+    note: str = ""
+    """Which was used and why, in a line, where ledger and alias differ."""
+
+
+class Champion:
+    """Answers as often as it is asked; the ledger is read anew only when an alias or the ledger's seal has changed."""
+
+    def __init__(self, registry: Registry, params: Params) -> None:
+        """``params`` has the policy. Nothing is asked of MLflow yet."""
+        self._registry, self._params = registry, params
+        self._known: tuple[object, Choice | Absent] | None = None
+
+    def choose(self) -> Choice:
+        """The version to use.
+
+        Under ``registry.external: revert`` the alias counts if it is on the ledger's champion, or on a version that
+        the gate has passed, or passes now that it is asked: the next `reconcile` will record that one as promoted.
+        Otherwise it is the ledger's champion; if that was deleted or its alias removed, the nearest one before. Under
+        ``accept`` the alias counts.
+
+        Raises:
+            Absent: there is no champion; it says why, and what to do.
+            Unavailable: MLflow does not answer.
+        """
+        state = self._state()
+        if self._known is None or self._known[0] != state:
+            try:
+                answer: Choice | Absent = self._look()
+            except Absent as absent:
+                answer = absent
+            self._known = state, answer
+        found = self._known[1]
+        if isinstance(found, Absent):
+            raise found
+        return found
+
+    def _state(self) -> object:
+        """What changes whenever a decision was carried out or an alias was moved, in one question."""
+        registry = self._registry
+        with registry.store.talking():
+            try:
+                found = registry.store.client.get_registered_model(registry.name)
+            except Exception as error:
+                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+        return found.aliases.get(CHAMPION), found.tags.get(TAG)
+
+    def _look(self) -> Choice:
+        registry = self._registry
+        book = Ledger(registry.store, registry.name).read().carried_out()
+        earned, alias = book.earned(), self._alias()
+        if alias and alias.version == earned.champion and _is_same(alias, earned):
+            return Choice(alias)
+        if alias and self._params.registry.external == "accept":
+            return Choice(
+                alias, _differs(alias, earned, "it is used: registry.external is accept") if book.last else ""
+            )
+        against = existing(registry, earned.champion, earned)
+        why = self._objection(alias, book, against) if alias else "the alias was removed"
+        if alias and why is None:
+            return Choice(
+                alias, _differs(alias, earned, "the gate passes it, so it is used; `ganlib reconcile` records it")
+            )
+        trail = [] if alias is None else [earned.champion]
+        trail += [number for number in reversed(earned.trail) if number != earned.champion]
+        target = next((found for number in trail if (found := existing(registry, number, earned))), None)
+        if target is None:
+            raise Absent(self._nobody(alias, book, why or ""))
+        if alias:
+            return Choice(target, _differs(alias, earned, f"{why}: version {target.version} is used"))
+        return Choice(target, f"{why}: version {target.version}, the champion before, is used")
+
+    def _alias(self) -> Version | None:
+        number = self._registry.aliases().get(CHAMPION)
+        try:
+            return self._registry.get(number) if number else None
+        except Absent:  # older servers leave the alias of a version that was deleted
+            return None
+
+    def _objection(self, version: Version, book: Book, champion: Version | None) -> str | None:
+        """Why ``version`` has not earned to be champion; None: it has."""
+        if taken := book.taken_back(version):
+            return f"it was rolled back from (entry {taken.seq}: {taken.reason[:_REASON]})"
+        verdict = book.verdict(version)
+        if verdict:
+            refused = verdict.kind == "refused"
+            return f"the gate refused it ({verdict.reason[:_REASON]})" if refused else None
+        decision = decide(version, champion, self._params.gate, book.tried(Evidence.of(version)))
+        failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
+        return None if decision.promoted else f"the gate does not pass it ({failed[:_REASON]})"
+
+    def _nobody(self, alias: Version | None, book: Book, why: str) -> str:
+        """Why there is no champion, and what to do."""
+        name = self._registry.name
+        if alias:
+            return (
+                f"version {alias.version} of {name} has the alias champion, but {why}; nothing else was champion. Use "
+                f"it by its number ({alias.uri}), or {OVERRULE}."
+            )
+        decided = [entry for entry in book.valid() if entry.kind in ("refused", "awaiting")]
+        if book.last_move():
+            return f"{name} has no champion any more: {why}. Promote one: ganlib promote VERSION, or ganlib rollback."
+        if not decided:
+            return f"{name} has no 'champion': see `ganlib registry list`, or train one: `ganlib retrain`."
+        last = decided[-1]
+        uri = f"models:/{name}/{last.to_version}"
+        if last.kind == "awaiting":
+            return (
+                f"{name} has no champion yet: version {last.to_version} passed the gate and awaits approval. Set its "
+                f"tag `approve` in MLflow's page, or use it by its number: {uri}."
+            )
+        return (
+            f"{name} has no champion yet: the gate refused version {last.to_version} ({last.reason[:_REASON]}). Train "
+            f"another, for longer: ganlib retrain --budget standard; or use it by its number: {uri}."
+        )
+
+
+def resolve(registry: Registry, params: Params, reference: str) -> Version:
+    """The version that ``reference`` names, as :meth:`Registry.resolve`; ``champion`` as :class:`Champion` says.
+
+    Of another registered model than ``registry.model`` the gate knows nothing: there the alias counts.
+
+    Raises:
+        BadInput: it is no reference, or nothing of that name exists.
+        Unavailable: MLflow does not answer.
+    """
+    name, alias, number = registry.parse(reference)
+    if number is not None or alias != CHAMPION or name != params.registry.model:
+        return registry.resolve(reference)
+    choice = Champion(registry, params).choose()
+    if choice.note:
+        logging.getLogger("ganlib").warning("%s", choice.note)
+    return choice.version
+
+
+def _is_same(version: Version, standing: Standing) -> bool:
+    """Whether ``version`` is the one that the ledger speaks of: a model that was made anew counts from 1."""
+    return version.sha256 == standing.digests.get(version.version)
+
+
+def _differs(alias: Version, earned: Standing, what: str) -> str:
+    ledger = f"the ledger's champion is {earned.champion}" if earned.champion else "the ledger has no champion"
+    return f"version {alias.version} was given the alias champion by hand ({ledger}); {what}"

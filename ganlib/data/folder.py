@@ -19,7 +19,7 @@ _WANTED = (
     "or one folder of 28x28 greyscale PNG images for each of 0..9, or two such sets in train/ and test/"
 )
 _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # of file managers, which put them anywhere
-_NAMED = 8  # things that are told by name; more are counted
+_NAMED = 12  # things that are told by name; more are counted
 
 
 def read(folder: Path, report: Report = silent) -> dict[str, bytes]:
@@ -81,7 +81,7 @@ def passed_over(folder: Path) -> str | None:
                 waiting.append(path)
             elif path.is_dir():
                 inside = sum(each.is_file() for each in path.rglob("*"))
-                folders.append(f"{path.relative_to(folder).as_posix()}/ ({inside:,} files)")
+                folders.append(f"{path.relative_to(folder).as_posix()}/ ({inside:,} file{'s' if inside != 1 else ''})")
             elif path not in used:
                 files[path.name] += 1
     names = [name if count == 1 else f"{name} ({count:,} times)" for name, count in sorted(files.items())]
@@ -125,7 +125,7 @@ def _digit_files(folder: Path, digit: int) -> list[Path]:
     files = sorted((path for path in inside.iterdir() if not _is_litter(path)), key=lambda path: path.name)
     wrong = [path for path in files if path.suffix.lower() != ".png" or not path.is_file()]
     if wrong:
-        more = f", nor are {len(wrong) - 1:,} more in that folder" if len(wrong) > 1 else ""
+        more = f" ({len(wrong) - 1:,} more like it in that folder)" if len(wrong) > 1 else ""
         raise BadInput(f"{wrong[0]} is not a PNG file{more}. Take it out, or convert it.")
     return files
 

@@ -34,7 +34,7 @@ def make(folder: Path) -> Path:
 
 def _made_once(shared: Path) -> Path:
     """A project with nothing in it but what costs time and depends on nothing that a test changes."""
-    with held(shared / "lock", what="test session that prepares a project", patience=600):
+    with held(shared / "lock", what="test session that prepares a project", patience=1500):
         folder = shared / "project"
         if not folder.exists():
             made = _copy(shared / "half")
@@ -80,7 +80,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
 
 
-def run(folder: Path, *arguments: str, timeout: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, timeout: float = 900, **more: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m ARGUMENTS`` in the project."""
     return subprocess.run(
         [sys.executable, "-m", *arguments],

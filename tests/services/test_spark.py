@@ -19,9 +19,11 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
 def test_sparks_rows_are_the_images_of_a_batch(tmp_path: Path) -> None:
-    sql = pytest.importorskip("pyspark.sql", reason="pip install pyspark")
+    sql = pytest.importorskip(
+        "pyspark.sql", reason="no Spark: .venv/bin/python -m pip install -c constraints.txt pyspark"
+    )
     if not shutil.which("java"):
-        pytest.skip("Spark needs Java")
+        pytest.skip("no Java, which Spark needs: apt-get install default-jre-headless")
     import mlflow
     from pyspark.sql.functions import struct  # type: ignore[import-not-found,unused-ignore]
 

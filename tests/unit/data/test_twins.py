@@ -103,7 +103,7 @@ def test_without_copies_the_summary_says_nothing_of_them(tmp_path: Path) -> None
 def test_mnist_has_no_copies_and_keeps_the_bytes_of_its_data_version(checkout: Path, tmp_path: Path) -> None:
     raw = checkout / "data" / "raw"
     if not raw.exists():
-        pytest.skip("needs the data version: ganlib data version")
+        pytest.skip("no data version: .venv/bin/ganlib data version")
     made = prepare(raw, tmp_path / "out", DataConfig())
     assert made.twins is None
     for path in (checkout / "data" / "prepared").iterdir():

@@ -45,7 +45,6 @@ def retrain(
     figures = {r["run_id"]: Evaluation.model_validate(e) for r, e in zip(runs, evaluations, strict=True)}
     best = best_run(figures)
     version = tasks.register(root, changes, best, figures[best].model_dump(mode="json"), len(figures))
-    tasks.mark_used(root, list(figures))
     decision = tasks.promote(root, changes, str(version["version"]))
     artifacts.gate(decision)
     artifacts.mlflow_links(root, runs, version)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
@@ -57,15 +57,25 @@ def version_data(root: str, overrides: list[str], source: str | None = None) -> 
     retry_delay_seconds=10,
     retry_condition_fn=worth_retrying,
 )
-def train(root: str, overrides: list[str], family: str, budget: str, siblings: int) -> dict[str, Any]:
+def train(
+    root: str,
+    overrides: list[str],
+    family: str,
+    budget: str,
+    siblings: int,
+    serves: Literal["evaluation", "registration"] = "registration",
+) -> dict[str, Any]:
     """One family in a process of its own, which has its own time limit: Prefect's would not stop it.
 
-    A finished training that no flow has used is taken instead.
+    A finished training that did not serve its purpose yet is taken instead.
     """
     from ganlib.jobs.retrain import train_once as job
 
     project, params = opened(root, overrides)
-    result = job(project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=reporter())
+    result = job(
+        project, params, family,
+        budget=budget, siblings=siblings, overrides=overrides, serves=serves, report=reporter(),
+    )  # fmt: skip
     return result.model_dump(mode="json")
 
 
@@ -81,14 +91,6 @@ def evaluate(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     from ganlib.jobs.evaluate import evaluate as job
 
     return job(*opened(root, overrides), model, report=reporter()).model_dump(mode="json")
-
-
-@task(name="mark-used", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
-def mark_used(root: str, run_ids: list[str]) -> None:
-    """The trainings have served their flow: the next one trains anew."""
-    from ganlib.jobs.trained import used as job
-
-    job(Project(Path(root)), run_ids)
 
 
 @task(

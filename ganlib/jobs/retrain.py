@@ -19,7 +19,7 @@ from ganlib.jobs import child
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.promote import promote, register
 from ganlib.jobs.train import TrainResult
-from ganlib.jobs.trained import unused, used
+from ganlib.jobs.trained import Service, unused
 from ganlib.jobs.version_data import version_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -69,7 +69,6 @@ def retrain(
     evaluations = {run.run_id: evaluate(project, params, f"runs:/{run.run_id}", report=report) for run in runs}
     best = best_run(evaluations)
     version = register(project, params, best, evaluations[best], candidates=len(evaluations), report=report)
-    used(project, [run.run_id for run in runs])
     decision = promote(project, params, str(version.version))
     return RetrainResult(data=data, runs=runs, evaluations=evaluations, version=version, decision=decision)
 
@@ -94,10 +93,11 @@ def train_once(
     budget: str | None = None,
     siblings: int = 1,
     overrides: Sequence[str] = (),
+    serves: Service = "registration",
     report: Report = silent,
 ) -> TrainResult:
     """:func:`train_in_child`, unless such a training is there that :func:`ganlib.jobs.trained.unused` finds."""
-    return unused(project, params, family, budget=budget, report=report) or train_in_child(
+    return unused(project, params, family, budget=budget, serves=serves, report=report) or train_in_child(
         project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=report
     )
 

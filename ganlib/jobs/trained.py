@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Literal
 
 from ganlib import families
 from ganlib.config import Params
@@ -15,21 +15,29 @@ from ganlib.jobs.train import CODE_TAG, TrainResult, code_sha256, flat, shape
 from ganlib.jobs.version_data import current_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
+from ganlib.registry.versions import Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
 from ganlib.tracking.store import Store, connect
 
-USED_TAG = "ganlib.used"
-"""Of a run whose training has served its command to the end: the next such command trains anew."""
+Service = Literal["evaluation", "registration"]
+"""What a training is for: a retraining registers one of its models, a training by itself is evaluated."""
 _LOOKED_AT = 100  # runs of a family, the newest first
 
 
 def unused(
-    project: Project, params: Params, family: str, *, budget: str | None = None, report: Report = silent
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None = None,
+    serves: Service = "registration",
+    report: Report = silent,
 ) -> TrainResult | None:
     """The newest finished training of ``family`` by these settings, seed, data and code that served no command yet.
 
-    It is there where what followed (evaluation, registration) failed or was ended. None if there is none.
+    It is there where what followed failed or was ended: nothing was registered since it ended or, if it ``serves`` an
+    evaluation alone, it has none. None if there is none.
 
     Raises:
         BadInput: unknown family or budget; no verified data.
@@ -41,6 +49,8 @@ def unused(
     for run in islice(history.of_family(store, params.registry.experiment, family), _LOOKED_AT):
         if not _fits(run, wanted) or not history.has_graph(store, run.id):
             continue
+        if _used(project, params, run, serves):
+            return None
         found = _result(project, params, store, run)
         if found:
             when = f" at {run.ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if run.ended else ""
@@ -53,17 +63,17 @@ def unused(
     return None
 
 
-def used(project: Project, run_ids: Sequence[str]) -> None:
-    """Mark runs as having served their command. Raises :class:`ganlib.tracking.store.Absent` for one that is gone."""
-    store = connect(project)
-    for run_id in run_ids:
-        store.open_run(run_id).tag(USED_TAG, datetime.now(UTC).isoformat(timespec="seconds"))
+def _used(project: Project, params: Params, run: Past, serves: Service) -> bool:
+    """Whether the command that trained it came to its end: a model was registered since, or it was evaluated."""
+    if serves == "evaluation":
+        return "fid" in run.metrics
+    versions = Registry(connect(project), params.registry.model).versions()
+    return run.ended is None or any(datetime.fromisoformat(each.created) >= run.ended for each in versions)
 
 
 def _fits(run: Past, wanted: dict[str, str]) -> bool:
     return (
         run.status == "FINISHED"
-        and USED_TAG not in run.tags
         and run.tags.get(CODE_TAG) == code_sha256()
         and all(run.params.get(name) == value for name, value in wanted.items())
         and math.isfinite(run.metrics.get("fid", 0.0))  # a model whose figures are no numbers is not tried again

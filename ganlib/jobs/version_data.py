@@ -44,6 +44,7 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
     """
     if without_git(project):
         report("git", 0, 0, {"note": "none here: the data version has no revision"})
+    before = recorded_md5(project)
     with exclusive(project) as dvc:
         if source is None:
             _require_same_folder(project, report)
@@ -53,7 +54,8 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
                 _bring(project, dvc, report)
         _push(project, dvc, report)
         data = state.describe(project)
-        _tell(project, data, report)
+        if source is not None or data.md5 != before:
+            _tell(project, data, report)
         return data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from tests import factories
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
-def test_sparks_rows_are_the_images_of_a_batch(tmp_path: Path) -> None:
+def test_sparks_rows_are_the_images_of_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # by default its workers are the first python3 of PATH
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     sql = pytest.importorskip(
         "pyspark.sql", reason="no Spark: .venv/bin/python -m pip install -c constraints.txt pyspark"
     )

@@ -146,7 +146,7 @@ def test_a_queue_that_fills_up_does_not_hammer_a_store_that_is_away(
         tried.append(len(batch))
         raise Unavailable("away")
 
-    outbox = Outbox(send, tmp_path / "s", every=5)
+    outbox = Outbox(send, tmp_path / "s", every=600)
     for _ in range(2000):
         outbox.points(points(10))
     outbox.close()

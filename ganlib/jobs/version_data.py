@@ -115,7 +115,7 @@ def _tell(project: Project, data: DataVersion, report: Report) -> None:
     if data.source == "mnist":  # the judge's own
         return
     try:
-        share = _known(project, data)
+        share = _known(project, data, report)
     except GanlibError as error:  # no judge: figures will ask for it
         report("judge", 0, 0, {"skipped": str(error)})
         return
@@ -123,7 +123,7 @@ def _tell(project: Project, data: DataVersion, report: Report) -> None:
         report("judge", 0, 0, {"note": problem})
 
 
-def _known(project: Project, data: DataVersion) -> float:
+def _known(project: Project, data: DataVersion, report: Report) -> float:
     """Share of up to two thousand test images that the judge takes for the digit of their label; kept in the cache."""
     kept = project.state / "cache" / f"known-{data.id}-{judge_sha256()[:12]}.json"
     try:
@@ -131,7 +131,7 @@ def _known(project: Project, data: DataVersion) -> float:
     except (OSError, ValueError, KeyError, TypeError):
         test = load_split(project.prepared, "test")
         every = -(-len(test.labels) // _ASKED)
-        seen = load_judge().features(test.images[::every]).probabilities.argmax(axis=1)
+        seen = load_judge().features(test.images[::every], report=report).probabilities.argmax(axis=1)
         share = float((seen == test.labels[::every]).mean())
         write_json(kept, {"share": share, "images": len(seen)})
         return share

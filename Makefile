@@ -19,6 +19,7 @@ install: $(STAMP) ## Create .venv with the pinned packages
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=... make); $$($(PYTHON) --version) found." >&2; exit 2; }
+	@echo "Creating $(VENV) and installing the packages of constraints.txt: two to ten minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
@@ -40,7 +41,7 @@ down: $(STAMP) ## Stop what `make up` started
 
 # The folders with the longest tests come first in the alphabet, and are to be started first.
 test: export OMP_NUM_THREADS := 1
-test: $(STAMP) ## All tests: real data, real servers, real kills
+test: $(STAMP) ## All tests: real data, real servers, real kills (about 20 minutes on two quiet cores)
 	$(BIN)/ganlib data version
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 
@@ -65,7 +66,7 @@ bench: $(STAMP) ## Measured ratios (docs/performance.md)
 
 constraints: ## Resolve pyproject.toml afresh in a throw-away environment and rewrite constraints.txt
 	@folder=$$(mktemp -d) && trap 'rm -rf $$folder' EXIT && $(PYTHON) -m venv $$folder \
-	&& $$folder/bin/python -m pip install --quiet '.[dev,s3,dask]' \
+	&& $$folder/bin/python -m pip install --quiet '.[dev,s3,dask,spark]' \
 	&& { sed -n '/^#/p' constraints.txt; $$folder/bin/python -m pip freeze --exclude ganlib | grep -viE '^(nvidia|triton|-e )' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > $$folder/new \
 	&& cp $$folder/new constraints.txt
 

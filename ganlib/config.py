@@ -90,12 +90,12 @@ class Budget(Limits):
 class EvaluateConfig(Frozen):
     """How a model is measured. Figures are comparable only where all of these are equal."""
 
-    samples: int = Field(10_000, ge=1000)
+    samples: int = Field(10_000, ge=100, description="images drawn; fewer where the training split is smaller")
     seed: int = Field(20260, ge=0)
     bootstrap: int = Field(500, ge=50, description="bootstrap replicates")
     confidence: float = Field(0.95, gt=0.5, lt=1)
     kid_subsets: PositiveInt = 50
-    kid_subset_size: int = Field(1000, ge=100)
+    kid_subset_size: int = Field(1000, ge=40, description="no more than samples, nor images of the test split")
     neighbours: int = Field(5, ge=1, le=50, description="k of precision, recall, density and coverage")
 
 

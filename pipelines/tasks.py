@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
@@ -57,12 +57,25 @@ def version_data(root: str, overrides: list[str], source: str | None = None) -> 
     retry_delay_seconds=10,
     retry_condition_fn=worth_retrying,
 )
-def train(root: str, overrides: list[str], family: str, budget: str, siblings: int) -> dict[str, Any]:
-    """One family in a process of its own, which has its own time limit: Prefect's would not stop it."""
-    from ganlib.jobs.retrain import train_in_child as job
+def train(
+    root: str,
+    overrides: list[str],
+    family: str,
+    budget: str,
+    siblings: int,
+    serves: Literal["evaluation", "registration"] = "registration",
+) -> dict[str, Any]:
+    """One family in a process of its own, which has its own time limit: Prefect's would not stop it.
+
+    A finished training that did not serve its purpose yet is taken instead.
+    """
+    from ganlib.jobs.retrain import train_once as job
 
     project, params = opened(root, overrides)
-    result = job(project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=reporter())
+    result = job(
+        project, params, family,
+        budget=budget, siblings=siblings, overrides=overrides, serves=serves, report=reporter(),
+    )  # fmt: skip
     return result.model_dump(mode="json")
 
 

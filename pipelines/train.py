@@ -24,7 +24,7 @@ def train(family: str = "dcgan", budget: str | None = None, overrides: list[str]
     """
     root, changes = str(projects.find().root), overrides or []
     _, params = tasks.opened(root, changes)
-    run = tasks.train(root, changes, family, budget or params.train.budget, 1)
+    run = tasks.train(root, changes, family, budget or params.train.budget, 1, "evaluation")
     evaluation = tasks.evaluate(root, changes, f"runs:/{run['run_id']}")
     artifacts.metrics([run], [evaluation])
     artifacts.samples(root, [run])

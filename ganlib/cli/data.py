@@ -93,4 +93,5 @@ def _line(data: DataVersion) -> str:
 def _text(data: DataVersion) -> str:
     revision = f"{data.commit}{' (dirty)' if data.dirty else ''}" if data.commit else "no git here"
     digests = "".join(f"\n  {sha256}  {name}" for name, sha256 in data.source_sha256.items())
-    return f"{_line(data)}\n  dvc md5   {data.md5}\n  raw md5   {data.raw_md5}\n  revision  {revision}{digests}"
+    twins = f"\n  twins     {data.twins}" if data.twins else ""
+    return f"{_line(data)}\n  dvc md5   {data.md5}\n  raw md5   {data.raw_md5}\n  revision  {revision}{twins}{digests}"

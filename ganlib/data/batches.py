@@ -65,7 +65,10 @@ class DeviceBatches:
 
 def too_large(batch_size: int, images: int) -> BadInput:
     """The error for a batch of more images than there are."""
-    return BadInput(f"batch size {batch_size} is larger than the training split ({images} images).")
+    return BadInput(
+        f"batch size {batch_size} is larger than the training split ({images} images): "
+        f"--set families.NAME.batch_size={images} is the largest."
+    )
 
 
 def scaled(images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _WANTED = (
     f"four IDX files ({', '.join(mnist.SHA256)}; the t10k pair may be left out; .gz is accepted), "
     "or one folder of 28x28 greyscale PNG images for each of 0..9, or two such sets in train/ and test/"
 )
+_LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # of file managers, which put them anywhere
+_NAMED = 12  # things that are told by name; more are counted
 
 
 def read(folder: Path, report: Report = silent) -> dict[str, bytes]:
@@ -61,6 +64,36 @@ def content(folder: Path) -> list[Path]:
     return [path for part in parts for digit in range(10) for path in _digit_files(part, digit)]
 
 
+def passed_over(folder: Path) -> str | None:
+    """What lies in ``folder`` that :func:`read` does not use, in words; None if nothing does.
+
+    Raises:
+        BadInput: as :func:`content` does.
+    """
+    used = set(content(folder))
+    files: Counter[str] = Counter()
+    folders: list[str] = []
+    entered = {parent for path in used for parent in path.parents}
+    waiting = [folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            if path in entered:
+                waiting.append(path)
+            elif path.is_dir():
+                inside = sum(each.is_file() for each in path.rglob("*"))
+                folders.append(f"{path.relative_to(folder).as_posix()}/ ({inside:,} file{'s' if inside != 1 else ''})")
+            elif path not in used:
+                files[path.name] += 1
+    names = [name if count == 1 else f"{name} ({count:,} times)" for name, count in sorted(files.items())]
+    return _listed(sorted(folders) + names)
+
+
+def _listed(names: list[str]) -> str | None:
+    """The first of ``names``, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}" if names else None
+
+
 def _is_idx(folder: Path) -> bool:
     return any((folder / f"{name}{ending}").exists() for name in mnist.SHA256 for ending in ("", ".gz"))
 
@@ -84,12 +117,21 @@ def _idx_files(folder: Path) -> Iterator[Path]:
 def _digit_files(folder: Path, digit: int) -> list[Path]:
     inside = folder / str(digit)
     if not inside.is_dir():
-        raise BadInput(f"{folder} has no folder {digit!r}. Wanted: {_WANTED}.")
-    files = sorted((path for path in inside.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
-    for path in files:
-        if path.suffix.lower() != ".png" or not path.is_file():
-            raise BadInput(f"{path} is not a PNG file.")
+        digits = set(map(str, range(10)))
+        others = _listed(sorted(path.name for path in folder.iterdir() if path.name not in digits))
+        raise BadInput(
+            f"{folder} has no folder {digit!r}. Wanted: {_WANTED}." + (f" There is: {others}." if others else "")
+        )
+    files = sorted((path for path in inside.iterdir() if not _is_litter(path)), key=lambda path: path.name)
+    wrong = [path for path in files if path.suffix.lower() != ".png" or not path.is_file()]
+    if wrong:
+        more = f" ({len(wrong) - 1:,} more like it in that folder)" if len(wrong) > 1 else ""
+        raise BadInput(f"{wrong[0]} is not a PNG file{more}. Take it out, or convert it.")
     return files
+
+
+def _is_litter(path: Path) -> bool:
+    return path.name.startswith(".") or path.name.lower() in _LITTER
 
 
 def _pngs(folder: Path, report: Report) -> tuple[np.ndarray, np.ndarray]:
@@ -98,10 +140,17 @@ def _pngs(folder: Path, report: Report) -> tuple[np.ndarray, np.ndarray]:
     if not files:
         raise BadInput(f"{folder} holds no images.")
     images = np.empty((len(files), 28, 28), np.uint8)
+    refusals: list[BadInput] = []
     for place, (_, path) in enumerate(files):
-        images[place] = _png(path)
+        try:
+            images[place] = _png(path)
+        except BadInput as error:
+            refusals.append(error)
         if place % 1000 == 999 or place + 1 == len(files):
             report(f"read {folder.name}", place + 1, len(files))
+    if refusals:
+        more = f" {len(refusals) - 1:,} more files cannot be used either." if len(refusals) > 1 else ""
+        raise BadInput(f"{refusals[0]}{more}") from refusals[0]
     return images, np.array([digit for digit, _ in files], np.uint8)
 
 

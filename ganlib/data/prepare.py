@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ganlib.config import DataConfig
-from ganlib.data import idx, mnist
+from ganlib.data import idx, mnist, twins
 from ganlib.data.checks import check
 from ganlib.data.draw import held_out
-from ganlib.data.record import Pixels, Summary
+from ganlib.data.record import Pixels, Summary, Twins
 from ganlib.data.splits import SPLITS, Split, SplitName, file_names
 from ganlib.errors import BadInput
 from ganlib.files import require_space, sha256_bytes, write_bytes, write_json
@@ -30,7 +30,7 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
         NoSpace: ``out`` does not fit.
     """
     files = read_raw(raw, config)
-    splits = split(files, config)
+    splits, repeated = _apart(files, config)
     shutil.rmtree(out, ignore_errors=True)
     require_space(out, sum(part.images.nbytes + part.labels.nbytes + 4096 for part in splits.values()))
     digests: dict[str, str] = {}
@@ -49,8 +49,10 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
         seed=config.seed,
         validation_one_in=config.validation_one_in,
         test_one_in=None if mnist.TEST_IMAGES in files else config.test_one_in,
+        twins=repeated,
     )
-    write_json(out / "summary.json", summary.model_dump(mode="json"))
+    # Left out where there is nothing to tell: a data version without twins keeps its bytes.
+    write_json(out / "summary.json", summary.model_dump(mode="json", exclude=None if repeated else {"twins"}))
     report("prepare", len(splits), len(splits))
     return summary
 
@@ -71,19 +73,32 @@ def read_raw(raw: Path, config: DataConfig) -> dict[str, bytes]:
 def split(files: Mapping[str, bytes], config: DataConfig) -> dict[SplitName, Split]:
     """Parse, draw and check. A source without test files gives up one in ``test_one_in`` images for it first.
 
+    All copies of an image are on one side: the draws are among images that differ, and copies go with the first of
+    them; a test split of the source's own stays as it is, and what is in it is left out of training and validation.
+
     Raises:
         BadInput: as in :func:`prepare`.
     """
-    rest = _pair(files, mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
-    if mnist.TEST_IMAGES in files:
-        test = _pair(files, mnist.TEST_IMAGES, mnist.TEST_LABELS)
+    return _apart(files, config)[0]
+
+
+def _apart(files: Mapping[str, bytes], config: DataConfig) -> tuple[dict[SplitName, Split], Twins | None]:
+    given = _pair(files, mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
+    own = _pair(files, mnist.TEST_IMAGES, mnist.TEST_LABELS) if mnist.TEST_IMAGES in files else None
+    if own:
+        rest, test = _without(given, own), own
     else:
-        rest, test = _divide(rest, config.test_one_in, config.seed, _TEST)
+        rest, test = _divide(given, config.test_one_in, config.seed, _TEST)
+    left_out = len(given.labels) - len(rest.labels) if own else 0
     train, validation = _divide(rest, config.validation_one_in, config.seed, _VALIDATION)
     splits: dict[SplitName, Split] = dict(zip(SPLITS, (train, validation, test), strict=True))
     for name, part in splits.items():
-        check(name, part)
-    return splits
+        try:
+            check(name, part)
+        except BadInput as error:
+            why = f" {left_out:,} training images were left out: the test split has the same." if left_out else ""
+            raise BadInput(f"{error}{why}") from error
+    return splits, twins.count(given, own, left_out)
 
 
 def _pair(files: Mapping[str, bytes], images: str, labels: str) -> Split:
@@ -94,8 +109,26 @@ def _pair(files: Mapping[str, bytes], images: str, labels: str) -> Split:
 
 
 def _divide(whole: Split, one_in: int, seed: int, stream: int) -> tuple[Split, Split]:
-    out = held_out(whole.labels, one_in, seed, stream)
+    """Draw among the images that differ; all copies of one go with it."""
+    first = twins.firsts(whole.images)
+    once = first == np.arange(len(first))
+    drawn = np.zeros(len(first), bool)
+    drawn[once] = held_out(whole.labels[once], one_in, seed, stream)
+    out = drawn[first]
     return Split(whole.images[~out], whole.labels[~out]), Split(whole.images[out], whole.labels[out])
+
+
+def _without(train: Split, test: Split) -> Split:
+    """``train`` without the images that ``test`` has.
+
+    Raises:
+        BadInput: nothing is left.
+    """
+    known = len(test.images)
+    new = twins.firsts(np.concatenate([test.images, train.images]))[known:] >= known
+    if not new.any():
+        raise BadInput(f"all {len(new):,} training images are in the test split, too: one of the two must be another.")
+    return Split(train.images[new], train.labels[new])
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -12,6 +12,29 @@ class Pixels(Frozen):
     std: float
 
 
+class Twins(Frozen):
+    """Images of a source whose bytes another image of it has, too. All copies of an image are in one split."""
+
+    repeated: int
+    """How many such images there are, each copy counted."""
+    left_out: int
+    """Images given for training that the source's own test split has, too: they are in no split but that one."""
+    labels_differ: int
+    """Of ``repeated``, those whose copies do not all have the same label."""
+
+    def __str__(self) -> str:
+        """A line for people."""
+        left = (
+            f"; {self.left_out:,} of them were given for training and are in the test split, too: left out of training"
+            if self.left_out
+            else ""
+        )
+        differ = f"; {self.labels_differ:,} bear different labels in different copies" if self.labels_differ else ""
+        return (
+            f"{self.repeated:,} images have an exact copy: all copies are kept on one side of the split{left}{differ}"
+        )
+
+
 class Summary(Frozen):
     """``data/prepared/summary.json``: what is known of the prepared splits, and nothing of the machine."""
 
@@ -28,6 +51,8 @@ class Summary(Frozen):
     validation_one_in: int
     test_one_in: int | None
     """None where the source has a test split of its own."""
+    twins: Twins | None = None
+    """None, and not written, where no two images are the same."""
 
 
 class DataVersion(Frozen):
@@ -47,6 +72,8 @@ class DataVersion(Frozen):
     """IDX file name -> sha256."""
     counts: dict[str, int]
     """Images of train, validation and test."""
+    twins: Twins | None = None
+    """What is known of images that occur more than once; None where none does."""
 
     @property
     def id(self) -> str:

@@ -139,4 +139,5 @@ def describe(project: Project) -> DataVersion:
         source=str(fetch.params["data.source"]),
         source_sha256=known.raw,
         counts=known.counts,
+        twins=known.twins,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pydantic import Field
 
@@ -10,7 +12,7 @@ from ganlib.data.splits import Split
 from ganlib.errors import BadInput
 from ganlib.evaluation.agreement import agreement
 from ganlib.evaluation.bootstrap import Interval
-from ganlib.evaluation.judge import Judge
+from ganlib.evaluation.judge import Judge, doubt
 from ganlib.evaluation.quality import Quality, summarise
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, load_reference
 from ganlib.progress import Report, silent
@@ -38,8 +40,9 @@ class Delivery(Frozen):
     """Of a sibling in fewer bits, whose two figures above are against its parent: grey levels on the mean."""
 
 
-SETTINGS = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level")
-"""What the figures of an :class:`Evaluation` depend on besides the model."""
+_LATER = ("kid_subsets", "kid_subset_size", "neighbours")
+SETTINGS = ("data_version", "judge_sha256", "metric_version", "n", "seed", "level", *_LATER)
+"""What the figures of an :class:`Evaluation` depend on besides the model. Older ones lack the last three."""
 
 
 class Evaluation(Frozen):
@@ -54,6 +57,12 @@ class Evaluation(Frozen):
     metric_version: int
     level: float = 0.95
     """Confidence level of the intervals."""
+    kid_subsets: int | None = None
+    kid_subset_size: int | None = None
+    neighbours: int | None = None
+    """As they were after :func:`ganlib.evaluation.needs.fitted`; None: measured before they were recorded."""
+    judge_agreement: float | None = None
+    """Share of the real test images that the judge takes for the digit of their label; None as above."""
     fid: Interval
     kid: Interval
     floor_fid: Interval
@@ -76,7 +85,8 @@ class Evaluation(Frozen):
 
     def unlike(self, other: Evaluation) -> tuple[str, ...]:
         """Which of :data:`SETTINGS` differ: with any, differences in the figures are not the models' alone."""
-        return tuple(name for name in SETTINGS if getattr(self, name) != getattr(other, name))
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in SETTINGS}
+        return tuple(name for name, (a, b) in pairs.items() if a != b and not (name in _LATER and None in (a, b)))
 
     @property
     def fid_over_floor(self) -> float:
@@ -84,10 +94,11 @@ class Evaluation(Frozen):
         return self.fid.value / self.floor_fid.value
 
     def is_by(self, config: EvaluateConfig, judge_sha256: str, data_version: str) -> bool:
-        """Whether an evaluation made now, by this configuration, judge and data, would be by the same measure."""
-        ours = self.n, self.seed, self.level, self.judge_sha256, self.data_version, self.metric_version
-        now = config.samples, config.seed, config.confidence, judge_sha256, data_version, METRIC_VERSION
-        return ours == now
+        """Whether an evaluation made now, by this judge and data and by ``config`` as
+        :func:`ganlib.evaluation.needs.fitted` gives it, would be by the same measure.
+        """
+        now = {"judge_sha256": judge_sha256, "data_version": data_version, "metric_version": METRIC_VERSION}
+        return not self.unlike(self.model_copy(update=now | _settings(config)))
 
     def metrics(self) -> dict[str, float]:
         """Flat figures for a tracker."""
@@ -99,6 +110,7 @@ class Evaluation(Frozen):
             **{f"digit_{digit}_share": share for digit, share in enumerate(self.digits)},
             "fid_over_floor": self.fid_over_floor,
             "confidence": self.confidence,
+            **({} if self.judge_agreement is None else {"judge_agreement": self.judge_agreement}),
             **{f"{name}_agreement": share.value for name, share in self.agreement.items()},
             **self._further(),
         }
@@ -124,8 +136,23 @@ class Evaluation(Frozen):
             f"digits {shares}; the judge's mean confidence {self.confidence:.3f}\n"
             + (f"share that is what was asked: {asked}\n" if asked else "")
             + f"{self.n:,} images, seed {self.seed}, {100 * self.level:.0f}% intervals, "
-            f"judge {self.judge_sha256[:12]}, data {self.data_version[:12]}"
+            f"judge {self.judge_sha256[:12]}, data {self.data_version[:12]}" + (f"\n{self.doubt}" if self.doubt else "")
         )
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the judge's figures say little of such images; None if it knows them."""
+        return None if self.judge_agreement is None else doubt(self.judge_agreement)
+
+
+def _settings(config: EvaluateConfig) -> dict[str, Any]:
+    """What of ``config`` an :class:`Evaluation` keeps, under its names."""
+    return {
+        "n": config.samples,
+        "seed": config.seed,
+        "level": config.confidence,
+        **{name: getattr(config, name) for name in _LATER},
+    }
 
 
 def score_images(
@@ -164,12 +191,11 @@ def score_images(
     if asked is not None and train is not None:
         agrees = agreement(images, digits, asked, train, config.confidence)
     made = Evaluation(
-        n=len(images),
-        seed=config.seed,
+        **_settings(config),
         judge_sha256=judge.sha256,
         data_version=reference.data_version,
         metric_version=METRIC_VERSION,
-        level=config.confidence,
+        judge_agreement=reference.known,
         fid=found.fid,
         kid=found.kid,
         floor_fid=reference.floors.distances.fid,

@@ -107,7 +107,7 @@ def kernel_statistic(features: np.ndarray, reference: np.ndarray, *, subsets: in
     if min(len(ours), len(theirs)) < size:
         raise BadInput(
             f"KID subsets of {size:,} need as many samples: {len(ours):,} generated and {len(theirs):,} "
-            "real ones given (--set evaluate.kid_subset_size=N)."
+            "real ones given (see ganlib.evaluation.needs)."
         )
     mine, real = (draw_subsets(len(x), subsets, size, seed, k) for k, x in enumerate((ours, theirs)))
     group = group_of(len(ours))

@@ -69,6 +69,22 @@ def nearest(queries: np.ndarray, points: np.ndarray) -> Nearest:
     return Nearest(_apart(ours, theirs[index]), index, _apart(theirs, ours[back]))
 
 
+def beyond(points: np.ndarray, others: np.ndarray, least: float) -> np.ndarray:
+    """float64 [n]: from each of ``points`` [n, d] to the nearest of ``others`` [m, d] that is at least ``least`` away.
+
+    ``least`` itself where there is none.
+    """
+    found = np.full(len(points), least)
+    p, o = _centred(points.astype(np.float64), others.astype(np.float64))
+    for rows in _parts(len(p), _ROWS):
+        squares = _squares(p[rows], o)
+        squares[squares < least * least] = np.inf
+        values, near = squares.min(dim=1)
+        some = values.isfinite().numpy()
+        found[rows][some] = _apart(points[rows].astype(np.float64), others[near.numpy()].astype(np.float64))[some]
+    return found
+
+
 def radii(points: np.ndarray, k: int) -> np.ndarray:
     """float64 [n]: the distance of each of ``points`` [n, d] to the k-th nearest other one.
 

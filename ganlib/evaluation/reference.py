@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,9 @@ from ganlib.evaluation.metrics import (
     kernel_statistic,
     moments,
 )
-from ganlib.evaluation.neighbours import nearest, radii
-from ganlib.evaluation.quality import Quality, copies, measure, summarise, within
+from ganlib.evaluation.needs import LEAST
+from ganlib.evaluation.neighbours import beyond, nearest, radii
+from ganlib.evaluation.quality import TWIN, Quality, copies, measure, summarise, within
 from ganlib.files import sha256_bytes, write_bytes
 from ganlib.progress import Report, silent
 
@@ -61,7 +62,19 @@ class Real:
     forth: np.ndarray
     """float64 [k]: distance of each test image to the nearest training image."""
     back: np.ndarray
-    """float64 [m]: distance of each training image to the nearest test image."""
+    """float64 [m]: distance of each training image to the nearest test image, its twins (:data:`TWIN`) left aside."""
+
+    def apart(self, spread: float) -> Real:
+        """With ``back`` measured past twins: a copy of a training image that the test split has too is still a copy.
+
+        ``spread``: the root of the features' variance within digits.
+        """
+        twin = self.back < TWIN * spread
+        if not twin.any():
+            return self
+        back = self.back.copy()
+        back[twin] = beyond(self.train[twin], self.test, TWIN * spread)
+        return replace(self, back=back)
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,9 @@ class Reference:
     """float64 [k]: radius about each test image."""
     variance: float
     """Of the test split's features within digits."""
+    known: float
+    """Share of the test images that the judge takes for the digit of their label (see :func:`ganlib.evaluation.
+    judge.doubt`)."""
     floors: Floors
 
     def resampled(self, seen: JudgeOutput) -> dict[str, np.ndarray]:
@@ -121,16 +137,19 @@ def load_reference(
     key = f"{METRIC_VERSION} {_CACHE_VERSION} {data_version} {judge.sha256}"
     real = _real(prepared, judge, config, cache / _name("real", key), report)
     centre, record = moments(real.test), cache / _name("floors", f"{key} {config.model_dump_json()}")
-    variance = within(real.test, judge.classify(real.test).argmax(axis=1))
+    digits = judge.classify(real.test).argmax(axis=1)
+    variance = within(real.test, digits)
+    known = float((digits == load_split(prepared, "test").labels).mean())
+    real = real.apart(variance**0.5)
     kept = _read(record)
     if kept and kept[0].floors:
         return Reference(
-            data_version, judge.sha256, config, real, centre, kept[1]["ball"], variance, kept[0].floors
+            data_version, judge.sha256, config, real, centre, kept[1]["ball"], variance, known, kept[0].floors
         )  # fmt: skip
     ball = radii(real.test, config.neighbours)
     floors = _floors(real, judge, centre, ball, variance, config)
     _write(record, {"ball": ball}, floors)
-    return Reference(data_version, judge.sha256, config, real, centre, ball, variance, floors)
+    return Reference(data_version, judge.sha256, config, real, centre, ball, variance, known, floors)
 
 
 def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, report: Report) -> Real:
@@ -150,9 +169,10 @@ def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, re
 
 def _require(images: int, config: EvaluateConfig) -> None:
     if images < config.samples:
+        advice = f" (--set evaluate.samples={images})" if images >= LEAST["train"] else ""
         raise BadInput(
             f"evaluate.samples is {config.samples:,}, but the train split, which gives the floors, has "
-            f"{images:,} images (--set evaluate.samples={images})."
+            f"{images:,} images{advice}."
         )
 
 

@@ -14,6 +14,7 @@ from ganlib.data.record import DataVersion
 from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
+from ganlib.evaluation.needs import fitted
 from ganlib.export.size import parameters
 from ganlib.files import require_writable, write_bytes
 from ganlib.jobs import comparison, measured
@@ -148,7 +149,8 @@ def _known(params: Params, store: Store, each: Selected, data: DataVersion) -> E
     except ValueError:  # none, or one of another version of ganlib
         return None
     whole = bool(found.agreement) or len(each.graph.contract.inputs) == 1
-    return found if whole and found.is_by(params.evaluate, judge_sha256(), data.md5) else None
+    settings = fitted(params.evaluate, data.counts)
+    return found if whole and found.is_by(settings, judge_sha256(), data.md5) else None
 
 
 def _labels(selected: Sequence[Selected]) -> list[str]:
@@ -183,7 +185,10 @@ def _log(
         store.start_run(
             f"compare {', '.join(row.label for row in rows)}"[:200],
             family="compare",
-            params={"models": " ".join(row.reference for row in rows), **params.evaluate.model_dump()},
+            params={
+                "models": " ".join(row.reference for row in rows),
+                **fitted(params.evaluate, data.counts).model_dump(),
+            },
             tags={"ganlib.overrides": " ".join(overrides) or "none"},
             data=data,
             source=projects.source(project.root),

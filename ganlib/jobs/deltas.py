@@ -14,8 +14,8 @@ from ganlib.jobs.evaluate import REPLICATES
 from ganlib.tracking import history
 from ganlib.tracking.store import Store
 
-_NOT_THE_MODEL_S = {"threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
-"""Of the machine, and of parity with torch or with a parent: other things for the two models."""
+_NOT_THE_MODEL_S = {"judge_agreement", "threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
+"""Of the data, of the machine, and of parity with torch or with a parent: other things for the two models."""
 _SEVEN_DIGITS = 1e-6  # what float32 keeps of a figure
 
 Replicates = Mapping[str, np.ndarray]

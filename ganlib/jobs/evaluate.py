@@ -12,6 +12,7 @@ from ganlib.errors import BadInput
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
 from ganlib.evaluation.judge import load_judge
+from ganlib.evaluation.needs import changes, fitted
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
 from ganlib.processes import machine, usable_cores
@@ -37,7 +38,8 @@ def evaluate(
 ) -> Evaluation:
     """Draw ``evaluate.samples`` images from ``model`` and score them against the test split.
 
-    The figures are logged to the model's run, if it has one, with a contact sheet of the first hundred images.
+    Of a small data set there are fewer (:func:`ganlib.evaluation.needs.fitted`), which is told and recorded. The
+    figures are logged to the model's run, if it has one, with a contact sheet of the first hundred images.
 
     Args:
         project: the checkout with the data version to compare against.
@@ -56,9 +58,12 @@ def evaluate(
     found = fetch(project, params, model)
     if record and found.version is None:
         raise BadInput(f"--record takes a version of the registry, and {model!r} is none. Nothing was measured.")
-    data, judge, settings = current_data(project), load_judge(), params.evaluate
+    data, judge = current_data(project), load_judge()
+    settings = fitted(params.evaluate, data.counts)
     graph = OnnxModel(found.path, sha256=found.sha256)
     label = graph.metadata.get("family", "model")
+    if smaller := changes(params.evaluate, settings):
+        report(f"evaluate {label}", 0, 0, {"note": smaller})
     asked = wanted(graph.contract)
     codes = asked.codes(settings.seed, settings.samples)
     begun = time.perf_counter()
@@ -70,6 +75,8 @@ def evaluate(
         asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
         report=_titled(report, f"evaluate {label}"),
     )  # fmt: skip
+    if result.doubt:
+        report(f"evaluate {label}", 0, 0, {"note": result.doubt})
     result = result.model_copy(update={"delivery": _delivery(graph, speed)})
     registry = Registry(connect(project), found.version.name) if record and found.version else None
     if registry and found.version:

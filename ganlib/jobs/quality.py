@@ -9,6 +9,7 @@ from ganlib.errors import Corrupt, GanlibError
 from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
 from ganlib.evaluation.judge import Judge, load_judge
+from ganlib.evaluation.needs import fitted
 from ganlib.files import json_bytes
 from ganlib.generation import card as cards
 from ganlib.generation import sample
@@ -89,10 +90,11 @@ def _reference(
     from ganlib.jobs.version_data import current_data
 
     try:
-        if current_data(project).md5 != evaluation.data_version:
+        data = current_data(project)
+        if data.md5 != evaluation.data_version:
             return None
         return load_reference(
-            project.prepared, evaluation.data_version, judge, params.evaluate, cache=project.state / "cache",
+            project.prepared, data.md5, judge, fitted(params.evaluate, data.counts), cache=project.state / "cache",
             report=report,
         ).moments  # fmt: skip
     except GanlibError:  # no data, or not whole: the other tests need none

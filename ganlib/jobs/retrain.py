@@ -19,6 +19,7 @@ from ganlib.jobs import child
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.promote import promote, register
 from ganlib.jobs.train import TrainResult
+from ganlib.jobs.trained import Service, unused
 from ganlib.jobs.version_data import version_data
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -48,7 +49,10 @@ def retrain(
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> RetrainResult:
-    """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate."""
+    """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate.
+
+    After a failure between training and registration the same call takes the runs that are there.
+    """
     chosen = require_all(families or params.train.families)
     params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
@@ -56,7 +60,7 @@ def retrain(
     with ThreadPoolExecutor(len(chosen)) as pool, child.ended_together():
         runs = tuple(
             pool.map(
-                lambda family: train_in_child(
+                lambda family: train_once(
                     project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
                 ),
                 chosen,
@@ -79,6 +83,23 @@ def best_run(evaluations: Mapping[str, Evaluation]) -> str:
     if not sound:
         raise BadInput("no run has a FID that is a number, so there is none to register.")
     return min(sound, key=sound.__getitem__)
+
+
+def train_once(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None = None,
+    siblings: int = 1,
+    overrides: Sequence[str] = (),
+    serves: Service = "registration",
+    report: Report = silent,
+) -> TrainResult:
+    """:func:`train_in_child`, unless such a training is there that :func:`ganlib.jobs.trained.unused` finds."""
+    return unused(project, params, family, budget=budget, serves=serves, report=report) or train_in_child(
+        project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=report
+    )
 
 
 def train_in_child(

@@ -11,6 +11,7 @@ from ganlib.config import Params
 from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
+from ganlib.evaluation.needs import fitted
 from ganlib.export import precision as precisions
 from ganlib.export.precision import PRECISIONS, Precision
 from ganlib.files import require_writable, sha256_file, write_bytes
@@ -138,7 +139,8 @@ def _known(project: Project, params: Params, found: Model) -> Evaluation | None:
     evaluation = found.version.evaluation if found.version else None
     if evaluation is None or not evaluation.fid_resampled:
         return None
-    return evaluation if evaluation.is_by(params.evaluate, judge_sha256(), current_data(project).md5) else None
+    data = current_data(project)
+    return evaluation if evaluation.is_by(fitted(params.evaluate, data.counts), judge_sha256(), data.md5) else None
 
 
 def _registered(

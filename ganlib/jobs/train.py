@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from ganlib import families
 from ganlib import project as projects
 from ganlib.config import Frozen, Limits, Params
 from ganlib.errors import Interrupted
+from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
-from ganlib.files import require_writable, sha256_file
+from ganlib.files import require_writable, sha256_bytes, sha256_file
 from ganlib.imports import uncollected
 from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ganlib.training.ema import Ema
     from ganlib.training.loop import Outcome
 
+CODE_TAG = "ganlib.code_sha256"
+"""Of a run: :func:`code_sha256` of what trained it."""
 _ROLLBACKS = 2
 """More of them would train something else than what was asked for."""
 
@@ -99,6 +103,8 @@ def train(
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
     with session(project, params, family, budget=budget, resume=resume, overrides=overrides) as begun:
+        if smaller := changes(params.evaluate, fitted(params.evaluate, begun.data.counts)):
+            report(f"train {family}", 0, 0, {"note": f"will be measured by less: {smaller}"})
         run, folder = begun.run, run_folder(project, begun.run.id)
         require_writable(folder)
         model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
@@ -137,7 +143,7 @@ def follow(
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     with _stop_signals() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
-        config = _config(params, family, limits, families.configured(params, family), data)
+        config = shape(params, family, limits, families.configured(params, family), data)
         begun = Session(Unheard(), stop, team, device, limits, config, data)
         fit(project, params, family, begun, silent, resume=resume is not None)
 
@@ -166,8 +172,9 @@ def session(
     limits = params.limits(family, budget)
     data = current_data(project)
     require_batch(data, options.batch_size)
+    fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
-    config = _config(params, family, limits, options, data)
+    config = shape(params, family, limits, options, data)
     store = open_store(project)
     with (
         _stop_signals() as stop,
@@ -175,8 +182,8 @@ def session(
         store.start_run(
             " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget, data.md5[:6])),
             family=family,
-            params=_flat(config),
-            tags={"ganlib.overrides": " ".join(overrides) or "none"},
+            params=flat(config),
+            tags={"ganlib.overrides": " ".join(overrides) or "none", CODE_TAG: code_sha256()},
             data=data,
             source=projects.source(project.root),
             experiment=params.registry.experiment,
@@ -189,6 +196,13 @@ def session(
         if team.size > 1:
             run.tag("ganlib.processes", str(team.size))
         yield Session(run, stop, team, device, limits, config, data)
+
+
+@cache
+def code_sha256() -> str:
+    """Digest of this package's Python files: equal where a training would do the same."""
+    root = Path(__file__).resolve().parents[1]
+    return sha256_bytes("".join(sha256_file(path) for path in sorted(root.rglob("*.py"))).encode())
 
 
 def run_folder(project: Project, run_id: str) -> Path:
@@ -369,7 +383,7 @@ def require_batch(data: DataVersion, batch_size: int) -> None:
         raise too_large(batch_size, images)
 
 
-def _config(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
+def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
     """What shapes a run: a resume must find all of it unchanged."""
     return {
         "family": family,
@@ -381,19 +395,19 @@ def _config(params: Params, family: str, limits: Limits, options: FamilyOptions,
         "patience": params.train.patience,
         "precision": params.train.precision,
         "data_version": data.md5,
-        **_flat(options.model_dump(mode="json")),
+        **flat(options.model_dump(mode="json")),
     }
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as ``outer.inner`` keys, for MLflow's flat parameters."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            found[prefix + key] = value
+    return found
 
 
 @contextmanager

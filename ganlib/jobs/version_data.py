@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,16 @@ from ganlib.config import DataConfig
 from ganlib.data import fetch, folder, objects, prepare, state
 from ganlib.data.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
 from ganlib.data.record import DataVersion
+from ganlib.data.splits import load_split
 from ganlib.data.state import STAGES, Damage
 from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.files import require_space, write_bytes
+from ganlib.evaluation.judge import doubt, judge_sha256, load_judge
+from ganlib.files import require_space, write_bytes, write_json
 from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.yamledit import set_values
 
+_ASKED = 2000  # test images that the judge is shown: 1 s
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
 
 
@@ -40,6 +44,7 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
     """
     if without_git(project):
         report("git", 0, 0, {"note": "none here: the data version has no revision"})
+    before = recorded_md5(project)
     with exclusive(project) as dvc:
         if source is None:
             _require_same_folder(project, report)
@@ -48,7 +53,10 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
             with _adopted(project, source, report):
                 _bring(project, dvc, report)
         _push(project, dvc, report)
-        return state.describe(project)
+        data = state.describe(project)
+        if source is not None or data.md5 != before:
+            _tell(project, data, report)
+        return data
 
 
 def current_data(project: Project) -> DataVersion:
@@ -98,6 +106,35 @@ def _bring(project: Project, dvc: Dvc, report: Report) -> None:
                 _restore(project, dvc, report)
                 dvc.run("repro", "prepare", report=report)
             _raise_first(project, _problems(project))
+
+
+def _tell(project: Project, data: DataVersion, report: Report) -> None:
+    """What a person should know of the images before figures are believed."""
+    if data.twins:
+        report("twins", 0, 0, {"note": str(data.twins)})
+    if data.source == "mnist":  # the judge's own
+        return
+    try:
+        share = _known(project, data, report)
+    except GanlibError as error:  # no judge: figures will ask for it
+        report("judge", 0, 0, {"skipped": str(error)})
+        return
+    if problem := doubt(share):
+        report("judge", 0, 0, {"note": problem})
+
+
+def _known(project: Project, data: DataVersion, report: Report) -> float:
+    """Share of up to two thousand test images that the judge takes for the digit of their label; kept in the cache."""
+    kept = project.state / "cache" / f"known-{data.id}-{judge_sha256()[:12]}.json"
+    try:
+        return float(json.loads(kept.read_bytes())["share"])
+    except (OSError, ValueError, KeyError, TypeError):
+        test = load_split(project.prepared, "test")
+        every = -(-len(test.labels) // _ASKED)
+        seen = load_judge().features(test.images[::every], report=report).probabilities.argmax(axis=1)
+        share = float((seen == test.labels[::every]).mean())
+        write_json(kept, {"share": share, "images": len(seen)})
+        return share
 
 
 def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
@@ -175,6 +212,8 @@ def _adopted(project: Project, source: Path, report: Report) -> Iterator[None]:
         update={name.removeprefix("data."): value for name, value in values.items()}
     )
     if asked.source != "mnist":
+        if aside := folder.passed_over(fetch.user_folder(project.root, asked.source)):
+            report("source", 0, 0, {"not used": aside})
         prepare.split(fetch.user_files(project.root, asked, report), asked)
     write_bytes(project.params_file, changed.encode())
     try:

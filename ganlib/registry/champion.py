@@ -77,7 +77,7 @@ class Champion:
 
     def _look(self) -> Choice:
         registry = self._registry
-        book = Ledger(registry.store, registry.name).read().carried_out()
+        book = Ledger(registry.store, registry.name).read().sealed()
         earned, alias = book.earned(), self._alias()
         if alias and alias.version == earned.champion and _is_same(alias, earned):
             return Choice(alias)

@@ -89,6 +89,8 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, tr
         _collapse(challenger, policy),
         *_hard(challenger, policy),
     ]
+    if challenger.evaluation and challenger.evaluation.doubt:  # told, and no reason to refuse: it is of the data
+        checks.append(Check(name="judge", passed=True, detail=f"but {challenger.evaluation.doubt}"))
     if challenger.unhealthy:
         checks.append(Check(name="health", passed=False, detail=f"its training broke: {challenger.unhealthy}"))
     if champion is not None:

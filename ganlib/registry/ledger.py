@@ -129,10 +129,6 @@ class Book(Frozen):
         """The entries beyond the seal that count: they may not have been carried out. Without a seal there are none."""
         return [entry for entry in self.valid() if self.seal and entry.seq > self.seal.seq]
 
-    def carried_out(self) -> Book:
-        """What consumers go by: the entries up to the seal; all of them where there is no seal."""
-        return self.until(self.seal.seq) if self.seal else self
-
     def unsealed(self) -> Entry | None:
         """The last entry, if it may not have been carried out. Without a seal nothing is carried out again."""
         if self.seal is None or self.seal.seq >= self.last:

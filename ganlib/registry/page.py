@@ -75,7 +75,7 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
     Raises:
         Unavailable: MLflow does not answer; what was not written is written after the next decision.
     """
-    book, written = Ledger(registry.store, registry.name).read().carried_out(), []
+    book, written = Ledger(registry.store, registry.name).read().sealed(), []
     for listing in registry.versions():
         told = story(book, listing)
         known = _OURS.match(listing.description)

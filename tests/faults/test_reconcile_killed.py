@@ -135,7 +135,7 @@ def test_a_registry_that_is_away_is_exit_code_75_and_changes_nothing(before: Pro
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=900,
     )
     assert done.returncode == 75, done.stderr
     assert "http://127.0.0.1:9 does not answer" in done.stderr

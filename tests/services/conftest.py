@@ -81,8 +81,8 @@ def browser() -> Iterator[Any]:
     """The machine's Chromium, headless, as playwright's browser."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is a dev dependency")
+        pytest.skip("no Chromium: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: make install")
     with api.sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,14 @@ from tests import factories
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
-def test_sparks_rows_are_the_images_of_a_batch(tmp_path: Path) -> None:
-    sql = pytest.importorskip("pyspark.sql", reason="pip install pyspark")
+def test_sparks_rows_are_the_images_of_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # by default its workers are the first python3 of PATH
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    sql = pytest.importorskip(
+        "pyspark.sql", reason="no Spark: .venv/bin/python -m pip install -c constraints.txt pyspark"
+    )
     if not shutil.which("java"):
-        pytest.skip("Spark needs Java")
+        pytest.skip("no Java, which Spark needs: apt-get install default-jre-headless")
     import mlflow
     from pyspark.sql.functions import struct  # type: ignore[import-not-found,unused-ignore]
 

@@ -29,7 +29,7 @@ def ganlib(*arguments: object, cwd: Path = ROOT, **environment: str) -> subproce
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
 
@@ -146,7 +146,7 @@ def test_a_registry_that_cannot_be_reached_is_a_temporary_failure_never_an_empty
     start = time.monotonic()
     line = refused(ganlib(*arguments, cwd=project, MLFLOW_TRACKING_URI=dead_server), code=75)
     assert dead_server in line
-    assert time.monotonic() - start < 30  # 10 s for the refusal, the rest for interpreter and imports on a busy machine
+    assert time.monotonic() - start < 120  # 10 s for the refusal, the rest for imports on a busy machine
     assert not (project / "images").exists()
 
 

@@ -25,7 +25,7 @@ def imported(program: str, cwd: Path) -> set[str]:
     )
     done = subprocess.run(
         [sys.executable, "-c", prelude + program],
-        cwd=cwd, env=projects.environment(cwd), capture_output=True, text=True, timeout=300, check=False,
+        cwd=cwd, env=projects.environment(cwd), capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return {name.split(".")[0] for name in json.loads(done.stdout)}

@@ -37,7 +37,7 @@ def on_a_terminal() -> str:
     except OSError:  # the other end is closed
         pass
     os.close(master)
-    assert done.wait(60) == 0
+    assert done.wait(500) == 0
     return shown.decode()
 
 

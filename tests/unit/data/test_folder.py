@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,11 +97,54 @@ def test_other_files_among_the_pngs_are_named_but_hidden_ones_are_passed_over(tm
     (tmp_path / "4" / "notes.txt").write_text("x")
     with pytest.raises(BadInput, match=r"4/notes\.txt is not a PNG file"):
         folder.read(tmp_path)
+    (tmp_path / "4" / "scan.jpg").write_bytes(b"x")
+    with pytest.raises(BadInput, match=r"4/notes\.txt is not a PNG file \(1 more like it in that folder\)"):
+        folder.read(tmp_path)
+
+
+def test_what_is_passed_over_is_told_by_name_and_number(tmp_path: Path) -> None:
+    png_folders(tmp_path, digits(20))
+    assert folder.passed_over(tmp_path) is None
+    before = folder.digest(tmp_path)
+    for name in ("10", "letters/a"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(tmp_path / "1" / "00001.png", tmp_path / "letters" / "a" / "1.png")
+    for name in ("Thumbs.db", "1/Thumbs.db", "2/thumbs.DB", "3/.DS_Store", "labels.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    found = folder.passed_over(tmp_path)
+    assert found == "10/ (0 files), letters/ (1 file), .DS_Store, Thumbs.db (2 times), labels.csv, thumbs.DB"
+    assert folder.digest(tmp_path) == before
+    for number in range(20):
+        (tmp_path / f"extra-{number:02d}").mkdir()
+    assert "extra-10/ (0 files) and" in str(folder.passed_over(tmp_path))
+
+
+def test_what_lies_beside_train_and_test_or_beside_idx_files_is_told(tmp_path: Path) -> None:
+    png_folders(tmp_path / "train", digits(20))
+    png_folders(tmp_path / "test", digits(20, seed=1))
+    png_folders(tmp_path / "validation", digits(20, seed=2))
+    assert folder.passed_over(tmp_path) == "validation/ (20 files)"
+    write_files(tmp_path / "idx", idx_files())
+    png_folders(tmp_path / "idx", digits(10))
+    (tmp_path / "idx" / "README").write_text("x")
+    assert "README" in str(folder.passed_over(tmp_path / "idx"))
+    assert "0/ (1 file)" in str(folder.passed_over(tmp_path / "idx"))
+
+
+def test_all_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    png_folders(tmp_path, digits(40))
+    for number in (3, 13, 24):
+        (tmp_path / str(number % 10) / f"{number:05d}.png").write_bytes(b"not a picture")
+    with pytest.raises(BadInput, match=r"3/00003\.png is not a readable PNG: .* 2 more files cannot be used either"):
+        folder.read(tmp_path)
 
 
 def test_a_missing_class_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
     png_folders(tmp_path / "set", digits(9))
     with pytest.raises(BadInput, match=r"has no folder 9\. Wanted: four IDX files"):
+        folder.read(tmp_path / "set")
+    (tmp_path / "set" / "nine").mkdir()
+    with pytest.raises(BadInput, match=r"has no folder 9\. Wanted: .* There is: nine\."):
         folder.read(tmp_path / "set")
     with pytest.raises(BadInput, match="nowhere is not a folder"):
         folder.digest(tmp_path / "nowhere")

@@ -27,7 +27,7 @@ def prepared(checkout: Path) -> Path:
     """Real MNIST; `make test` prepares it first."""
     folder = checkout / "data" / "prepared"
     if not folder.exists():
-        pytest.skip("needs the data version: ganlib data version")
+        pytest.skip("no data version: .venv/bin/ganlib data version")
     return folder
 
 

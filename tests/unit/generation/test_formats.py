@@ -257,7 +257,7 @@ def test_readers_find_the_caption_that_was_asked_for(
 
 
 def test_the_zarr_library_reads_what_we_write_by_its_specification(captioned: OnnxModel, tmp_path: Path) -> None:
-    zarr = pytest.importorskip("zarr")
+    zarr = pytest.importorskip("zarr", reason="no zarr: make install")
     make(captioned, tmp_path / "out", "zarr")
     group = zarr.open_group(tmp_path / "out" / "shard-00001.zarr", mode="r")
     assert sorted(group.array_keys()) == ["caption", "image", "index", "seed"]

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -132,9 +131,7 @@ def test_every_outcome_that_was_acknowledged_outlives_sigkill(project: Project) 
     os.kill(writer.pid, signal.SIGKILL)
     acknowledged += [int(line) for line in writer.stdout.read().split()]
     writer.wait()
-    begun = time.monotonic()
-    ab.record(project, "next", 1)
-    assert time.monotonic() - begun < 30, "the lock died with its holder; it is waited for 60 s"
+    ab.record(project, "next", 1)  # the lock died with its holder: a living one is refused after 60 s
     kept = [each.key for each in ab.outcomes(project, ab.running(project))[0]]
     assert kept[: len(acknowledged)] == [str(n) for n in acknowledged]
     assert kept[-1] == "next"

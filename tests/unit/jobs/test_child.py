@@ -30,7 +30,7 @@ def interrupted(project: Project) -> Future[object]:
     begun = threading.Event()
     with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt), child.ended_together():
         future = pool.submit(child.run, project, ["train"], report=lambda *_: begun.set())
-        assert begun.wait(30)
+        assert begun.wait(300)
         raise KeyboardInterrupt
     return future
 

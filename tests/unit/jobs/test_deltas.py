@@ -78,12 +78,13 @@ def test_the_fid_is_paired_by_what_an_evaluation_carries_itself() -> None:
 
 def test_every_figure_of_an_evaluation_has_a_row_and_its_floors_and_settings_have_none() -> None:
     asked = {"digit": Interval(value=0.9, low=0.8, high=1.0)}
-    a, b = factories.evaluation(agreement=asked), factories.evaluation(delivery=None)
+    settings = {"kid_subsets": 50, "kid_subset_size": 1000, "neighbours": 5, "judge_agreement": 0.99}
+    a, b = factories.evaluation(agreement=asked, **settings), factories.evaluation(delivery=None)
     names = [each.name for each in deltas(a, a)]
     assert names[:2] == ["fid", "kid"]
     assert {"confidence", "agreement: digit", "precision", "recall", "density", "coverage", "imbalance"} <= set(names)
     assert {"score", "diversity", "nearest", "copies", "bytes", "latency_ms", "images_per_second"} <= set(names)
-    assert not {name for name in names if name.startswith("floor") or name in ("n", "seed", "level")}
+    assert not {name for name in names if name.startswith("floor") or name in ("n", "seed", "level", *settings)}
     assert {"bytes", "agreement: digit"}.isdisjoint(each.name for each in deltas(a, b))
 
 

@@ -160,7 +160,7 @@ def test_trials_run_side_by_side_and_one_that_is_stopped_is_redone(search: Tuner
 
     def stopped(place: int, options: dict[str, Any], report: Report) -> float:
         if place < 2:
-            both.wait(60)  # neither gets past this alone
+            both.wait(300)  # neither gets past this alone
             if place == 0:
                 raise Interrupted("it was stopped.")
         tried.append(options)

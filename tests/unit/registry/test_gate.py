@@ -126,6 +126,13 @@ def test_hard_limits_cannot_be_bought_off_by_a_good_mean(name: str, changes: dic
     assert failed(gate(version(2, evaluation(1, **changes)), None)) == {name}
 
 
+def test_a_judge_that_does_not_know_the_data_is_told_and_decides_nothing() -> None:
+    for known, said in ((0.061, True), (0.997, False), (None, False)):
+        decision = gate(version(1, evaluation(judge_agreement=known)), None)
+        assert decision.promoted
+        assert ("the judge agrees with 6.1% of the labels" in decision.summary()) == said
+
+
 @pytest.mark.parametrize(
     "changes",
     [

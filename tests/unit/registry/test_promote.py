@@ -180,7 +180,7 @@ def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(store: Store, g
     racers = [spawn.Process(target=_race, args=(store.project.root, n, gate, results)) for n in ("2", "3")]
     for racer in racers:
         racer.start()
-    outcomes = dict(results.get(timeout=120) for _ in racers)
+    outcomes = dict(results.get(timeout=500) for _ in racers)
     for racer in racers:
         racer.join()
     winner = next(name for name, outcome in outcomes.items() if outcome == "won")
@@ -202,10 +202,8 @@ def test_a_promoter_killed_with_the_lock_in_its_hand_blocks_nobody(store: Store,
     told = spawn.Event()
     holder = spawn.Process(target=_hold, args=(store.project.state / "promotion.lock", told))
     holder.start()
-    assert told.wait(60)
+    assert told.wait(500)
     assert holder.pid
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
-    start = time.monotonic()
-    assert run(store, "1")
-    assert time.monotonic() - start < 30  # the lock itself waits for 60 s
+    assert run(store, "1")  # a living holder would have it refused after 60 s

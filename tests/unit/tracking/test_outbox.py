@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ def test_no_call_carries_more_than_mlflow_takes_and_values_keep_their_order(tmp_
     held, sizes, sent = threading.Event(), [], []
 
     def send(batch: list[Point]) -> None:
-        held.wait(10)
+        held.wait(300)
         sizes.append(len(batch))
         sent.extend(batch)
 
@@ -94,10 +93,11 @@ def test_what_could_not_be_sent_by_the_end_is_kept_on_disk_after_what_was_kept_b
 
 
 def test_the_end_waits_for_a_store_that_comes_back(tmp_path: Path) -> None:
-    sent, back = [], time.monotonic() + 0.5
+    sent: list[Point] = []
+    away_for = iter(range(3))
 
     def send(batch: list[Point]) -> None:
-        if time.monotonic() < back:
+        if next(away_for, None) is not None:
             raise Unavailable("away")
         sent.extend(batch)
 
@@ -146,7 +146,7 @@ def test_a_queue_that_fills_up_does_not_hammer_a_store_that_is_away(
         tried.append(len(batch))
         raise Unavailable("away")
 
-    outbox = Outbox(send, tmp_path / "s", every=5)
+    outbox = Outbox(send, tmp_path / "s", every=600)
     for _ in range(2000):
         outbox.points(points(10))
     outbox.close()
@@ -157,7 +157,7 @@ def test_values_do_not_wait_for_a_full_batch(tmp_path: Path) -> None:
     arrived = threading.Event()
     outbox = Outbox(lambda _: arrived.set(), tmp_path / "s", every=0.05)
     outbox.points(points(1))
-    assert arrived.wait(10)
+    assert arrived.wait(300)
     outbox.close()
 
 
@@ -165,7 +165,7 @@ def test_a_sign_of_life_is_given_even_when_there_is_nothing_to_write(tmp_path: P
     beaten = threading.Semaphore(0)
     outbox = Outbox(away, tmp_path / "s", beat=beaten.release, every=0.01, beat_every=0.01)
     for _ in range(3):
-        assert beaten.acquire(timeout=10)
+        assert beaten.acquire(timeout=300)
     outbox.close()
 
 
@@ -176,11 +176,11 @@ def test_a_try_that_hung_while_the_run_ended_is_the_last(tmp_path: Path, monkeyp
     def send(batch: list[Point]) -> None:
         tried.append(len(batch))
         trying.set()
-        assert outbox._closing.wait(10)
+        assert outbox._closing.wait(300)
         raise Unavailable("it hung, and then it failed")
 
     outbox = Outbox(send, tmp_path / "s", every=0.01)
     outbox.points(points(4))
-    assert trying.wait(10)
+    assert trying.wait(300)
     assert outbox.close() is not None
     assert tried == [4]

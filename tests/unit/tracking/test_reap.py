@@ -46,7 +46,7 @@ def test_a_killed_run_is_found_and_ended_by_the_next_command_and_others_are_left
     told = spawn.Queue()
     child = spawn.Process(target=_hang, args=(store.project.root, told))
     child.start()
-    victim = told.get(timeout=120)
+    victim = told.get(timeout=500)
     with begin() as mine:
         assert reap(store) == []
         assert child.pid

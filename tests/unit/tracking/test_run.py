@@ -156,7 +156,7 @@ def test_the_system_is_watched_while_the_run_lasts(store: Store, begin: Begin, m
     assert run._monitor is not None
     run._monitor._log = listen
     with run:
-        assert enough.wait(30)
+        assert enough.wait(300)
     history = store.client.get_metric_history(run.id, "system/cpu_utilization_percentage")
     assert [point.step for point in history][:3] == [0, 1, 2]
 

@@ -42,7 +42,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for rank in range(2)
     ]  # fmt: skip
     for process in started:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=500)
         assert process.returncode == 0, errors
     return folder
 

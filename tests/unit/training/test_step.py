@@ -122,7 +122,9 @@ def test_penalties_are_float32_in_a_bf16_step() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(
+    shutil.which("g++") is None, reason="no C++ compiler, which torch.compile needs: apt-get install g++"
+)
 def test_compiled_nets_train_to_the_same_weights_and_leave_them_where_they_are() -> None:
     family, other = build("vae"), build("vae")
     names = list(family.state_dict())
@@ -184,7 +186,9 @@ def test_the_device_called_cuda_is_a_card_with_a_number(monkeypatch: pytest.Monk
     assert [each.index for each in chosen] == [0, 0, 1]  # torch refuses one without a number
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA device: run the tests on a machine with an NVIDIA GPU"
+)
 @pytest.mark.parametrize("name", EVERY)
 def test_replayed_steps_are_those_that_they_stand_for(name: str) -> None:
     ends = []

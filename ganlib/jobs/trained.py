@@ -1,0 +1,99 @@
+"""Trainings that were finished and then not used, as what followed failed: the same command goes on from there."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Literal
+
+from ganlib import families
+from ganlib.config import Params
+from ganlib.export.onnx import Certificate
+from ganlib.jobs.models import fetch
+from ganlib.jobs.train import CODE_TAG, TrainResult, code_sha256, flat, shape
+from ganlib.jobs.version_data import current_data
+from ganlib.progress import Report, silent
+from ganlib.project import Project
+from ganlib.registry.versions import Registry
+from ganlib.tracking import history
+from ganlib.tracking.history import Past
+from ganlib.tracking.store import Store, connect
+
+Service = Literal["evaluation", "registration"]
+"""What a training is for: a retraining registers one of its models, a training by itself is evaluated."""
+_LOOKED_AT = 100  # runs of a family, the newest first
+
+
+def unused(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None = None,
+    serves: Service = "registration",
+    report: Report = silent,
+) -> TrainResult | None:
+    """The newest finished training of ``family`` by these settings, seed, data and code that served no command yet.
+
+    It is there where what followed failed or was ended: nothing was registered since it ended or, if it ``serves`` an
+    evaluation alone, it has none. None if there is none.
+
+    Raises:
+        BadInput: unknown family or budget; no verified data.
+        Unavailable: MLflow cannot be reached.
+    """
+    store, data = connect(project), current_data(project)
+    config = flat(shape(params, family, params.limits(family, budget), families.configured(params, family), data))
+    wanted = {name: str(value) for name, value in config.items()}
+    for run in islice(history.of_family(store, params.registry.experiment, family), _LOOKED_AT):
+        if not _fits(run, wanted) or not history.has_graph(store, run.id):
+            continue
+        if _used(project, params, run, serves):
+            return None
+        found = _result(project, params, store, run)
+        if found:
+            when = f" at {run.ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if run.ended else ""
+            said = (
+                f"run {run.id} of the same settings, seed, data and code ended{when} and no command has used it yet: "
+                "going on from its evaluation (to train anew: --set train.seed=N)"
+            )
+            report(f"train {family}", 0, 0, {"trained already": said})
+            return found
+    return None
+
+
+def _used(project: Project, params: Params, run: Past, serves: Service) -> bool:
+    """Whether the command that trained it came to its end: a model was registered since, or it was evaluated."""
+    if serves == "evaluation":
+        return "fid" in run.metrics
+    versions = Registry(connect(project), params.registry.model).versions()
+    return run.ended is None or any(datetime.fromisoformat(each.created) >= run.ended for each in versions)
+
+
+def _fits(run: Past, wanted: dict[str, str]) -> bool:
+    return (
+        run.status == "FINISHED"
+        and run.tags.get(CODE_TAG) == code_sha256()
+        and all(run.params.get(name) == value for name, value in wanted.items())
+        and math.isfinite(run.metrics.get("fid", 0.0))  # a model whose figures are no numbers is not tried again
+    )
+
+
+def _result(project: Project, params: Params, store: Store, run: Past) -> TrainResult | None:
+    """What :func:`ganlib.jobs.train.train` gave; None if somebody has taken a part of it away."""
+    steps = history.last_step(store, run.id, "train_seconds")
+    parity = history.text(store, run.id, "onnx/parity.json")
+    if steps is None or parity is None:
+        return None
+    model = fetch(project, params, f"runs:/{run.id}")
+    return TrainResult(
+        run_id=run.id,
+        family=run.family or "",
+        steps=steps,
+        seconds=run.metrics["train_seconds"],
+        images=steps * int(run.params["batch_size"]),
+        onnx=model.path,
+        sha256=model.sha256,
+        certificate=Certificate.model_validate_json(parity),
+    )

@@ -1,0 +1,139 @@
+"""Small, repeated and foreign data, the whole way: what is told, what adapts, and what is not trained twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganlib.config import load
+from ganlib.data.splits import Split, load_split
+from ganlib.errors import BadInput
+from ganlib.evaluation.evaluate import Evaluation
+from ganlib.jobs import retrain as retraining
+from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.retrain import retrain
+from ganlib.jobs.train import train
+from ganlib.jobs.version_data import version_data
+from ganlib.progress import Facts
+from ganlib.project import Project
+from ganlib.tracking import history
+from ganlib.tracking.store import connect
+from tests.conftest import ROOT
+from tests.services import project as projects
+from tests.unit.data.builders import png_folders
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+
+class Told:
+    """A progress report that remembers its remarks."""
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+
+    def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+        if not total:
+            self.remarks.append(f"{stage}: {dict(facts or {})}")
+
+    def about(self, word: str) -> list[str]:
+        return [remark for remark in self.remarks if word in remark]
+
+
+def real(count: int) -> Split:
+    """``count`` images of MNIST."""
+    images, labels = load_split(ROOT / "data" / "prepared", "train")
+    return Split(images[:count], labels[:count])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of 602 images: 473 to train on, as in the report that an advice was refused."""
+    root = projects.make(tmp_path_factory.mktemp("small") / "project")
+    source = png_folders(root / "own", real(602))
+    project = Project(root)
+    text = project.params_file.read_text()
+    project.params_file.write_text(text.replace("kid_subset_size: 200", "kid_subset_size: 1000"))
+    version_data(project, source=source)
+    return project
+
+
+def test_a_small_set_is_trained_on_measured_by_what_there_is_and_recorded(made: Project) -> None:
+    params, told = load(made.params_file), Told()
+    result = train(made, params, "dcgan", report=told)
+    assert told.about("samples 473 instead of 1,000"), "before the first step"
+    found = evaluate(made, params, f"runs:/{result.run_id}", report=told)
+    assert (found.n, found.kid_subset_size, found.neighbours) == (473, 86, 5)
+    assert np.isfinite([found.fid.value, found.kid.value, found.floor_fid.value]).all()
+    assert found.judge_agreement is not None
+    assert found.judge_agreement > 0.95
+    assert found.doubt is None
+    kept = history.text(connect(made), result.run_id, "evaluation/evaluation.json")
+    assert Evaluation.model_validate_json(kept or "") == found
+
+
+def test_a_training_whose_evaluation_failed_is_not_done_again_by_the_same_command(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = load(made.params_file, ["train.seed=3"])
+
+    def broken(*_: object, **__: object) -> Evaluation:
+        raise BadInput("nothing can be measured today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retraining, "evaluate", broken)
+        with pytest.raises(BadInput, match="measured today"):
+            retrain(made, params, families=["vae"], overrides=["train.seed=3"])
+    store = connect(made)
+
+    def runs() -> list[str]:
+        return [run.id for run in history.of_family(store, params.registry.experiment, "vae")]
+
+    (trained,) = runs()
+    told = Told()
+    result = retrain(made, params, families=["vae"], overrides=["train.seed=3"], report=told)
+    assert [run.run_id for run in result.runs] == runs() == [trained]
+    assert result.runs[0].sha256 == result.version.sha256
+    assert told.about(f"run {trained} of the same settings, seed, data and code")
+    again = retrain(made, params, families=["vae"], overrides=["train.seed=3"])
+    assert [again.runs[0].run_id, trained] == runs(), "a command that came to its end has used it"
+
+
+def test_what_is_too_small_for_any_figure_is_refused_before_the_first_step(made: Project, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(made.root, tmp_path / "project", symlinks=True))
+    version_data(project, source=png_folders(project.root / "few", real(250)))
+    before = len(list(history.of_family(connect(project), "mnist-generators", "dcgan")))
+    with pytest.raises(BadInput, match=r"the test split has 3\d images, too few .*test 40 are wanted. Add images"):
+        train(project, load(project.params_file), "dcgan")
+    assert len(list(history.of_family(connect(project), "mnist-generators", "dcgan"))) == before
+
+
+def test_copies_strangers_and_what_is_passed_over_are_told(made: Project, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(made.root, tmp_path / "project", symlinks=True))
+    once = real(500)
+    upside_down = once.images[:, ::-1].transpose(0, 2, 1)  # turned by a quarter: no digits to the judge
+    images, labels = (np.concatenate([each, each[:100]]) for each in (upside_down, once.labels))
+    source = png_folders(project.root / "odd", Split(images, labels))
+    (source / "4" / "Thumbs.db").write_bytes(b"x")
+    (source / "5" / ".DS_Store").write_bytes(b"x")
+    (source / "6" / ".DS_Store").write_bytes(b"x")
+    (source / "notes.txt").write_text("x")
+    (source / "letters").mkdir()
+    shutil.copy(source / "0" / next((source / "0").iterdir()).name, source / "letters" / "a.png")
+    told = Told()
+    data = version_data(project, source=source, report=told)
+    assert told.about("source") == [
+        "source: {'not used': 'letters/ (1 file), .DS_Store (2 times), Thumbs.db, notes.txt'}"
+    ]
+    assert data.twins is not None
+    assert data.twins.repeated == 200
+    assert told.about("200 images have an exact copy")
+    assert told.about("the judge agrees with")
+    kept = json.loads(next((project.state / "cache").glob("known-*.json")).read_text())
+    assert kept["share"] < 0.9
+    again = Told()
+    assert version_data(project, report=again) == data
+    assert not again.about("the judge agrees with"), "once: evaluation says it again"

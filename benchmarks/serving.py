@@ -95,7 +95,8 @@ def moves(folder: Path) -> None:
         seconds, swaps = time.perf_counter() - began, swaps_of(port)
     print(
         f"{len(taken):,} requests by {MOVING_CLIENTS} clients during {MOVES} moves of the champion ({swaps} seen by "
-        f"the server): {len(failed)} failed or mixed version, sha256 and pixels of two models; {len(taken) / seconds:.0f} a second, {percentiles(taken)}; "
+        f"the server): {len(failed)} failed, or mixed version, sha256 and pixels of two models; "
+        f"{len(taken) / seconds:.0f} a second, {percentiles(taken)}; "
         f"answers by model: {sorted(seen.values())}"
     )
     for text in failed[:5]:

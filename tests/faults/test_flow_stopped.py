@@ -66,10 +66,10 @@ def test_a_stopped_flow_takes_its_trainings_and_its_server_with_it(folder: Path,
     else:
         process.terminate()
     try:
-        _, error = process.communicate(timeout=150)
+        _, error = process.communicate(timeout=400)
     finally:
         process.kill()  # its trainings and its server see that it is gone
-    _, alive = psutil.wait_procs(started, timeout=30)
+    _, alive = psutil.wait_procs(started, timeout=120)
     assert not alive
     assert process.returncode == 130
     assert error.splitlines()[-1].startswith("ganlib: interrupted. Trainings have saved their state")

@@ -38,7 +38,7 @@ def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 500
     with subprocess.Popen(
         words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as flow:

@@ -46,7 +46,7 @@ def runs(store: Store) -> list[Run]:
 
 def test_two_processes_make_one_finished_run_and_one_graph(folder: Path, store: Store) -> None:
     process = begin(folder, "--set", "families.vae.channels=8")
-    told, said = process.communicate(timeout=300)
+    told, said = process.communicate(timeout=500)
     assert process.returncode == 0, said
     result = json.loads(told)
     (run,) = runs(store)
@@ -68,7 +68,7 @@ def test_sigterm_ends_both_and_their_run_as_killed_with_a_checkpoint(folder: Pat
     else:
         pytest.fail("".join(seen))
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    process.communicate(timeout=400)
     assert process.returncode != 0
     run = runs(store)[0]
     assert run.info.status == "KILLED"
@@ -80,7 +80,7 @@ def test_a_batch_that_cannot_be_shared_is_one_line_of_the_first_process_and_its_
     folder: Path, store: Store
 ) -> None:
     process = begin(folder, "--set", "families.vae.batch_size=24")
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=500)
     assert process.returncode != 0
     errors = [json.loads(line)["message"] for line in said.splitlines() if line.startswith('{"event": "error"')]
     assert errors

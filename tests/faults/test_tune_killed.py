@@ -48,11 +48,11 @@ def test_sigterm_ends_a_search_and_its_trial_as_killed_and_its_options_are_queue
     children = psutil.Process(process.pid).children(recursive=True)
     for _ in range(2):  # `make down`, systemd and an orchestrator send it more than once
         process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=400)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert json.loads(said.splitlines()[-1])["event"] == "error"
-    assert not psutil.wait_procs(children, timeout=60)[1]
+    assert not psutil.wait_procs(children, timeout=300)[1]
 
     store = connect(Project(folder))
     trial = history.read(store, first)
@@ -70,7 +70,7 @@ def test_a_killed_search_redoes_its_trial_below_the_same_parent_and_applies_the_
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=300)
     assert not alive
 
     again = projects.run(folder, *words(150), "--apply")

@@ -58,7 +58,7 @@ def cluster(tmp_path: Path, environment: dict[str, str]) -> Iterator[tuple[str, 
 
 def wait_for_a_part(out: Path, workers: list[subprocess.Popen[bytes]], flow: subprocess.Popen[str]) -> int:
     """The pid of the worker that is in the middle of a shard, once another shard is whole."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 500
     while flow.poll() is None and time.monotonic() < deadline:
         for part in out.glob(".shard-*.npy.*.part") if any(out.glob("shard-*.npy")) else ():
             pid = int(part.name.split(".")[3])
@@ -82,10 +82,10 @@ def test_a_worker_killed_in_mid_shard_changes_nothing(
     ) as flow:
         victim = wait_for_a_part(out, workers, flow)
         os.kill(victim, signal.SIGKILL)
-        printed, problems = flow.communicate(timeout=300)
+        printed, problems = flow.communicate(timeout=500)
     assert flow.returncode == 0, problems[-3000:]
     (dead,) = [worker for worker in workers if worker.pid == victim]
-    assert dead.wait(10) == -signal.SIGKILL
+    assert dead.wait(300) == -signal.SIGKILL
     local = generate(
         OnnxModel(tmp_path / "g.onnx"), out=tmp_path / "local", count=COUNT, seed=SEED, shard_size=SHARD,
         file_format="npy",

@@ -85,7 +85,7 @@ def draw(browser: Browser, url: str, sha256: str) -> None:
     page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(url)
-    expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=120_000)
+    expect(page.get_by_role("status")).to_contain_text("Drawn in")
     expect(page.locator("section")).to_contain_text(sha256)
     assert page.locator(".images img").count() == 60
     with page.expect_download() as picture:
@@ -94,12 +94,12 @@ def draw(browser: Browser, url: str, sha256: str) -> None:
     for link in ("API", "models"):
         page.get_by_role("link", name=link).click()
         page.go_back()
-        expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=120_000)
+        expect(page.get_by_role("status")).to_contain_text("Drawn in")
     page.get_by_role("link", name="API").click()
     expect(page.locator("h1")).to_contain_text("API")
     assert page.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"  # page.css
     page.get_by_role("link", name="the page").click()
-    expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=120_000)
+    expect(page.get_by_role("status")).to_contain_text("Drawn in")
     context.close()
     assert not wrong
 

@@ -58,11 +58,12 @@ def server(paths: dict[str, Path]) -> Iterator[Running]:
 def page(browser: Browser, server: Running) -> Iterator[Page]:
     """The page, which may ask nothing of any other host, and must not complain."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
+    context.set_default_timeout(120_000)
     made, wrong = context.new_page(), list[str]()
     made.on("request", lambda request: wrong.append(request.url) if not _ours(request.url, server.url) else None)
     made.on("pageerror", lambda error: wrong.append(str(error)))
     made.goto(server.url)
-    expect(made.get_by_role("status")).to_contain_text("Drawn in", timeout=60_000)
+    expect(made.get_by_role("status")).to_contain_text("Drawn in")
     yield made
     context.close()
     assert not wrong
@@ -88,7 +89,7 @@ def test_the_grid_shows_what_the_api_gives_and_the_address_keeps_it(page: Page, 
     assert [alt for alt, _ in images] == [f"image {index}" for index in range(60)]
     assert images[59][1] == server.get("/v1/images", seed=7, start=59).content
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=60_000)
+    expect(page.get_by_role("status")).to_contain_text("Drawn in")
     expect(page.locator(".images img")).to_have_count(60)
     assert drawn(page) == images
 
@@ -220,15 +221,15 @@ def test_the_page_says_so_when_its_images_are_no_longer_the_champion_s(
     with running(source) as server:
         page = browser.new_page()
         page.goto(server.url)
-        expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=120_000)
+        expect(page.get_by_role("status")).to_contain_text("Drawn in")
         link = page.get_by_role("link", name="PNG").evaluate("link => link.href")
         assert requests.get(link, timeout=LONG).status_code == 200
         source.paths["champion"] = paths["challenger"]
         server.look()
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-        expect(page.get_by_role("status")).to_contain_text("these images are not of it", timeout=120_000)
+        expect(page.get_by_role("status")).to_contain_text("these images are not of it")
         moved = requests.get(link, timeout=LONG)
         assert (moved.status_code, "not " + sha256_file(paths["champion"]) in moved.json()["error"]) == (409, True)
         page.get_by_role("button", name="Draw").click()
-        expect(page.locator("section")).to_contain_text(sha256_file(paths["challenger"]), timeout=120_000)
+        expect(page.locator("section")).to_contain_text(sha256_file(paths["challenger"]))
         page.close()

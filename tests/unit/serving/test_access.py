@@ -10,7 +10,9 @@ import pytest
 import requests
 from pydantic import ValidationError
 
+from ganlib.cli.app import perhaps_project
 from ganlib.config import ServeConfig
+from ganlib.errors import BadInput
 from ganlib.serving.access import is_loopback
 from tests.unit.serving.running import Files, Running, running
 
@@ -176,6 +178,14 @@ def test_the_other_loopbacks_work_too(small_graphs: dict[str, Path], host: str) 
 def test_a_setting_that_could_never_match_is_refused(setting: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ServeConfig.model_validate(setting)
+
+
+def test_a_wrong_setting_beside_a_bare_file_is_not_silently_left_out(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    with pytest.raises(BadInput, match=r"serve\.allowed_origins\.0"):
+        perhaps_project("generator.onnx", ["serve.allowed_origins=[draw.example]"])
 
 
 @pytest.mark.parametrize("taken_off", [True, False], ids=["the proxy takes the path off", "the proxy leaves it"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import itertools
 import json
 import os
@@ -24,12 +25,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from PIL import Image
 
 from benchmarks.rounds import spread
 from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from ganlib.files import sha256_file
+from ganlib.generation.session import OnnxModel
 from ganlib.processes import usable_cores
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
@@ -59,7 +62,8 @@ def moves(folder: Path) -> None:
         graphs.write(paths[-1], seed)
     versions = [factories.registered(store, path).version for path in paths]
     registry.set_alias(CHAMPION, versions[0])
-    known = [sha256_file(path) for path in paths]
+    known = {sha256_file(path): version for path, version in zip(paths, versions, strict=True)}
+    drawn = {sha256_file(path): OnnxModel(path).images(0, 0, REQUESTS) for path in paths}
     numbers, failed, seen = itertools.count(), list[str](), dict[str, int]()
     with serving(project.root, "champion", "--set", "serve.poll_seconds=0.1") as port:
 
@@ -68,10 +72,12 @@ def moves(folder: Path) -> None:
             while (number := next(numbers)) < REQUESTS:
                 began = time.perf_counter()
                 try:
-                    status, headers, _ = get(connection, f"/v1/images?start={number}")
-                    digest = headers.get("X-Ganlib-Model-Sha256", "")
-                    if status != 200 or digest not in known:
-                        failed.append(f"{status} {digest}")
+                    status, headers, body = get(connection, f"/v1/images?start={number}")
+                    digest, version = (headers.get(f"X-Ganlib-{name}", "") for name in ("Model-Sha256", "Version"))
+                    if status != 200 or version != str(known.get(digest)):
+                        failed.append(f"{status} {digest} version {version}")
+                    elif told(body) != (digest, drawn[digest][number].tobytes()):
+                        failed.append(f"the image is not one of {digest}")
                     seen[digest] = seen.get(digest, 0) + 1
                 except (OSError, http.client.HTTPException) as error:
                     failed.append(repr(error))
@@ -89,11 +95,19 @@ def moves(folder: Path) -> None:
         seconds, swaps = time.perf_counter() - began, swaps_of(port)
     print(
         f"{len(taken):,} requests by {MOVING_CLIENTS} clients during {MOVES} moves of the champion ({swaps} seen by "
-        f"the server): {len(failed)} failed; {len(taken) / seconds:.0f} a second, {percentiles(taken)}; "
+        f"the server): {len(failed)} failed, or mixed version, sha256 and pixels of two models; "
+        f"{len(taken) / seconds:.0f} a second, {percentiles(taken)}; "
         f"answers by model: {sorted(seen.values())}"
     )
     for text in failed[:5]:
         print("  ", text)
+
+
+def told(png: bytes) -> tuple[str, bytes]:
+    """The sha256 of the model that a PNG names, and its pixels."""
+    with Image.open(io.BytesIO(png)) as image:
+        image.load()
+        return image.text["ganlib:model_sha256"], image.tobytes()  # type: ignore[attr-defined]
 
 
 def latencies(folder: Path) -> None:

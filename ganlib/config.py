@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -148,6 +148,10 @@ class GenerateConfig(Frozen):
     shard_size: PositiveInt = 1000
 
 
+_HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
+_ORIGIN = r"^(\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$"  # as browsers spell them
+
+
 class ServeConfig(Frozen):
     """`ganlib serve`: where it listens, and what it grants."""
 
@@ -155,11 +159,30 @@ class ServeConfig(Frozen):
         "127.0.0.1", min_length=1, description="there is no password: what is more than loopback is a choice"
     )
     port: int = Field(8050, ge=0, le=65535, description="0: any free one")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="below which a proxy offers it, as in /gan; no slash at the end",
+    )
+    allowed_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field(
+        (),
+        description="names by which it may be asked, besides addresses and localhost: without a port, *.example.org or "
+        "*. None: on loopback names without a dot, elsewhere any",
+    )
+    allowed_origins: tuple[Annotated[str, Field(pattern=_ORIGIN)], ...] = Field(
+        (), description="whose pages may use the API in a browser: https://example.org, or *; its own always may"
+    )
     poll_seconds: float = Field(5, gt=0, description="between looks at where aliases point")
+    registry_seconds: float = Field(60, gt=0, description="that such a look may take before the registry is down")
     window_ms: float = Field(2, ge=0, le=1000, description="how long a request waits for others to share a block with")
     max_images: PositiveInt = Field(256, description="in one request")
     max_requests: PositiveInt = Field(256, description="for images, under way at once")
     max_body_bytes: PositiveInt = 65536
+    max_connections: PositiveInt = Field(512, description="open at once; then who waits longest without a request goes")
+    receive_seconds: float = Field(10, gt=0, description="for a request's headers to arrive, and again for its body")
+    keep_alive_seconds: float = Field(
+        75, gt=0, description="that a connection may be idle: more than a proxy's setting"
+    )
     timeout_seconds: float = Field(30, gt=0, description="that a request waits for its images")
     drain_seconds: float = Field(30, ge=1, description="for requests under way when the server is told to end")
 

@@ -61,11 +61,11 @@ def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
 
 
 def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tuple[Project | None, Params | None]:
-    """The project around, if there is one: a bare graph as ``model`` needs none."""
+    """The project around, if there is one: a bare graph as ``model`` needs none, but what was set must not be lost."""
     try:
         return open_project(overrides)
     except BadInput:
-        if model and not model.endswith(".onnx"):
+        if overrides or (model and not model.endswith(".onnx")):
             raise
         return None, None
 

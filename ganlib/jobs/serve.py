@@ -155,13 +155,14 @@ def serve(
     from ganlib.serving.shelf import Keeper, Shelf
 
     limits = params.serve if params else ServeConfig()
+    limits = limits.model_copy(update={"host": limits.host if host is None else host})
     # Before anything is loaded: a port that is taken is told at once.
-    bound = server.listen(limits.host if host is None else host, limits.port if port is None else port)
+    bound = server.listen(limits.host, limits.port if port is None else port)
     with bound:
         shelf, metrics = Shelf(), Metrics()
         keeper = Keeper(
             Models(project, params, models, tell), shelf, metrics,
-            window=limits.window_ms / 1000, every=limits.poll_seconds, tell=tell,
+            window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,
         )  # fmt: skip
         keeper.fill()
         keeper.start()

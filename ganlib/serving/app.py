@@ -11,53 +11,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import ganlib
 from ganlib.config import ServeConfig
-from ganlib.errors import BadInput, GanlibError
+from ganlib.errors import BadInput
 from ganlib.generation.batch import require_range
 from ganlib.generation.formats.base import words
 from ganlib.generation.interpolate import slerp
 from ganlib.generation.wanted import wanted
 from ganlib.serving import pictures
+from ganlib.serving.access import Access, Below, Cors
 from ganlib.serving.engine import rows
-from ganlib.serving.limits import Limits
+from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
+from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
+from ganlib.serving.reference import as_head
 from ganlib.serving.reference import page as reference_page
-from ganlib.serving.schema import (
-    Health,
-    Images,
-    ImagesAsked,
-    ImagesBody,
-    Models,
-    Problem,
-    Ready,
-    WalkAsked,
-    WalkBody,
-)
-from ganlib.serving.shelf import Keeper, Loaded, Shelf, Unknown
+from ganlib.serving.schema import Health, Images, ImagesAsked, ImagesBody, Models, Ready, WalkAsked, WalkBody
+from ganlib.serving.shelf import Keeper, Loaded, Shelf
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from starlette.types import ASGIApp
 
 STATIC = Path(__file__).parent / "static"
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+_FRESH = {"Cache-Control": "no-cache"}  # keep it, but ask whether it still holds
 _SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
-_RETRY_SECONDS = 1
 _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
-
-
-class Busy(GanlibError):
-    """Too much is asked at once, or the server is about to end; ``status`` says which to HTTP."""
-
-    def __init__(self, text: str, status: int) -> None:
-        """``status`` is 429 or 503."""
-        super().__init__(text)
-        self.status = status
 
 
 class Server:
@@ -107,34 +91,41 @@ class Server:
         )
 
 
-def create(server: Server) -> FastAPI:
+class _Application(FastAPI):
+    """FastAPI, whose document tells of HEAD, too: :class:`Answers` has it asked wherever GET is."""
+
+    def openapi(self) -> dict[str, Any]:
+        fresh = not self.openapi_schema
+        document = super().openapi()
+        for operations in document["paths"].values() if fresh else ():
+            if "get" in operations:
+                operations["head"] = as_head(operations["get"])
+        return document
+
+
+def create(server: Server) -> ASGIApp:
     """The application: the API under ``/v1``, the page for people at ``/``, and what operators need."""
-    app = FastAPI(
+    app = _Application(
         title="ganlib",
         version=ganlib.__version__,
         description="Images from registered generators. Image i depends only on (model sha256, seed, i): the same "
         "request gives the same bytes, which are those that `ganlib generate` writes.",
         docs_url=None,  # these load scripts from elsewhere; /docs is ours and works offline
         redoc_url=None,
+        redirect_slashes=False,  # it would send to the Host header's host, without TLS
     )
     app.state.server = server
-    app.add_middleware(Limits, max_body=server.limits.max_body_bytes, metrics=server.metrics)
-    _handle_errors(app)
+    handle_errors(app)
     _add_images(app)
     _add_operations(app)
-    _add_pages(app)
-    return app
+    _add_pages(app, server.limits.root_path)
+    limits = server.limits
+    inner: ASGIApp = Bodies(Below(app, limits), limits)
+    if limits.allowed_origins:
+        inner = Cors(inner, limits)
+    return Answers(Access(inner, limits), server.metrics)
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Problem, "description": "The body is not text in UTF-8."},
-    408: {"model": Problem, "description": "The body did not arrive in time."},
-    404: {"model": Problem, "description": "No such model is served."},
-    413: {"model": Problem, "description": "The body is too long."},
-    422: {"model": Problem, "description": "What was asked cannot be made; the message says why."},
-    429: {"model": Problem, "description": "Too many requests are under way; see Retry-After."},
-    503: {"model": Problem, "description": "No answer in time; see Retry-After."},
-}
 _MADE: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Images,
@@ -152,7 +143,7 @@ WalkInQuery = Annotated[WalkAsked, Query()]
 
 
 def _add_images(app: FastAPI) -> None:
-    responses = _MADE | _PROBLEMS
+    responses = _MADE | PROBLEMS
     tags: list[str | Enum] = ["images"]
 
     @app.get("/v1/images", responses=responses, response_class=Response, tags=tags)
@@ -185,6 +176,7 @@ async def _images(asked: ImagesAsked, request: Request) -> Response:
     server = _server(request)
     with server.admitted(), server.shelf.use(asked.model) as loaded:
         request.state.headers = _headers(loaded, asked.seed)
+        _require_model(loaded, asked.sha256)
         _require_most("count", asked.count, server.limits.max_images)
         if asked.format == "png" and asked.count != 1:
             raise BadInput(f"a PNG file holds one image, not {asked.count}: ask for the format grid or json.")
@@ -213,6 +205,7 @@ async def _walk(asked: WalkAsked, request: Request) -> Response:
     server = _server(request)
     with server.admitted(), server.shelf.use(asked.model) as loaded:
         request.state.headers = _headers(loaded, asked.seed)
+        _require_model(loaded, asked.sha256)
         _require_most("steps", asked.steps, server.limits.max_images)
         for index in (asked.start, asked.to_start):
             require_range(index, 1)
@@ -258,8 +251,13 @@ def _headers(loaded: Loaded, seed: int) -> dict[str, str]:
         "X-Ganlib-Model-Sha256": loaded.model.sha256,
         "X-Ganlib-Version": "" if version is None else str(version),
         "X-Ganlib-Seed": str(seed),
-        "Cache-Control": "no-cache",  # an alias may move: ask again
+        **_FRESH,  # an alias may move
     }
+
+
+def _require_model(loaded: Loaded, sha256: str | None) -> None:
+    if sha256 and sha256 != loaded.model.sha256:
+        raise Moved(f"{loaded.name} is of sha256 {loaded.model.sha256} now, not {sha256}: ask again without it.")
 
 
 def _require_most(name: str, value: int, most: int) -> None:
@@ -293,10 +291,14 @@ def _add_operations(app: FastAPI) -> None:
         return Response(_server(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _add_pages(app: FastAPI) -> None:
+def _add_pages(app: FastAPI, root: str) -> None:
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    if root:  # some proxies offer it at /gan without a redirect to /gan/, from where its links lead elsewhere
+        page = page.replace("<head>", f'<head>\n  <base href="{root}/">')
+
     @app.get("/", include_in_schema=False)
-    async def index() -> FileResponse:
-        return FileResponse(STATIC / "index.html", media_type="text/html")
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page, headers=_FRESH)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -306,42 +308,7 @@ def _add_pages(app: FastAPI) -> None:
     async def static(name: str) -> FileResponse:
         if name not in _FILES:
             raise HTTPException(404, "no such file.")
-        return FileResponse(STATIC / name, media_type=_FILES[name], headers={"Cache-Control": "no-cache"})
-
-
-def _handle_errors(app: FastAPI) -> None:
-    """Every error is one line of JSON, in the words of the command line."""
-
-    def problem(request: Request, text: str, status: int, **headers: str) -> JSONResponse:
-        known = getattr(request.state, "headers", {})
-        return JSONResponse({"error": " ".join(text.split())}, status, headers={**known, **headers})
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-        given = repr(first.get("input"))
-        return problem(request, f"{where}: {first['msg']} (got {given[:200]}).", 422)
-
-    @app.exception_handler(Busy)
-    async def busy(request: Request, error: Busy) -> JSONResponse:
-        return problem(request, str(error), error.status, **{"Retry-After": str(_RETRY_SECONDS)})
-
-    @app.exception_handler(Unknown)
-    async def absent(request: Request, error: Unknown) -> JSONResponse:
-        return problem(request, str(error), 404)
-
-    @app.exception_handler(BadInput)
-    async def bad(request: Request, error: BadInput) -> JSONResponse:
-        return problem(request, str(error), 422)
-
-    @app.exception_handler(HTTPException)
-    async def plain(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(request, str(error.detail), error.status_code, **(error.headers or {}))
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return problem(request, "the server failed; its log says why.", 500)
+        return FileResponse(STATIC / name, media_type=_FILES[name], headers=_FRESH)
 
 
 def _server(request: Request) -> Server:

@@ -1,70 +1,96 @@
-"""Before a request reaches us: how large it may be, how long it may take to arrive, and what every answer carries."""
+"""Around the routes: what is counted, what every answer carries, and how long a body may be and take."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from ganlib.config import ServeConfig
     from ganlib.serving.metrics import Metrics
 
-_BODY_SECONDS = 10.0
-_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'"),
-]
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'",
+}
+_METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"))
 
 
-class Limits:
-    """ASGI middleware: reads the body under a limit, counts the answer, adds headers."""
+class Answers:
+    """ASGI middleware: HEAD is asked as GET, answers are counted and get headers that all have."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int, metrics: Metrics) -> None:
-        """``max_body`` is in bytes."""
-        self._app, self._max_body, self._metrics = app, max_body, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """The outermost of all."""
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's event, as ASGI has it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 500
+        began, status, method = time.perf_counter(), 500, scope["method"]
+        # The server sends no body where HEAD was asked, and the length that it would have had.
+        asked = {**scope, "method": "GET"} if method == "HEAD" else scope
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         try:
-            body = await self._body(receive)
-            if isinstance(body, int):
-                await _refuse(sending, body, self._max_body)
-            else:
-                await self._app(scope, _replay(body, receive), sending)
+            await self._app(asked, receive, sending)
         except _Left:
             status = 499
         finally:
-            route = getattr(scope.get("route"), "path", None) or "other"
-            self._metrics.requests.labels(route, scope["method"], str(status)).inc()
+            route = getattr(asked.get("route"), "path", None) or "other"
+            # Whatever a client makes up must not become a time series.
+            self._metrics.requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
 
-    async def _body(self, receive: Receive) -> bytes | int:
+
+class Bodies:
+    """ASGI middleware: reads the body, which may be so long and take so long."""
+
+    def __init__(self, app: ASGIApp, limits: ServeConfig) -> None:
+        """Within :class:`Answers`."""
+        self._app, self._most, self._seconds = app, limits.max_body_bytes, limits.receive_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection's event, as ASGI has it."""
+        body = await self._body(scope, receive)
+        if isinstance(body, bytes):
+            await self._app(scope, _replay(body, receive), send)
+        elif body == 413:
+            # The connection stays: the rest of the body is read and dropped for a while, so that the client, which may
+            # read only when it has sent all, sees this.
+            await _refuse(413, f"the request's body is longer than {self._most:,} bytes.")(scope, receive, send)
+        else:
+            text = f"the request's body did not arrive within {self._seconds:g} s."
+            await _refuse(408, text, {"Connection": "close"})(scope, receive, send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | int:
         """The request's body; or the status that says why it was not read to its end."""
+        told = dict(scope["headers"]).get(b"content-length", b"0")
+        if int(told) > self._most:  # digits, h11 has seen to that; who asks with Expect does not even send it
+            return 413
         body = b""
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise _Left
                     body += bytes(message.get("body", b""))
-                    if len(body) > self._max_body:
+                    if len(body) > self._most:
                         return 413
                     if not message.get("more_body", False):
                         return body
@@ -90,16 +116,5 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _refuse(send: Any, status: int, max_body: int) -> None:
-    texts = {
-        413: f"the request's body is longer than {max_body:,} bytes.",
-        408: f"the request's body did not arrive within {_BODY_SECONDS:.0f} s.",
-    }
-    body = json.dumps({"error": texts[status]}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),  # the rest of the body is not waited for
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refuse(status: int, text: str, headers: Mapping[str, Any] | None = None) -> JSONResponse:
+    return JSONResponse({"error": text}, status, headers)

@@ -51,6 +51,7 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Card
         count=asked.steps if isinstance(asked, WalkAsked) else asked.count,
         condition=condition,
         truncation=asked.truncation,
+        noise_dim=model.noise_dim,
         noise=ALGORITHM,
         provider=model.provider,
         ganlib=ganlib.__version__,

@@ -14,6 +14,7 @@ def page(document: dict[str, Any]) -> str:
         _route(method, path, operation, schemas)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
+        if method != "head"
     )
     records = "".join(
         f"<h3 id='{escape(name)}'>{escape(name)}</h3><p>{escape(schema.get('description', ''))}</p>{_fields(schema)}"
@@ -23,11 +24,21 @@ def page(document: dict[str, Any]) -> str:
     title = f"{escape(info['title'])} {escape(info['version'])}"
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}: API</title>"
-        "<meta name='viewport' content='width=device-width'><link rel='stylesheet' href='/static/page.css'>"
+        "<meta name='viewport' content='width=device-width'><link rel='stylesheet' href='static/page.css'>"
         f"<body class='reference'><main><h1>{title}: API</h1><p>{escape(info.get('description', ''))}</p>"
-        "<p>Machines read <a href='/openapi.json'>openapi.json</a>; people draw at <a href='/'>the page</a>.</p>"
+        "<p>Machines read <a href='openapi.json'>openapi.json</a>; people draw at <a href='./'>the page</a>. "
+        "HEAD is answered as GET is, without the body.</p>"
         f"{routes}<h2>Records</h2>{records}</main></body></html>"
     )
+
+
+def as_head(get: dict[str, Any]) -> dict[str, Any]:
+    """The operation HEAD beside ``get``: the same answers, without what is in them."""
+    answers = {
+        status: {key: value for key, value in answer.items() if key != "content"}
+        for status, answer in get["responses"].items()
+    }
+    return {**get, "operationId": f"{get['operationId']}_head", "responses": answers}
 
 
 def _route(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:

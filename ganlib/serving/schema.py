@@ -19,6 +19,9 @@ class Asked(Frozen):
     """Which model, and what of it."""
 
     model: str | None = Field(None, max_length=256, description="a name that /v1/models lists; none: the default")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="of the model: if it is another one by now, the answer is 409"
+    )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="image i depends only on the model, the seed and i")
     caption: str | None = Field(None, max_length=256, description="for models of captions; none: drawn from the seed")
     truncation: float = Field(
@@ -112,6 +115,9 @@ class Card(Frozen):
     count: int
     condition: str = Field(description="what was asked of a conditional model, as in a batch's manifest")
     truncation: float
+    noise_dim: int = Field(
+        description="how many numbers an image is made of: only at equal ones is a seed's noise equal"
+    )
     to_seed: int | None = Field(None, description="of a walk")
     to_start: int | None = Field(None, description="of a walk")
     noise: str

@@ -9,11 +9,13 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from ganlib.errors import BadInput
+from ganlib.serving.connection import Connection
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -63,13 +65,18 @@ def run(
     ``started`` is called once requests are answered, with what ends the server as a signal does. Who is not done within
     ``drain_seconds`` is cut off. Signals reach it in the main thread alone.
     """
+    limits = server.limits
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        http=partial(Connection, limits=limits, metrics=server.metrics),  # type: ignore[arg-type]  # called, no more
+        ws="none",
+        proxy_headers=False,  # neither a client's address nor its scheme is asked for, so no header has to be believed
+        log_level="error",  # at "warning" each malformed request would write a line
         access_log=False,
         server_header=False,
         lifespan="off",
-        timeout_graceful_shutdown=int(server.limits.drain_seconds),
+        timeout_keep_alive=limits.keep_alive_seconds,  # type: ignore[arg-type]  # call_later takes any number
+        timeout_graceful_shutdown=int(limits.drain_seconds),
         backlog=2048,
     )
     _Uvicorn(config, server, started).run_on(bound)
@@ -88,6 +95,13 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._started(lambda: self.handle_exit(signal.SIGTERM, None))
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # once a second
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

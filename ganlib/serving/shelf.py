@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from ganlib.errors import GanlibError, unknown
+from ganlib.errors import GanlibError, Unavailable, unknown
 from ganlib.serving.engine import Engine, rows_are_independent
 from ganlib.serving.schema import About
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ganlib.serving.metrics import Metrics
 
 _AGAIN_SECONDS = 60.0  # before a model that could not be loaded is tried again
+_STOP_SECONDS = 5.0  # that a model may take to load when the server ends; then it is left behind
+_MOST_UNANSWERED = 4  # questions that a source owes an answer to, before it is asked no more until one of them ends
 
 
 class Unknown(GanlibError):
@@ -172,15 +175,24 @@ class Keeper:
         *,
         window: float,
         every: float,
+        patience: float = 60.0,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """``window`` is the engines'; ``every`` is in seconds; ``tell`` gets a line for what an operator should know.
+        """Nothing is loaded yet.
 
-        Nothing is loaded yet.
+        Args:
+            source: where models come from.
+            shelf: where they are put.
+            metrics: told what is served, and whether the source answers.
+            window: the engines', in seconds.
+            every: seconds between looks.
+            patience: seconds that the source may take to answer, before it counts as down.
+            tell: gets a line for what an operator should know.
         """
         self._source, self._shelf, self._metrics = source, shelf, metrics
-        self._window, self._every, self._tell = window, every, tell
-        self._stop = threading.Event()
+        self._window, self._every, self._patience, self._tell = window, every, patience, tell
+        self._stop, self._unanswered = threading.Event(), threading.BoundedSemaphore(_MOST_UNANSWERED)
+        self._answer: Future[Mapping[str, str]] = Future()
         self._failed: dict[tuple[str, str], float] = {}
         self._thread: threading.Thread | None = None
         self.problem: str | None = None
@@ -202,10 +214,11 @@ class Keeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more; an answer that is waited for is waited for no longer."""
         self._stop.set()
+        self._answer.cancel()
         if self._thread:
-            self._thread.join()
+            self._thread.join(_STOP_SECONDS)
 
     def look(self) -> None:
         """Look once: load what is new, beside what is served, and put it into its place; drop what is gone.
@@ -213,7 +226,9 @@ class Keeper:
         Whatever fails, what was served goes on being served.
         """
         try:
-            found = self._source.look()
+            found = self._ask()
+        except CancelledError:
+            return
         except Exception as error:  # a thread that must not end: what it is, is told and shown by /ready
             self._trouble(str(error))
             return
@@ -235,6 +250,37 @@ class Keeper:
     def _watch(self) -> None:
         while not self._stop.wait(self._every):
             self.look()
+
+    def _ask(self) -> Mapping[str, str]:
+        """What the source says.
+
+        It is asked in a thread that can be left behind: of a machine that is gone without a word, a connection shows
+        nothing, and not every client of a registry gives up on it. A later answer to an earlier question is dropped.
+
+        Raises:
+            Unavailable: it has not answered in time.
+        """
+        if not self._unanswered.acquire(blocking=False):
+            raise Unavailable(f"{_MOST_UNANSWERED} earlier questions have not been answered yet.")
+        answer = self._answer = Future[Mapping[str, str]]()
+
+        def ask() -> None:
+            with suppress(InvalidStateError):  # nobody waits any more
+                try:
+                    answer.set_result(self._source.look())
+                except Exception as error:
+                    answer.set_exception(error)
+                finally:
+                    self._unanswered.release()
+
+        threading.Thread(target=ask, name="ganlib-serve-question", daemon=True).start()
+        try:
+            if self._stop.is_set():
+                answer.cancel()
+            return answer.result(self._patience)
+        except TimeoutError:
+            answer.cancel()
+            raise Unavailable(f"no answer within {self._patience:g} s.") from None
 
     def _trouble(self, text: str) -> None:
         if not self.problem:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import fsspec
+import psutil
 import pytest
 
 from ganlib.config import ExportConfig
@@ -62,14 +63,24 @@ def start(model: OnnxModel, out: Path, form: FileFormat) -> subprocess.Popen[byt
 
 
 def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int, form: FileFormat) -> None:
-    """Return while ``process`` is in the middle of ``shard``: a part of its files or bytes is there, not all."""
+    """Stop ``process`` in the middle of ``shard``: a part of its files or bytes is there, not all."""
     part, limit = out / f".{manifests.shard_name(shard, form)}.part", time.monotonic() + 900
-    while process.poll() is None and time.monotonic() < limit:
-        if part.is_dir() and sum(1 for _ in part.glob("*.png")) >= 20:
-            return
+
+    def begun() -> bool:
+        if part.is_dir():
+            return sum(1 for _ in part.glob("*.png")) >= 20
         with suppress(FileNotFoundError):
-            if part.is_file() and part.stat().st_size >= 50_000:
+            return part.stat().st_size >= 50_000
+        return False
+
+    while process.poll() is None and time.monotonic() < limit:
+        if begun():  # and, once it stands still, still so, however long that took on a busy machine
+            process.send_signal(signal.SIGSTOP)
+            while psutil.Process(process.pid).status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                time.sleep(0.002)
+            if begun():
                 return
+            process.send_signal(signal.SIGCONT)
         time.sleep(0.002)
     pytest.fail(f"never seen inside shard {shard} (exit code {process.returncode})")
 

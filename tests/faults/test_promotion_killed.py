@@ -111,7 +111,7 @@ def killed(project: Project, what: str, step: int, steps: int) -> Store:
     """The registry after a command that was killed before its write ``step``; at ``steps`` it gets through."""
     child = multiprocessing.get_context("spawn").Process(target=_do_and_die, args=(project.root, what, step))
     child.start()
-    child.join(300)
+    child.join(500)
     assert child.exitcode == (100 + steps if step == steps else -signal.SIGKILL)
     store = connect(project)
     book = Ledger(store, NAME).read()

@@ -109,7 +109,7 @@ def test_killed_before_any_of_its_writes_and_run_again_it_ends_where_an_undistur
         act(registry)
         child = forks.Process(target=_look_and_die, args=(project.root, step))
         child.start()
-        child.join(300)
+        child.join(500)
         assert child.exitcode in (-signal.SIGKILL, 100)
         look(registry)
         book = Ledger(registry.store, NAME).read()

@@ -85,7 +85,7 @@ def test_a_worker_killed_in_mid_shard_changes_nothing(
         printed, problems = flow.communicate(timeout=900)
     assert flow.returncode == 0, problems[-3000:]
     (dead,) = [worker for worker in workers if worker.pid == victim]
-    assert dead.wait(10) == -signal.SIGKILL
+    assert dead.wait(300) == -signal.SIGKILL
     local = generate(
         OnnxModel(tmp_path / "g.onnx"), out=tmp_path / "local", count=COUNT, seed=SEED, shard_size=SHARD,
         file_format="npy",

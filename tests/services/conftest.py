@@ -29,13 +29,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_answer(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180) -> None:
+def await_answer(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 500) -> None:
     """Poll ``url`` until it answers; fail with the log if the process ends or time runs out."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            if requests.get(url, timeout=2).ok:
+            if requests.get(url, timeout=30).ok:
                 return
         except requests.RequestException:
             time.sleep(0.2)
@@ -49,10 +49,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
     itself = psutil.Process(process.pid)
     family = [*itself.children(recursive=True), itself]
     process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     for one in alive:
         one.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +83,7 @@ def browser() -> Iterator[Any]:
     if path is None:
         pytest.skip("no Chromium: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="no playwright: make install")
+    api.expect.set_options(timeout=120_000)  # its own five seconds are over too soon on a busy machine
     with api.sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield made

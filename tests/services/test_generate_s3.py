@@ -40,7 +40,7 @@ def server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A client of the server, which asks nobody who he is, with one empty bucket."""
-    requests.post(f"{server}/moto-api/reset", timeout=10)
+    requests.post(f"{server}/moto-api/reset", timeout=120)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -143,12 +143,12 @@ def test_credentials_that_are_revoked_in_the_middle_keep_the_whole_shards_and_th
     def revoke(stage: str, done: int, total: int, facts: Any = None) -> None:
         if stage == "generate" and done == 256:
             iam.delete_access_key(UserName="maker", AccessKeyId=key["AccessKeyId"])
-            requests.post(f"{server}/moto-api/reset-auth", data=b"0", timeout=10)  # from now on it asks
+            requests.post(f"{server}/moto-api/reset-auth", data=b"0", timeout=120)  # from now on it asks
 
     job = {"count": 600, "seed": 5, "shard_size": 100, "file_format": "npy"}
     with pytest.raises(BadInput, match=r"refuses these credentials \(.*kept; run the same command again"):
         generate(model, out=out, report=revoke, **job)  # type: ignore[arg-type]
-    requests.post(f"{server}/moto-api/reset-auth", data=b"inf", timeout=10)
+    requests.post(f"{server}/moto-api/reset-auth", data=b"inf", timeout=120)
     whole = [name for name in keys(s3) if name.endswith(".npy.sha256")]
     assert 1 <= len(whole) < 6
     assert manifests.read(out).complete is False  # type: ignore[union-attr]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from ganlib.files import sha256_file
+from ganlib.generation.session import OnnxModel
 from tests.unit.serving import graphs
-from tests.unit.serving.running import Files, Running, running
+from tests.unit.serving.running import LONG, Files, Running, running
 
 pytestmark = pytest.mark.services
 
@@ -54,11 +58,12 @@ def server(paths: dict[str, Path]) -> Iterator[Running]:
 def page(browser: Browser, server: Running) -> Iterator[Page]:
     """The page, which may ask nothing of any other host, and must not complain."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
+    context.set_default_timeout(120_000)
     made, wrong = context.new_page(), list[str]()
     made.on("request", lambda request: wrong.append(request.url) if not _ours(request.url, server.url) else None)
     made.on("pageerror", lambda error: wrong.append(str(error)))
     made.goto(server.url)
-    expect(made.get_by_role("status")).to_contain_text("Drawn in", timeout=60_000)
+    expect(made.get_by_role("status")).to_contain_text("Drawn in")
     yield made
     context.close()
     assert not wrong
@@ -84,7 +89,7 @@ def test_the_grid_shows_what_the_api_gives_and_the_address_keeps_it(page: Page, 
     assert [alt for alt, _ in images] == [f"image {index}" for index in range(60)]
     assert images[59][1] == server.get("/v1/images", seed=7, start=59).content
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("Drawn in", timeout=60_000)
+    expect(page.get_by_role("status")).to_contain_text("Drawn in")
     expect(page.locator(".images img")).to_have_count(60)
     assert drawn(page) == images
 
@@ -155,3 +160,76 @@ def test_text_can_be_read_in_light_and_dark_and_every_field_has_a_name(page: Pag
     names = page.eval_on_selector_all("form input, form select", "all => all.map((field) => field.labels.length)")
     assert all(names)
     assert page.get_by_role("button").all()
+
+
+DRAWN = """turn => document.querySelector("#status").textContent !== "Drawing…"
+  && [...document.querySelectorAll("#drawn a")].some((e) => e.href.includes(`seed=${turn}&`))"""
+TOLD = """() => {
+  const section = document.querySelector("section");
+  const parts = [...document.querySelectorAll("h2, option, .facts, #drawn a")];
+  const said = parts.map((e) => `${e.textContent} ${e.href ?? ""}`);
+  return [said.join("\\n"), [...section.querySelectorAll(".images img")].map((image) => image.src)];
+}"""
+
+
+@pytest.mark.parametrize("view", ["Grid", "Walk"])
+def test_version_sha256_and_images_are_of_one_model_while_the_champion_moves(
+    browser: Browser, paths: dict[str, Path], tmp_path: Path, view: str
+) -> None:
+    """Whatever the page says in any place of version or sha256, it is that of the images that it shows."""
+    long = tmp_path / "a-longer-name.onnx"  # whose length is its version here
+    long.write_bytes(paths["challenger"].read_bytes())
+    models = {sha256_file(path): path for path in (paths["champion"], long)}
+    source, done, seen = Files(champion=paths["champion"]), threading.Event(), set[str]()
+    with running(source) as server:
+
+        def move() -> None:
+            while not done.is_set():
+                for path in models.values():
+                    source.paths["champion"] = path
+                    server.look()
+
+        mover, page = threading.Thread(target=move), browser.new_page()
+        page.goto(server.url)
+        page.get_by_label(view).check()
+        mover.start()
+        try:
+            for turn in itertools.count():
+                page.get_by_label("Seed", exact=True).fill(str(turn))
+                page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it asks what is served
+                page.get_by_role("button", name="Draw").click()
+                page.wait_for_function(DRAWN, arg=turn, timeout=120_000)
+                said, images = page.evaluate(TOLD)
+                (digest,) = set(re.findall(r"[0-9a-f]{64}", said))
+                assert set(re.findall(r"version (\d+)", said)) == {str(len(str(models[digest])))}
+                first = base64.b64decode(images[0].partition(",")[2])
+                with Image.open(io.BytesIO(first)) as opened:
+                    assert opened.tobytes() == OnnxModel(models[digest]).images(turn, 0, 1)[0].tobytes()
+                seen.add(digest)
+                if turn >= 20 and seen == set(models):
+                    break
+        finally:
+            done.set()
+            mover.join()
+        page.close()
+
+
+def test_the_page_says_so_when_its_images_are_no_longer_the_champion_s(
+    browser: Browser, paths: dict[str, Path]
+) -> None:
+    source = Files(champion=paths["champion"])
+    with running(source) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        expect(page.get_by_role("status")).to_contain_text("Drawn in")
+        link = page.get_by_role("link", name="PNG").evaluate("link => link.href")
+        assert requests.get(link, timeout=LONG).status_code == 200
+        source.paths["champion"] = paths["challenger"]
+        server.look()
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.get_by_role("status")).to_contain_text("these images are not of it")
+        moved = requests.get(link, timeout=LONG)
+        assert (moved.status_code, "not " + sha256_file(paths["champion"]) in moved.json()["error"]) == (409, True)
+        page.get_by_role("button", name="Draw").click()
+        expect(page.locator("section")).to_contain_text(sha256_file(paths["challenger"]))
+        page.close()

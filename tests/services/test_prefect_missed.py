@@ -40,7 +40,7 @@ def test_of_the_planned_runs_that_were_missed_only_the_latest_is_made_up_for(tmp
     environment = projects.environment(folder) | {"PREFECT_HOME": str(tmp_path / "prefect")}
     serve = (
         "import sys; from pathlib import Path; from pipelines.temporary import start; "
-        "print(start(Path('server.log'), 120), flush=True); sys.stdin.read()"
+        "print(start(Path('server.log'), 300), flush=True); sys.stdin.read()"
     )
     (tmp_path / "prefect").mkdir()
     with subprocess.Popen(
@@ -56,7 +56,7 @@ def test_of_the_planned_runs_that_were_missed_only_the_latest_is_made_up_for(tmp
 
         def run(code: str) -> str:
             done = subprocess.run(
-                [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+                [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
             )
             assert done.returncode == 0, done.stderr
             return done.stdout
@@ -66,7 +66,7 @@ def test_of_the_planned_runs_that_were_missed_only_the_latest_is_made_up_for(tmp
 
         try:
             run(ARRANGE)
-            with sqlite3.connect(tmp_path / "prefect" / "prefect.db", timeout=30) as database:
+            with sqlite3.connect(tmp_path / "prefect" / "prefect.db", timeout=120) as database:
                 database.execute("UPDATE flow_run SET auto_scheduled = 1 WHERE name NOT LIKE '%hand'")
                 database.commit()
                 before = names()

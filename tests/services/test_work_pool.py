@@ -52,7 +52,7 @@ def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(pre
         *DEPLOY, "k8s", "--pool", "ganlib", "--job-variable", "image=registry/ganlib:1",
         "--job-variable", json.dumps({"env": environment}),
     )  # fmt: skip
-    made = requests.get(f"{prefect.url}/deployments/name/generate/k8s", timeout=30).json()  # type: ignore[attr-defined]
+    made = requests.get(f"{prefect.url}/deployments/name/generate/k8s", timeout=120).json()  # type: ignore[attr-defined]
     assert made["work_pool_name"] == "ganlib"
     assert made["entrypoint"] == "pipelines/generate.py:generate"
     assert made["job_variables"] == {"image": "registry/ganlib:1", "env": environment}

@@ -1,4 +1,4 @@
-"""A loopback port that leads to a server, and can be cut and mended: an outage without ending the server."""
+"""A loopback port that leads to a server, and can be cut, frozen and mended: an outage without ending the server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 
 class Wire:
-    """Forwards every connection to ``port`` until :meth:`cut`; then connections are refused until :meth:`mend`."""
+    """Forwards every connection to ``port`` until :meth:`cut` or :meth:`freeze`; after :meth:`mend` again."""
 
     def __init__(self, port: int) -> None:
         """``port`` is where the server listens on loopback."""
         self._to = port
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._frozen = threading.Event()
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
 
@@ -25,46 +26,72 @@ class Wire:
         return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """End all connections and take no more."""
+        """End all connections, those that are just being accepted too; new ones are refused."""
         with self._lock:
             listening, self._listener = self._listener, None
             ends, self._open = {*self._open, *([listening] if listening else [])}, set()
         for end in ends:
-            with contextlib.suppress(OSError):  # wakes whoever waits for it, which closing alone does not
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            _end(end)
+
+    def freeze(self) -> None:
+        """Leave all connections open, and those to come, and move nothing on them ever again: no byte, and no end.
+
+        This is what a client sees of a machine that lost its power, or of a firewall that forgot about it.
+        """
+        self._frozen.set()
 
     def mend(self) -> None:
-        """Take connections again, on the same port."""
-        self._listener = self._listen(self.port)
+        """Take new connections, on the same port, and forward those. What was frozen stays so."""
+        with self._lock:
+            self._frozen = threading.Event()
+            if self._listener is None:
+                self._listener = self._listen(self.port)
 
-    def _listen(self, port: int) -> socket.socket | None:
+    def _listen(self, port: int) -> socket.socket:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()
-        self._start(lambda: self._accept(listener))
+        _start(lambda: self._accept(listener))
         return listener
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
             near, _ = listener.accept()
-            far = socket.create_connection(("127.0.0.1", self._to))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:  # the server is not there: this wire still is
+                _end(near)
+                continue
             with self._lock:
+                if self._listener is not listener:  # cut since it was accepted: nobody would ever end this one
+                    _end(near)
+                    _end(far)
+                    return
                 self._open |= {near, far}
-            self._start(lambda near=near, far=far: self._pump(near, far))
-            self._start(lambda near=near, far=far: self._pump(far, near))
+                frozen = self._frozen
+            for source, sink in ((near, far), (far, near)):
+                _start(lambda source=source, sink=sink, frozen=frozen: _pump(source, sink, frozen))
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        while data := source.recv(65536):
-            sink.sendall(data)
+
+def _pump(source: socket.socket, sink: socket.socket, frozen: threading.Event) -> None:
+    while data := source.recv(65536):
+        if frozen.is_set():
+            return
+        sink.sendall(data)
+    if not frozen.is_set():
         sink.shutdown(socket.SHUT_WR)
 
-    @staticmethod
-    def _start(work: Callable[[], None]) -> None:
-        def quietly() -> None:
-            with contextlib.suppress(OSError):  # the wire was cut
-                work()
 
-        threading.Thread(target=quietly, daemon=True).start()
+def _end(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # wakes whoever waits for it, which closing alone does not
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
+
+
+def _start(work: Callable[[], None]) -> None:
+    def quietly() -> None:
+        with contextlib.suppress(OSError):  # the wire was cut
+            work()
+
+    threading.Thread(target=quietly, daemon=True).start()

@@ -1,10 +1,13 @@
-// The page at /. What it draws it asks of the API, as anybody can; the address bar keeps what was asked.
+// The page at /. What it draws it asks of the API, as anybody can; the address bar keeps what was asked. All addresses
+// are relative, so that it works below any path, and all that is said of images is from the answer that they came in:
+// a name may mean another model by now.
 const form = document.getElementById("asked");
 const status = document.getElementById("status");
 const drawn = document.getElementById("drawn");
 const field = (name) => form.elements[name];
 let models = [];
 let animation = 0;
+let shown = []; // the cards of what is drawn
 let turn = 0; // of drawing: an answer to an earlier request is not shown over a later one
 
 function element(tag, properties = {}, ...children) {
@@ -23,9 +26,9 @@ async function ask(path, asked) {
 
 const known = (name) => models.find((model) => model.name === name);
 
-function title(model) {
-  const version = model.version == null ? "" : `, version ${model.version}`;
-  return `${model.name}${version}${model.family ? ` (${model.family})` : ""}`;
+function title(card) {
+  const version = card.version == null ? "" : `, version ${card.version}`;
+  return `${card.model}${version}${card.family ? ` (${card.family})` : ""}`;
 }
 
 // Only what the chosen model takes and the chosen view needs is shown, and asked.
@@ -68,7 +71,8 @@ function download(text, name, href) {
 }
 
 function facts(card, base, path, picture) {
-  const query = new URLSearchParams(Object.entries({ ...base, format: picture }).filter(([, value]) => value !== ""));
+  const same = { ...base, sha256: card.model_sha256, format: picture }; // or nothing, if the name has moved on
+  const query = new URLSearchParams(Object.entries(same).filter(([, value]) => value !== ""));
   const file = `${card.model}-${card.model_sha256.slice(0, 8)}-seed-${card.seed}`.replace(/[^\w.-]+/g, "_");
   const blob = new Blob([JSON.stringify(card, null, 2)], { type: "application/json" });
   return [
@@ -84,21 +88,22 @@ function facts(card, base, path, picture) {
 
 async function grid(name, count) {
   const base = { ...asked(name), count };
-  const { card, images } = await ask("/v1/images", { ...base, format: "json" });
+  const { card, images } = await ask("v1/images", { ...base, format: "json" });
   const pictures = images.map((image) => element("img", { src: source(image), alt: words(image), title: words(image) }));
-  return element(
+  const section = element(
     "section",
     { ariaLabel: `Images of ${name}` },
-    element("h2", { textContent: title({ ...known(name), ...{ version: card.version, family: card.family } }) }),
+    element("h2", { textContent: title(card) }),
     element("div", { className: "images" }, ...pictures),
-    ...facts(card, base, "/v1/images", "grid"),
+    ...facts(card, base, "v1/images", "grid"),
   );
+  return { card, section };
 }
 
 async function walk(name) {
   const base = { ...asked(name), to_seed: field("to_seed").value, steps: field("steps").value };
   if (base.labels === "uniform") base.labels = "";
-  const { card, images } = await ask("/v1/walk", { ...base, format: "json" });
+  const { card, images } = await ask("v1/walk", { ...base, format: "json" });
   const frames = await Promise.all(
     images.map(async (image) => {
       const picture = element("img", { src: source(image), alt: `step ${image.index + 1} of ${images.length}` });
@@ -115,24 +120,24 @@ async function walk(name) {
   let at = 0;
   const show = () => canvas.getContext("2d").drawImage(frames[at < frames.length ? at : 2 * frames.length - 2 - at], 0, 0);
   show();
-  clearInterval(animation);
-  animation = setInterval(() => {
+  const step = () => {
     if (pause.textContent === "Play") return;
     at = (at + 1) % (2 * frames.length - 2); // forth and back
     show();
-  }, 90);
-  return element(
+  };
+  const section = element(
     "section",
     { ariaLabel: `A walk of ${name}` },
-    element("h2", { textContent: `${title(known(name))}: seed ${card.seed} to seed ${card.to_seed}` }),
+    element("h2", { textContent: `${title(card)}: seed ${card.seed} to seed ${card.to_seed}` }),
     element(
       "div",
       { className: "walk" },
       element("div", {}, canvas, pause),
       element("div", { className: "images" }, ...frames),
     ),
-    ...facts(card, base, "/v1/walk", "strip"),
+    ...facts(card, base, "v1/walk", "strip"),
   );
+  return { card, section, step };
 }
 
 async function draw() {
@@ -147,22 +152,34 @@ async function draw() {
   const began = performance.now();
   try {
     const count = field("count").value;
-    let sections;
-    if (view === "walk") sections = [await walk(name)];
-    else if (view === "beside") sections = await Promise.all([name, field("other").value].map((each) => grid(each, count)));
-    else sections = [await grid(name, count)];
+    const names = view === "beside" ? [name, field("other").value] : [name];
+    const made = await Promise.all(names.map((each) => (view === "walk" ? walk(each) : grid(each, count))));
     if (mine !== turn) return;
-    if (view !== "walk") clearInterval(animation);
-    drawn.replaceChildren(...sections);
+    clearInterval(animation);
+    if (made[0].step) animation = setInterval(made[0].step, 90);
+    drawn.replaceChildren(...made.map((each) => each.section));
+    shown = made.map((each) => each.card);
     status.textContent = `Drawn in ${Math.round(performance.now() - began)} ms.`;
-    const [one, other] = [known(name), known(field("other").value)];
-    if (view === "beside" && one.noise_dim !== other.noise_dim) {
-      status.textContent += ` Their noise differs in width (${one.noise_dim} and ${other.noise_dim}): the same seed, not the same noise.`;
+    const widths = new Set(shown.map((card) => card.noise_dim));
+    if (widths.size > 1) {
+      status.textContent += ` Their noise differs in width (${[...widths].join(" and ")}): the same seed, not the same noise.`;
     }
   } catch (error) {
     if (mine !== turn) return;
     status.className = "wrong";
     status.textContent = error.message;
+    refresh().then(settle, () => {}); // what the models take may have changed
+  }
+}
+
+// Says so when a name means another model than the one whose images are shown.
+function compare() {
+  for (const card of shown) {
+    const now = known(card.model);
+    if (now && now.sha256 !== card.model_sha256) {
+      const version = now.version == null ? `sha256 ${now.sha256.slice(0, 12)}` : `version ${now.version}`;
+      status.textContent = `${card.model} is ${version} now; these images are not of it. Draw again to see its own.`;
+    }
   }
 }
 
@@ -179,12 +196,12 @@ function recall() {
 }
 
 async function refresh() {
-  const told = await (await fetch("/v1/models")).json();
+  const told = await (await fetch("v1/models")).json();
   models = told.models;
   for (const name of ["model", "other"]) {
     const select = field(name);
     const before = select.value;
-    select.replaceChildren(...models.map((model) => element("option", { value: model.name, textContent: title(model) })));
+    select.replaceChildren(...models.map((model) => element("option", { value: model.name, textContent: model.name })));
     select.value = known(before) ? before : (models[name === "other" && models.length > 1 ? 1 : 0]?.name ?? "");
   }
   for (const name of ["count", "steps"]) field(name).max = told.max_images;
@@ -207,7 +224,9 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   draw();
 });
-setInterval(() => document.hidden || refresh().then(settle, () => {}), 15000);
+const look = () => refresh().then(settle).then(compare, () => {});
+setInterval(() => document.hidden || look(), 15000);
+document.addEventListener("visibilitychange", () => document.hidden || look());
 
 refresh().then(
   () => {

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 from typer.testing import CliRunner
 
@@ -15,18 +16,30 @@ from ganlib.cli import app as command_line
 from ganlib.config import ServeConfig
 from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
+from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.shelf import Keeper, Opened, Shelf
 
+LONG = 300.0
+"""Seconds after which a test gives up, on a machine that has much else to do, too."""
+
 
 class Files:
-    """Models by name, as files; a name can be pointed elsewhere, and the whole can be down."""
+    """Models by name, as files; a name can be pointed elsewhere, and the whole can be down, or silent."""
 
     def __init__(self, **paths: Path) -> None:
         self.paths: dict[str, Path] = paths
         self.down: Exception | None = None
+        self.silent: threading.Event | None = None
+        """Until it is set, those who ask get no answer, and then what they would have got at first."""
+        self.asked = 0
 
     def look(self) -> Mapping[str, str]:
+        self.asked += 1
+        if silent := self.silent:
+            found = {name: str(path) for name, path in self.paths.items()}
+            silent.wait()
+            return found
         if self.down:
             raise self.down
         return {name: str(path) for name, path in self.paths.items()}
@@ -43,22 +56,50 @@ class Running:
         self.look = shared.keeper.look
 
     def get(self, path: str, **query: Any) -> requests.Response:
-        return requests.get(self.url + path, params=query, timeout=60)
+        return requests.get(self.url + path, params=query, timeout=LONG)
 
     def post(self, path: str, **body: Any) -> requests.Response:
-        return requests.post(self.url + path, json=body, timeout=60)
+        return requests.post(self.url + path, json=body, timeout=LONG)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Compute no image of the default model until the block ends: requests for it stay under way."""
+        model, go = self.shared.shelf.all()[0].model, threading.Event()
+        run = model.run
+
+        def wait(inputs: Mapping[str, Any]) -> Any:
+            go.wait()
+            return run(inputs)
+
+        model.run = wait  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            model.run = run  # type: ignore[method-assign]
+            go.set()
+
+    def connections(self) -> int:
+        """How many connections to it are open, by the count of this process's sockets."""
+        port = int(self.url.rpartition(":")[2])
+        return sum(
+            each.laddr.port == port and each.status != psutil.CONN_LISTEN
+            for each in psutil.Process().net_connections("tcp")
+        )
 
 
 @contextmanager
 def running(source: Files, **limits: Any) -> Iterator[Running]:
-    """Serve ``source`` until the block ends."""
+    """Serve ``source`` until the block ends, on loopback even where another host is set."""
     settings = ServeConfig(**{"poll_seconds": 3600, **limits})
     shelf, metrics, lines = Shelf(), Metrics(), list[str]()
     window = settings.window_ms / 1000
-    keeper = Keeper(source, shelf, metrics, window=window, every=settings.poll_seconds, tell=lines.append)
+    keeper = Keeper(
+        source, shelf, metrics,
+        window=window, every=settings.poll_seconds, patience=settings.registry_seconds, tell=lines.append,
+    )  # fmt: skip
     keeper.fill()
     shared = app.Server(shelf, keeper, metrics, settings)
-    bound = server.listen("127.0.0.1", 0)
+    bound = server.listen(settings.host if is_loopback(settings.host) else "127.0.0.1", 0)
     begun, ends = threading.Event(), list[Callable[[], None]]()
 
     def started(end: Callable[[], None]) -> None:
@@ -67,12 +108,14 @@ def running(source: Files, **limits: Any) -> Iterator[Running]:
 
     thread = threading.Thread(target=lambda: server.run(app.create(shared), shared, bound, started=started))
     thread.start()
+    if settings.poll_seconds < 3600:
+        keeper.start()
     try:
-        assert begun.wait(60)
+        assert begun.wait(LONG)
         yield Running(server.url(bound), shared, lines)
     finally:
         ends[0]()
-        thread.join(60)
+        thread.join(LONG)
         keeper.stop()
         shelf.close()
         bound.close()

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,8 @@ from ganlib.errors import BadInput
 from ganlib.export.contract import read_contract
 from ganlib.files import sha256_file
 from ganlib.generation.wanted import wanted
-from ganlib.serving import limits
 from ganlib.serving.app import STATIC
-from tests.unit.serving.running import Files, Running, generated, running
+from tests.unit.serving.running import LONG, Files, Running, generated, running
 
 ASKED: list[tuple[str, dict[str, str]]] = [
     ("plain", {}),
@@ -37,9 +35,10 @@ ASKED: list[tuple[str, dict[str, str]]] = [
     ("captions", {}),
     ("captions", {"caption": "一个粗的五"}),
 ]
+GETS = ("/v1/images", "/v1/walk", "/v1/models", "/health", "/ready", "/metrics")
 OPERATIONS = [
-    *((method, path) for path in ("/v1/images", "/v1/walk") for method in ("get", "post")),
-    *(("get", path) for path in ("/v1/models", "/health", "/ready", "/metrics")),
+    *((method, path) for path in GETS for method in ("get", "head")),
+    *(("post", path) for path in ("/v1/images", "/v1/walk")),
 ]
 
 
@@ -202,35 +201,56 @@ def test_every_operation_of_the_document_is_tried(document: Any) -> None:
 
 
 def test_too_many_at_once_are_sent_away_and_told_when_to_come_again(small_graphs: dict[str, Path]) -> None:
-    with running(Files(plain=small_graphs["plain"]), max_requests=1, window_ms=1000) as server:
+    with running(Files(plain=small_graphs["plain"]), max_requests=1, timeout_seconds=LONG) as server:
         first: list[requests.Response] = []
         thread = threading.Thread(target=lambda: first.append(server.get("/v1/images")))
-        thread.start()
-        while server.shared._at_work == 0:
-            thread.join(0.01)
-        second = server.get("/v1/images")
-        assert (second.status_code, second.headers["Retry-After"]) == (429, "1")
-        assert "under way already" in second.json()["error"]
-        assert server.get("/health").ok
+        with server.held():
+            thread.start()
+            while server.shared._at_work == 0:
+                thread.join(0.01)
+            second = server.get("/v1/images")
+            assert (second.status_code, second.headers["Retry-After"]) == (429, "1")
+            assert "under way already" in second.json()["error"]
+            assert server.get("/health").ok
         thread.join()
         assert first[0].status_code == 200
 
 
 def test_a_request_that_waits_too_long_is_told_so_and_forgotten(small_graphs: dict[str, Path]) -> None:
-    with running(Files(plain=small_graphs["plain"]), timeout_seconds=0.1, window_ms=1000) as server:
+    with running(Files(plain=small_graphs["plain"]), timeout_seconds=0.1) as server, server.held():
         answer = server.get("/v1/images")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert server.shared._at_work == 0
 
 
-def test_a_body_is_read_up_to_its_limit_and_for_so_long(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = requests.post(f"{server.url}/v1/images", data=b"x" * 65537, timeout=60)
-    assert answer.status_code == 413
-    assert "longer than 65,536 bytes" in answer.json()["error"]
-    monkeypatch.setattr(limits, "_BODY_SECONDS", 0.1)
-    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=60) as slow:
-        slow.sendall(b"POST /v1/images HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n{")
-        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+HEADED = ["/", "/docs", "/openapi.json", "/static/page.js", "/v1/images?seed=3", "/v1/walk", "/v1/models", "/nothing"]
+
+
+@pytest.mark.parametrize("path", [*HEADED, "/v1/images?count=9", "/health", "/ready"])
+def test_head_is_answered_as_get_is_without_the_body(server: Running, path: str) -> None:
+    get, head = (requests.request(method, server.url + path, timeout=60) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    for answer in (get, head):
+        del answer.headers["Date"]
+    assert head.headers == get.headers
+    assert int(head.headers["Content-Length"]) == len(get.content) > 0
+
+
+def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(server: Running) -> None:
+    for path, allowed in (("/v1/images", "GET, HEAD, POST"), ("/health", "GET, HEAD"), ("/openapi.json", "GET, HEAD")):
+        for method in ("PUT", "DELETE", "OPTIONS", "BREW"):
+            answer = requests.request(method, server.url + path, timeout=60)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+            assert answer.json() == {"error": f"{method} is not answered here, but {allowed}."}
+    assert "BREW" not in server.get("/metrics").text
+
+
+def test_nothing_is_kept_by_a_cache_once_a_name_may_mean_something_else(server: Running) -> None:
+    for path in ("/", "/static/page.js", "/v1/images", "/v1/walk"):
+        assert server.get(path).headers["Cache-Control"] == "no-cache"
+    for path in ("/v1/models", "/ready", "/health", "/metrics", "/openapi.json", "/v1/images?model=nobody", "/nothing"):
+        kept = server.get(path).headers["Cache-Control"]
+        assert kept == ("no-store" if "nobody" not in path else kept)
 
 
 def test_operators_see_what_is_served_and_how_much(server: Running, small_graphs: dict[str, Path]) -> None:
@@ -266,7 +286,7 @@ def test_pages_ask_nothing_of_other_hosts(server: Running) -> None:
         assert page.status_code == 200
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
         assert not re.findall(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", page.text)
-    named = re.findall(r"(?:src|href)='?\"?(/static/[\w.]+)", pages[0].text + pages[1].text)
+    named = re.findall(r"(?:src|href)='?\"?(static/[\w.]+)", pages[0].text + pages[1].text)
     assert {Path(name).name for name in named} == {"page.css", "page.js"}
     assert {path.name for path in STATIC.iterdir()} == {"index.html", "page.css", "page.js"}
     assert server.get("/static/..%2Fapp.py").status_code == 404

@@ -18,6 +18,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.generation.wanted import Wanted, wanted
 from ganlib.serving.engine import Engine, rows_are_independent
 from tests.unit.serving import graphs
+from tests.unit.serving.running import LONG
 
 NOTHING = Wanted("none")
 
@@ -52,7 +53,7 @@ def test_whatever_else_is_asked_at_once_each_request_gets_the_images_of_a_batch_
     engine.share = share
     promises = [engine.images(seed, start, count, NOTHING) for seed, start, count in asked]
     for promise, (seed, start, count) in zip(promises, asked, strict=True):
-        assert np.array_equal(promise.result(60), model.images(seed, start, count))
+        assert np.array_equal(promise.result(LONG), model.images(seed, start, count))
 
 
 def test_requests_that_wait_share_blocks(model: OnnxModel) -> None:
@@ -92,15 +93,15 @@ def test_a_failure_reaches_those_whose_rows_were_in_the_block_and_nobody_else(mo
     width = model.noise_dim
     broken = engine.run({"noise": np.zeros((3, width + 1), np.float32)})
     with pytest.raises(GanlibError, match="asks for noise"):
-        broken.result(60)
-    assert engine.images(0, 0, 1, NOTHING).result(60).shape == (1, 1, 28, 28)
+        broken.result(LONG)
+    assert engine.images(0, 0, 1, NOTHING).result(LONG).shape == (1, 1, 28, 28)
     engine.close()
 
 
 def test_truncation_one_is_none_at_all_and_less_is_other_images(model: OnnxModel, engine: Engine) -> None:
-    plain = engine.images(5, 7, 9, NOTHING).result(60)
-    assert np.array_equal(engine.images(5, 7, 9, NOTHING, 1.0).result(60), plain)
-    assert not np.array_equal(engine.images(5, 7, 9, NOTHING, 0.5).result(60), plain)
+    plain = engine.images(5, 7, 9, NOTHING).result(LONG)
+    assert np.array_equal(engine.images(5, 7, 9, NOTHING, 1.0).result(LONG), plain)
+    assert not np.array_equal(engine.images(5, 7, 9, NOTHING, 0.5).result(LONG), plain)
 
 
 def test_a_model_whose_rows_touch_each_other_is_noticed(model: OnnxModel, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_a_model_whose_rows_touch_each_other_is_noticed(model: OnnxModel, tmp_pa
     engine = Engine(opened, threads=2, share=False)
     promises = [engine.images(seed, start, 5, wanted(opened.contract)) for seed in range(3) for start in (0, 61)]
     expected = [opened.images(seed, start, 5) for seed in range(3) for start in (0, 61)]
-    assert all(np.array_equal(p.result(60), e) for p, e in zip(promises, expected, strict=True))
+    assert all(np.array_equal(p.result(LONG), e) for p, e in zip(promises, expected, strict=True))
     engine.close()
 
 

@@ -11,24 +11,25 @@ import requests
 from ganlib.errors import Unavailable
 from ganlib.files import sha256_file
 from ganlib.generation.session import OnnxModel
-from tests.unit.serving.running import Files, Running, running
+from tests.unit.serving.running import LONG, Files, Running, running
 
 SHA = "X-Ganlib-Model-Sha256"
 
 
 def test_a_moved_name_is_followed_and_who_was_inside_ends_on_the_old_model(small_graphs: dict[str, Path]) -> None:
     source = Files(champion=small_graphs["plain"])
-    with running(source, window_ms=1000) as server:
+    with running(source, timeout_seconds=LONG) as server:
         old = server.shared.shelf.all()[0]
         inside: list[requests.Response] = []
         thread = threading.Thread(target=lambda: inside.append(server.get("/v1/images", format="json")))
-        thread.start()
-        while old.users == 0:
-            thread.join(0.01)
-        source.paths["champion"] = small_graphs["second"]
-        server.look()
-        assert not old.engine._closed
-        after = server.get("/v1/images")
+        with server.held():
+            thread.start()
+            while old.users == 0:
+                thread.join(0.01)
+            source.paths["champion"] = small_graphs["second"]
+            server.look()
+            assert not old.engine._closed
+            after = server.get("/v1/images")
         thread.join()
         old.engine.join()  # ends by itself once nobody uses it
         assert inside[0].headers[SHA] == inside[0].json()["card"]["model_sha256"] == sha256_file(small_graphs["plain"])
@@ -72,6 +73,50 @@ def test_while_the_registry_is_down_what_is_loaded_is_served_on(small_graphs: di
             "the registry cannot be asked",
             "the registry answers again",
         ]
+
+
+def registry(server: Running) -> str:
+    return str(server.get("/ready").json()["registry"])
+
+
+def test_a_registry_that_gives_no_answer_counts_as_down_and_what_it_says_too_late_is_dropped(
+    small_graphs: dict[str, Path],
+) -> None:
+    source = Files(champion=small_graphs["plain"])
+    with running(source, poll_seconds=0.05, registry_seconds=0.2) as server:
+        silent = source.silent = threading.Event()
+        while registry(server) == "up":
+            threading.Event().wait(0.01)
+        assert server.get("/v1/images").headers[SHA] == sha256_file(small_graphs["plain"])
+        assert "ganlib_registry_up 0.0" in server.get("/metrics").text
+        assert "the registry cannot be asked; what is loaded is served on: no answer within 0.2 s." in server.lines
+        while not server.shared.keeper.problem or "4 earlier questions" not in server.shared.keeper.problem:
+            threading.Event().wait(0.01)
+        asked = source.asked
+        server.look()
+        assert source.asked == asked  # no thread more, however long this lasts
+        source.silent = None
+        source.paths["champion"] = small_graphs["second"]
+        silent.set()  # those that were left behind say now what was true then
+        while server.get("/v1/images").headers[SHA] != sha256_file(small_graphs["second"]):
+            threading.Event().wait(0.01)
+        while registry(server) == "down":
+            threading.Event().wait(0.01)
+        assert len([line for line in server.lines if "champion" in line]) == 1  # it has moved once, and not back
+
+
+def test_a_registry_that_gives_no_answer_does_not_hold_up_the_end(small_graphs: dict[str, Path]) -> None:
+    source = Files(champion=small_graphs["plain"])
+    with running(source, poll_seconds=0.05, registry_seconds=3600) as server:
+        source.silent = threading.Event()
+        asked = source.asked
+        while source.asked == asked:
+            threading.Event().wait(0.01)
+        keeper = server.shared.keeper
+    # `running` has waited for the end
+    assert keeper._thread
+    assert not keeper._thread.is_alive()
+    source.silent.set()
 
 
 def test_other_names_come_and_go_and_the_default_stays(small_graphs: dict[str, Path]) -> None:

@@ -182,7 +182,7 @@ class ServicesConfig(Frozen):
         ("out",), description="folders and s3://BUCKET/FOLDER below which runs of deployments may write images"
     )
     sources: tuple[str, ...] = Field(
-        ("data", "out"), description="folders below which they may read images, models and labels, besides `outputs`"
+        (".",), description="folders below which they may read images, models and labels, besides `outputs`"
     )
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import Flow
+from prefect.deployments.runner import RunnerDeployment
 
 from ganlib import families as zoo
 from ganlib.cli.flows import RUNNERS
@@ -14,56 +14,48 @@ from ganlib.generation.manifest import FORMATS
 
 _EXAMPLE = "train.seed=3"
 
+Fields = dict[str, dict[str, Any]]
 
-def fill(params: Params, *, retrain: Flow[..., Any], train: Flow[..., Any], generate: Flow[..., Any]) -> None:
-    """Put the choices of this project into the forms of three flows; the flows themselves take what they took."""
+
+def fill(deployment: RunnerDeployment, params: Params) -> None:
+    """Put the choices of this project into the form of ``deployment``. What a flow itself takes is unchanged."""
+    # There is no public way: Prefect makes the schema of the flow's signature, which knows no params.yaml.
+    fields: Fields = deployment._parameter_openapi_schema.properties
+    if deployment.flow_name in ("retrain", "train"):
+        _training(fields, params)
+    elif deployment.flow_name == "generate":
+        for key, choices in (("file_format", FORMATS), ("provider", PROVIDERS), ("runner", RUNNERS)):
+            fields[key]["enum"] = list(choices)
+        fields["count"]["default"] = params.generate.count
+        fields["seed"]["default"] = params.generate.seed
+    if "overrides" in fields:
+        fields["overrides"]["examples"] = [[_EXAMPLE]]
+        fields["overrides"]["default"] = []
+        text = f"Lines such as {_EXAMPLE}, laid over params.yaml for this run alone, which records them."
+        fields["overrides"]["description"] = text
+
+
+def _training(fields: Fields, params: Params) -> None:
     names = zoo.names()
-    several = {
-        "anyOf": [
-            {"type": "array", "title": "choose", "items": {"type": "string", "enum": names}},
-            {"type": "string", "title": "type, as in dcgan,vae"},
-        ],
-        "default": list(params.train.families),
-    }
-    _describe(retrain, "families", several)
-    _describe(train, "family", {"type": "string", "enum": names, "default": params.train.families[0]})
-    budgets = {"type": "string", "enum": list(params.budgets), "default": params.train.budget}
-    limits = "; ".join(f"{name}: {_minutes(budget)}" for name, budget in params.budgets.items())
-    for flow in (retrain, train):
-        _describe(flow, "budget", budgets, f"How long each family trains. {limits}.")
-        _example(flow)
-    for key, choices in (("file_format", FORMATS), ("provider", PROVIDERS), ("runner", RUNNERS)):
-        _describe(generate, key, {"type": "string", "enum": list(choices)})
-    _describe(generate, "count", {"type": "integer", "default": params.generate.count})
-    _describe(generate, "seed", {"type": "integer", "default": params.generate.seed})
-    _example(generate)
+    if "family" in fields:
+        fields["family"] |= {"enum": names, "default": params.train.families[0]}
+    else:
+        chosen, *others = fields["families"]["anyOf"]
+        chosen["items"]["enum"] = names
+        fields["families"] |= {"anyOf": [chosen, *others], "default": list(params.train.families)}
+        fields["families"]["description"] = "What to train, side by side; by the API also one text, such as dcgan,vae."
+    text, *others = fields["budget"]["anyOf"]
+    text["enum"] = list(params.budgets)
+    limits = "; ".join(f"{name}: {_limits(budget)}" for name, budget in params.budgets.items())
+    fields["budget"] |= {"default": params.train.budget, "description": f"How long each family trains. {limits}."}
 
 
-def _describe(flow: Flow[..., Any], name: str, schema: dict[str, Any], description: str | None = None) -> None:
-    """Replace the types of a parameter by ``schema``; its title, place, default and description stay unless given."""
-    field = flow.parameters.properties[name]
-    for key in ("anyOf", "type", "enum", "items"):
-        field.pop(key, None)
-    field.update(schema)
-    if description:
-        field["description"] = description
-
-
-def _example(flow: Flow[..., Any]) -> None:
-    field = flow.parameters.properties["overrides"]
-    field["examples"] = [[_EXAMPLE]]
-    field["default"] = []
-    field.pop("anyOf", None)
-    field.update({"type": "array", "items": {"type": "string"}})
-    field["description"] = f"Lines such as {_EXAMPLE}, over params.yaml for this run alone, which records them."
-
-
-def _minutes(budget: Budget) -> str:
+def _limits(budget: Budget) -> str:
     """The limits of a budget in words."""
-    exceptions = {limits.seconds for limits in budget.families.values()} - {budget.seconds}
-    words = f"at most {budget.seconds / 60:.3g} min or {budget.steps:,} steps"
-    return (
-        f"{words} ({', '.join(f'some {seconds / 60:.2g} min' for seconds in sorted(exceptions))})"
-        if exceptions
-        else words
-    )
+    others = {limits.seconds for limits in budget.families.values()} - {budget.seconds}
+    words = f"at most {_time(budget.seconds)} or {budget.steps:,} steps"
+    return f"{words} (some families {_time(max(others))})" if others else words
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.2g} min" if seconds >= 60 else f"{seconds:.0f} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,6 @@ from ganlib.generation import formats
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.storage import at, is_url
 from ganlib.jobs.generate import Batch, Order
-from ganlib.project import Project
 from pipelines import artifacts, names, places, tasks, workers
 from pipelines.launch import launch, main
 
@@ -79,10 +79,13 @@ def generate(
     project = projects.find()
     root, changes = project.root, overrides or []
     require_runner(runner, scheduler)
-    _require_places(project, model, out, labels, grid)
-    pinned = model
+    places.require_output(project, out)
+    places.require_sheet_of_folder(out, grid)
+    pinned = places.source(project, "model", model) if Path(model).suffix == ".onnx" else model
+    if labels and not labels.isdigit() and labels not in ("balanced", "uniform"):
+        labels = places.source(project, "labels", labels)
     if _FIELD.search(out):
-        found = tasks.resolve(str(root), changes, model)
+        found = tasks.resolve(str(root), changes, pinned)
         pinned, out = found["uri"], _filled(out, found, seed, count)
         places.require_output(project, out)
         names.rename(f"{_name({'count': count, 'model': model})} (version {found['version']}, seed {seed})")
@@ -114,15 +117,6 @@ def _filled(out: str, found: dict[str, Any], seed: int, count: int) -> str:
     """``out`` with what its fields stand for; what could step out of a folder is made harmless."""
     known = {"model": found["name"], "version": found["version"], "seed": seed, "count": count}
     return _FIELD.sub(lambda field: re.sub(r"[^A-Za-z0-9._-]+", "-", str(known[field[1]])), out)
-
-
-def _require_places(project: Project, model: str, out: str, labels: str | None, grid: bool) -> None:
-    """Hold a run of a deployment inside what the operator allows, before anything is read or written."""
-    places.require_output(project, out)
-    places.require_sheet_of_folder(out, grid)
-    places.require_source(project, "model", model if model.endswith(".onnx") else None)
-    is_file = labels is not None and labels not in ("balanced", "uniform") and not labels.isdigit()
-    places.require_source(project, "labels", labels if is_file else None)
 
 
 def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:

@@ -20,10 +20,16 @@ def require_output(project: Project, out: str) -> None:
         _require(project, "out", out, "outputs")
 
 
-def require_source(project: Project, name: str, place: str | None) -> None:
-    """The same for what is read, ``place``, the parameter ``name``: below ``services.sources`` or ``outputs``."""
-    if place and _is_deployed():
-        _require(project, name, place, "sources", "outputs")
+def source(project: Project, name: str, place: str) -> str:
+    """``place``, the parameter ``name`` of what is to be read; of a deployment's run its absolute path.
+
+    Raises:
+        BadInput: this is one, and ``place`` is not below ``services.sources`` or ``services.outputs``.
+    """
+    if not _is_deployed():
+        return place
+    _require(project, name, place, "sources", "outputs")
+    return str(project.root / place)
 
 
 def require_sheet_of_folder(out: str, grid: bool) -> None:

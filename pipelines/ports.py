@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -83,8 +84,8 @@ def _listener(port: int) -> psutil.Process | None:
 def _service(process: psutil.Process, folder: Path) -> str | None:
     """Which service of the project in ``folder`` a process is, or belongs to."""
     try:
-        state = json.loads((folder / ".ganlib" / "services.json").read_text())
+        state: dict[str, Any] = json.loads((folder / ".ganlib" / "services.json").read_text())
         family = {process.pid, *(parent.pid for parent in process.parents())}
-        return next(_TITLES.get(name, name) for name, entry in state.items() if entry["pid"] in family)
+        return next(_TITLES.get(name, str(name)) for name, entry in state.items() if entry["pid"] in family)
     except (OSError, ValueError, KeyError, AttributeError, StopIteration):
         return None

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
-from prefect.events import DeploymentEventTrigger
+from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 
@@ -36,15 +37,10 @@ _WORDS = {
 Known = dict[str, dict[str, Any]]
 
 
-def register(
-    project: Project,
-    runner: Runner,
-    deployments: Iterable[RunnerDeployment],
-    triggers: dict[str, DeploymentEventTrigger],
-) -> list[str]:
-    """Register ``deployments`` with ``runner``, and the automations ``triggers``, by the full name of what they start.
+def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeployment]) -> list[str]:
+    """Register ``deployments`` with ``runner``, and their triggers as automations; remove former ones of ours.
 
-    Former ones of ours are removed. Then :data:`pipelines.READY` appears.
+    Then :data:`pipelines.READY` appears.
 
     Returns:
         What a person changed and was left alone, a line each.
@@ -52,16 +48,20 @@ def register(
     file = project.state / "deployments.json"
     known: Known = json.loads(file.read_text()) if file.is_file() else {}
     kept: list[str] = []
-    now: Known = {}
+    names = set()
     with get_client(sync_client=True) as client:
-        asked = list(deployments)
-        former = {one.full_name: _read(client, f"{one.flow_name}/{_FORMER}") for one in asked}
-        for one in asked:
-            now[one.full_name] = _register(client, runner, one, former[one.full_name], known, kept)
-        for name, trigger in triggers.items():
-            now[str(trigger.name)] = _automate(client, name, trigger, former[name], known, kept)
-        _remove(client, {*known, *(f"{one.flow_name}/{_FORMER}" for one in asked)} - now.keys())
-    write_json(file, now)
+        for one in deployments:
+            triggers, one.triggers = one.triggers, []  # Prefect would make them anew each time, switched on
+            former = _read(client, f"{one.flow_name}/{_FORMER}")
+            known[one.full_name] = _register(client, runner, one, former, known, kept)
+            for trigger in triggers:
+                known[str(trigger.name)] = _automate(client, one.full_name, trigger, former, known, kept)
+            write_json(file, known)  # at once: what is changed by this alone must not look like a person's doing
+            names |= {one.full_name, *(str(trigger.name) for trigger in triggers)}
+            _remove(client, former)
+        for name in known.keys() - names:
+            _remove(client, _read(client, name) if "/" in name else None)
+    write_json(file, {name: seen for name, seen in known.items() if name in names})
     write_json(project.state / READY, {"pid": os.getpid(), "kept": kept})
     return kept
 
@@ -133,7 +133,8 @@ def _seen(found: DeploymentResponse) -> dict[str, Any]:
 def _keep(ours: RunnerDeployment, theirs: DeploymentResponse, field: str) -> None:
     """Have ``ours`` say of ``field`` what is there."""
     if field == "schedules" and theirs.name == ours.name:
-        ours.schedules = None  # an update without any leaves those that are there
+        there = [one.model_dump(include={"schedule", "active", "parameters", "slug"}) for one in theirs.schedules]
+        ours.schedules = [DeploymentScheduleCreate(**one) for one in there]
     elif field == "schedules":
         for schedule in ours.schedules or []:
             schedule.active = False
@@ -148,18 +149,19 @@ def _keep(ours: RunnerDeployment, theirs: DeploymentResponse, field: str) -> Non
 def _automate(
     client: SyncPrefectClient,
     name: str,
-    trigger: DeploymentEventTrigger,
+    trigger: Any,
     former: DeploymentResponse | None,
     known: Known,
     kept: list[str],
 ) -> dict[str, Any]:
     """Make the automation of ``trigger``, or leave a person's; what is known of it from now on.
 
-    It belongs to no deployment: Prefect deletes those that do at each registration, and makes them anew, switched on.
+    It belongs to no deployment: Prefect deletes those that do at each registration.
     """
     target = client.read_deployment_by_name(name)
     trigger.set_deployment_id(target.id)
-    ours = trigger.as_automation().model_copy(update={"owner_resource": None})
+    made = trigger.as_automation()
+    ours = AutomationCore(name=made.name, description=made.description, trigger=made.trigger, actions=made.actions)
     found = client.read_automations_by_name(ours.name)
     last = known.get(ours.name)
     if last and last["of"] != str(target.id):  # its deployment was deleted, and is ours again: so is this
@@ -202,13 +204,11 @@ def _owned(client: SyncPrefectClient, former: DeploymentResponse | None) -> list
     ]
 
 
-def _remove(client: SyncPrefectClient, names: Iterable[str]) -> None:
-    """Delete the deployments called ``names`` if they are ours, with the automations that they own."""
-    for name in names:
-        found = _read(client, name) if "/" in name else None
-        if found and TAG in found.tags:
-            client.delete_resource_owned_automations(f"prefect.deployment.{found.id}")
-            client.delete_deployment(found.id)
+def _remove(client: SyncPrefectClient, former: DeploymentResponse | None) -> None:
+    """Delete a deployment, if there is one and it is ours, with the automations that it owns."""
+    if former and TAG in former.tags:
+        client.delete_resource_owned_automations(f"prefect.deployment.{former.id}")
+        client.delete_deployment(former.id)
 
 
 def _read(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:

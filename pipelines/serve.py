@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -48,22 +48,24 @@ NAMES = {
 def deployments() -> list[RunnerDeployment]:
     """One deployment a flow, called as :data:`NAMES` has it; their forms offer what params.yaml has."""
     params = config.load(projects.find().params_file)
-    forms.fill(params, retrain=retrain, train=train, generate=generate)
-    schedule = params.services.retrain_schedule
-    planned: dict[str, Any] = {"schedule": Cron(schedule, timezone="UTC")} if schedule else {}
-    made = [
-        flow.to_deployment(NAMES[flow.name], tags=[TAG], **(planned if flow is retrain else {}))
-        for flow in (version_data, train, retrain, promote, generate, reconcile)
-    ]
-    return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
-
-
-def on_change() -> dict[str, DeploymentEventTrigger]:
-    """What starts a deployment, by its full name: changed data a retraining."""
-    trigger = DeploymentEventTrigger(
+    on_change = DeploymentEventTrigger(
         name="data changed -> retrain", expect={CHANGED}, match={"prefect.resource.id": f"{RESOURCE}.*"}
     )
-    return {f"{retrain.name}/{NAMES[retrain.name]}": trigger}
+    planned = params.services.retrain_schedule
+    schedules = [Cron(planned, timezone="UTC")] if planned else []
+    made = [
+        flow.to_deployment(
+            NAMES[flow.name],
+            tags=[TAG],
+            schedules=schedules if flow is retrain else [],
+            triggers=[on_change] if flow is retrain else [],
+            description=(flow.description or "").partition("\n\nArgs:")[0],
+        )
+        for flow in (version_data, train, retrain, promote, generate, reconcile)
+    ]
+    for deployment in made:
+        forms.fill(cast("RunnerDeployment", deployment), params)
+    return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
 
 
 def clear_ghosts() -> list[str]:
@@ -124,7 +126,7 @@ def main() -> None:
     drop_missed()
     # One at a time: two trainings on two cores only slow each other. Not paused at the end: a pause is a person's.
     runner = Runner(pause_on_shutdown=False, limit=1)
-    register(projects.find(), runner, deployments(), on_change())
+    register(projects.find(), runner, deployments())
     watch()
     try:
         asyncio.run(runner.start())

@@ -167,7 +167,16 @@ class ServeConfig(Frozen):
     drain_seconds: float = Field(30, ge=1, description="for requests under way when the server is told to end")
 
 
-Port = Annotated[int, BeforeValidator(lambda value: 0 if value == "auto" else value)]
+def _port(value: Any) -> Any:
+    """What the word auto stands for; the ports below 1024 are the system's."""
+    if value == "auto":
+        return 0
+    if isinstance(value, int) and 0 < value < 1024:
+        raise ValueError("a port is from 1024 to 65535, or 0 or auto for any free one")
+    return value
+
+
+Port = Annotated[int, BeforeValidator(_port)]
 
 
 class ServicesConfig(Frozen):

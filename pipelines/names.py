@@ -75,5 +75,6 @@ def _vocabulary() -> frozenset[str]:
     """The words that Prefect's server draws names from."""
     from coolname.data import config
 
-    rows = (row for part in config.values() for row in (*part.get("words", ()), *part.get("phrases", ())))
+    parts: dict[str, dict[str, Any]] = dict(config)
+    rows = (row for part in parts.values() for row in (*part.get("words", ()), *part.get("phrases", ())))
     return frozenset(word for row in rows for part in ([row] if isinstance(row, str) else row) for word in part.split())

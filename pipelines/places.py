@@ -59,8 +59,12 @@ def _is_below(root: Path, place: str, folder: str) -> bool:
     """Whether ``place`` is inside ``folder``, not ``folder`` itself, beside which a job would write its sheet."""
     if is_url(place) or is_url(folder):
         rest = place.removeprefix(folder.rstrip("/"))
-        steps = rest.strip("/").split("/")
-        plain = not {"", ".", ".."} & set(steps) and not any(odd in rest for odd in ("::", "\\", "%", "://"))
+        steps = rest.rstrip("/").split("/")[1:]
+        plain = (
+            bool(steps)
+            and not {"", ".", ".."} & set(steps)
+            and not any(odd in rest for odd in ("::", "\\", "%", "://"))
+        )
         return rest != place and rest.startswith("/") and plain
     inside = Path(os.path.realpath(root / place))
     return Path(os.path.realpath(root / folder)) in inside.parents

@@ -51,7 +51,8 @@ def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeplo
     names = set()
     with get_client(sync_client=True) as client:
         for one in deployments:
-            triggers, one.triggers = one.triggers, []  # Prefect would make them anew each time, switched on
+            triggers: list[Any] = one.triggers
+            one.triggers = []  # Prefect would make them anew each time, switched on
             former = _read(client, f"{one.flow_name}/{_FORMER}")
             known[one.full_name] = _register(client, runner, one, former, known, kept)
             for trigger in triggers:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,19 @@ def environment(folder: Path) -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, timeout: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m ARGUMENTS`` in the project."""
+    return _python(folder, "-m", *arguments, timeout=timeout, **more)
+
+
+def run_code(folder: Path, code: str, **more: str) -> str:
+    """Run ``python -c CODE`` in the project; what it prints."""
+    done = _python(folder, "-c", code, timeout=300, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _python(folder: Path, *words: str, timeout: float, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments],
+        [sys.executable, *words],
         cwd=folder,
         env={**environment(folder), **more},
         capture_output=True,
@@ -91,3 +103,18 @@ def run(folder: Path, *arguments: str, timeout: float = 300, **more: str) -> sub
         timeout=timeout,
         check=False,
     )
+
+
+def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str:
+    """Start Prefect's server as `make up` does, alone, for the project in ``folder``; its URL."""
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "PREFECT_HOME": str(folder / ".ganlib" / "prefect"),
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": port,
+        "PREFECT_API_URL": f"{url}/api",
+    }
+    command = [sys.executable, "-m", "pipelines.prefect_server"]
+    serve(command, f"{url}/api/health", folder, PYTHONPATH=str(folder), **settings, **more)
+    return url

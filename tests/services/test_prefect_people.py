@@ -1,0 +1,190 @@
+"""What people switch off or change in Prefect's page, and what a next `make up` makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.services import project as projects
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+RETRAIN, TRAIN = "retrain/best-of-families", "train/one-family"
+REGISTER = """
+import json
+from ganlib import project
+from prefect.runner import Runner
+from pipelines.registration import register
+from pipelines.serve import deployments
+print(json.dumps(register(project.find(), Runner(pause_on_shutdown=False), deployments())))
+"""
+FORMER = """
+from prefect.events import DeploymentEventTrigger
+from pipelines.retrain import retrain
+from pipelines.train import train
+trigger = DeploymentEventTrigger(name="data changed -> retrain", expect={"ganlib.data.changed"})
+retrain.to_deployment("local", tags=["ganlib"], cron="0 3 * * 1", triggers=[trigger], paused=True).apply()
+train.to_deployment("local", tags=["ganlib"], paused=True).apply()
+train.to_deployment("mine", tags=["Ada"]).apply()
+"""
+
+
+class Prefect:
+    """A server of its own, and the requests that its page sends."""
+
+    def __init__(self, serve: Callable[..., None], folder: Path) -> None:
+        self.folder = projects.make(folder / "project")
+        self.url = projects.prefect_server(serve, self.folder)
+
+    def run(self, code: str, **more: str) -> str:
+        home = str(self.folder / ".ganlib/prefect")
+        return projects.run_code(self.folder, code, PREFECT_API_URL=f"{self.url}/api", PREFECT_HOME=home, **more)
+
+    def register(self, **more: str) -> list[str]:
+        """As `make up` does; what it says of people's changes."""
+        return list(json.loads(self.run(REGISTER, **more).splitlines()[-1]))
+
+    def ask(self, verb: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(verb, f"{self.url}/api/{path}", json=body, timeout=60)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return dict(self.ask("GET", f"deployments/name/{name}"))
+
+    def automations(self) -> list[dict[str, Any]]:
+        return list(self.ask("POST", "automations/filter", {}))
+
+    def names(self) -> set[str]:
+        return {found["name"] for found in self.ask("POST", "deployments/filter", {})}
+
+
+NAMES = {"new-data", "one-family", "best-of-families", "gate", "batch", "mlflow-page"}
+
+
+@pytest.fixture(scope="module")
+def prefect(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Prefect:
+    prefect = Prefect(serve, tmp_path_factory.mktemp("people"))
+    assert prefect.register() == []
+    return prefect
+
+
+@pytest.fixture(autouse=True)
+def _fresh(prefect: Prefect) -> None:
+    """Deployments that nobody has touched: those that are deleted come back as they were."""
+    for found in prefect.ask("POST", "deployments/filter", {}):
+        prefect.ask("DELETE", f"deployments/{found['id']}")
+    assert prefect.register() == []
+
+
+def test_what_nobody_touched_is_brought_up_to_date_without_a_word(prefect: Prefect) -> None:
+    assert prefect.names() == NAMES
+    assert prefect.register() == []
+    assert prefect.register(GANLIB_SERVICES_RETRAIN_SCHEDULE="0 4 * * 2") == []
+    (schedule,) = prefect.deployment(RETRAIN)["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 4 * * 2", True)
+    (automation,) = prefect.automations()
+    assert automation["enabled"]
+    assert automation["actions"][0]["deployment_id"] == prefect.deployment(RETRAIN)["id"]
+
+
+def test_a_paused_deployment_stays_paused_until_it_is_resumed(prefect: Prefect) -> None:
+    identity = prefect.deployment(TRAIN)["id"]
+    prefect.ask("POST", f"deployments/{identity}/pause_deployment")
+    for _ in range(2):
+        (line,) = prefect.register()
+        assert line == f"{TRAIN} was paused in Prefect's page and stays so; resume it there"
+        assert prefect.deployment(TRAIN)["paused"]
+    prefect.ask("POST", f"deployments/{identity}/resume_deployment")
+    assert prefect.register() == []
+    assert not prefect.deployment(TRAIN)["paused"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"active": False}, {"schedule": {"cron": "0 5 * * 6", "timezone": "Europe/Berlin"}}, None],
+    ids=["switched off", "another time", "deleted"],
+)
+def test_a_schedule_that_a_person_changed_stays(prefect: Prefect, change: dict[str, Any] | None) -> None:
+    def seen() -> list[dict[str, Any]]:
+        found = prefect.deployment(RETRAIN)["schedules"]
+        return [{key: schedule[key] for key in ("schedule", "active", "parameters")} for schedule in found]
+
+    before = prefect.deployment(RETRAIN)
+    place = f"deployments/{before['id']}/schedules/{before['schedules'][0]['id']}"
+    prefect.ask("PATCH", place, change) if change else prefect.ask("DELETE", place)
+    asked = seen()
+    for schedule in ("0 3 * * 1", "0 4 * * 2"):
+        (line,) = prefect.register(GANLIB_SERVICES_RETRAIN_SCHEDULE=schedule)
+        assert line.startswith(f"{RETRAIN} has a schedule that was switched off or changed in Prefect's page")
+        assert seen() == asked
+
+
+def test_other_changes_stay_too_and_a_deleted_deployment_is_ours_again(prefect: Prefect) -> None:
+    identity = prefect.deployment(RETRAIN)["id"]
+    theirs = {
+        "parameters": {"budget": "demo"},
+        "description": "Ada's",
+        "tags": ["Ada", "ganlib"],
+        "concurrency_limit": 2,
+    }
+    prefect.ask("PATCH", f"deployments/{identity}", theirs)
+    lines = prefect.register()
+    assert prefect.register() == lines
+    assert len(lines) == 4
+    found = prefect.deployment(RETRAIN)
+    assert {key: found[key] for key in ("parameters", "description")} == {
+        key: theirs[key] for key in found if key in theirs and key in ("parameters", "description")
+    }
+    assert set(found["tags"]) == {"Ada", "ganlib"}
+    assert found["global_concurrency_limit"]["limit"] == 2
+    prefect.ask("DELETE", f"deployments/{identity}")
+    assert prefect.register() == []
+    assert prefect.deployment(RETRAIN)["parameters"] == {}
+
+
+@pytest.mark.parametrize("change", ["switched off", "another event", "deleted"])
+def test_an_automation_that_a_person_changed_stays(prefect: Prefect, change: str) -> None:
+    (before,) = prefect.automations()
+    if change == "switched off":
+        prefect.ask("PATCH", f"automations/{before['id']}", {"enabled": False})
+    elif change == "deleted":
+        prefect.ask("DELETE", f"automations/{before['id']}")
+    else:
+        body = {key: before[key] for key in ("name", "enabled", "trigger", "actions")}
+        body["trigger"] |= {"expect": ["another.event"]}
+        prefect.ask("PUT", f"automations/{before['id']}", body)
+    for _ in range(2):
+        (line,) = prefect.register()
+        assert "'data changed -> retrain'" in line
+        now = prefect.automations()
+        assert [found["enabled"] for found in now] == {"switched off": [False], "deleted": []}.get(change, [True])
+        assert change != "another event" or now[0]["trigger"]["expect"] == ["another.event"]
+    prefect.ask("DELETE", f"deployments/{prefect.deployment(RETRAIN)['id']}")
+    assert prefect.register() == []
+    assert [found["enabled"] for found in prefect.automations()] == [True]
+
+
+def test_deployments_of_a_former_release_are_replaced_and_what_was_off_stays_off(
+    serve: Callable[..., None], tmp_path: Path
+) -> None:
+    """They were all paused at each end, so that tells nothing; a schedule or an automation that is off does."""
+    prefect = Prefect(serve, tmp_path)
+    prefect.run(FORMER)
+    former = prefect.deployment("retrain/local")
+    schedule = f"deployments/{former['id']}/schedules/{former['schedules'][0]['id']}"
+    prefect.ask("PATCH", schedule, {"active": False})
+    (automation,) = prefect.automations()
+    prefect.ask("PATCH", f"automations/{automation['id']}", {"enabled": False})
+    lines = prefect.register()
+    assert [("schedule" in line, "automation" in line) for line in lines] == [(True, False), (False, True)]
+    assert prefect.names() == {*NAMES, "mine"}, "another's deployment is let alone"
+    now = prefect.deployment(RETRAIN)
+    assert (now["paused"], [one["active"] for one in now["schedules"]]) == (False, [False])
+    assert [found["enabled"] for found in prefect.automations()] == [False]
+    assert prefect.register() == lines

@@ -47,7 +47,7 @@ DEPLOY = ("--no-prompt", "deploy", "pipelines/generate.py:generate", "--name")
 def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(prefect: Callable[..., str]) -> None:
     """Up to where a cluster is needed."""
     prefect("work-pool", "create", "ganlib", "--type", "kubernetes")
-    environment = {"MLFLOW_TRACKING_URI": "http://mlflow:5050"}
+    environment = {"MLFLOW_TRACKING_URI": "http://mlflow:5050", "GANLIB_SERVICES_OUTPUTS": "[s3://bucket]"}
     prefect(
         *DEPLOY, "k8s", "--pool", "ganlib", "--job-variable", "image=registry/ganlib:1",
         "--job-variable", json.dumps({"env": environment}),

@@ -41,21 +41,21 @@ def _settle() -> None:
     except (OSError, ValueError, KeyError):
         pass  # no server of ours: Prefect starts a temporary one
     if not asked or asked.replace("//localhost:", "//127.0.0.1:") == ours:  # a stranger is not told our password
-        defaults |= _login(state)
+        defaults |= login(state)
     _Path(os.environ.setdefault("PREFECT_HOME", str(state / "prefect"))).mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 
 
-def _login(state: _Path) -> dict[str, str]:
-    """Prefect's settings for a server that asks for a password and for its clients; empty without one."""
-    names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
+def login(state: _Path) -> dict[str, str]:
+    """Prefect's settings for a server of ours that asks for a password, and for its clients; empty without one."""
+    server, client = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
     try:
-        login = (state / LOGIN_FILE).read_text().strip()
+        kept = (state / LOGIN_FILE).read_text().strip()
     except OSError:
-        login = ""
-    login = next(filter(None, map(os.environ.get, names)), None) or login
-    return dict.fromkeys(names, login) if login else {}
+        kept = ""
+    password = os.environ.get(server) or kept or os.environ.get(client)
+    return dict.fromkeys((server, client), password) if password else {}
 
 
 _settle()

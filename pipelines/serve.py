@@ -130,7 +130,7 @@ def main() -> None:
     watch()
     try:
         asyncio.run(runner.start())
-    except (KeyboardInterrupt, TerminationSignal):
+    except (KeyboardInterrupt, SystemExit, TerminationSignal):  # as Prefect ends a runner that is told to
         drop_planned()
 
 

@@ -27,7 +27,7 @@ from ganlib.files import write_json
 from ganlib.locks import held
 from ganlib.progress import Report
 from ganlib.project import Project
-from pipelines import LOGIN_FILE, READY, ports
+from pipelines import LOGIN_FILE, READY, login, ports
 from pipelines.ports import HOST
 
 _READY_SECONDS = 180.0
@@ -62,10 +62,11 @@ def up(
     if open_browser:
         for name in ("mlflow", "prefect"):
             webbrowser.open(state[name]["url"])
-    hints = [*_kept(project, state, before), *_not_moved(settings, before), _export(project, state)]
-    for line in hints if as_json else ():
-        typer.echo(line, err=True)
-    show(state, as_json=as_json, text=lambda: "\n".join([_table(state), *hints, "stop them with: make down"]))
+    notes = [*_kept(project, state, before), *_not_moved(settings, before)]
+    for note in notes if as_json else ():
+        typer.echo(json.dumps({"event": "note", "message": note}), err=True)
+    lines = [*notes, _export(project, state), "stop them with: make down"]
+    show(state, as_json=as_json, text=lambda: "\n".join([_table(state), *lines]))
 
 
 @app.command()
@@ -219,14 +220,14 @@ def _services(
         port, url = choose("prefect", settings.prefect_port)
         # As settings, not options: the page takes its API's address from them.
         own = {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{url}/api"}
-        entry = _spawn(project, "prefect", [*python, "pipelines.prefect_server"], own)
+        entry = _spawn(project, "prefect", [*python, "pipelines.prefect_server"], own | login(project.state))
         return _await(entry | {"url": url}, lambda: _answers(f"{url}/api/health"), "prefect", report)
 
     def begin_deployments(report: Report) -> dict[str, Any]:
         url = state["prefect"]["url"]
         clients = {"PREFECT_API_URL": f"{url}/api", "MLFLOW_TRACKING_URI": state["mlflow"]["url"]}
         _ready(project).unlink(missing_ok=True)
-        entry = _spawn(project, "deployments", [*python, "pipelines.serve"], clients)
+        entry = _spawn(project, "deployments", [*python, "pipelines.serve"], clients | login(project.state))
         return _await(entry | {"url": f"{url}/deployments"}, _ready(project).exists, "deployments", report)
 
     return {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}

@@ -25,7 +25,7 @@ def make(folder: Path) -> Path:
 
     What real images score, and the tables of an empty MLflow and an empty Prefect, are there already.
     """
-    _copy(folder)
+    bare(folder)
     if shared := os.environ.get(SHARED):
         made = _made_once(Path(shared))
         shutil.copy(made / "mlflow.db", folder)
@@ -38,7 +38,7 @@ def _made_once(shared: Path) -> Path:
     with held(shared / "lock", what="test session that prepares a project", patience=600):
         folder = shared / "project"
         if not folder.exists():
-            made = _copy(shared / "half")
+            made = bare(shared / "half")
             factories.graph(made / "g.onnx")
             for words in (
                 ("ganlib", "evaluate", "g.onnx"),
@@ -51,7 +51,8 @@ def _made_once(shared: Path) -> Path:
     return folder
 
 
-def _copy(folder: Path) -> Path:
+def bare(folder: Path) -> Path:
+    """The same without what costs time to make: for tests that evaluate nothing."""
     for name in CODE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)

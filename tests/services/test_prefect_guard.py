@@ -23,7 +23,7 @@ EVIL = "http://evil.example"
 
 @pytest.fixture(scope="module")
 def url(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
-    return projects.prefect_server(serve, projects.make(tmp_path_factory.mktemp("guard") / "project"))
+    return projects.prefect_server(serve, projects.bare(tmp_path_factory.mktemp("guard") / "project"))
 
 
 def post(url: str, **headers: str) -> requests.Response:
@@ -151,7 +151,7 @@ def test_prefects_page_works_in_a_real_browser(browser: Any, url: str) -> None:
 
 
 def test_the_temporary_server_of_one_command_is_guarded_too(tmp_path: Path) -> None:
-    folder = projects.make(tmp_path / "project")
+    folder = projects.bare(tmp_path / "project")
     probe = (
         "import requests; from pathlib import Path; from pipelines.temporary import start; "
         "url = start(Path('server.log'), 180); "

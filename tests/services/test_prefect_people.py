@@ -38,7 +38,7 @@ class Prefect:
     """A server of its own, and the requests that its page sends."""
 
     def __init__(self, serve: Callable[..., None], folder: Path) -> None:
-        self.folder = projects.make(folder / "project")
+        self.folder = projects.bare(folder / "project")
         self.url = projects.prefect_server(serve, self.folder)
 
     def run(self, code: str, **more: str) -> str:

@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 
 from ganlib.locks import held
@@ -119,3 +121,13 @@ def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str
     command = [sys.executable, "-m", "pipelines.prefect_server"]
     serve(command, f"{url}/api/health", folder, PYTHONPATH=str(folder), **settings, **more)
     return url
+
+
+def ask_prefect(url: str, verb: str, path: str, body: Any = None, auth: tuple[str, str] | None = None) -> Any:
+    """Send what Prefect's page sends. Its SQLite database answers 503 while locked, and its client tries again."""
+    deadline = time.monotonic() + 120
+    while True:
+        answer = requests.request(verb, f"{url}/api/{path}", json=body, auth=auth, timeout=60)
+        if answer.status_code != 503 or time.monotonic() > deadline:
+            assert answer.ok, answer.text
+            return answer.json() if answer.content else None

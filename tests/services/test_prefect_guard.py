@@ -32,7 +32,7 @@ def post(url: str, **headers: str) -> requests.Response:
 
 
 def flows(url: str) -> list[str]:
-    return [flow["name"] for flow in requests.post(f"{url}/api/flows/filter", json={}, timeout=30).json()]
+    return [flow["name"] for flow in projects.ask_prefect(url, "POST", "flows/filter", {})]
 
 
 JSON = {"Content-Type": "application/json"}

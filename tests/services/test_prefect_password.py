@@ -64,9 +64,7 @@ def _promoted(store: Store, fid: float) -> None:
 
 
 def ask(services: dict[str, Any], verb: str, path: str, body: Any = None) -> Any:
-    answer = requests.request(verb, f"{services['prefect']['url']}/api/{path}", json=body, auth=LOGIN, timeout=60)
-    assert answer.ok, answer.text
-    return answer.json() if answer.content else None
+    return projects.ask_prefect(services["prefect"]["url"], verb, path, body, LOGIN)
 
 
 def started(services: dict[str, Any], deployment: str, name: str | None = None, **parameters: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,7 @@ class Prefect:
         return list(json.loads(self.run(REGISTER, **more).splitlines()[-1]))
 
     def ask(self, verb: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(verb, f"{self.url}/api/{path}", json=body, timeout=60)
-        assert answer.ok, answer.text
-        return answer.json() if answer.content else None
+        return projects.ask_prefect(self.url, verb, path, body)
 
     def deployment(self, name: str) -> dict[str, Any]:
         return dict(self.ask("GET", f"deployments/name/{name}"))
@@ -168,6 +167,44 @@ def test_an_automation_that_a_person_changed_stays(prefect: Prefect, change: str
     prefect.ask("DELETE", f"deployments/{prefect.deployment(RETRAIN)['id']}")
     assert prefect.register() == []
     assert [found["enabled"] for found in prefect.automations()] == [True]
+
+
+def test_a_person_chooses_in_the_form_and_types_a_name(browser: Any, prefect: Prefect) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(120_000)
+    page.goto(f"{prefect.url}/v2/deployments/deployment/{prefect.deployment(RETRAIN)['id']}/run")
+    page.get_by_role("button", name="standard").click()
+    assert page.get_by_role("option").all_inner_texts() == ["smoke", "demo", "standard", "best"]
+    page.get_by_role("option", name="demo").click()
+    page.get_by_text("standard: at most 25 min").wait_for()
+    page.get_by_text("Select", exact=True).click()
+    assert {"ae", "dcgan", "vae", "wgan_gp"} < set(page.get_by_role("option").all_inner_texts())
+    page.get_by_role("option", name="ae", exact=True).click()
+    page.keyboard.press("Escape")
+    page.locator("input[name=name]").fill("before the release")
+    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "retrain-form.png")
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/deployment/*?tab=Runs")
+    runs = prefect.ask("POST", "flow_runs/filter", {"flow_runs": {"name": {"any_": ["before the release"]}}})
+    assert [run["parameters"] for run in runs] == [
+        {"families": ["dcgan", "vae", "ae"], "budget": "demo", "overrides": []}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"families": "dcgan,vae"}, 201),
+        ({"families": ["vae"], "budget": None, "overrides": None}, 201),
+        ({"families": ["vea"]}, 409),
+        ({"budget": "smok"}, 409),
+    ],
+)
+def test_the_api_takes_what_the_form_takes(prefect: Prefect, parameters: dict[str, Any], code: int) -> None:
+    target = f"{prefect.url}/api/deployments/{prefect.deployment(RETRAIN)['id']}/create_flow_run"
+    answer = requests.post(target, json={"parameters": parameters}, timeout=60)
+    assert answer.status_code == code, answer.text
 
 
 def test_deployments_of_a_former_release_are_replaced_and_what_was_off_stays_off(

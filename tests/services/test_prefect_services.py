@@ -49,13 +49,7 @@ def services(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def api(services: dict[str, Any], path: str, body: dict[str, Any] | None = None) -> Any:
-    """Post to Prefect. Its SQLite database answers 503 while it is locked, and its own client tries again too."""
-    deadline = time.monotonic() + 60
-    while True:
-        answer = requests.post(f"{services['prefect']['url']}/api/{path}", json=body or {}, timeout=30)
-        if answer.status_code != 503 or time.monotonic() > deadline:
-            assert answer.ok, answer.text
-            return answer.json()
+    return projects.ask_prefect(services["prefect"]["url"], "POST", path, body or {})
 
 
 def deployment(services: dict[str, Any], flow: str) -> dict[str, Any]:

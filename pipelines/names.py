@@ -75,6 +75,6 @@ def _vocabulary() -> frozenset[str]:
     """The words that Prefect's server draws names from."""
     from coolname.data import config
 
-    parts: dict[str, dict[str, Any]] = dict(config)
+    parts: dict[str, Any] = {**config}
     rows = (row for part in parts.values() for row in (*part.get("words", ()), *part.get("phrases", ())))
     return frozenset(word for row in rows for part in ([row] if isinstance(row, str) else row) for word in part.split())

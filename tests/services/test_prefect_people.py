@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,14 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 RETRAIN, TRAIN = "retrain/best-of-families", "train/one-family"
 REGISTER = """
-import json
+import json, os, sys
 from ganlib import project
 from prefect.runner import Runner
 from pipelines.registration import register
 from pipelines.serve import deployments
-print(json.dumps(register(project.find(), Runner(pause_on_shutdown=False), deployments())))
+for schedule in sys.stdin:
+    os.environ["GANLIB_SERVICES_RETRAIN_SCHEDULE"] = schedule.strip()
+    print(json.dumps(register(project.find(), Runner(pause_on_shutdown=False), deployments())), flush=True)
 """
 FORMER = """
 from prefect.events import DeploymentEventTrigger
@@ -41,14 +46,31 @@ class Prefect:
     def __init__(self, serve: Callable[..., None], folder: Path) -> None:
         self.folder = projects.bare(folder / "project")
         self.url = projects.prefect_server(serve, self.folder)
-
-    def run(self, code: str, **more: str) -> str:
         home = str(self.folder / ".ganlib/prefect")
-        return projects.run_code(self.folder, code, PREFECT_API_URL=f"{self.url}/api", PREFECT_HOME=home, **more)
+        self.client = {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_HOME": home}
 
-    def register(self, **more: str) -> list[str]:
+    @contextmanager
+    def registering(self) -> Iterator[Prefect]:
+        """Let a process be ready that does what `make up` does: its imports take longer than its work."""
+        with subprocess.Popen(
+            [sys.executable, "-c", REGISTER],
+            cwd=self.folder,
+            env=projects.environment(self.folder) | self.client,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as self.process:
+            yield self
+            assert self.process.stdin
+            self.process.stdin.close()
+
+    def register(self, schedule: str = "0 3 * * 1") -> list[str]:
         """As `make up` does; what it says of people's changes."""
-        return list(json.loads(self.run(REGISTER, **more).splitlines()[-1]))
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{schedule}\n")
+        self.process.stdin.flush()
+        return list(json.loads(self.process.stdout.readline()))
 
     def ask(self, verb: str, path: str, body: Any = None) -> Any:
         return projects.ask_prefect(self.url, verb, path, body)
@@ -67,10 +89,10 @@ NAMES = {"new-data", "one-family", "best-of-families", "gate", "batch", "mlflow-
 
 
 @pytest.fixture(scope="module")
-def prefect(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Prefect:
-    prefect = Prefect(serve, tmp_path_factory.mktemp("people"))
-    assert prefect.register() == []
-    return prefect
+def prefect(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    with Prefect(serve, tmp_path_factory.mktemp("people")).registering() as prefect:
+        assert prefect.register() == []
+        yield prefect
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +106,7 @@ def _fresh(prefect: Prefect) -> None:
 def test_what_nobody_touched_is_brought_up_to_date_without_a_word(prefect: Prefect) -> None:
     assert prefect.names() == NAMES
     assert prefect.register() == []
-    assert prefect.register(GANLIB_SERVICES_RETRAIN_SCHEDULE="0 4 * * 2") == []
+    assert prefect.register("0 4 * * 2") == []
     (schedule,) = prefect.deployment(RETRAIN)["schedules"]
     assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 4 * * 2", True)
     (automation,) = prefect.automations()
@@ -119,7 +141,7 @@ def test_a_schedule_that_a_person_changed_stays(prefect: Prefect, change: dict[s
     prefect.ask("PATCH", place, change) if change else prefect.ask("DELETE", place)
     asked = seen()
     for schedule in ("0 3 * * 1", "0 4 * * 2"):
-        (line,) = prefect.register(GANLIB_SERVICES_RETRAIN_SCHEDULE=schedule)
+        (line,) = prefect.register(schedule)
         assert line.startswith(f"{RETRAIN} has a schedule that was switched off or changed in Prefect's page")
         assert seen() == asked
 
@@ -212,16 +234,17 @@ def test_deployments_of_a_former_release_are_replaced_and_what_was_off_stays_off
 ) -> None:
     """They were all paused at each end, so that tells nothing; a schedule or an automation that is off does."""
     prefect = Prefect(serve, tmp_path)
-    prefect.run(FORMER)
+    projects.run_code(prefect.folder, FORMER, **prefect.client)
     former = prefect.deployment("retrain/local")
     schedule = f"deployments/{former['id']}/schedules/{former['schedules'][0]['id']}"
     prefect.ask("PATCH", schedule, {"active": False})
     (automation,) = prefect.automations()
     prefect.ask("PATCH", f"automations/{automation['id']}", {"enabled": False})
-    lines = prefect.register()
-    assert [("schedule" in line, "automation" in line) for line in lines] == [(True, False), (False, True)]
+    with prefect.registering():
+        lines = prefect.register()
+        assert prefect.register() == lines
+    assert ["schedule" in lines[0], "automation" in lines[1]] == [True, True]
     assert prefect.names() == {*NAMES, "mine"}, "another's deployment is let alone"
     now = prefect.deployment(RETRAIN)
     assert (now["paused"], [one["active"] for one in now["schedules"]]) == (False, [False])
     assert [found["enabled"] for found in prefect.automations()] == [False]
-    assert prefect.register() == lines

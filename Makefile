@@ -33,7 +33,7 @@ demo: $(STAMP) ## MNIST -> two trained families -> gate -> champion -> 1,000 ima
 ui: $(STAMP) ## Start the servers if need be and open MLflow and Prefect
 	@$(BIN)/python -m pipelines.services up --open $(PORTS)
 
-up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs (MLFLOW_PORT=auto PREFECT_PORT=auto: any free ones)
+up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs (PREFECT_PORT=4243, MLFLOW_PORT=auto: others)
 	@$(BIN)/python -m pipelines.services up $(PORTS)
 
 down: $(STAMP) ## Stop what `make up` started

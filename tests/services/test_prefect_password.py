@@ -33,8 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def up(folder: Path, *more: str) -> tuple[dict[str, Any], str]:
-    done = projects.run(folder, "pipelines.services", "up", "--json", "--mlflow-port=auto", *more)
+def up(folder: Path, *words: str, **more: str) -> tuple[dict[str, Any], str]:
+    done = projects.run(folder, "pipelines.services", "up", "--json", "--mlflow-port=auto", *words, **more)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
@@ -42,7 +42,7 @@ def up(folder: Path, *more: str) -> tuple[dict[str, Any], str]:
 @pytest.fixture(scope="module")
 def services(folder: Path) -> Iterator[dict[str, Any]]:
     (folder / ".ganlib/prefect-auth").chmod(0o600)
-    state, _ = up(folder, "--set", "services.prefect_port=auto")
+    state, _ = up(folder, GANLIB_SERVICES_PREFECT_PORT="auto")
     yield state
     assert projects.run(folder, "pipelines.services", "down").returncode == 0
 
@@ -151,6 +151,18 @@ def test_what_a_person_switched_off_stays_off_and_up_says_so(folder: Path, servi
     assert paused == {"best-of-families"}, "the end of the services paused none"
     (automation,) = ask(services, "POST", "automations/filter", {})
     assert not automation["enabled"]
+
+
+def test_a_second_clone_is_told_whose_port_it_wants_and_how_to_have_another(
+    folder: Path, services: dict[str, Any], tmp_path: Path
+) -> None:
+    clone = projects.bare(tmp_path / "clone")
+    port = services["mlflow"]["url"].rpartition(":")[2]
+    done = projects.run(clone, "pipelines.services", "up", GANLIB_SERVICES_MLFLOW_PORT=port)
+    assert done.returncode == 2
+    assert f"port {port} is taken by MLflow of the project in {folder.resolve()} (pid " in done.stderr
+    assert "make up MLFLOW_PORT=auto" in done.stderr
+    assert not (clone / ".ganlib/services.json").exists()
 
 
 def test_another_port_while_it_runs_is_told_and_changes_nothing(folder: Path, services: dict[str, Any]) -> None:

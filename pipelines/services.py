@@ -27,14 +27,14 @@ from ganlib.files import write_json
 from ganlib.locks import held
 from ganlib.progress import Report
 from ganlib.project import Project
-from pipelines import LOGIN_FILE, READY, login, ports
+from pipelines import LOGIN_FILE, READY, login, notes, ports
+from pipelines.notes import State
 from pipelines.ports import HOST
 
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 15.0
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-State = dict[str, dict[str, Any]]
 
 
 @app.command()
@@ -55,17 +55,17 @@ def up(
     asked = {"services.mlflow_port": mlflow_port, "services.prefect_port": prefect_port}
     _override([*(overrides or []), *(f"{key}={port}" for key, port in asked.items() if port)])
     settings = config.load(project.params_file).services
-    _require_private(project.state / LOGIN_FILE)
+    notes.require_private(project.state / LOGIN_FILE)
     before = running(project)
     with reporting(as_json=as_json) as report:
         state = start(project, settings, report)
     if open_browser:
         for name in ("mlflow", "prefect"):
             webbrowser.open(state[name]["url"])
-    notes = [*_kept(project, state, before), *_not_moved(settings, before)]
-    for note in notes if as_json else ():
+    told = [*notes.kept(project, state, before), *notes.not_moved(settings, before), *_unlocked(project, state)]
+    for note in told if as_json else ():
         typer.echo(json.dumps({"event": "note", "message": note}), err=True)
-    lines = [*notes, _export(project, state), "stop them with: make down"]
+    lines = [*told, notes.export(project, state), "stop them with: make down"]
     show(state, as_json=as_json, text=lambda: "\n".join([_table(state), *lines]))
 
 
@@ -98,34 +98,11 @@ def _override(changes: list[str]) -> None:
         os.environ[f"{config.SERVICES}{name.removeprefix('services.').upper()}"] = value
 
 
-def _require_private(file: Path) -> None:
-    """Raise :class:`BadInput` if others may read the file that holds Prefect's password."""
-    if file.is_file() and file.stat().st_mode & 0o077:
-        raise BadInput(f"others may read the password in {file}: chmod 600 {file}. Nothing was started.")
-
-
-def _kept(project: Project, state: State, before: State) -> list[str]:
-    """What a person changed in Prefect's page and the deployments that were just started left as it is."""
-    if state.get("deployments") == before.get("deployments"):
-        return []
-    return [str(line) for line in json.loads(_ready(project).read_text())["kept"]]
-
-
-def _not_moved(settings: ServicesConfig, before: State) -> list[str]:
-    """What ran already, on another port than the settings say now."""
-    asked = {"mlflow": settings.mlflow_port, "prefect": settings.prefect_port}
-    return [
-        f"{name} was running already, on {before[name]['url']}; for port {port}: make down, then the same again"
-        for name, port in asked.items()
-        if port and name in before and not before[name]["url"].endswith(f":{port}")
-    ]
-
-
-def _export(project: Project, state: State) -> str:
-    """The line that lets Prefect's own command line find the server, and its password where there is one."""
-    line = f"for Prefect's own command line: export PREFECT_API_URL={state['prefect']['url']}/api"
-    file = project.state / LOGIN_FILE
-    return f'{line} PREFECT_API_AUTH_STRING="$(cat {file})"' if file.is_file() else line
+def _unlocked(project: Project, state: State) -> list[str]:
+    """Whether Prefect was started before there was a password."""
+    if login(project.state) and _answers(f"{state['prefect']['url']}/api/admin/version"):
+        return ["prefect was running already, and does not ask for the password: make down, then the same again"]
+    return []
 
 
 def start(project: Project, settings: ServicesConfig, report: Report) -> State:

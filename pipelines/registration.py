@@ -163,7 +163,8 @@ def _automate(
     trigger.set_deployment_id(target.id)
     made = trigger.as_automation()
     ours = AutomationCore(name=made.name, description=made.description, trigger=made.trigger, actions=made.actions)
-    found = client.read_automations_by_name(ours.name)
+    owned = _owned(client, former)
+    found = [one for one in client.read_automations_by_name(ours.name) if one.id not in {other.id for other in owned}]
     last = known.get(ours.name)
     if last and last["of"] != str(target.id):  # its deployment was deleted, and is ours again: so is this
         for one in found:
@@ -172,19 +173,19 @@ def _automate(
     if not found and last:
         kept.append(f"the automation {ours.name!r} was deleted in Prefect's page, and stays away")
         return last
-    if not found:
-        ours.enabled = all(one.enabled for one in _owned(client, former))
-        client.create_automation(ours)
-        found = client.read_automations_by_name(ours.name)
-    elif last and _shown(found[0]) == last["as"]:
-        ours.enabled = found[0].enabled
-        client.update_automation(found[0].id, ours)
-        found = client.read_automations_by_name(ours.name)
-    else:
+    there: Any = found[0] if found else None
+    if there is None:
+        ours.enabled = all(one.enabled for one in owned)
+        there = client.read_automation(client.create_automation(ours))
+    elif last and _shown(there) == last["as"]:
+        ours.enabled = there.enabled
+        client.update_automation(there.id, ours)
+        there = client.read_automation(there.id)
+    elif last:
         kept.append(f"the automation {ours.name!r} was changed in Prefect's page, and stays so")
-    if not found[0].enabled:
+    if not there.enabled:
         kept.append(f"the automation {ours.name!r} is switched off in Prefect's page, and stays so")
-    return {"of": str(target.id), "as": last["as"] if last and _shown(found[0]) != last["as"] else _shown(found[0])}
+    return {"of": str(target.id), "as": last["as"] if last and _shown(there) != last["as"] else _shown(there)}
 
 
 def _shown(automation: Any) -> dict[str, Any]:

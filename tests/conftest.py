@@ -15,7 +15,10 @@ from tests.told import pytest_sessionstart, pytest_terminal_summary
 __all__ = ["ROOT", "SHARED", "pytest_sessionstart", "pytest_terminal_summary"]
 
 settle_environment()
-OWN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PREFECT_API_URL", "PREFECT_HOME", "GANLIB_ROOT")
+OWN = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "GANLIB_ROOT"),
+    *("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"),
+)
 """Variables that lead to the developer's own stores."""
 for _name in OWN:
     os.environ.pop(_name, None)

@@ -47,7 +47,7 @@ from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.png import Encoder
 from ganlib.generation.probe import Tuning, measure
 from ganlib.generation.session import Drawn, OnnxModel
-from ganlib.generation.storage import at
+from ganlib.generation.storage import locate
 from ganlib.processes import machine, usable_cores
 
 PARTS = ("npy", "png", "torch", "scale")
@@ -261,7 +261,7 @@ def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
     )  # fmt: skip
     for shard in range(job.shard_count):
         numbers = job.images(shard)
-        with shards.new_shard(at(folder), job, shard) as add:
+        with shards.new_shard(locate(folder), job, shard) as add:
             for first in range(numbers.start, numbers.stop, BLOCK):
                 add(Drawn(first, images[first : min(first + BLOCK, numbers.stop)], {}))
 

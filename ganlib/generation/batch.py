@@ -20,7 +20,8 @@ from ganlib.generation.lock import LOCK
 from ganlib.generation.manifest import FileFormat, Job, Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
 from ganlib.generation.session import Drawn, OnnxModel
-from ganlib.generation.storage import Storage, Where, at, require_few
+from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage, require_few
 from ganlib.generation.verify import Verification, verify
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
@@ -155,7 +156,7 @@ def begun(
         file_format=formats.require(file_format),
         truncation=wanted.truncation,
     )
-    storage = at(out)
+    storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
     needed = _require_room(storage, job)
     storage.prepare()
@@ -216,7 +217,13 @@ def _require_room(storage: Storage, job: Job) -> int:
     form, is_png = formats.load(job.file_format), job.file_format == "png"
     # With the shard, its list of digests and the folders of Zarr's arrays.
     files = (1, 2) if is_png else (0, 30)
-    needed = storage.require_room(job, form.image_bytes, 0 if is_png else form.shard_bytes, files)
+    needed = storage.require_room(
+        images=job.count,
+        shard_size=job.shard_size,
+        image_bytes=form.image_bytes,
+        shard_bytes=0 if is_png else form.shard_bytes,
+        files=files,
+    )
     require_few(job.shard_count)
     return needed
 

@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 from ganlib.config import Frozen
 from ganlib.errors import BadInput
 from ganlib.files import json_bytes
-from ganlib.generation.storage import Where, at
+from ganlib.generation.storage import Where, locate
 
 FILE = "manifest.json"
 
@@ -135,7 +135,7 @@ def read(out: Where) -> Manifest | None:
     Raises:
         BadInput: it is damaged, or of a format that this version does not know.
     """
-    storage = at(out)
+    storage = locate(out)
     path = f"{storage}/{FILE}"
     try:
         manifest = Manifest.model_validate(json.loads(storage.read(FILE)))

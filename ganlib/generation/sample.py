@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganlib.generation import formats
 from ganlib.generation.manifest import Job
 from ganlib.generation.noise import philox
-from ganlib.generation.storage import Storage
+from ganlib.generation.storage.base import Storage
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,8 @@ from ganlib.files import sha256_file
 from ganlib.generation import formats
 from ganlib.generation.formats.base import Add
 from ganlib.generation.manifest import Job, Manifest, Shard, shard_name
-from ganlib.generation.storage import Storage, Where, at, remove
+from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage, remove
 
 SUMS = "SHA256SUMS"  # in the form that `sha256sum --check` reads
 
@@ -80,7 +81,7 @@ def new_shard(
 
 def is_whole(out: Where, job: Job, shard: int) -> bool:
     """Whether exactly the shard's files are there, with the content that their digests say."""
-    storage = at(out)
+    storage = locate(out)
     sums, files = read_sums(storage, sums_name(job, shard)), listed(job, shard)
     try:
         return (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.storage.base import Storage
 
 Add = Callable[["Drawn"], None]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.storage.base import Storage
 
 _END = b"PK\x05\x06"
 _END_BYTES = 22  # of the record that ends a zip file with no comment

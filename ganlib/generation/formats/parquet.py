@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.storage.base import Storage
 
 _GROUP = 8192  # rows a row group: 6 MB of pixels, so that neither writer nor reader needs more memory than that
 _PIXELS = 28 * 28

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.storage.base import Storage
 
 _META = "zarr.json"
 _DIMENSIONS = {"image": 4, "index": 1, "seed": 1, "label": 1, "caption": 2}

@@ -37,7 +37,7 @@ from ganlib.generation.formats.webdataset import header
 from ganlib.generation.lock import locked
 from ganlib.generation.manifest import FORMATS, SUFFIXES, FileFormat, shard_name
 from ganlib.generation.session import Drawn, OnnxModel
-from ganlib.generation.storage import remove as take_away
+from ganlib.generation.storage.base import remove as take_away
 from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.repair import repair
 

@@ -9,7 +9,7 @@ from ganlib.errors import BadInput, Corrupt
 from ganlib.generation import manifest as manifests
 from ganlib.generation import shards
 from ganlib.generation.batch import make, require_versions
-from ganlib.generation.manifest import Manifest, shard_name
+from ganlib.generation.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import Where, locate
@@ -88,7 +88,7 @@ def repair(
         storage.sweep()
         make(model, manifest, wanted, storage, damaged, report=report)
         require_digest(manifest, storage)
-    names = tuple(shard_name(shard, manifest.file_format) for shard in damaged)
+    names = tuple(shards.location(manifest, shard) for shard in damaged)
     return Repair(images=manifest.count, remade=names, extra=tuple(extra))
 
 

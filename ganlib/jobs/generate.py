@@ -48,7 +48,7 @@ class Order(Frozen):
     batch_size: int | None = None
     """Images worked on at once; None: as the probe finds best, for large jobs."""
     file_format: str = "png"
-    """One of :data:`ganlib.generation.manifest.FORMATS`."""
+    """One of :func:`ganlib.generation.formats.names`."""
     labels: str | None = None
     """As :func:`ganlib.generation.wanted.wanted`, and so ``caption`` and ``truncation``."""
     caption: str | None = None

@@ -14,8 +14,8 @@ import requests
 
 from ganlib.errors import BadInput, Unavailable
 from ganlib.generation import card as cards
+from ganlib.generation import formats, sample
 from ganlib.generation import manifest as manifests
-from ganlib.generation import sample
 from ganlib.generation.batch import generate, verify
 from ganlib.generation.repair import repair
 from ganlib.generation.session import OnnxModel
@@ -97,7 +97,7 @@ def test_a_batch_on_s3_has_the_bytes_of_one_in_a_folder_and_is_mended_there(
     assert after.keys() == before.keys()
     assert after["some/where/manifest.json"] == before["some/where/manifest.json"]
 
-    sums = "shard-00002/SHA256SUMS" if form == "png" else f"shard-00002{manifests.SUFFIXES[form]}.sha256"
+    sums = "shard-00002/SHA256SUMS" if form == "png" else f"{formats.load(form).shard_name(2)}.sha256"
     s3.delete_object(Bucket=BUCKET, Key=f"some/where/{sums}")
     s3.delete_object(Bucket=BUCKET, Key="some/where/notes.txt")
     assert not verify(out).ok

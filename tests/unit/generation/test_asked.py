@@ -15,9 +15,8 @@ from PIL import Image
 from ganlib.errors import BadInput, GanlibError
 from ganlib.export.runtime import open_session
 from ganlib.generation import card as cards
-from ganlib.generation import probe, sample
+from ganlib.generation import formats, probe, sample
 from ganlib.generation.batch import Manifest, generate, verify
-from ganlib.generation.manifest import FORMATS, FileFormat
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import locate
@@ -173,8 +172,8 @@ def test_a_resumed_job_adds_a_row_to_its_card(model: OnnxModel, tmp_path: Path) 
 # Samples
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_what_is_read_back_is_what_was_made(model: OnnxModel, tmp_path: Path, form: FileFormat) -> None:
+@pytest.mark.parametrize("form", formats.names())
+def test_what_is_read_back_is_what_was_made(model: OnnxModel, tmp_path: Path, form: str) -> None:
     made = make(model, tmp_path / "out", file_format=form, start=1000)
     numbers, images = sample.read(locate(tmp_path / "out"), made, 90, lambda done, total: None)
     assert len(numbers) == len(images) == 90

@@ -40,14 +40,13 @@ from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from ganlib.generation import formats, shards
-from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import generate
-from ganlib.generation.manifest import FileFormat, Manifest
+from ganlib.generation.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.png import Encoder
 from ganlib.generation.probe import Tuning, measure
 from ganlib.generation.session import Drawn, OnnxModel
-from ganlib.generation.storage import at
+from ganlib.generation.storage import locate
 from ganlib.processes import machine, usable_cores
 
 PARTS = ("npy", "png", "torch", "scale")
@@ -239,7 +238,7 @@ def job(path: Path, out: Path, count: int, threads: int, batch_size: int) -> tup
 # Sides
 
 
-def _shards(subject: Subject, form: FileFormat, folder: Path) -> None:
+def _shards(subject: Subject, form: str, folder: Path) -> None:
     generate(
         subject.model, out=folder / "out", count=subject.count, seed=0, shard_size=_SHARD, file_format=form,
         threads=subject.tuning.threads, batch_size=subject.tuning.batch_size,
@@ -257,11 +256,11 @@ def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
     job = Manifest(
         model_sha256=subject.model.sha256, seed=0, count=len(images), shard_size=_SHARD, block=BLOCK, noise=ALGORITHM,
         provider=subject.model.provider, model_metadata={}, origin={}, ganlib=ganlib.__version__,
-        versions=formats.versions("png", manifests.RECORD),
+        versions=formats.versions("png"),
     )  # fmt: skip
     for shard in range(job.shard_count):
         numbers = job.images(shard)
-        with shards.new_shard(at(folder), job, shard) as add:
+        with shards.new_shard(locate(folder), job, shard) as add:
             for first in range(numbers.start, numbers.stop, BLOCK):
                 add(Drawn(first, images[first : min(first + BLOCK, numbers.stop)], {}))
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from ganlib.generation.batch import generate, verify
-from ganlib.generation.manifest import FileFormat
 from ganlib.generation.session import OnnxModel
 
 SEED = 11
@@ -44,7 +43,7 @@ def survives(
     count: int,
     shard_size: int,
     kills: int,
-    file_format: FileFormat = "npy",
+    file_format: str = "npy",
     seed: int = SEED,
     say: Callable[[str], object] = lambda line: None,
 ) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ from ganlib import families as zoo
 from ganlib.cli.flows import RUNNERS
 from ganlib.config import Budget, Params
 from ganlib.export.runtime import PROVIDERS
-from ganlib.generation.manifest import FORMATS
+from ganlib.generation import formats
 
 _EXAMPLE = "train.seed=3"
 
@@ -24,7 +24,7 @@ def fill(deployment: RunnerDeployment, params: Params) -> None:
     if deployment.flow_name in ("retrain", "train"):
         _training(fields, params)
     elif deployment.flow_name == "generate":
-        for key, choices in (("file_format", FORMATS), ("provider", PROVIDERS), ("runner", RUNNERS)):
+        for key, choices in (("file_format", formats.names()), ("provider", PROVIDERS), ("runner", RUNNERS)):
             fields[key]["enum"] = list(choices)
         fields["count"]["default"] = params.generate.count
         fields["seed"]["default"] = params.generate.seed

@@ -17,7 +17,7 @@ from ganlib.errors import GanlibError
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.manifest import Manifest
-from ganlib.generation.storage import at, is_url
+from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.generate import Batch, Order
 from pipelines import artifacts, names, places, tasks, workers
 from pipelines.launch import launch, main
@@ -126,7 +126,7 @@ def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
     from ganlib.generation.sheet import contact_sheet
 
     rows = np.arange(min(limit, len(manifest.images(0))))
-    return contact_sheet(formats.load(manifest.file_format).images(at(out), manifest, 0, rows), columns=10)
+    return contact_sheet(formats.load(manifest.file_format).images(locate(out), manifest, 0, rows), columns=10)
 
 
 def command(

@@ -68,23 +68,8 @@ def write(
         ExportError: the result would not keep the contract.
         NoSpace: ``path`` cannot be written.
     """
-    import onnx
-
-    try:
-        data = parent.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot read {parent}: {error.strerror}.") from error
-    described = contract.describe(data, str(parent))
-    if other := described.metadata.get(PRECISION_KEY):
-        raise BadInput(f"{parent} is {other} already: siblings are made of the float32 graph that it came from.")
-    with _CONVERTING, _unheard():
-        try:
-            model = _half(data) if precision == "fp16" else _eight_bits(data, calibration)
-            onnx.checker.check_model(model, full_check=True)
-        except Exception as error:  # two converters and the checker raise a dozen unrelated types
-            raise ExportError(
-                f"{parent} cannot be made {precision}: {first_line(error)}. Nothing was written."
-            ) from error
+    data, described = _read_parent(parent)
+    model = _convert(data, precision, calibration, parent)
     certificate = _compare(data, model.SerializeToString(), compared, next(o.version for o in model.opset_import))
     facts = {
         **described.metadata,
@@ -95,18 +80,50 @@ def write(
     }
     if precision == "int8":
         facts[CALIBRATION_KEY] = calibrated
+    write_bytes(path, _with_metadata(model, facts, described.contract, f"the {precision} graph of {parent}"))
+    return certificate
+
+
+def _read_parent(parent: Path) -> tuple[bytes, contract.Description]:
+    """Return the graph's bytes and what it says of itself; raise :class:`BadInput` unless it is a float32 one."""
+    try:
+        data = parent.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read {parent}: {error.strerror}.") from error
+    described = contract.describe(data, str(parent))
+    if other := described.metadata.get(PRECISION_KEY):
+        raise BadInput(f"{parent} is {other} already: siblings are made of the float32 graph that it came from.")
+    return data, described
+
+
+def _convert(data: bytes, precision: Precision, calibration: Sequence[Inputs], parent: Path) -> Any:
+    """Return the converted graph, an ONNX model that its checker accepts."""
+    import onnx
+
+    with _CONVERTING, _unheard():
+        try:
+            model = _half(data) if precision == "fp16" else _eight_bits(data, calibration)
+            onnx.checker.check_model(model, full_check=True)
+        except Exception as error:  # two converters and the checker raise a dozen unrelated types
+            raise ExportError(
+                f"{parent} cannot be made {precision}: {first_line(error)}. Nothing was written."
+            ) from error
+    return model
+
+
+def _with_metadata(model: Any, facts: Mapping[str, str], promised: contract.Contract, name: str) -> bytes:
+    """Return the bytes of ``model`` with ``facts`` as its metadata; it has to keep the contract ``promised``."""
     del model.metadata_props[:]
     for key in sorted(facts):
         model.metadata_props.add(key=key, value=facts[key])
-    made = model.SerializeToString(deterministic=True)
+    made: bytes = model.SerializeToString(deterministic=True)
     try:
-        kept = contract.describe(made, f"the {precision} graph").contract
+        kept = contract.describe(made, name).contract
     except BadInput as error:
         raise ExportError(f"{error} Nothing was written.") from error
-    if kept != described.contract:
-        raise ExportError(f"the {precision} graph of {parent} asks for other inputs. Nothing was written.")
-    write_bytes(path, made)
-    return certificate
+    if kept != promised:
+        raise ExportError(f"{name} asks for other inputs. Nothing was written.")
+    return made
 
 
 def _half(data: bytes) -> Any:

@@ -17,10 +17,12 @@ from ganlib.generation import card as cards
 from ganlib.generation import formats, shards
 from ganlib.generation import manifest as manifests
 from ganlib.generation.lock import LOCK
-from ganlib.generation.manifest import FileFormat, Job, Manifest
+from ganlib.generation.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
 from ganlib.generation.session import Drawn, OnnxModel
-from ganlib.generation.storage import Storage, Where, at, require_few
+from ganlib.generation.spec import BatchSpec
+from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage, require_few
 from ganlib.generation.verify import Verification, verify
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
@@ -77,7 +79,7 @@ def generate(
     batch_size: int | None = None,
     threads: int | None = None,
     start: int = 0,
-    file_format: FileFormat = "png",
+    file_format: str = "png",
     wanted: Wanted | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
@@ -129,7 +131,7 @@ def begun(
     seed: int,
     shard_size: int,
     start: int = 0,
-    file_format: FileFormat = "png",
+    file_format: str = "png",
     wanted: Wanted | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
@@ -142,7 +144,7 @@ def begun(
     wanted = wanted or ask(model.contract)
     require_range(start, count)
     wanted.require(start + count)
-    job = Job(
+    job = BatchSpec(
         model_sha256=model.sha256,
         seed=require_seed(seed),
         count=count,
@@ -155,7 +157,7 @@ def begun(
         file_format=formats.require(file_format),
         truncation=wanted.truncation,
     )
-    storage = at(out)
+    storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
     needed = _require_room(storage, job)
     storage.prepare()
@@ -183,7 +185,7 @@ def require_range(start: int, count: int) -> None:
         raise BadInput(f"start must be at least 0, and start + count at most {_LAST:,} (got {start:,} + {count:,}).")
 
 
-def _earlier(storage: Storage, job: Job) -> Manifest | None:
+def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
     """The manifest of an earlier part of ``job``; ``None`` if the folder is new.
 
     Raises:
@@ -211,17 +213,21 @@ def _is_scratch(name: str) -> bool:
     return name == LOCK or (name.startswith(f".{manifests.FILE}.") and name.endswith(".part"))
 
 
-def _require_room(storage: Storage, job: Job) -> int:
+def _require_room(storage: Storage, job: BatchSpec) -> int:
     """Check that there is room for what is still to be made; the bytes needed, by a cautious estimate."""
-    form, is_png = formats.load(job.file_format), job.file_format == "png"
-    # With the shard, its list of digests and the folders of Zarr's arrays.
-    files = (1, 2) if is_png else (0, 30)
-    needed = storage.require_room(job, form.image_bytes, 0 if is_png else form.shard_bytes, files)
+    form = formats.load(job.file_format)
+    needed = storage.require_room(
+        images=job.count,
+        shard_size=job.shard_size,
+        image_bytes=form.image_bytes,
+        shard_bytes=form.shard_bytes,
+        files=(form.files_per_image, form.files_per_shard),
+    )
     require_few(job.shard_count)
     return needed
 
 
-def _missing(storage: Storage, job: Job, report: Report) -> list[int]:
+def _missing(storage: Storage, job: BatchSpec, report: Report) -> list[int]:
     """Shards that are absent or damaged."""
     missing, there = [], {name.rstrip("/") for name in storage.names()}
     for shard in range(job.shard_count):
@@ -235,7 +241,7 @@ def _missing(storage: Storage, job: Job, report: Report) -> list[int]:
 
 
 def _begin(
-    storage: Storage, job: Job, model: OnnxModel, origin: Mapping[str, Any], earlier: Manifest | None
+    storage: Storage, job: BatchSpec, model: OnnxModel, origin: Mapping[str, Any], earlier: Manifest | None
 ) -> Manifest:
     """The manifest of a job under way, where it is kept.
 
@@ -248,11 +254,10 @@ def _begin(
     else:
         manifest = Manifest(
             **job.model_dump(),
-            format=manifests.RECORD,
             model_metadata=model.metadata,
             origin=dict(origin),
             ganlib=ganlib.__version__,
-            versions=formats.versions(job.file_format, manifests.RECORD),
+            versions=formats.versions(job.file_format),
         )
         storage.create(manifests.FILE, manifests.encoded(manifest))
     if earlier and manifest != earlier:
@@ -265,7 +270,7 @@ def require_versions(manifest: Manifest, out: Storage) -> None:
     began = manifest.versions
     changed = [
         f"{name} {began.get(name)}, now {version}"
-        for name, version in formats.versions(manifest.file_format, manifest.format).items()
+        for name, version in formats.versions(manifest.file_format).items()
         if version != began.get(name)
     ]
     if changed:
@@ -312,7 +317,7 @@ def make(
         report("generate", total, total, {"images/s": total / (time.monotonic() - began)})
 
 
-def _pieces(blocks: Iterable[Drawn], job: Job) -> Iterator[tuple[int, Drawn]]:
+def _pieces(blocks: Iterable[Drawn], job: BatchSpec) -> Iterator[tuple[int, Drawn]]:
     """``blocks``, cut where a shard ends, each with its shard."""
     for drawn in blocks:
         at = drawn.first

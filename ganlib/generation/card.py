@@ -12,7 +12,7 @@ from ganlib.config import Frozen
 from ganlib.export.runtime import PROVIDER
 from ganlib.files import json_bytes
 from ganlib.generation.manifest import Manifest
-from ganlib.generation.storage import Storage
+from ganlib.generation.storage.base import Storage
 
 FILE, TEXT, QUALITY = "card.json", "card.md", "quality.json"
 BESIDE = (FILE, TEXT, QUALITY)

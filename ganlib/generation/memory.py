@@ -15,7 +15,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or bool(_WORDS.search(str(error)))
 
 
-class Turns:
+class ConcurrencyLimit:
     """Lets threads work side by side, as many as memory has allowed so far."""
 
     def __init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -21,6 +20,10 @@ _WINDOW = (
     10  # log2 of zlib's window: an image's 812 bytes fit, and setting up a larger one takes longer than packing it
 )
 
+_LEVEL = 0
+"""zlib's, which stores the pixels: packing them takes ten times as long, more than all else together that is done to a
+file, and a file is one block of the disk either way."""
+
 
 class Encoder:
     """Makes the PNG files of one job: 8-bit grey, with their origin in text chunks.
@@ -29,13 +32,8 @@ class Encoder:
     as long to set up as to pack. The bytes depend on the arguments and on zlib's version alone: there is no time stamp.
     """
 
-    def __init__(self, *, model_sha256: str, seed: int, truncation: float = 1.0, level: int = 0) -> None:
-        """What all files of the job have in common.
-
-        ``level`` is zlib's. 0 stores the pixels: packing them takes ten times as long, more than all else together that
-        is done to a file, and a file is one block of the disk either way.
-        """
-        self._level = level
+    def __init__(self, *, model_sha256: str, seed: int, truncation: float = 1.0) -> None:
+        """Prepare what all files of the job have in common."""
         header = _chunk(b"IHDR", struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 0, 0, 0, 0))
         facts = {"synthetic": SYNTHETIC, "model_sha256": model_sha256, "seed": str(seed)}
         if truncation != 1:
@@ -56,7 +54,7 @@ class Encoder:
             said = text_chunk("index", str(first + at))
             if asked:
                 said += international_chunk(*asked[at])
-            packed = _chunk(b"IDAT", zlib.compress(row.data, self._level, _WINDOW))
+            packed = _chunk(b"IDAT", zlib.compress(row.data, _LEVEL, _WINDOW))
             made.append(b"".join((self._head, said, packed, END)))
         return made
 
@@ -73,21 +71,3 @@ def text_chunk(name: str, value: str) -> bytes:
 def international_chunk(name: str, value: str) -> bytes:
     """A fact in UTF-8, uncompressed, of no stated language: captions may be Chinese."""
     return _chunk(b"iTXt", f"ganlib:{name}\0\0\0\0\0{value}".encode())
-
-
-def encode_as_before(
-    image: NDArray[np.uint8], *, model_sha256: str, seed: int, index: int, asked: tuple[str, str] | None = None
-) -> bytes:
-    """What manifests of format 1 and 2 have: Pillow's PNG of ``image``, uint8 ``[28, 28]``."""
-    from PIL import Image, PngImagePlugin
-
-    facts = PngImagePlugin.PngInfo()
-    facts.add_text("ganlib:synthetic", SYNTHETIC)
-    facts.add_text("ganlib:model_sha256", model_sha256)
-    facts.add_text("ganlib:seed", str(seed))
-    facts.add_text("ganlib:index", str(index))
-    if asked:
-        facts.add_itxt(f"ganlib:{asked[0]}", asked[1])
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1, pnginfo=facts)
-    return file.getvalue()

@@ -9,10 +9,11 @@ from ganlib.errors import BadInput, Corrupt
 from ganlib.generation import manifest as manifests
 from ganlib.generation import shards
 from ganlib.generation.batch import make, require_versions
-from ganlib.generation.manifest import Manifest, shard_name
+from ganlib.generation.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.storage import Storage, Where, at
+from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage
 from ganlib.generation.wanted import Wanted
 from ganlib.progress import Report, silent
 
@@ -69,7 +70,7 @@ def repair(
         Corrupt: the shards are right, but the manifest's digest of them all is not.
         Unavailable: another process is at work in ``out``.
     """
-    storage = at(out)
+    storage = locate(out)
     manifest = require_finished(storage)
     now = {
         "model_sha256": model.sha256,
@@ -87,13 +88,13 @@ def repair(
         storage.sweep()
         make(model, manifest, wanted, storage, damaged, report=report)
         require_digest(manifest, storage)
-    names = tuple(shard_name(shard, manifest.file_format) for shard in damaged)
+    names = tuple(shards.location(manifest, shard) for shard in damaged)
     return Repair(images=manifest.count, remade=names, extra=tuple(extra))
 
 
 def require_digest(manifest: Manifest, out: Where) -> None:
     """Raise :class:`Corrupt` if the manifest's digest is not that of the shards."""
-    storage: Storage = at(out)
+    storage: Storage = locate(out)
     _, digest = shards.record(storage, manifest)
     if manifest.digest != digest:
         hint = "The shards are what it says of each; only the digest of them all was changed."

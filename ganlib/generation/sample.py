@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ganlib.generation import formats
-from ganlib.generation.manifest import Job
 from ganlib.generation.noise import philox
-from ganlib.generation.storage import Storage
+from ganlib.generation.spec import BatchSpec
+from ganlib.generation.storage.base import Storage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ _STREAM = 2  # of Philox's key: the noise has 0, what is asked of a model 1
 _SHARDS = 8  # at least so many are read, if there are
 
 
-def chosen(job: Job, size: int) -> dict[int, NDArray[np.int64]]:
+def chosen(job: BatchSpec, size: int) -> dict[int, NDArray[np.int64]]:
     """Which images to look at: by shard, the rows within it, int64, ascending; ``size`` in all or a few less.
 
     The same for the same job. Images are independent draws: a few shards stand for all, and are fewer to read.
@@ -34,7 +34,7 @@ def chosen(job: Job, size: int) -> dict[int, NDArray[np.int64]]:
     return found
 
 
-def read(storage: Storage, job: Job, size: int, report: Callable[[int, int], None]) -> tuple[
+def read(storage: Storage, job: BatchSpec, size: int, report: Callable[[int, int], None]) -> tuple[
     NDArray[np.int64], NDArray[np.uint8]
 ]:  # fmt: skip
     """Numbers, int64 [n], and pixels, uint8 [n, 1, 28, 28], of about ``size`` images of a finished job.

@@ -13,7 +13,7 @@ from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.export.contract import describe
 from ganlib.export.runtime import first_line, open_session
 from ganlib.files import sha256_bytes
-from ganlib.generation.memory import Turns, is_out_of_memory
+from ganlib.generation.memory import ConcurrencyLimit, is_out_of_memory
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
@@ -83,7 +83,7 @@ class OnnxModel:
             raise Corrupt(path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again.")
         described = describe(data, str(path))
         self.contract, self.metadata = described.contract, described.metadata
-        self.noise_dim, self._turns = self.contract.noise_dim, Turns()
+        self.noise_dim, self._limit = self.contract.noise_dim, ConcurrencyLimit()
         self._session = open_session(data, str(path), provider, allow_cpu=allow_cpu)
         self.provider: str = self._session.get_providers()[0]
 
@@ -207,7 +207,7 @@ class OnnxModel:
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """One whole block. Where memory runs out, half as many are worked on at once from then on."""
         while True:
-            with self._turns.turn() as limit:
+            with self._limit.turn() as limit:
                 try:
                     images: NDArray[np.uint8] = self._session.run(["image"], inputs)[0]
                     break
@@ -220,7 +220,7 @@ class OnnxModel:
                             f"({first_line(error)}). What is already there was kept; "
                             "free some and run the same command again."
                         ) from error
-                    self._turns.halve()
+                    self._limit.halve()
         if images.shape != (BLOCK, 1, 28, 28):
             raise BadInput(f"{self.path} gives {list(images.shape)} for a batch of {BLOCK}.")
         return images

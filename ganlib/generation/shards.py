@@ -11,31 +11,33 @@ from ganlib.errors import GanlibError
 from ganlib.files import sha256_file
 from ganlib.generation import formats
 from ganlib.generation.formats.base import Add
-from ganlib.generation.manifest import Job, Manifest, Shard, shard_name
-from ganlib.generation.storage import Storage, Where, at, remove
+from ganlib.generation.manifest import Manifest, Shard
+from ganlib.generation.spec import BatchSpec
+from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage, remove
 
 SUMS = "SHA256SUMS"  # in the form that `sha256sum --check` reads
 
 
-def location(job: Job, shard: int) -> str:
+def location(job: BatchSpec, shard: int) -> str:
     """The file or folder of ``shard``."""
-    return shard_name(shard, job.file_format)
+    return formats.load(job.file_format).shard_name(shard)
 
 
-def sums_name(job: Job, shard: int) -> str:
+def sums_name(job: BatchSpec, shard: int) -> str:
     """The list of the digests of the shard's files.
 
     It lies in a folder of PNG files, and beside a shard of another format, whose readers expect nothing else in it.
     """
     place = location(job, shard)
-    return f"{place}/{SUMS}" if job.file_format == "png" else f"{place}.sha256"
+    return f"{place}/{SUMS}" if formats.load(job.file_format).sums_inside else f"{place}.sha256"
 
 
-def listed(job: Job, shard: int) -> dict[str, str]:
+def listed(job: BatchSpec, shard: int) -> dict[str, str]:
     """The shard's files, by the names that they have in its list of digests (relative to the list's folder)."""
     place = location(job, shard)
     files = [f"{place}/{name}" if name else place for name in formats.load(job.file_format).files(job, shard)]
-    base = f"{place}/" if job.file_format == "png" else ""
+    base = f"{place}/" if formats.load(job.file_format).sums_inside else ""
     return {file.removeprefix(base): file for file in files}
 
 
@@ -78,9 +80,9 @@ def new_shard(
         remove(sums_part)
 
 
-def is_whole(out: Where, job: Job, shard: int) -> bool:
+def is_whole(out: Where, job: BatchSpec, shard: int) -> bool:
     """Whether exactly the shard's files are there, with the content that their digests say."""
-    storage = at(out)
+    storage = locate(out)
     sums, files = read_sums(storage, sums_name(job, shard)), listed(job, shard)
     try:
         return (
@@ -93,11 +95,11 @@ def is_whole(out: Where, job: Job, shard: int) -> bool:
         return False
 
 
-def strangers(storage: Storage, job: Job, shard: int) -> list[str]:
+def strangers(storage: Storage, job: BatchSpec, shard: int) -> list[str]:
     """What lies within the shard's folder and does not belong there; of a stranger's folder, the folder alone."""
     place = location(job, shard)
     ours = {file.removeprefix(f"{place}/") for file in listed(job, shard).values()}
-    if job.file_format == "png":
+    if formats.load(job.file_format).sums_inside:
         ours.add(SUMS)
     elif ours == {place}:  # a file has no inside
         return []
@@ -126,7 +128,7 @@ def combine(digests: Iterable[str]) -> str:
     return total.hexdigest()
 
 
-def record(storage: Storage, job: Job) -> tuple[tuple[Shard, ...], str]:
+def record(storage: Storage, job: BatchSpec) -> tuple[tuple[Shard, ...], str]:
     """The records of all shards of a finished job and the digest of all files, from the shards' own lists."""
     shards, total = [], hashlib.sha256()
     for shard in range(job.shard_count):

@@ -10,7 +10,8 @@ from ganlib.generation.card import BESIDE
 from ganlib.generation.lock import LOCK
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.shards import combine, listed, location, read_sums, strangers, sums_name
-from ganlib.generation.storage import Storage, Where, at
+from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage
 from ganlib.progress import Report, silent
 
 
@@ -49,7 +50,7 @@ def verify(out: Where, report: Report = silent) -> Verification:
     Raises:
         BadInput: there is no manifest, or it is damaged.
     """
-    storage = at(out)
+    storage = locate(out)
     manifest = manifests.read(storage)
     if manifest is None:
         raise BadInput(f"{storage} has no {manifests.FILE}: not a folder of generated images.")

@@ -23,7 +23,7 @@ from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Begun, Manifest, begun, require_positive, require_range
 from ganlib.generation.batch import make as make_missing
 from ganlib.generation.sheet import contact_sheet
-from ganlib.generation.storage import at, is_url
+from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.models import Model, fetch
 from ganlib.progress import Report, silent
 from ganlib.project import Project
@@ -48,7 +48,7 @@ class Order(Frozen):
     batch_size: int | None = None
     """Images worked on at once; None: as the probe finds best, for large jobs."""
     file_format: str = "png"
-    """One of :data:`ganlib.generation.manifest.FORMATS`."""
+    """One of :func:`ganlib.generation.formats.names`."""
     labels: str | None = None
     """As :func:`ganlib.generation.wanted.wanted`, and so ``caption`` and ``truncation``."""
     caption: str | None = None
@@ -125,7 +125,7 @@ def begin(
     with begun(
         opened,
         wanted=asked,
-        out=at(order.out),
+        out=locate(order.out),
         count=count,
         start=order.start,
         file_format=formats.require(order.file_format),
@@ -214,7 +214,7 @@ def make_shards(
     from ganlib.generation.shards import is_whole
     from ganlib.generation.wanted import again
 
-    storage, began = at(order.out), time.process_time()
+    storage, began = locate(order.out), time.process_time()
     manifest = manifests.read(storage)
     if manifest is None:
         raise GanlibError(f"{order.out} has no job here: workers need the same file system, or a URL as --out.")

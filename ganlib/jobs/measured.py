@@ -26,7 +26,7 @@ BUDGET = "standard"
 """What every family has a row of."""
 BEST = "best"
 """What those have a row of that were also trained for longer, on a GPU."""
-_FOLDER = Path(str(files(families)))
+_FOLDER = Path(str(files("ganlib"))) / "results"
 _PATHS = {BUDGET: _FOLDER / "measured.json", BEST: _FOLDER / "measured-best.json"}
 _DIRTY = "-dirty"
 

@@ -15,7 +15,7 @@ from ganlib.generation import card as cards
 from ganlib.generation import sample
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.noise import BLOCK
-from ganlib.generation.storage import Storage
+from ganlib.generation.storage.base import Storage
 from ganlib.generation.wanted import Wanted
 from ganlib.jobs.models import Model
 from ganlib.progress import Report, silent

@@ -13,6 +13,7 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export import precision as precisions
+from ganlib.export.onnx import Certificate
 from ganlib.export.precision import PRECISIONS, Precision
 from ganlib.files import require_writable, sha256_file, write_bytes
 from ganlib.generation.noise import ALGORITHM, BLOCK
@@ -73,49 +74,69 @@ def siblings(
     from ganlib.generation.speed import images_per_second, latencies
 
     found = fetch(project, params, reference)
+    _require_place(found, reference, out, put_through)
+    parent = OnnxModel(found.path, sha256=found.sha256)
+    if other := parent.metadata.get(precisions.PRECISION_KEY):
+        of = f"version {found.version.sibling_of}" if found.version and found.version.sibling_of else "its parent"
+        raise BadInput(f"{reference} is {other} already: make siblings of {of}. Nothing was made.")
+
+    def measure(model: Model) -> Evaluation:
+        return _known(project, params, model) or evaluate(project, params, str(model.path), report=report)
+
+    measured, settings = measure(found), params.export
+    images = -(-settings.calibration_images // BLOCK) * BLOCK
+    calibrated = f"{images} images of seed {settings.calibration_seed} ({ALGORITHM})"
+    made = [_make(project, params, found, parent, each, calibrated, out, report) for each in PRECISIONS]
+    graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, model in made)]
+    latency, speed = latencies(graphs), images_per_second(graphs, report=report)
+    rows = [_row("fp32", found, measured, latency[0], speed[0])]
+    for at, (precision, (parity, model)) in enumerate(zip(PRECISIONS, made, strict=True), 1):
+        evaluation = measure(model)
+        row = _row(precision, model, evaluation, latency[at], speed[at])
+        row = row.model_copy(update={"parity": parity, "fid_change": fid_change(measured, evaluation)})
+        decided = _decided(project, params, model, put_through=put_through)
+        rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decided), "gate": decided}))
+    return Siblings(reference=reference, calibration=calibrated, machine=machine(), rows=tuple(rows))
+
+
+def _require_place(found: Model, reference: str, out: Path | None, put_through: bool) -> None:
+    """Raise :class:`BadInput` where there is nowhere to put the siblings, or nothing that a gate could decide on."""
     if found.version is None and out is None:
         raise BadInput(f"{reference!r} is no version of the registry: say where its siblings go: --out FOLDER.")
     if found.version is None and put_through:
         raise BadInput(f"{reference!r} is no version of the registry, and the gate decides on versions alone.")
     if out:
         require_writable(out)
-    parent = OnnxModel(found.path, sha256=found.sha256)
-    if other := parent.metadata.get(precisions.PRECISION_KEY):
-        of = f"version {found.version.sibling_of}" if found.version and found.version.sibling_of else "its parent"
-        raise BadInput(f"{reference} is {other} already: make siblings of {of}. Nothing was made.")
-    measured = _known(project, params, found) or evaluate(project, params, str(found.path), report=report)
-    settings, made = params.export, []
-    calibrated = (
-        f"{-(-settings.calibration_images // BLOCK) * BLOCK} images of seed {settings.calibration_seed} ({ALGORITHM})"
-    )
-    for precision in PRECISIONS:
-        report(f"export {precision}", 0, 1)
-        with tempfile.TemporaryDirectory(prefix="ganlib-siblings-") as folder:
-            path = Path(folder) / f"{_stem(found)}-{precision}.onnx"
-            parity = precisions.write(
-                found.path, precision, path,
-                calibration=_blocks(parent, settings.calibration_seed, settings.calibration_images),
-                calibrated=calibrated,
-                compared=_blocks(parent, params.evaluate.seed, _COMPARED),
-            )  # fmt: skip
-            report(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
-            if out:
-                write_bytes(out / path.name, path.read_bytes())
-            if found.version:
-                version = _registered(project, params, found.version, path, precision, calibrated, report)
-                made.append((precision, parity, fetch(project, params, version.uri)))
-            elif out:
-                made.append((precision, parity, fetch(project, params, str(out / path.name))))
-    graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, _, model in made)]
-    latency, speed = latencies(graphs), images_per_second(graphs, report=report)
-    rows = [_row("fp32", found, measured, latency[0], speed[0])]
-    for at, (precision, parity, model) in enumerate(made, 1):
-        measured_too = _known(project, params, model) or evaluate(project, params, str(model.path), report=report)
-        row = _row(precision, model, measured_too, latency[at], speed[at])
-        row = row.model_copy(update={"parity": parity, "fid_change": fid_change(measured, measured_too)})
-        decided = _decided(project, params, model, put_through=put_through)
-        rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decided), "gate": decided}))
-    return Siblings(reference=reference, calibration=calibrated, machine=machine(), rows=tuple(rows))
+
+
+def _make(
+    project: Project,
+    params: Params,
+    found: Model,
+    parent: OnnxModel,
+    precision: Precision,
+    calibrated: str,
+    out: Path | None,
+    report: Report,
+) -> tuple[Certificate, Model]:
+    """Make the sibling in ``precision``: a version, where its parent is one, and else a file in ``out``."""
+    report(f"export {precision}", 0, 1)
+    with tempfile.TemporaryDirectory(prefix="ganlib-siblings-") as folder:
+        path = Path(folder) / f"{_stem(found)}-{precision}.onnx"
+        parity = precisions.write(
+            found.path, precision, path,
+            calibration=_blocks(parent, params.export.calibration_seed, params.export.calibration_images),
+            calibrated=calibrated,
+            compared=_blocks(parent, params.evaluate.seed, _COMPARED),
+        )  # fmt: skip
+        report(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
+        reference = str(path)
+        if out:
+            write_bytes(out / path.name, path.read_bytes())
+            reference = str(out / path.name)
+        if found.version:
+            reference = _registered(project, params, found.version, path, precision, calibrated, report).uri
+        return parity, fetch(project, params, reference)
 
 
 def _stem(found: Model) -> str:

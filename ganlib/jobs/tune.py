@@ -6,12 +6,9 @@ The search holds its study's lock, so a trial that is RUNNING when the lock is t
 from __future__ import annotations
 
 import json
-import logging
-import shutil
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,34 +16,27 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ganlib import config as configs
-from ganlib import families, sqlite
+from ganlib import families
 from ganlib import project as projects
-from ganlib.config import Frozen, Params
-from ganlib.data.record import DataVersion
-from ganlib.errors import BadInput, GanlibError, Interrupted, unknown
-from ganlib.families.space import Choice, Space, tree, value_of
-from ganlib.files import sha256_bytes, write_bytes
-from ganlib.jobs import child
-from ganlib.jobs.check import STAGE as CHECK
-from ganlib.jobs.train import run_folder
-from ganlib.jobs.trial import STAGE as TRIAL
-from ganlib.jobs.trial import Score
+from ganlib.config import Frozen, Limits, Params
+from ganlib.errors import BadInput, unknown
+from ganlib.families.space import Space, tree, value_of
+from ganlib.files import write_bytes
+from ganlib.jobs.search import Search
+from ganlib.jobs.study import open_study, requeue_running, study_name
 from ganlib.jobs.version_data import current_data
 from ganlib.locks import held
 from ganlib.processes import usable_cores
-from ganlib.progress import Facts, Report, silent
+from ganlib.progress import Report, silent
 from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
-from ganlib.tracking.run import REASON_TAG, Run
+from ganlib.tracking.run import Run
 from ganlib.tracking.store import Absent, Store, connect
 from ganlib.yamledit import flow, lay_over
 
 if TYPE_CHECKING:
     import optuna
-
-_AGAIN = "again"
-"""Of a queued trial: the number of the one that was cut off."""
 
 
 class Trial(Frozen):
@@ -88,10 +78,6 @@ class Found(Frozen):
             f"is trial {self.best.number}: validation FID {self.best.fid:.2f}{than}\n{self.patch}"
             + ("written to params.yaml" if self.applied else f"kept in {self.patch_file}; --apply writes params.yaml")
         )
-
-
-class _Pruned(Exception):
-    """Raised into a child's progress to end it."""
 
 
 def space(params: Params, family: str, only: Sequence[str] = ()) -> Space:
@@ -146,7 +132,43 @@ def tune(
         GanlibError: a trial failed for another reason than its options. The others are kept.
     """
     dimensions, limits, data = space(params, family, only), params.limits(family, budget), current_data(project)
-    trial_settings = {
+    settings = _trial_settings(params, limits, checks, jobs)
+    name, store = study_name(params, family, budget, checks, dimensions, data), connect(project)
+    folder = project.state / "tune" / name
+    with held(folder / "lock", what="search with the same arguments", patience=2):
+        reap(store)
+        study = _open_study(project, params, family, name, dimensions)
+        title = f"tune {family} ({budget or params.train.budget})"
+        facts = {"trials": trials, "jobs": jobs, **{key: str(value) for key, value in dimensions.items()}}
+        tags = {"ganlib.overrides": " ".join(overrides) or "none", "ganlib.study": name}
+        with (
+            _sigterm_interrupts(),
+            store.start_run(
+                title, family=family, params=facts, tags=tags, data=data, source=projects.source(project.root),
+                experiment=f"{params.registry.experiment}-search", resume=_earlier(store, study),
+            ) as run,
+        ):  # fmt: skip
+            search = Search(project, store, study, run, family, dimensions, report)
+            search.go_on(trials, jobs, _words(budget, overrides, settings), timeout=limits.seconds * 1.5 + 300)
+            found = _log(run, _found(study, family, run.id, folder / "best.yaml"))
+    if apply:
+        _apply(project, found)
+    return found.model_copy(update={"applied": apply})
+
+
+def _open_study(project: Project, params: Params, family: str, name: str, dimensions: Space) -> optuna.Study:
+    """Return the study, in which nothing runs; a new one begins with the options as they are."""
+    study = open_study(project, name, seed=params.train.seed)
+    requeue_running(study)
+    if not study.trials:
+        options = families.configured(params, family).model_dump()
+        study.enqueue_trial({each: value_of(options, each) for each in dimensions})
+    return study
+
+
+def _trial_settings(params: Params, limits: Limits, checks: int, jobs: int) -> dict[str, object]:
+    """Return what is set for every trial, by key of params.yaml."""
+    settings: dict[str, object] = {
         "train.checks": checks,
         # So that the budget has that many of them, and no rounding costs one.
         "train.seconds_per_check": limits.seconds / (checks + 0.5),
@@ -154,217 +176,31 @@ def tune(
         "train.patience": 0,
     }
     if jobs > 1 and not params.train.threads:
-        trial_settings["train.threads"] = max(1, usable_cores() // jobs)
-    name = _name(params, family, budget, checks, dimensions, data)
-    store = connect(project)
-    folder = project.state / "tune" / name
-    with held(folder / "lock", what="search with the same arguments", patience=2):
-        reap(store)
-        study = _open(project, name, seed=params.train.seed)
-        _redo(study)
-        if not study.trials:
-            options = families.configured(params, family).model_dump()
-            study.enqueue_trial({each: value_of(options, each) for each in dimensions})
-        with (
-            _sigterm_interrupts(),
-            store.start_run(
-                f"tune {family} ({budget or params.train.budget})",
-                family=family,
-                params={"trials": trials, "jobs": jobs, **{key: str(value) for key, value in dimensions.items()}},
-                tags={"ganlib.overrides": " ".join(overrides) or "none", "ganlib.study": name},
-                data=data,
-                source=projects.source(project.root),
-                experiment=f"{params.registry.experiment}-search",
-                resume=_earlier(store, study),
-            ) as run,
-        ):
-            study.set_user_attr("run", run.id)
-            search = _Search(project, store, study, run, family, dimensions, report)
-            words = [f"--budget={budget}"] if budget else []
-            words += [f"--set={each}" for each in overrides]
-            words += [f"--set={key}={flow(value)}" for key, value in trial_settings.items()]
-            search.go_on(trials, jobs, words, timeout=limits.seconds * 1.5 + 300)
-            found = _found(study, family, run.id, folder / "best.yaml")
-            write_bytes(found.patch_file, found.patch.encode())
-            run.artifact(found.patch_file)
-            run.text(json.dumps([each.model_dump(mode="json") for each in found.trials], indent=2), "trials.json")
-    if apply:
-        text = project.params_file.read_text(encoding="utf-8")
-        changed = lay_over(text, yaml.safe_load(found.patch))
-        configs.parse(Params, yaml.safe_load(changed), where="params.yaml with the best")
-        write_bytes(project.params_file, changed.encode())
-    return found.model_copy(update={"applied": apply})
+        settings["train.threads"] = max(1, usable_cores() // jobs)
+    return settings
 
 
-class _Search:
-    """The trials of one call, in threads that each wait for a child."""
-
-    def __init__(
-        self,
-        project: Project,
-        store: Store,
-        study: optuna.Study,
-        run: Run,
-        family: str,
-        dimensions: Space,
-        report: Report,
-    ) -> None:
-        self._project, self._store, self._study, self._run, self._report = project, store, study, run, report
-        self._family, self._distributions = family, _distributions(dimensions)
-        self._gate, self._trouble, self._running = threading.Lock(), threading.Event(), 0
-
-    def go_on(self, trials: int, jobs: int, words: Sequence[str], timeout: float) -> None:
-        """Until ``trials`` are done, ``jobs`` side by side."""
-        with self._store.talking():
-            experiment = self._store.client.get_run(self._run.id).info.experiment_id
-        variables = {"MLFLOW_RUN_ID": self._run.id, "MLFLOW_EXPERIMENT_ID": experiment}
-
-        def work() -> None:
-            while (trial := self._ask(trials)) is not None:
-                try:
-                    self._try(trial, words, variables, timeout)
-                except BaseException:
-                    self._trouble.set()
-                    raise
-                finally:
-                    with self._gate:
-                        self._running -= 1
-                    self._tell_progress(trials)
-
-        self._tell_progress(trials)
-        # In threads, so that a Ctrl-C here is seen at once and the children are given the time to end their runs.
-        with ThreadPoolExecutor(jobs) as pool, child.ended_together():
-            for worker in [pool.submit(work) for _ in range(jobs)]:
-                worker.result()
-
-    def _ask(self, trials: int) -> optuna.Trial | None:
-        with self._gate:
-            if self._trouble.is_set() or len(_settled(self._study)) + self._running >= trials:
-                return None
-            self._running += 1
-            return self._study.ask(self._distributions)
-
-    def _try(self, trial: optuna.Trial, words: Sequence[str], variables: Mapping[str, str], timeout: float) -> None:
-        """Train with what ``trial`` proposes, and tell Optuna and MLflow what came of it."""
-        from optuna.trial import TrialState
-
-        seen: dict[str, Any] = {"run": None}
-
-        def listen(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-            facts = facts or {}
-            if stage == TRIAL:
-                seen["run"] = facts["run"]
-                trial.set_user_attr("run", facts["run"])
-            elif stage == CHECK:
-                trial.report(float(facts["validation_fid"]), int(facts["step"]))
-                if trial.should_prune():
-                    raise _Pruned(f"pruned at step {facts['step']}: validation FID {facts['validation_fid']:.4g}")
-            self._report(f"trial {trial.number}", done, total, facts)
-
-        options = [f"--set=families.{self._family}.{name}={flow(value)}" for name, value in trial.params.items()]
-        try:
-            scored = Score.model_validate(
-                child.run(
-                    self._project, ["tune-trial", self._family, *words, *options],
-                    timeout=timeout, variables=variables, report=listen,
-                )
-            )  # fmt: skip
-            if scored.fid is None:
-                self._settle(trial, TrialState.PRUNED, scored.problem or "its validation FID is not finite")
-            else:
-                self._settle(trial, TrialState.COMPLETE, None, scored.fid)
-        except _Pruned as pruned:
-            self._settle(trial, TrialState.PRUNED, str(pruned))
-            if seen["run"]:
-                self._store.open_run(seen["run"]).tag(REASON_TAG, str(pruned))
-        except Interrupted:
-            _cut_off(self._study, trial.number, trial.params)
-            raise
-        except GanlibError as error:
-            trial.set_user_attr("note", str(error))
-            self._study.tell(trial, state=TrialState.FAIL)
-            raise
-        finally:
-            if seen["run"]:  # options are what is kept of a trial, not weights
-                shutil.rmtree(run_folder(self._project, seen["run"]), ignore_errors=True)
-
-    def _settle(self, trial: optuna.Trial, state: Any, note: str | None, fid: float | None = None) -> None:
-        if note:
-            trial.set_user_attr("note", note)
-        self._study.tell(trial, fid, state=state)
-        if fid is not None:
-            best = min(each.value for each in _settled(self._study) if each.value is not None)
-            self._run.log({"quality/validation_fid": fid, "quality/best_validation_fid": best}, trial.number)
-
-    def _tell_progress(self, trials: int) -> None:
-        settled = _settled(self._study)
-        values = [each.value for each in settled if each.value is not None]
-        facts: dict[str, float | int | str] = {"pruned": sum(each.value is None for each in settled)}
-        if values:
-            facts["best_fid"] = min(values)
-        self._report(f"tune {self._family}", min(len(settled), trials), trials, facts)
+def _words(budget: str | None, overrides: Sequence[str], settings: Mapping[str, object]) -> list[str]:
+    """Return what every trial's command says besides its family and its options."""
+    words = [f"--budget={budget}"] if budget else []
+    words += [f"--set={each}" for each in overrides]
+    return words + [f"--set={key}={flow(value)}" for key, value in settings.items()]
 
 
-def _name(params: Params, family: str, budget: str | None, checks: int, dimensions: Space, data: DataVersion) -> str:
-    """Of a study: the family, and a digest of all that its figures depend on."""
-    identity = [
-        params.families.get(family, {}),
-        params.limits(family, budget).model_dump(),
-        [params.train.seed, params.train.check_samples, checks],
-        {name: dimension.model_dump() for name, dimension in dimensions.items()},
-        data.md5,
-    ]
-    return f"{family}-{sha256_bytes(json.dumps(identity, sort_keys=True).encode())[:8]}"
-
-
-def _open(project: Project, name: str, seed: int) -> optuna.Study:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # its news would tear our progress display
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    path = project.state / "tune" / "optuna.db"
-    with held(path.with_suffix(".lock"), what="process that prepares Optuna's database"):
-        if not path.exists():  # so that a kill, or Optuna's own dashboard beside this, does not meet half a database
-
-            def build(new: Path) -> None:
-                optuna.storages.RDBStorage(f"sqlite:///{new}").engine.dispose()
-
-            sqlite.make(path, path.with_name("optuna-new"), build)
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
-        study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
-    # A sampler begins anew in every process: from another seed, or it would propose what it has proposed.
-    study.sampler = optuna.samplers.TPESampler(
-        seed=seed + 1_000_003 * len(study.trials), n_startup_trials=8, multivariate=True, constant_liar=True
-    )
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0)
-    return study
-
-
-def _redo(study: optuna.Study) -> None:
-    """Fail the trials that a dead process left RUNNING, and queue what they tried."""
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        _cut_off(study, trial.number, trial.params)
-
-
-def _cut_off(study: optuna.Study, number: int, params: Mapping[str, Any]) -> None:
-    """Queue first: a kill in between leaves it RUNNING, and the next call fails it without a second copy."""
-    from optuna.trial import TrialState
-
-    queued = {trial.user_attrs.get(_AGAIN) for trial in study.get_trials(deepcopy=False)}
-    if params and number not in queued:
-        study.enqueue_trial(dict(params), user_attrs={_AGAIN: number})
-    study.tell(number, state=TrialState.FAIL)
-
-
-def _settled(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    from optuna.trial import TrialState
-
-    found: list[optuna.trial.FrozenTrial] = study.get_trials(
-        deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
-    )
+def _log(run: Run, found: Found) -> Found:
+    """Keep what was found as files, here and in the search's run."""
+    write_bytes(found.patch_file, found.patch.encode())
+    run.artifact(found.patch_file)
+    run.text(json.dumps([each.model_dump(mode="json") for each in found.trials], indent=2), "trials.json")
     return found
+
+
+def _apply(project: Project, found: Found) -> None:
+    """Write the best options to params.yaml, whose comments stay."""
+    text = project.params_file.read_text(encoding="utf-8")
+    changed = lay_over(text, yaml.safe_load(found.patch))
+    configs.parse(Params, yaml.safe_load(changed), where="params.yaml with the best")
+    write_bytes(project.params_file, changed.encode())
 
 
 def _earlier(store: Store, study: optuna.Study) -> str | None:
@@ -374,19 +210,6 @@ def _earlier(store: Store, study: optuna.Study) -> str | None:
         return run_id if run_id and history.read(store, run_id).status not in {"FINISHED", "RUNNING"} else None
     except Absent:  # another store, or deleted
         return None
-
-
-def _distributions(dimensions: Space) -> dict[str, Any]:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    return {
-        name: CategoricalDistribution(each.values)
-        if isinstance(each, Choice)
-        else IntDistribution(int(each.low), int(each.high), log=each.log)
-        if each.whole
-        else FloatDistribution(each.low, each.high, log=each.log)
-        for name, each in dimensions.items()
-    }
 
 
 def _found(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> Found:

@@ -19,7 +19,7 @@ from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.distributed import ALONE, Team
 from ganlib.training.ema import Ema
 from ganlib.training.health import Unhealthy, Watch
-from ganlib.training.step import Precision, Step, Turns
+from ganlib.training.step import Precision, Step, StepLosses
 
 
 @dataclass(frozen=True)
@@ -107,80 +107,111 @@ def fit(
             after it was saved.
         BadInput: ``resume`` and there is no checkpoint that fits.
     """
-    kept = plan.checkpoints
-    so_far = kept.restore(family, ema, hooks.report) if resume else Progress()
-    step, size, total = so_far.step, family.options.batch_size, plan.budget.steps
-    grid_at, check_at = ({math.ceil(total * k / n) for k in range(1, n + 1)} for n in (plan.grids, plan.checks))
-    inputs = family.inputs(64, plan.seed)
-    family.horizon = total
-    window, watch = _Window(), Watch()
-    take = Step(family, data, team, precision=plan.precision, graphs=plan.graphs)
-    start = saved = time.monotonic()
-    before = so_far.seconds + so_far.checking
-    checked = stopped = False
-    family.train()
+    progress = plan.checkpoints.restore(family, ema, hooks.report) if resume else Progress()
+    return _Trainer(family, ema, data, plan, hooks, team, progress).run()
 
-    def seconds() -> float:
-        return before + time.monotonic() - start - so_far.checking
 
-    def settle() -> None:
-        """Read the losses; refuse to go on, or to save anything, if they say that something broke."""
-        metrics = window.read(size, team)
-        if problem := watch(metrics):
-            raise Unhealthy(problem, step)
-        hooks.log(metrics, step)
-        hooks.report(plan.title, *_share(step, total, seconds(), plan.budget.seconds), metrics)
+class _Trainer:
+    """One call of :func:`fit`: how far it is, and what is done at a step, between steps and at the end."""
 
-    def save(*, healthy: bool = False) -> None:
-        if window:
-            settle()
-        _require_finite(family, ema, step)
-        if team.leads:
-            kept.save(family, ema, replace(so_far, step=step, seconds=seconds()), healthy=healthy)
+    def __init__(
+        self, family: Family, ema: Ema, data: DeviceBatches, plan: Plan, hooks: Hooks, team: Team, progress: Progress
+    ) -> None:
+        self._family, self._ema, self._plan, self._hooks, self._team = family, ema, plan, hooks, team
+        self._progress, self._step = progress, progress.step
+        self._size, self._total = family.options.batch_size, plan.budget.steps
+        self._grid_at, self._check_at = (
+            {math.ceil(self._total * k / n) for k in range(1, n + 1)} for n in (plan.grids, plan.checks)
+        )
+        self._inputs = family.inputs(64, plan.seed)
+        family.horizon = self._total
+        self._window, self._watch = _Window(), Watch()
+        self._take = Step(family, data, team, precision=plan.precision, graphs=plan.graphs)
+        self._start = self._saved = time.monotonic()
+        self._before = progress.seconds + progress.checking
 
-    def check() -> None:
-        nonlocal so_far
-        if window:
-            settle()
-        _require_finite(family, ema, step)
-        begun = time.monotonic()
-        found = team.tell(hooks.check(ema.module, step, so_far.best) if team.leads else Verdict())
-        if found.problem:
-            raise Unhealthy(found.problem, step)
-        so_far = replace(so_far, step=step, checking=so_far.checking + time.monotonic() - begun)
-        if found.score is not None:
-            so_far = so_far.scored(found.score)
-        save(healthy=True)
+    def run(self) -> Outcome:
+        """Take steps until the budget's first limit, and leave a checkpoint."""
+        checked = stopped = False
+        self._family.train()
+        while self._more():
+            stopped = self._team.agree(self._hooks.stop())
+            if stopped:
+                break
+            self._advance()
+            checked = self._step in self._check_at and self._team.agree(self._may_check())
+            if checked:
+                self._check()
+        if self._plan.checks and not (stopped or checked):
+            self._check()
+        elif not checked:
+            self._save()
+        if not stopped:
+            self._hooks.report(self._plan.title, 1000, 1000)
+        best = self._progress
+        return Outcome(self._step, self._seconds(), self._step * self._size, stopped, best.best_step, best.best)
 
-    def more() -> bool:
-        return team.agree(step < total and seconds() < plan.budget.seconds and not 0 < plan.patience <= so_far.stale)
+    def _seconds(self) -> float:
+        """Seconds of training so far, those of earlier processes included and those of checks not."""
+        return self._before + time.monotonic() - self._start - self._progress.checking
 
-    while more():
-        stopped = team.agree(hooks.stop())
-        if stopped:
-            break
-        take.seed(_mix(plan.seed, step))
-        read = (step + 1) % plan.log_every == 0
-        window.add(take(step, norms=read))
-        step += 1
-        ema.update(family.generator, batch=size, images_seen=step * size)
+    def _more(self) -> bool:
+        limit, patience = self._plan.budget.seconds, self._plan.patience
+        within = self._step < self._total and self._seconds() < limit
+        return self._team.agree(within and not 0 < patience <= self._progress.stale)
+
+    def _may_check(self) -> bool:
+        return self._progress.checking <= self._plan.check_share * self._seconds()
+
+    def _advance(self) -> None:
+        """Take one step; read the losses, save and draw a grid where they are due."""
+        plan = self._plan
+        self._take.seed(_mix(plan.seed, self._step))
+        read = (self._step + 1) % plan.log_every == 0
+        self._window.add(self._take(self._step, norms=read))
+        self._step += 1
+        self._ema.update(self._family.generator, batch=self._size, images_seen=self._step * self._size)
         if read:
-            settle()
-            if team.agree(time.monotonic() - saved > plan.checkpoint_seconds):
-                save()
-                saved = time.monotonic()
-        if step in grid_at and team.leads:
-            hooks.grid(_draw(ema, inputs), step)
-        checked = step in check_at and team.agree(so_far.checking <= plan.check_share * seconds())
-        if checked:
-            check()
-    if plan.checks and not (stopped or checked):
-        check()
-    elif not checked:
-        save()
-    if not stopped:
-        hooks.report(plan.title, 1000, 1000)
-    return Outcome(step, seconds(), step * size, stopped, so_far.best_step, so_far.best)
+            self._read_losses()
+            if self._team.agree(time.monotonic() - self._saved > plan.checkpoint_seconds):
+                self._save()
+                self._saved = time.monotonic()
+        if self._step in self._grid_at and self._team.leads:
+            self._hooks.grid(_draw(self._ema, self._inputs), self._step)
+
+    def _read_losses(self) -> None:
+        """Read the losses; refuse to go on, or to save anything, if they say that something broke."""
+        metrics = self._window.read(self._size, self._team)
+        if problem := self._watch(metrics):
+            raise Unhealthy(problem, self._step)
+        self._hooks.log(metrics, self._step)
+        share = _share(self._step, self._total, self._seconds(), self._plan.budget.seconds)
+        self._hooks.report(self._plan.title, *share, metrics)
+
+    def _require_sound(self) -> None:
+        if self._window:
+            self._read_losses()
+        _require_finite(self._family, self._ema, self._step)
+
+    def _save(self, *, healthy: bool = False) -> None:
+        self._require_sound()
+        if self._team.leads:
+            state = replace(self._progress, step=self._step, seconds=self._seconds())
+            self._plan.checkpoints.save(self._family, self._ema, state, healthy=healthy)
+
+    def _check(self) -> None:
+        """Have the moving average judged, and keep it if it is the best one."""
+        self._require_sound()
+        start, best = time.monotonic(), self._progress.best
+        judged = self._hooks.check(self._ema.module, self._step, best) if self._team.leads else Verdict()
+        verdict = self._team.tell(judged)
+        if verdict.problem:
+            raise Unhealthy(verdict.problem, self._step)
+        checking = self._progress.checking + time.monotonic() - start
+        self._progress = replace(self._progress, step=self._step, checking=checking)
+        if verdict.score is not None:
+            self._progress = self._progress.scored(verdict.score)
+        self._save(healthy=True)
 
 
 def _require_finite(family: Family, ema: Ema, step: int) -> None:
@@ -222,7 +253,7 @@ class _Window:
     def __bool__(self) -> bool:
         return bool(self._sums)
 
-    def add(self, turns: Turns) -> None:
+    def add(self, turns: StepLosses) -> None:
         so_far, count = self._sums.get(turns.names, (0.0, 0))
         self._sums[turns.names] = so_far + turns.values, count + 1  # a new tensor: the next step may overwrite its own
 

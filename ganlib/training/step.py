@@ -23,7 +23,7 @@ _WARM = 2
 """Steps of a variant that run as they are, before it is recorded: libraries choose and load their kernels in them."""
 
 
-class Turns(NamedTuple):
+class StepLosses(NamedTuple):
     """What the players of one step lost."""
 
     names: tuple[str, ...]
@@ -31,7 +31,7 @@ class Turns(NamedTuple):
     """Float32 [names], on the device; with CUDA graphs it is overwritten by the next step."""
 
 
-_Take = Callable[[Tensor], Turns]
+_Take = Callable[[Tensor], StepLosses]
 
 
 class Step:
@@ -57,7 +57,7 @@ class Step:
         if self._device.type == "cuda":
             torch.cuda.manual_seed(number)
 
-    def __call__(self, step: int, *, norms: bool = False) -> Turns:
+    def __call__(self, step: int, *, norms: bool = False) -> StepLosses:
         """Take ``step``; with ``norms``, what is returned includes the length of each player's gradient.
 
         Raises:
@@ -69,13 +69,13 @@ class Step:
                 return self._take(chosen, step, norms)
             return self._recorder((variant, norms), chosen, lambda fixed: self._take(fixed, step, norms))
 
-    def _take(self, chosen: Tensor, step: int, norms: bool) -> Turns:
+    def _take(self, chosen: Tensor, step: int, norms: bool) -> StepLosses:
         with self._team.step(len(chosen)):
             batch = _augmented(self._family, Batch(*self._data.gather(chosen)))
             losses: Losses = {}
             for phase in self._family.phases(step):
                 losses |= self.turn(phase, batch, step, norm=norms)
-            return Turns(tuple(losses), torch.stack([value.float() for value in losses.values()]))
+            return StepLosses(tuple(losses), torch.stack([value.float() for value in losses.values()]))
 
     def turn(self, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> Losses:
         """One player's turn: its gradients of its loss on ``batch``, and its optimiser's step. Its losses."""
@@ -116,9 +116,9 @@ class Recorder:
         self._pool = torch.cuda.graph_pool_handle()
         self._chosen: Tensor | None = None
         self._seen: Counter[Hashable] = Counter()
-        self._recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, Turns]] = {}
+        self._recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, StepLosses]] = {}
 
-    def __call__(self, variant: Hashable, chosen: Tensor, take: _Take) -> Turns:
+    def __call__(self, variant: Hashable, chosen: Tensor, take: _Take) -> StepLosses:
         """``take`` of ``chosen``, which is to be the same work in every call with the same ``variant``."""
         if self._chosen is None:
             self._chosen = torch.empty_like(chosen)
@@ -135,7 +135,7 @@ class Recorder:
         graph.replay()
         return turns
 
-    def _beside(self, take: _Take) -> Turns:
+    def _beside(self, take: _Take) -> StepLosses:
         """On the stream that recording uses, as recording requires of what came before it."""
         assert self._chosen is not None  # noqa: S101
         self._stream.wait_stream(torch.cuda.current_stream())

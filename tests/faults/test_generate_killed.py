@@ -18,10 +18,10 @@ import pytest
 from ganlib.config import ExportConfig
 from ganlib.errors import NoSpace, Unavailable
 from ganlib.export.onnx import export
+from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify
 from ganlib.generation.card import BESIDE
-from ganlib.generation.manifest import FileFormat
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
 from ganlib.progress import Facts
@@ -51,20 +51,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     return OnnxModel(path)
 
 
-def make(model: OnnxModel, out: Path, form: FileFormat = "png") -> Manifest:
+def make(model: OnnxModel, out: Path, form: str = "png") -> Manifest:
     """The whole job, in this process."""
     return generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD, file_format=form)
 
 
-def start(model: OnnxModel, out: Path, form: FileFormat) -> subprocess.Popen[bytes]:
+def start(model: OnnxModel, out: Path, form: str) -> subprocess.Popen[bytes]:
     """The same job in a process of its own."""
     words = [str(model.path), str(out), str(COUNT), str(SEED), str(SHARD), form]
     return subprocess.Popen([sys.executable, "-c", PROGRAM, *words])
 
 
-def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int, form: FileFormat) -> None:
+def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int, form: str) -> None:
     """Stop ``process`` in the middle of ``shard``: a part of its files or bytes is there, not all."""
-    part, limit = out / f".{manifests.shard_name(shard, form)}.part", time.monotonic() + 900
+    part, limit = out / f".{formats.load(form).shard_name(shard)}.part", time.monotonic() + 900
 
     def begun() -> bool:
         if part.is_dir():
@@ -96,7 +96,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("form", ["png", "webdataset"])
 def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(
-    model: OnnxModel, tmp_path: Path, form: FileFormat
+    model: OnnxModel, tmp_path: Path, form: str
 ) -> None:
     out, kept = tmp_path / "killed", dict[Path, int]()
     for shard in (1, 4, 6):
@@ -113,7 +113,7 @@ def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(
         assert manifest is not None
         assert not manifest.complete
         whole = sorted(path.name for path in out.glob("shard-*") if path.suffix != ".sha256")
-        assert whole[:shard] == [manifests.shard_name(k, form) for k in range(shard)]
+        assert whole[:shard] == [formats.load(form).shard_name(k) for k in range(shard)]
         assert all(is_whole(out, manifest, k) for k in range(len(whole)))
         assert all(path.stat().st_ino == inode for path, inode in kept.items()), "a whole shard was made again"
         kept = {out / name: (out / name).stat().st_ino for name in whole}

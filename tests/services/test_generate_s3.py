@@ -14,12 +14,12 @@ import requests
 
 from ganlib.errors import BadInput, Unavailable
 from ganlib.generation import card as cards
+from ganlib.generation import formats, sample
 from ganlib.generation import manifest as manifests
-from ganlib.generation import sample
 from ganlib.generation.batch import generate, verify
 from ganlib.generation.repair import repair
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.storage import at
+from ganlib.generation.storage import locate
 from ganlib.generation.wanted import wanted
 from tests import factories
 from tests.services.conftest import free_port
@@ -82,7 +82,7 @@ def test_a_batch_on_s3_has_the_bytes_of_one_in_a_folder_and_is_mended_there(
         body = s3.get_object(Bucket=BUCKET, Key=f"some/where/{name}")["Body"].read()
         assert body == local[name].read_bytes(), name
     assert verify(out).ok
-    assert len(sample.read(at(out), made, 12, lambda done, total: None)[1]) == 12
+    assert len(sample.read(locate(out), made, 12, lambda done, total: None)[1]) == 12
 
     victim = {"png": "shard-00001/00000010.png", "npy": "shard-00001.npy", "zarr": "shard-00001.zarr/seed/c/0"}[form]
     body = local[victim].read_bytes()
@@ -97,7 +97,7 @@ def test_a_batch_on_s3_has_the_bytes_of_one_in_a_folder_and_is_mended_there(
     assert after.keys() == before.keys()
     assert after["some/where/manifest.json"] == before["some/where/manifest.json"]
 
-    sums = "shard-00002/SHA256SUMS" if form == "png" else f"shard-00002{manifests.SUFFIXES[form]}.sha256"
+    sums = "shard-00002/SHA256SUMS" if form == "png" else f"{formats.load(form).shard_name(2)}.sha256"
     s3.delete_object(Bucket=BUCKET, Key=f"some/where/{sums}")
     s3.delete_object(Bucket=BUCKET, Key="some/where/notes.txt")
     assert not verify(out).ok
@@ -111,7 +111,7 @@ def test_another_job_is_refused_and_nothing_is_changed(s3: Any, model: OnnxModel
     with pytest.raises(BadInput, match="holds another job: seed is 5, not 6"):
         generate(model, out=f"s3://{BUCKET}/a", count=20, seed=6, shard_size=8, file_format="npy")
     with pytest.raises(Unavailable, match="has begun a job"):
-        at(f"s3://{BUCKET}/a").create(manifests.FILE, b"{}")  # two that began at the same moment: one is first
+        locate(f"s3://{BUCKET}/a").create(manifests.FILE, b"{}")  # two that began at the same moment: one is first
     assert keys(s3) == before
 
 

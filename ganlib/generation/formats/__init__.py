@@ -1,36 +1,40 @@
-"""How shards are kept: a file a format."""
+"""How shards are kept: a file a format. Such a file names its format ``FORMAT``."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import pkgutil
 from functools import cache
 
 from ganlib.errors import unknown
 from ganlib.generation.formats.base import Format
-from ganlib.generation.manifest import FORMATS, FileFormat
+
+
+def names() -> list[str]:
+    """Return the names of all formats, sorted. Imports none of them."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
 
 
 @cache
-def load(name: FileFormat) -> Format:
-    """The format called ``name``."""
+def load(name: str) -> Format:
+    """Return the format called ``name``."""
     made: Format = importlib.import_module(f"{__name__}.{name}").FORMAT
     return made
 
 
-def require(name: str) -> FileFormat:
-    """``name``, if it is a format.
+def require(name: str) -> str:
+    """Return ``name``, if it is a format.
 
     Raises:
         BadInput: it is not; the nearest one is offered.
     """
-    for known in FORMATS:
-        if name == known:
-            return known
-    raise unknown("format", name, FORMATS)
+    if name not in names():
+        raise unknown("format", name, names())
+    return name
 
 
-def versions(name: FileFormat, record: int) -> dict[str, str]:
-    """Versions of what decides the bytes of a shard, in a job whose manifest has format ``record``."""
+def versions(name: str) -> dict[str, str]:
+    """Return the versions of what decides the bytes of a shard of format ``name``."""
     found = {package: importlib.metadata.version(package) for package in ("numpy", "onnxruntime")}
-    return {**found, **load(name).versions(record)}
+    return {**found, **load(name).versions()}

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 Add = Callable[["Drawn"], None]
 
@@ -22,6 +22,14 @@ Add = Callable[["Drawn"], None]
 class Format(ABC):
     """One way to keep a shard. Its bytes depend on the images, the job and the versions of ``packages`` alone."""
 
+    suffix: str = ""
+    """Of a shard's name."""
+    sums_inside: bool = False
+    """Whether the list of digests lies in the shard, rather than beside it, where readers expect nothing else."""
+    files_per_image: int = 0
+    """Files that each image takes of the file system."""
+    files_per_shard: int = 30
+    """An upper bound of the files and folders that a shard takes besides, its list of digests among them."""
     packages: tuple[str, ...] = ()
     """Distributions besides numpy and onnxruntime whose versions decide bytes."""
     image_bytes: int = 1024
@@ -29,23 +37,27 @@ class Format(ABC):
     shard_bytes: int = 65536
     """An upper bound of what a shard takes besides."""
 
-    def versions(self, record: int) -> dict[str, str]:
-        """Versions of what decides bytes besides numpy and onnxruntime, for a manifest of format ``record``."""
+    def shard_name(self, shard: int) -> str:
+        """Return the name of shard number ``shard``: a file or a folder."""
+        return f"shard-{shard:05d}{self.suffix}"
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of what decides bytes besides numpy and onnxruntime."""
         return {package: importlib.metadata.version(package) for package in self.packages}
 
-    def files(self, job: Job, shard: int) -> list[str]:
+    def files(self, job: BatchSpec, shard: int) -> list[str]:
         """Names of the shard's files, relative to the shard, in order; ``[""]`` if the shard is itself a file."""
         return [""]
 
     @abstractmethod
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> AbstractContextManager[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> AbstractContextManager[Add]:
         """Make the shard at ``path``, where nothing is yet: the context takes its images in order.
 
         Digests that are known on the way go into ``sums``, SHA-256 by file name; the others are taken afterwards.
         """
 
     @abstractmethod
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """The images at ``rows`` (ascending) of a shard, uint8 [n, 1, 28, 28], read from its files."""
 
     @abstractmethod
@@ -72,7 +84,7 @@ def rows_at(file: IO[bytes], start: int, step: int, rows: NDArray[Any]) -> NDArr
     return made
 
 
-def columns(job: Job, drawn: Drawn) -> dict[str, NDArray[Any]]:
+def columns(job: BatchSpec, drawn: Drawn) -> dict[str, NDArray[Any]]:
     """What is kept of each image, n rows each, little-endian.
 
     ``image`` uint8 [n, 1, 28, 28], ``index`` int64, ``seed`` uint64 and, as asked, ``label`` int64 or ``caption`` as
@@ -92,7 +104,7 @@ def columns(job: Job, drawn: Drawn) -> dict[str, NDArray[Any]]:
     return made
 
 
-def facts(job: Job) -> dict[str, str]:
+def facts(job: BatchSpec) -> dict[str, str]:
     """What a file says of its origin, where its format has a place for that."""
     from ganlib.generation.png import SYNTHETIC
 

@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ganlib.generation.formats.base import Add, Format, columns, rows_at
-from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 
 class Npy(Format):
     """Records with the fields that :func:`ganlib.generation.formats.base.columns` names."""
 
+    suffix = ".npy"
+
     @contextmanager
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`. Memory holds one block, whatever the size of the shard."""
         import numpy as np
 
@@ -43,11 +44,11 @@ class Npy(Format):
 
             yield add
 
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
         import numpy as np
 
-        with storage.open(shard_name(shard, job.file_format)) as file:
+        with storage.open(self.shard_name(shard)) as file:
             np.lib.format.read_magic(file)
             _, _, dtype = np.lib.format.read_array_header_1_0(file)
             return rows_at(file, file.tell(), dtype.itemsize, rows)  # the image is a record's first field

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.generation.formats.base import IMAGE, Add, Format, columns, rows_at
 from ganlib.generation.formats.npy import array_bytes, write_header
-from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 _END = b"PK\x05\x06"
 _END_BYTES = 22  # of the record that ends a zip file with no comment
@@ -26,8 +25,10 @@ _END_BYTES = 22  # of the record that ends a zip file with no comment
 class Npz(Format):
     """An array a column. zipfile's dates stay at 1980, so that the same images give the same bytes."""
 
+    suffix = ".npz"
+
     @contextmanager
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`. The images go straight to the file, the small columns follow them."""
         import numpy as np
 
@@ -49,12 +50,12 @@ class Npz(Format):
                     write_header(file, values.dtype, values.shape)
                     file.write(array_bytes(values))
 
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
         import numpy as np
 
         with (
-            storage.open(shard_name(shard, job.file_format)) as file,
+            storage.open(self.shard_name(shard)) as file,
             zipfile.ZipFile(file) as archive,
             archive.open("image.npy") as member,
         ):

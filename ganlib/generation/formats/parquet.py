@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.generation.formats.base import Add, Format, columns, facts
 from ganlib.generation.formats.npy import array_bytes
-from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 _GROUP = 8192  # rows a row group: 6 MB of pixels, so that neither writer nor reader needs more memory than that
 _PIXELS = 28 * 28
@@ -26,10 +25,12 @@ _MAGIC = b"PAR1"
 class Parquet(Format):
     """Columns image, index, seed, and label or caption; the file's metadata say where it comes from."""
 
+    suffix = ".parquet"
+
     packages = ("pyarrow",)
 
     @contextmanager
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -57,13 +58,13 @@ class Parquet(Format):
             yield add
             flush()
 
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
         import numpy as np
         import pyarrow.parquet as pq
 
         made, first = [], 0
-        with storage.open(shard_name(shard, job.file_format)) as file:
+        with storage.open(self.shard_name(shard)) as file:
             table = pq.ParquetFile(file)
             for group in range(table.num_row_groups):
                 stop = first + table.metadata.row_group(group).num_rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import os
 import zlib
@@ -13,32 +12,36 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.files import sha256_bytes
 from ganlib.generation.formats.base import Add, Format, words
-from ganlib.generation.manifest import file_name, shard_name
-from ganlib.generation.png import END, Encoder, encode_as_before
+from ganlib.generation.png import END, Encoder
+from ganlib.generation.spec import file_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 
 class Png(Format):
     """``shard-00000/00000000.png`` and so on."""
 
+    sums_inside = True
+    files_per_image = 1
+    files_per_shard = 2
+    shard_bytes = 0
     image_bytes = 1680  # 28 x 28 incompressible pixels, the text chunks, a line in the list of digests
 
-    def versions(self, record: int) -> dict[str, str]:
+    def versions(self) -> dict[str, str]:
         """See :class:`Format`."""
-        return png_versions(record)
+        return png_versions()
 
-    def files(self, job: Job, shard: int) -> list[str]:
+    def files(self, job: BatchSpec, shard: int) -> list[str]:
         """One an image."""
         return [file_name(index) for index in job.images(shard)]
 
     @contextmanager
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`."""
         path.mkdir()
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -53,11 +56,11 @@ class Png(Format):
         finally:
             os.close(folder)
 
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
         import numpy as np
 
-        place, names = shard_name(shard, job.file_format), self.files(job, shard)
+        place, names = self.shard_name(shard), self.files(job, shard)
         return np.stack([pixels(storage.read(f"{place}/{names[row]}")) for row in rows])
 
     def is_cut(self, storage: Storage, name: str) -> bool:
@@ -76,18 +79,11 @@ def _create(folder: int, name: str, data: bytes) -> None:
         os.close(handle)
 
 
-def encoded(job: Manifest, drawn: Drawn) -> Iterator[tuple[str, bytes]]:
+def encoded(job: BatchSpec, drawn: Drawn) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each image's PNG file."""
-    names, asked = [file_name(index) for index in range(drawn.first, drawn.stop)], words(drawn.asked)
-    if job.format >= 3:
-        level = 1 if job.format == 3 else 0
-        maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation, level=level)
-        yield from zip(names, maker.encode(drawn.images, drawn.first, asked), strict=True)
-        return
-    for at, (name, image) in enumerate(zip(names, drawn.images, strict=True)):
-        said = asked[at] if asked and job.format > 1 else None
-        sha256, number = job.model_sha256, drawn.first + at
-        yield name, encode_as_before(image[0], model_sha256=sha256, seed=job.seed, index=number, asked=said)
+    names = [file_name(index) for index in range(drawn.first, drawn.stop)]
+    maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation)
+    yield from zip(names, maker.encode(drawn.images, drawn.first, words(drawn.asked)), strict=True)
 
 
 def pixels(data: bytes) -> NDArray[Any]:
@@ -99,13 +95,9 @@ def pixels(data: bytes) -> NDArray[Any]:
         return np.asarray(image)[None]
 
 
-def png_versions(record: int) -> dict[str, str]:
-    """What decides the bytes of a PNG file, besides the pixels, in a job whose manifest has format ``record``."""
-    if record >= 3:
-        return {"zlib": zlib.ZLIB_RUNTIME_VERSION}
-    from PIL import features
-
-    return {"pillow": importlib.metadata.version("pillow"), "zlib": str(features.version("zlib"))}
+def png_versions() -> dict[str, str]:
+    """Return the versions of what decides the bytes of a PNG file, besides the pixels."""
+    return {"zlib": zlib.ZLIB_RUNTIME_VERSION}
 
 
 FORMAT = Png()

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.generation.formats.base import Add, Format, words
 from ganlib.generation.formats.png import encoded, pixels, png_versions
-from ganlib.generation.manifest import file_name, shard_name
+from ganlib.generation.spec import file_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 _SUFFIX = {"label": "cls", "caption": "txt"}  # WebDataset's names for them
 
@@ -26,14 +26,16 @@ _SUFFIX = {"label": "cls", "caption": "txt"}  # WebDataset's names for them
 class WebDataset(Format):
     """``00000000.png``, ``00000000.json`` and, as asked, ``00000000.cls`` or ``00000000.txt``."""
 
+    suffix = ".tar"
+
     image_bytes = 3 * 512 + 2048 + 512 + 512  # headers, and contents rounded up to tar's blocks
 
-    def versions(self, record: int) -> dict[str, str]:
+    def versions(self) -> dict[str, str]:
         """See :class:`Format`."""
-        return png_versions(record)
+        return png_versions()
 
     @contextmanager
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`. Owners, modes and times are the same in every file: zero, 0644, 1970."""
         with path.open("wb") as archive:
 
@@ -57,12 +59,12 @@ class WebDataset(Format):
             archive.write(bytes(2 * tarfile.BLOCKSIZE))
             archive.write(bytes(-archive.tell() % tarfile.RECORDSIZE))
 
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
         import numpy as np
 
         names = [file_name(job.images(shard)[row]) for row in rows.tolist()]
-        with storage.open(shard_name(shard, job.file_format)) as file, tarfile.open(fileobj=file) as archive:
+        with storage.open(self.shard_name(shard)) as file, tarfile.open(fileobj=file) as archive:
             found = {name: archive.extractfile(name) for name in names}
             return np.stack([pixels(member.read()) for member in found.values() if member])
 

@@ -16,15 +16,14 @@ from typing import IO, TYPE_CHECKING, Any
 from ganlib.files import json_bytes
 from ganlib.generation.formats.base import IMAGE, Add, Format, columns, facts, rows_at
 from ganlib.generation.formats.npy import array_bytes
-from ganlib.generation.manifest import shard_name
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.generation.manifest import Job, Manifest
     from ganlib.generation.session import Drawn
-    from ganlib.generation.storage import Storage
+    from ganlib.generation.spec import BatchSpec
+    from ganlib.generation.storage.base import Storage
 
 _META = "zarr.json"
 _DIMENSIONS = {"image": 4, "index": 1, "seed": 1, "label": 1, "caption": 2}
@@ -33,13 +32,15 @@ _DIMENSIONS = {"image": 4, "index": 1, "seed": 1, "label": 1, "caption": 2}
 class Zarr(Format):
     """Arrays image [n, 1, 28, 28], index [n], seed [n], and label [n] or caption [n, length] of UTF-8 bytes."""
 
-    def files(self, job: Job, shard: int) -> list[str]:
+    suffix = ".zarr"
+
+    def files(self, job: BatchSpec, shard: int) -> list[str]:
         """The group's and each array's description, and each array's one chunk."""
         arrays = ["image", "index", "seed", *([job.asked] if job.asked else [])]
         return [_META, *(name for array in arrays for name in (f"{array}/{_META}", _chunk(array)))]
 
     @contextmanager
-    def writing(self, path: Path, job: Manifest, shard: int, sums: dict[str, str]) -> Iterator[Add]:
+    def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`."""
         import numpy as np
 
@@ -59,9 +60,9 @@ class Zarr(Format):
 
             yield add
 
-    def images(self, storage: Storage, job: Job, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
+    def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
-        with storage.open(f"{shard_name(shard, job.file_format)}/{_chunk('image')}") as file:
+        with storage.open(f"{self.shard_name(shard)}/{_chunk('image')}") as file:
             return rows_at(file, 0, IMAGE, rows)
 
     def is_cut(self, storage: Storage, name: str) -> bool:

@@ -15,12 +15,12 @@ from PIL import Image
 from ganlib.errors import BadInput, GanlibError
 from ganlib.export.runtime import open_session
 from ganlib.generation import card as cards
-from ganlib.generation import probe, sample
+from ganlib.generation import formats, probe, sample
 from ganlib.generation.batch import Manifest, generate, verify
-from ganlib.generation.manifest import FORMATS, FileFormat
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.storage import SHARDS_LIMIT, at
+from ganlib.generation.storage import locate
+from ganlib.generation.storage.base import SHARDS_LIMIT
 from ganlib.generation.wanted import wanted
 
 
@@ -149,7 +149,7 @@ def test_the_card_says_where_the_images_come_from_and_what_they_took(model: Onnx
 
 
 def test_a_call_on_a_gpu_costs_the_time_that_it_held_it(model: OnnxModel, tmp_path: Path) -> None:
-    made, out = make(model, tmp_path / "out"), at(tmp_path / "out")
+    made, out = make(model, tmp_path / "out"), locate(tmp_path / "out")
     for provider in ("CUDAExecutionProvider", "TensorrtExecutionProvider", model.provider):
         cards.write(out, made, cards.run(datetime.now(UTC), 7.5, 9.0, 10, provider))
     card = cards.read(out)
@@ -164,7 +164,7 @@ def test_a_resumed_job_adds_a_row_to_its_card(model: OnnxModel, tmp_path: Path) 
     make(model, out, file_format="npy")
     (out / "shard-00001.npy").unlink()
     make(model, out, file_format="npy")
-    card = cards.read(at(out))
+    card = cards.read(locate(out))
     assert card is not None
     assert [run.images for run in card.runs] == [150, 60]
 
@@ -172,10 +172,10 @@ def test_a_resumed_job_adds_a_row_to_its_card(model: OnnxModel, tmp_path: Path) 
 # Samples
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_what_is_read_back_is_what_was_made(model: OnnxModel, tmp_path: Path, form: FileFormat) -> None:
+@pytest.mark.parametrize("form", formats.names())
+def test_what_is_read_back_is_what_was_made(model: OnnxModel, tmp_path: Path, form: str) -> None:
     made = make(model, tmp_path / "out", file_format=form, start=1000)
-    numbers, images = sample.read(at(tmp_path / "out"), made, 90, lambda done, total: None)
+    numbers, images = sample.read(locate(tmp_path / "out"), made, 90, lambda done, total: None)
     assert len(numbers) == len(images) == 90
     assert len(set(numbers.tolist())) == 90
     expected = model.images(3, 1000, 150)

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -35,15 +35,17 @@ from ganlib.generation.batch import Manifest, generate, verify
 from ganlib.generation.card import BESIDE
 from ganlib.generation.formats.webdataset import header
 from ganlib.generation.lock import locked
-from ganlib.generation.manifest import FORMATS, SUFFIXES, FileFormat, shard_name
 from ganlib.generation.session import Drawn, OnnxModel
-from ganlib.generation.storage import remove as take_away
 from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.repair import repair
 
 NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SHARD, SEED = 150, 60, 2**64 - 1
 CAPTION = "一个粗的五"
+FORMATS = formats.names()
+SUFFIXES = {
+    "png": "", "npy": ".npy", "npz": ".npz", "parquet": ".parquet", "webdataset": ".tar", "zarr": ".zarr",
+}  # fmt: skip
 every_format = pytest.mark.parametrize("form", FORMATS)
 
 
@@ -77,7 +79,7 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     return OnnxModel(path)
 
 
-def make(model: OnnxModel, out: Path, form: FileFormat, **changes: Any) -> Manifest:
+def make(model: OnnxModel, out: Path, form: str, **changes: Any) -> Manifest:
     """150 images in shards of 60, unless ``changes`` say otherwise."""
     return generate(
         model, out=out, **{"count": COUNT, "seed": SEED, "shard_size": SHARD, "file_format": form, **changes}
@@ -216,7 +218,7 @@ def check(manifest: Manifest, out: Path, model: OnnxModel, asked: Wanted) -> Non
     """Every shard holds its images, and what was asked for each."""
     for shard in range(manifest.shard_count):
         indices = manifest.images(shard)
-        read = READ[manifest.file_format](out / shard_name(shard, manifest.file_format))
+        read = READ[manifest.file_format](out / formats.load(manifest.file_format).shard_name(shard))
         np.testing.assert_array_equal(read.images, model.images(SEED, indices.start, len(indices), asked))
         assert read.index == list(indices)
         assert set(read.seed) == {SEED}
@@ -230,7 +232,7 @@ def check(manifest: Manifest, out: Path, model: OnnxModel, asked: Wanted) -> Non
 
 
 @every_format
-def test_readers_find_images_numbers_and_seed(model: OnnxModel, tmp_path: Path, form: FileFormat) -> None:
+def test_readers_find_images_numbers_and_seed(model: OnnxModel, tmp_path: Path, form: str) -> None:
     manifest = make(model, tmp_path / "out", form)
     check(manifest, tmp_path / "out", model, wanted(model.contract))
     assert manifest.file_format == form
@@ -241,7 +243,7 @@ def test_readers_find_images_numbers_and_seed(model: OnnxModel, tmp_path: Path, 
 @every_format
 @pytest.mark.parametrize("asked", [None, "balanced"])
 def test_readers_find_the_label_that_was_asked_for(
-    labelled: OnnxModel, tmp_path: Path, form: FileFormat, asked: str | None
+    labelled: OnnxModel, tmp_path: Path, form: str, asked: str | None
 ) -> None:
     wish = wanted(labelled.contract, asked)
     check(make(labelled, tmp_path / "out", form, wanted=wish), tmp_path / "out", labelled, wish)
@@ -250,7 +252,7 @@ def test_readers_find_the_label_that_was_asked_for(
 @every_format
 @pytest.mark.parametrize("asked", [None, CAPTION])
 def test_readers_find_the_caption_that_was_asked_for(
-    captioned: OnnxModel, tmp_path: Path, form: FileFormat, asked: str | None
+    captioned: OnnxModel, tmp_path: Path, form: str, asked: str | None
 ) -> None:
     wish = wanted(captioned.contract, None, asked)
     check(make(captioned, tmp_path / "out", form, wanted=wish), tmp_path / "out", captioned, wish)
@@ -267,7 +269,7 @@ def test_the_zarr_library_reads_what_we_write_by_its_specification(captioned: On
 
 
 @every_format
-def test_digests_can_be_checked_without_ganlib(model: OnnxModel, tmp_path: Path, form: FileFormat) -> None:
+def test_digests_can_be_checked_without_ganlib(model: OnnxModel, tmp_path: Path, form: str) -> None:
     make(model, tmp_path, form)
     lists = sorted(tmp_path.rglob("*SUMS" if form == "png" else "*.sha256"))
     assert len(lists) == 3
@@ -309,7 +311,7 @@ class Stopping(OnnxModel):
 )
 def test_a_job_stopped_anywhere_and_resumed_has_the_bytes_of_one_that_never_was(
     model_path: Path,
-    form: FileFormat,
+    form: str,
     shard_size: int,
     start: int,
     count: int,
@@ -326,7 +328,7 @@ def test_a_job_stopped_anywhere_and_resumed_has_the_bytes_of_one_that_never_was(
             with contextlib.suppress(KeyboardInterrupt):
                 make(stopping, often, form, **job)
             names = {entry.name for entry in often.iterdir()} - NOT_OF_THE_JOB - {manifests.FILE}
-            allowed = {shard_name(shard, form) for shard in range(whole.shard_count)}
+            allowed = {formats.load(form).shard_name(shard) for shard in range(whole.shard_count)}
             assert names <= allowed | {f"{name}.sha256" for name in allowed}
         stopping.stop_at = None
         assert make(stopping, often, form, batch_size=batch_sizes[1], **job) == whole
@@ -335,7 +337,7 @@ def test_a_job_stopped_anywhere_and_resumed_has_the_bytes_of_one_that_never_was(
 
 
 @every_format
-def test_a_job_from_a_later_image_on_extends_an_earlier_one(model: OnnxModel, tmp_path: Path, form: FileFormat) -> None:
+def test_a_job_from_a_later_image_on_extends_an_earlier_one(model: OnnxModel, tmp_path: Path, form: str) -> None:
     for name, start, count in (("all", 0, 150), ("first", 0, 70), ("rest", 70, 80)):
         make(model, tmp_path / name, form, start=start, count=count)
     read = {
@@ -374,7 +376,7 @@ def test_the_nearest_format_is_offered(model: OnnxModel, tmp_path: Path) -> None
 
 
 def test_every_name_has_its_file() -> None:
-    assert set(FORMATS) == set(get_args(FileFormat)) == set(SUFFIXES) == set(READ)
+    assert set(FORMATS) == set(SUFFIXES) == set(READ)
     assert all(formats.load(form).image_bytes for form in FORMATS)
 
 
@@ -382,7 +384,7 @@ def test_every_name_has_its_file() -> None:
 
 
 @pytest.fixture(scope="module")
-def jobs(model: OnnxModel, tmp_path_factory: pytest.TempPathFactory) -> dict[FileFormat, Path]:
+def jobs(model: OnnxModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished job of each format. Tests work on copies."""
     folder = tmp_path_factory.mktemp("jobs")
     for form in FORMATS:
@@ -390,9 +392,9 @@ def jobs(model: OnnxModel, tmp_path_factory: pytest.TempPathFactory) -> dict[Fil
     return {form: folder / form for form in FORMATS}
 
 
-def victim(out: Path, form: FileFormat) -> Path:
+def victim(out: Path, form: str) -> Path:
     """A file with pixels in the second shard."""
-    shard = out / shard_name(1, form)
+    shard = out / formats.load(form).shard_name(1)
     return {"png": shard / "00000070.png", "zarr": shard / "image/c/0/0/0/0"}.get(form, shard)
 
 
@@ -431,7 +433,7 @@ KINDS = {
 @every_format
 @pytest.mark.parametrize("spoil", KINDS)
 def test_damage_is_found_by_kind_and_mended_byte_for_byte(
-    jobs: dict[FileFormat, Path], tmp_path: Path, form: FileFormat, spoil: Any
+    jobs: dict[str, Path], tmp_path: Path, form: str, spoil: Any
 ) -> None:
     out = shutil.copytree(jobs[form], tmp_path / "out")
     assert verify(out).ok
@@ -444,7 +446,7 @@ def test_damage_is_found_by_kind_and_mended_byte_for_byte(
 
     kept = {path: path.stat().st_ino for path in out.rglob("*") if "shard-00001" not in str(path)}
     done = repair(None, None, out)
-    assert done.remade == (shard_name(1, form),)
+    assert done.remade == (formats.load(form).shard_name(1),)
     assert files(out) == files(jobs[form])
     assert verify(out).ok
     assert all(path.stat().st_ino == inode for path, inode in kept.items()), "something else was touched"
@@ -453,16 +455,16 @@ def test_damage_is_found_by_kind_and_mended_byte_for_byte(
 
 @every_format
 def test_lost_shards_and_lists_of_digests_are_mended_and_what_is_not_ours_is_left(
-    jobs: dict[FileFormat, Path], tmp_path: Path, form: FileFormat
+    jobs: dict[str, Path], tmp_path: Path, form: str
 ) -> None:
     out = shutil.copytree(jobs[form], tmp_path / "out")
-    shard = out / shard_name(0, form)
+    shard = out / formats.load(form).shard_name(0)
     shutil.rmtree(shard) if shard.is_dir() else shard.unlink()
-    sums = out / "shard-00002" / "SHA256SUMS" if form == "png" else out / f"{shard_name(2, form)}.sha256"
+    sums = out / "shard-00002" / "SHA256SUMS" if form == "png" else out / f"{formats.load(form).shard_name(2)}.sha256"
     sums.unlink()
     (out / "notes.txt").write_text("mine")
     done = repair(None, None, out)
-    assert done.remade == (shard_name(0, form), shard_name(2, form))
+    assert done.remade == (formats.load(form).shard_name(0), formats.load(form).shard_name(2))
     assert done.extra == ("notes.txt",)
     assert (out / "notes.txt").read_text() == "mine"
     (out / "notes.txt").unlink()
@@ -470,21 +472,19 @@ def test_lost_shards_and_lists_of_digests_are_mended_and_what_is_not_ours_is_lef
 
 
 @every_format
-def test_a_shard_altered_together_with_its_digests_is_mended(
-    jobs: dict[FileFormat, Path], tmp_path: Path, form: FileFormat
-) -> None:
+def test_a_shard_altered_together_with_its_digests_is_mended(jobs: dict[str, Path], tmp_path: Path, form: str) -> None:
     out = shutil.copytree(jobs[form], tmp_path / "out")
     file = victim(out, form)
     before = sha256_file(file)
     alter(file)
-    sums = out / "shard-00001" / "SHA256SUMS" if form == "png" else out / f"{shard_name(1, form)}.sha256"
+    sums = out / "shard-00001" / "SHA256SUMS" if form == "png" else out / f"{formats.load(form).shard_name(1)}.sha256"
     sums.write_text(sums.read_text().replace(before, sha256_file(file)))
     assert verify(out).damaged == (1,)
     repair(None, None, out)
     assert files(out) == files(jobs[form])
 
 
-def test_a_stranger_inside_a_zarr_shard_is_extra(jobs: dict[FileFormat, Path], tmp_path: Path) -> None:
+def test_a_stranger_inside_a_zarr_shard_is_extra(jobs: dict[str, Path], tmp_path: Path) -> None:
     out = shutil.copytree(jobs["zarr"], tmp_path / "out")
     (out / "shard-00000.zarr" / "image" / "c" / "0" / "mine").mkdir()
     (out / "shard-00000.zarr" / "image" / "c" / "0" / "mine" / "a.txt").write_text("x")
@@ -495,7 +495,7 @@ def test_a_stranger_inside_a_zarr_shard_is_extra(jobs: dict[FileFormat, Path], t
 
 
 @pytest.fixture
-def spoilt(jobs: dict[FileFormat, Path], tmp_path: Path) -> Path:
+def spoilt(jobs: dict[str, Path], tmp_path: Path) -> Path:
     """A finished job with a damaged shard."""
     out = shutil.copytree(jobs["npy"], tmp_path / "out")
     alter(victim(out, "npy"))
@@ -568,9 +568,7 @@ def test_a_shard_that_comes_out_differently_replaces_nothing(spoilt: Path) -> No
     assert files(spoilt) == before
 
 
-def test_a_changed_digest_of_everything_is_told_with_the_right_one(
-    jobs: dict[FileFormat, Path], tmp_path: Path
-) -> None:
+def test_a_changed_digest_of_everything_is_told_with_the_right_one(jobs: dict[str, Path], tmp_path: Path) -> None:
     out = shutil.copytree(jobs["npy"], tmp_path / "out")
     right = json.loads((out / manifests.FILE).read_text())["digest"]
     change(out, digest="0" * 64)
@@ -615,76 +613,6 @@ def test_a_caption_is_read_back_from_the_record(captioned: OnnxModel, asked: str
     np.testing.assert_array_equal(second.block(1, 2)["caption"], first.block(1, 2)["caption"])
     if asked:
         np.testing.assert_array_equal(second.block(1, 2)["caption"][0], encode_caption(asked))
-
-
-# Folders that an earlier ganlib made
-
-
-@contextlib.contextmanager
-def earlier_ganlib(record: int) -> Iterator[None]:
-    """Jobs that begin inside are of the manifest's format ``record``."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifests, "RECORD", record)
-        yield
-
-
-def as_format_1(out: Path) -> None:
-    """The manifest as ganlib wrote it when there were PNG files alone."""
-    manifest = json.loads((out / manifests.FILE).read_text())
-    del manifest["start"], manifest["file_format"], manifest["truncation"]
-    for shard in manifest["shards"]:
-        del shard["provider"]
-    (out / manifests.FILE).write_text(json.dumps(manifest))
-
-
-def test_an_old_folder_still_verifies_resumes_and_repairs(model: OnnxModel, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    with earlier_ganlib(1):
-        make(model, out, "png", origin={"reference": str(model.path)})
-    before = {path.name: path.read_bytes() for path in out.rglob("*.png")}
-    as_format_1(out)
-    manifest = manifests.read(out)
-    assert manifest is not None
-    assert (manifest.format, manifest.file_format, manifest.start) == (1, "png", 0)
-    assert {"pillow", "zlib"} <= set(manifest.versions)
-    assert verify(out).ok
-    shutil.rmtree(out / "shard-00001")
-    repair(None, None, out)
-    shutil.rmtree(out / "shard-00002")
-    assert make(model, out, "png").complete
-    assert {path.name: path.read_bytes() for path in out.rglob("*.png")} == before
-
-
-@pytest.mark.parametrize("form", ["png", "webdataset"])
-def test_a_folder_whose_files_zlib_packed_goes_on_with_packed_files(
-    labelled: OnnxModel, tmp_path: Path, form: FileFormat
-) -> None:
-    out = tmp_path / "out"
-    with earlier_ganlib(3):
-        made = make(labelled, out, form)
-    now = make(labelled, tmp_path / "now", form)
-    assert (made.format, now.format) == (3, 4)
-    assert made.digest != now.digest
-    first, second = (READ[form](folder / shard_name(0, form)) for folder in (out, tmp_path / "now"))
-    np.testing.assert_array_equal(first.images, second.images)
-    take_away(out / shard_name(1, form))
-    assert make(labelled, out, form) == made
-    assert verify(out).ok
-
-
-@pytest.mark.parametrize(("record", "told"), [(1, False), (2, True), (3, True)])
-def test_an_old_job_of_a_conditional_model_goes_on_with_the_chunks_that_it_began_with(
-    labelled: OnnxModel, tmp_path: Path, record: int, told: bool
-) -> None:
-    out = tmp_path / "out"
-    with earlier_ganlib(record):
-        make(labelled, out, "png")
-    as_format_1(out)
-    shutil.rmtree(out / "shard-00001")
-    make(labelled, out, "png")
-    with Image.open(out / "shard-00001" / "00000070.png", formats=["PNG"]) as image:
-        assert ("ganlib:label" in image.text) is told  # type: ignore[attr-defined]
-    assert manifests.read(out).format == record  # type: ignore[union-attr]
 
 
 def test_what_cannot_fit_is_refused_before_anything_is_made(model: OnnxModel, tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganlib.errors import BadInput
+from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import _runs
-from ganlib.generation.manifest import Job, file_name, shard_name
+from ganlib.generation.spec import BatchSpec, file_name
 
 
-def job(**changes: object) -> Job:
+def job(**changes: object) -> BatchSpec:
     """A job of ten images in shards of four."""
     usual = {
         "model_sha256": "a" * 64,
@@ -26,7 +27,7 @@ def job(**changes: object) -> Job:
         "noise": "n",
         "provider": "p",
     }
-    return Job.model_validate({**usual, **changes})
+    return BatchSpec.model_validate({**usual, **changes})
 
 
 @given(count=st.integers(1, 5000), shard_size=st.integers(1, 6000))
@@ -54,7 +55,11 @@ def test_runs_are_the_longest_stretches_of_neighbours(numbers: set[int]) -> None
 
 
 def test_names_sort_as_their_numbers_do() -> None:
-    assert [shard_name(0), shard_name(123), file_name(7)] == ["shard-00000", "shard-00123", "00000007.png"]
+    assert [formats.load("png").shard_name(0), formats.load("zarr").shard_name(123), file_name(7)] == [
+        "shard-00000",
+        "shard-00123.zarr",
+        "00000007.png",
+    ]
 
 
 def test_differences_name_each_field_with_both_values() -> None:

@@ -277,7 +277,7 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     tree["budgets"]["smoke"] = {"steps": 5, "seconds": 60}
     tree["families"] |= {name: {"channels": 8, "batch_size": 16} for name in ("cgan", "vae")}
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
-    (folder / "ganlib" / "families" / "measured.json").write_text("{}")
+    (folder / "ganlib" / "results" / "measured.json").write_text("{}")
 
     def compare(*arguments: str) -> dict[str, Any]:
         done = projects.run(folder, "ganlib", "compare", *arguments, "--json")
@@ -298,7 +298,7 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     assert json.loads((folder / "out" / "table.json").read_text()) == first
     (logged,) = (folder / "mlruns").glob(f"**/{first['run_id']}/artifacts")
     assert names <= {path.name for path in logged.iterdir()}
-    assert json.loads((folder / "ganlib" / "families" / "measured.json").read_text()) == {}
+    assert json.loads((folder / "ganlib" / "results" / "measured.json").read_text()) == {}
 
     second = compare("vae", "cgan", "--record", "--hardware", "some cores")
     assert [row["reused"] for row in second["rows"]] == [True, True]

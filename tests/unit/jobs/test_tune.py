@@ -14,7 +14,7 @@ from ganlib import families
 from ganlib.config import Params, load
 from ganlib.errors import BadInput, Interrupted, Unavailable
 from ganlib.families.space import Choice, Range, around, tree, value_of
-from ganlib.jobs import check, tune
+from ganlib.jobs import check, child, tune
 from ganlib.jobs import trial as trials
 from ganlib.jobs.tune import Found
 from ganlib.locks import held
@@ -95,7 +95,7 @@ def search(store: Store, monkeypatch: pytest.MonkeyPatch) -> Tuner:
 
     def begin(answer: Answer, **arguments: Any) -> tuple[Children, Found]:
         children = Children(store, answer)
-        monkeypatch.setattr(tune.child, "run", children.run)
+        monkeypatch.setattr(child, "run", children.run)
         return children, tune.tune(store.project, params, "dcgan", **{"trials": 6, "budget": "smoke"} | arguments)
 
     return begin

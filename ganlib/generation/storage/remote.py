@@ -14,14 +14,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from ganlib.errors import BadInput, GanlibError, NoSpace, Unavailable
 from ganlib.files import explained, require_space
-from ganlib.generation.storage import Storage, remove, require_few, temporary
-
-if TYPE_CHECKING:
-    from ganlib.generation.manifest import Job
+from ganlib.generation.storage.base import Storage, remove, require_few, temporary
 
 _CHUNK = 1 << 20
 _REFUSED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError"}
@@ -167,12 +164,14 @@ class Remote(Storage):
     def sweep(self) -> None:
         """See :class:`Storage`: what is half-made is in the scratch folder, which goes with its process."""
 
-    def require_room(self, job: Job, image_bytes: int, shard_bytes: int, files: tuple[int, int]) -> int:
+    def require_room(
+        self, *, images: int, shard_size: int, image_bytes: int, shard_bytes: int, files: tuple[int, int]
+    ) -> int:
         """See :class:`Storage`. The store tells no limit; the scratch folder here has to hold two shards."""
-        require_few(job.shard_count)
-        shard = min(job.count, job.shard_size) * image_bytes + shard_bytes
-        require_space(self.scratch(), 2 * shard)
-        return job.shard_count * shard_bytes + job.count * image_bytes
+        shards = -(-images // shard_size)
+        require_few(shards)
+        require_space(self.scratch(), 2 * (min(images, shard_size) * image_bytes + shard_bytes))
+        return shards * shard_bytes + images * image_bytes
 
     def prepare(self) -> None:
         """See :class:`Storage`: there is nothing to make, but the bucket has to be there."""

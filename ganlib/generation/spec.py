@@ -1,0 +1,64 @@
+"""What decides the files of a batch, and how its images are cut into shards."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ganlib.config import Frozen
+
+
+class BatchSpec(Frozen):
+    """What decides the files of a folder. A folder is resumed by the same job only."""
+
+    model_sha256: str
+    seed: int
+    count: int
+    shard_size: int
+    block: int
+    """Images one call of onnxruntime works on."""
+    noise: str
+    """The algorithm that makes noise of (seed, index)."""
+    condition: str = "none"
+    """What was asked of a conditional model."""
+    provider: str
+    """onnxruntime's execution provider, as read from the session."""
+    start: int = 0
+    """Number of the first image."""
+    file_format: str = "png"
+    """One of :func:`ganlib.generation.formats.names`."""
+    truncation: float = 1.0
+    """What the noise is multiplied by."""
+
+    @property
+    def asked(self) -> Literal["label", "caption"] | None:
+        """The kind of thing that was asked of a conditional model."""
+        if self.condition.startswith("label"):
+            return "label"
+        return "caption" if self.condition.startswith("caption") else None
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are; the last one may be smaller."""
+        return -(-self.count // self.shard_size)
+
+    def images(self, shard: int) -> range:
+        """Indices of the images in ``shard``."""
+        first, last = shard * self.shard_size, min((shard + 1) * self.shard_size, self.count)
+        return range(self.start + first, self.start + last)
+
+    def shard_of(self, index: int) -> int:
+        """The shard that image number ``index`` is in."""
+        return (index - self.start) // self.shard_size
+
+    def differences(self, other: BatchSpec) -> list[str]:
+        """Where ``self`` (what is there) and ``other`` (what is asked for) differ, in words."""
+        return [
+            f"{name} is {getattr(self, name)}, not {getattr(other, name)}"
+            for name in BatchSpec.model_fields
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+
+def file_name(index: int) -> str:
+    """Return the name of image number ``index``'s PNG file, in its shard."""
+    return f"{index:08d}.png"

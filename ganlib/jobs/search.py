@@ -1,0 +1,141 @@
+"""The trials of a search, side by side: each is a training in a process of its own, told to Optuna and MLflow."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ganlib.errors import GanlibError, Interrupted
+from ganlib.families.space import Space
+from ganlib.jobs import child
+from ganlib.jobs.check import STAGE as CHECK
+from ganlib.jobs.study import distributions, finished_trials, requeue
+from ganlib.jobs.train import run_folder
+from ganlib.jobs.trial import STAGE as TRIAL
+from ganlib.jobs.trial import Score
+from ganlib.progress import Facts, Report
+from ganlib.project import Project
+from ganlib.tracking.run import REASON_TAG, Run
+from ganlib.tracking.store import Store
+from ganlib.yamledit import flow
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class _Pruned(Exception):
+    """Raised into a child's progress to end it."""
+
+
+class Search:
+    """The trials of one call, in threads that each wait for a child."""
+
+    def __init__(
+        self,
+        project: Project,
+        store: Store,
+        study: optuna.Study,
+        run: Run,
+        family: str,
+        dimensions: Space,
+        report: Report,
+    ) -> None:
+        """Nothing runs before :meth:`go_on`; ``run`` is the parent of the trials' runs."""
+        self._project, self._store, self._study, self._run, self._report = project, store, study, run, report
+        self._family, self._distributions = family, distributions(dimensions)
+        self._gate, self._trouble, self._running = threading.Lock(), threading.Event(), 0
+
+    def go_on(self, trials: int, jobs: int, words: Sequence[str], timeout: float) -> None:
+        """Run trials until ``trials`` are done, ``jobs`` side by side."""
+        self._study.set_user_attr("run", self._run.id)
+        with self._store.talking():
+            experiment = self._store.client.get_run(self._run.id).info.experiment_id
+        variables = {"MLFLOW_RUN_ID": self._run.id, "MLFLOW_EXPERIMENT_ID": experiment}
+
+        def work() -> None:
+            while (trial := self._ask(trials)) is not None:
+                try:
+                    self._try(trial, words, variables, timeout)
+                except BaseException:
+                    self._trouble.set()
+                    raise
+                finally:
+                    with self._gate:
+                        self._running -= 1
+                    self._tell_progress(trials)
+
+        self._tell_progress(trials)
+        # In threads, so that a Ctrl-C here is seen at once and the children are given the time to end their runs.
+        with ThreadPoolExecutor(jobs) as pool, child.ended_together():
+            for worker in [pool.submit(work) for _ in range(jobs)]:
+                worker.result()
+
+    def _ask(self, trials: int) -> optuna.Trial | None:
+        with self._gate:
+            if self._trouble.is_set() or len(finished_trials(self._study)) + self._running >= trials:
+                return None
+            self._running += 1
+            return self._study.ask(self._distributions)
+
+    def _try(self, trial: optuna.Trial, words: Sequence[str], variables: Mapping[str, str], timeout: float) -> None:
+        """Train with what ``trial`` proposes, and tell Optuna and MLflow what came of it."""
+        from optuna.trial import TrialState
+
+        seen: dict[str, Any] = {"run": None}
+
+        def listen(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+            facts = facts or {}
+            if stage == TRIAL:
+                seen["run"] = facts["run"]
+                trial.set_user_attr("run", facts["run"])
+            elif stage == CHECK:
+                trial.report(float(facts["validation_fid"]), int(facts["step"]))
+                if trial.should_prune():
+                    raise _Pruned(f"pruned at step {facts['step']}: validation FID {facts['validation_fid']:.4g}")
+            self._report(f"trial {trial.number}", done, total, facts)
+
+        options = [f"--set=families.{self._family}.{name}={flow(value)}" for name, value in trial.params.items()]
+        try:
+            scored = Score.model_validate(
+                child.run(
+                    self._project, ["tune-trial", self._family, *words, *options],
+                    timeout=timeout, variables=variables, report=listen,
+                )
+            )  # fmt: skip
+            if scored.fid is None:
+                self._settle(trial, TrialState.PRUNED, scored.problem or "its validation FID is not finite")
+            else:
+                self._settle(trial, TrialState.COMPLETE, None, scored.fid)
+        except _Pruned as pruned:
+            self._settle(trial, TrialState.PRUNED, str(pruned))
+            if seen["run"]:
+                self._store.open_run(seen["run"]).tag(REASON_TAG, str(pruned))
+        except Interrupted:
+            requeue(self._study, trial.number, trial.params)
+            raise
+        except GanlibError as error:
+            trial.set_user_attr("note", str(error))
+            self._study.tell(trial, state=TrialState.FAIL)
+            raise
+        finally:
+            if seen["run"]:  # options are what is kept of a trial, not weights
+                shutil.rmtree(run_folder(self._project, seen["run"]), ignore_errors=True)
+
+    def _settle(self, trial: optuna.Trial, state: Any, note: str | None, fid: float | None = None) -> None:
+        if note:
+            trial.set_user_attr("note", note)
+        self._study.tell(trial, fid, state=state)
+        if fid is not None:
+            best = min(each.value for each in finished_trials(self._study) if each.value is not None)
+            self._run.log({"quality/validation_fid": fid, "quality/best_validation_fid": best}, trial.number)
+
+    def _tell_progress(self, trials: int) -> None:
+        settled = finished_trials(self._study)
+        values = [each.value for each in settled if each.value is not None]
+        facts: dict[str, float | int | str] = {"pruned": sum(each.value is None for each in settled)}
+        if values:
+            facts["best_fid"] = min(values)
+        self._report(f"tune {self._family}", min(len(settled), trials), trials, facts)

@@ -180,7 +180,7 @@ def session(
         _stop_signals() as stop,
         distributed.join(device.type) as team,
         store.start_run(
-            " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget, data.md5[:6])),
+            " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
             family=family,
             params=flat(config),
             tags={"ganlib.overrides": " ".join(overrides) or "none", CODE_TAG: code_sha256()},

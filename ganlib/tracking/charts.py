@@ -10,7 +10,10 @@ import io
 from collections.abc import Mapping
 
 GROUPS = ("loss", "quality", "digits", "health", "speed", "delivery")
-_DELIVERY = ("onnx_bytes", "latency_ms", "latency_p95_ms", "images_per_second", "max_pixel_difference")
+_DELIVERY = (
+    *("onnx_bytes", "latency_ms", "latency_p95_ms", "images_per_second"),
+    *("max_pixel_difference", "differing_share", "mean_pixel_difference"),
+)
 _ENDS = ("_low", "_high")
 
 

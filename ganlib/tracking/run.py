@@ -159,7 +159,8 @@ def start(
             experiment_id = store.experiment(experiment)
             run_id = store.client.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
             try:
-                store.client.update_run(run_id, name=f"{name} {run_id[:8]}")  # two of the same kind are told apart
+                # Two of the same kind are told apart, also where the page cuts a name.
+                store.client.update_run(run_id, name=f"{name} {run_id[:8]} data {data.md5[:6]}")
                 _record(store, run_id, params, data)
             except Exception as error:
                 store.client.set_tag(run_id, REASON_TAG, redacted(f"could not be recorded: {error}")[:5000])

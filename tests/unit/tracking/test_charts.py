@@ -58,4 +58,4 @@ def test_two_runs_of_the_same_kind_have_names_of_their_own(store: Store, begin: 
     with begin() as one, begin() as other:
         pass
     names = [store.client.get_run(run.id).info.run_name for run in (one, other)]
-    assert names == [f"test {run.id[:8]}" for run in (one, other)]
+    assert names == [f"test {run.id[:8]} data {factories.data_version().md5[:6]}" for run in (one, other)]

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ganlib import processes
 from ganlib.errors import BadInput, Unavailable
+from ganlib.files import explained
 from ganlib.imports import uncollected
 from ganlib.locks import held_if_writable
 from ganlib.project import Project, Source
@@ -202,7 +203,8 @@ class Store:
         Raises:
             Absent: no such run or artifact.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        with explained(folder, 0):
+            folder.mkdir(parents=True, exist_ok=True)
         with self.talking():
             self.client.get_run(run_id)
         missing = Absent(f"run {run_id} has no artifact {artifact}.")

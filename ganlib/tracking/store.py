@@ -96,9 +96,10 @@ class Store:
                 where = None if self.uri.startswith("http") else self.project.artifacts
                 try:
                     return str(self.client.create_experiment(name, artifact_location=where))
-                except MlflowException:  # another process made it in between
-                    found = self.client.get_experiment_by_name(name)
-        if found is None or found.lifecycle_stage != "active":
+                except MlflowException:  # perhaps because another process made it in between
+                    if (found := self.client.get_experiment_by_name(name)) is None:
+                        raise
+        if found.lifecycle_stage != "active":
             raise BadInput(f"experiment {name!r} was deleted in MLflow: restore it there, or set registry.experiment.")
         return str(found.experiment_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -52,7 +53,7 @@ def _opened(path: Path) -> IO[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("a")
     except ReadOnly:
-        if not path.is_file():
+        if not os.access(path, os.R_OK):
             raise
     with explained(path, 0):
         return path.open()

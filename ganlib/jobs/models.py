@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from ganlib.config import Frozen, Params
-from ganlib.errors import BadInput
+from ganlib.errors import BadInput, ReadOnly
 from ganlib.files import sha256_file
+from ganlib.generation.storage import temporary
 from ganlib.jobs.train import run_folder
 from ganlib.project import Project
 from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.reap import open_store
+from ganlib.tracking.store import Store
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a path
 
@@ -43,6 +47,19 @@ class Model(Frozen):
             "aliases": list(version.aliases) if version else [],
             "run_id": version.run_id if version else self.run_id,
         }
+
+
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with this process."""
+    return temporary()
+
+
+def _of_run(store: Store, run_id: str, project: Project) -> Path:
+    try:
+        return store.download(run_id, "onnx/generator.onnx", project.state / "cache")
+    except ReadOnly:
+        return store.download(run_id, "onnx/generator.onnx", Path(_scratch().name))
 
 
 def fetch(project: Project | None, params: Params | None, reference: str) -> Model:
@@ -77,11 +94,14 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
     store = open_store(project)
     if run_id is not None:
         local = run_folder(project, run_id) / "generator.onnx"
-        path = local if local.is_file() else store.download(run_id, "onnx/generator.onnx", project.state / "cache")
+        path = local if local.is_file() else _of_run(store, run_id, project)
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
     registry = Registry(store, params.registry.model)
     version = resolve(registry, params, reference)
     cached = project.state / "cache" / "models" / f"{version.sha256}.onnx"
     if not (cached.is_file() and sha256_file(cached) == version.sha256):
-        cached = registry.download(version, cached)
+        try:
+            cached = registry.download(version, cached)
+        except ReadOnly:  # a project that is only read: kept for as long as this process
+            cached = registry.download(version, Path(_scratch().name) / cached.name)
     return Model(reference=reference, path=cached, sha256=version.sha256, version=version)

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ganlib import processes
 from ganlib.errors import BadInput, Unavailable
+from ganlib.files import explained
 from ganlib.imports import uncollected
 from ganlib.locks import held_if_writable
 from ganlib.project import Project, Source
@@ -96,9 +97,10 @@ class Store:
                 where = None if self.uri.startswith("http") else self.project.artifacts
                 try:
                     return str(self.client.create_experiment(name, artifact_location=where))
-                except MlflowException:  # another process made it in between
-                    found = self.client.get_experiment_by_name(name)
-        if found is None or found.lifecycle_stage != "active":
+                except MlflowException:  # perhaps because another process made it in between
+                    if (found := self.client.get_experiment_by_name(name)) is None:
+                        raise
+        if found.lifecycle_stage != "active":
             raise BadInput(f"experiment {name!r} was deleted in MLflow: restore it there, or set registry.experiment.")
         return str(found.experiment_id)
 
@@ -203,7 +205,8 @@ class Store:
         Raises:
             Absent: no such run or artifact.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        with explained(folder, 0):
+            folder.mkdir(parents=True, exist_ok=True)
         with self.talking():
             self.client.get_run(run_id)
         missing = Absent(f"run {run_id} has no artifact {artifact}.")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,9 +41,15 @@ WRITE = (
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a champion."""
-    root = factories.project(tmp_path_factory.mktemp("read_only") / "project").root
+def made() -> Iterator[Path]:
+    """A project with a champion, in a folder that others may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield with_champion(Path(folder) / "project")
+
+
+def with_champion(folder: Path) -> Path:
+    root = factories.project(folder).root
     for name in (".dvc/config", "dvc.lock", "dvc.yaml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, root / name)
@@ -72,8 +79,6 @@ def guarded(made: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest
     if os.geteuid():
         pytest.skip("mounting, and becoming another user, take root")
     if request.param != "file system":
-        for folder in (made, *made.parents[:3]):
-            folder.chmod(0o755)
         yield runner(made, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
         return
     mount = tmp_path_factory.mktemp("mounted")

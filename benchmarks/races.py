@@ -276,7 +276,7 @@ def mlflow_on(database: str, folder: Path) -> Iterator[str]:
             _await(f"http://127.0.0.1:{port}/health", server, folder / "mlflow.log")
             yield f"http://127.0.0.1:{port}"
         finally:
-            os.killpg(server.pid, 15)
+            os.killpg(server.pid, signal.SIGKILL)  # it would wait for connections that are kept open
 
 
 def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

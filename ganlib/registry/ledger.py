@@ -272,9 +272,13 @@ class Book(Frozen):
             }
             if entry.kind == "rolled-back" and entry.from_version in same and not entry.who.startswith(RECONCILE):
                 found = entry
-            elif entry.kind in ("promoted", "accepted", "rolled-back") and entry.to_version in same:
+            elif entry.to_version in same and (entry.kind not in (*STILL, "external") or _insisted(entry)):
                 found = None
         return found
+
+
+def _insisted(entry: Entry) -> bool:
+    return entry.kind == "awaiting" and entry.again
 
 
 class Reign(Frozen):

@@ -213,8 +213,11 @@ class _Settling:
 
 
 def _others(book: Book, ours: list[Mark]) -> frozenset[str]:
+    """The marks of other commands that move aliases for an older entry than the last."""
     now, known = datetime.now(UTC), {mark.id for mark in ours}
-    return frozenset(mark.id for mark in book.marks if mark.live(now) and mark.id not in known)
+    return frozenset(
+        mark.id for mark in book.marks if mark.live(now) and mark.id not in known and mark.seq != book.last
+    )
 
 
 def _number(version: Version | None) -> int | None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from ganlib.files import sha256_file
 from ganlib.jobs.generate import Order, generate
 from ganlib.jobs.promote import promote
 from ganlib.project import Project
+from ganlib.registry.entries import Decided, Evidence, canonical
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
@@ -311,6 +313,34 @@ def test_the_ledger_is_read_and_a_changed_entry_is_named_with_exit_code_one(ganl
     assert (told.code, told.out) == (1, "entry 2 was changed: its content does not match its sha256\n")
     assert shown.code == 1
     assert json.loads(shown.out)["problems"][0]["seq"] == 2
+    assert ganlib("registry", "verify").code == 0
+
+
+@pytest.mark.parametrize("stray", [False, True], ids=["forged", "stray"])
+def test_what_somebody_else_wrote_beyond_the_seal_is_told_by_verify_with_exit_code_one(
+    ganlib: Ganlib, made: Project, stray: bool
+) -> None:
+    book = Ledger(connect(made), NAME).read()
+    evidence = tuple(Evidence.of(Registry(connect(made), NAME).get(number)) for number in (2, 1))
+    forged = Decided(kind="promoted", from_version=1, to_version=2, who="m", reason="r", evidence=evidence)
+    text = canonical(book.next_entry(forged, datetime.now(UTC)).model_dump(mode="json"))
+    key, value = ("000900", "garbage") if stray else ("000003", text)
+    with sqlite3.connect(made.root / "mlflow.db") as database:
+        run = database.execute("SELECT run_uuid FROM params WHERE key = '000002'").fetchone()[0]
+        database.execute("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", (key, value, run))
+    try:
+        told, shown = ganlib("registry", "verify"), json.loads(ganlib("registry", "verify", "--json").out)
+    finally:
+        with sqlite3.connect(made.root / "mlflow.db") as database:
+            database.execute("DELETE FROM params WHERE key = ? AND run_uuid = ?", (key, run))
+    assert told.code == 1
+    assert (shown["ok"], shown["problems"]) == (False, [])
+    if stray:
+        assert shown["strays"] == {"000900": False}
+        assert told.out.startswith("parameter 000900 of the ledger's run is none of its entries")
+    else:
+        assert told.out.startswith("entry 3 (promoted) stands beyond the seal and is not borne out")
+        assert "the gate, asked now, refuses it" in shown["unsealed"][0]["objection"]
     assert ganlib("registry", "verify").code == 0
 
 

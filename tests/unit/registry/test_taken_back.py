@@ -82,6 +82,13 @@ def test_insisting_promotes_it_and_the_entry_says_so(registry: Registry) -> None
     assert "entry 6: again" in win(registry, 3).summary()
 
 
+def test_where_approval_is_required_insisting_waits_for_it_and_is_then_approved(registry: Registry) -> None:
+    assert win(registry, 3, again=True, approval=True).awaiting
+    registry.tag(3, {APPROVE: "Ada"})
+    assert look(registry).ok
+    assert moves(registry) == [("awaiting", 2, 3), ("promoted", 2, 3)]
+
+
 def test_insisting_overrules_the_person_and_not_the_gate(registry: Registry) -> None:
     assert win(registry, 4).promoted
     assert not win(registry, 3, again=True).promoted

@@ -1,6 +1,7 @@
 """README's section *Promote*, word for word: a person in Chromium, and at a terminal, beside the servers of `make up`.
 
-What is clicked, typed and run is read from README itself, so that the two cannot drift apart.
+What is clicked, typed and run is read from README itself, so that the two cannot drift apart. With
+GANLIB_SCREENSHOTS=docs/images the picture of docs/operations.md is taken anew.
 """
 
 from __future__ import annotations
@@ -165,7 +166,6 @@ def test_the_way_through_the_page_is_readmes_and_the_list_says_what_to_promote(
     for words in ("refused: mode collapse", "10 [9.5, 10.5]", "Refused by the gate"):
         row.get_by_text(words).first.wait_for()
     page.get_by_role("row").filter(has_text="Version 1").get_by_text("passed").first.wait_for()
-    picture(page, "versions")
     page.get_by_role("link", name="Version 2", exact=True).click()
     page.get_by_text("mode collapse: most frequent digit 0 with 32.5% (limit 30%)").first.wait_for()
     page.get_by_text("against 20 [19.5, 20.5] of version 1").wait_for()

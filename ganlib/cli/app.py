@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganlib import progress
 from ganlib.errors import BadInput, GanlibError
 from ganlib.threads import SPINS
 
@@ -66,23 +67,28 @@ def show(value: Any, *, as_json: bool, text: Callable[[], str]) -> None:
     """Print ``value`` (a pydantic record, or anything JSON takes) as JSON, or else what ``text`` gives."""
     if as_json:
         plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        say(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
-        typer.echo(text())
+        say(text())
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print ``line``, on a terminal in place of what showed that the command is at work."""
+    progress.unwatch()
+    typer.echo(line, err=err)
 
 
 @contextmanager
 def reporting(*, as_json: bool) -> Iterator[Report]:
     """The progress display of a long command."""
-    from ganlib.progress import console
-
-    with console(as_json=as_json) as report:
+    with progress.console(as_json=as_json) as report:
         yield report
 
 
 def run(app: typer.Typer) -> None:
     """Run ``app`` on the command line; expected failures are one line on stderr and an exit code."""
     settle_environment()
+    progress.watch()
     try:
         app()
     except GanlibError as error:
@@ -94,12 +100,14 @@ def run(app: typer.Typer) -> None:
     except BrokenPipeError:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        progress.unwatch()
 
 
 def fail(message: str, code: int) -> None:
     """Print ``message`` as one line (a JSON event under --json) and exit with ``code``."""
     line = " ".join(message.split())
-    typer.echo(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
+    say(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
     raise SystemExit(code)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, perhaps_project
+from ganlib.cli.app import Json, Set, perhaps_project, say
 
 if TYPE_CHECKING:
     from ganlib.jobs.serve import Serving
@@ -34,12 +34,12 @@ def serve(
 
     def started(serving: Serving) -> None:
         if as_json:
-            typer.echo(json.dumps({"event": "serving", **serving.model_dump(mode="json")}))
+            say(json.dumps({"event": "serving", **serving.model_dump(mode="json")}))
             return
         names = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in serving.models.items())
-        typer.echo(f"serving {names}\npage {serving.url}/  API {serving.url}/docs  metrics {serving.url}/metrics")
+        say(f"serving {names}\npage {serving.url}/  API {serving.url}/docs  metrics {serving.url}/metrics")
 
     def tell(line: str) -> None:
-        typer.echo(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
+        say(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
 
     job(project, params, models, host=host, port=port, started=started, tell=tell)

@@ -15,7 +15,7 @@ from ganlib.data.record import DataVersion
 from ganlib.data.state import STAGES, Damage
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.files import require_space, write_bytes
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 from ganlib.project import Project
 from ganlib.yamledit import set_values
 
@@ -51,6 +51,7 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
         return state.describe(project)
 
 
+@doing("check the data")
 def current_data(project: Project) -> DataVersion:
     """The data version that a job which starts now reads; the prepared files are hashed (0.2 s).
 
@@ -63,6 +64,7 @@ def current_data(project: Project) -> DataVersion:
     return state.describe(project)
 
 
+@doing("hash the data, DVC's cache and its remote")
 def verify_data(project: Project) -> DataVersion:
     """Hash everything: raw and prepared files, DVC's cache, a local default remote, and a user's own folder.
 

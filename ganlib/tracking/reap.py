@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from ganlib.errors import GanlibError, Unavailable
+from ganlib.progress import doing
 from ganlib.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, place, send, spool_file
@@ -27,6 +28,7 @@ def open_store(project: Project) -> Store:
     return store
 
 
+@doing("look for runs that were killed")
 def reap(store: Store) -> list[str]:
     """End as KILLED all running runs of ours whose process is gone, and replay metrics that were spooled.
 

@@ -20,6 +20,7 @@ from ganlib import processes
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.imports import uncollected
 from ganlib.locks import held
+from ganlib.progress import doing
 from ganlib.project import Project, Source
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ class Store:
             raise missing from error
 
 
+@doing("connect to MLflow")
 def connect(project: Project, uri: str | None = None) -> Store:
     """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the server of `make up` if it runs, else ``mlflow.db``.
 

@@ -211,9 +211,9 @@ class Terminal:
     """What somebody at a terminal sees of a process that reports nothing yet: imports, connections, lookups."""
 
     def __init__(self) -> None:
-        """Nothing is drawn, and rich is not imported, in the first second: most commands are done by then."""
+        """Nothing is drawn, and rich is not imported, in the first half second: many commands are done by then."""
         self._bars: Bars | None = None
-        self._pulse = Pulse(lambda what, seconds: self._draw(), 1.0)
+        self._pulse = Pulse(lambda what, seconds: self._draw(), 0.5)
         self._pulse.start()
 
     def _draw(self) -> None:

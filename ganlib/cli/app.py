@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one value of params.yaml for this run (repeatable)."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one value of params.yaml for this run, such as train.seed=3 (repeatable).",
+    ),
 ]
-Budget = Annotated[str | None, typer.Option(help="A row of `budgets` in params.yaml, such as smoke, demo, standard.")]
+Budget = Annotated[
+    str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
+]
 
 # Set before torch, mlflow or dvc are imported, unless the user has said otherwise.
 _ENVIRONMENT = {

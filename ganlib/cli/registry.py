@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+from ganlib.cli.help import Verbs
 
 if TYPE_CHECKING:
     from ganlib.registry.ledger import Entry
     from ganlib.registry.ledger_store import Ledger
     from ganlib.registry.versions import Registry, Version
 
-app = typer.Typer(no_args_is_help=True)
+app = Verbs(no_args_is_help=True)
 
 Reference = Annotated[
     str, typer.Argument(help="A version number, an alias, models:/NAME@ALIAS or models:/NAME/VERSION.")
@@ -41,7 +42,7 @@ def diff_versions(
     a: Reference,
     b: Reference,
     out: Annotated[Path | None, typer.Option(help="PNG: images of a on the left, of b on the right.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the images.")] = 0,
+    seed: Annotated[int, typer.Option(help="A number that the images' noise is drawn by.")] = 0,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +75,7 @@ def download(
 @app.command()
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; remove nothing.")] = False,
-    keep: Annotated[int, typer.Option(min=0, help="So many of the newest versions stay in any case.")] = 5,
+    keep: Annotated[int, typer.Option(min=0, help="How many of the newest versions stay in any case.")] = 5,
     manifests: Annotated[
         list[Path] | None,
         typer.Option(help="Folders to look for generated images in, whose models stay (repeatable); default: project."),

@@ -21,8 +21,10 @@ def serve(
             "(repeatable; the first is the default). An alias is followed as it moves.  [default: champion]"
         ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default: `serve.host`, loopback.")] = None,
-    port: Annotated[int | None, typer.Option(help="0: any free one; default: `serve.port`.", min=0, max=65535)] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: {serve.host}.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port, 0 for any free one; default: {serve.port}.", min=0, max=65535)
+    ] = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:

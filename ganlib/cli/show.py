@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import Json, Set, open_project, output_path, perhaps_project, reporting, show
+from ganlib.cli.help import Verbs
 
-app = typer.Typer(no_args_is_help=True)
+app = Verbs(no_args_is_help=True)
 
 
 @app.callback()
@@ -21,9 +22,9 @@ def pictures() -> None:
 def interpolate(
     model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
-    seed: Annotated[int, typer.Option(help="Row r goes from image 2r of this seed to image 2r + 1.")] = 0,
-    pairs: Annotated[int, typer.Option(help="Rows.")] = 8,
-    frames: Annotated[int, typer.Option(help="Images a row, both ends among them.")] = 16,
+    seed: Annotated[int, typer.Option(help="A number: row r goes from image 2r of this seed to image 2r + 1.")] = 0,
+    pairs: Annotated[int, typer.Option(help="Rows of the picture.")] = 8,
+    frames: Annotated[int, typer.Option(help="Images in a row, both ends among them.")] = 16,
     labels: Annotated[
         str | None, typer.Option(metavar="3,8", help="For models of digits: these, in turn; default: all ten.")
     ] = None,

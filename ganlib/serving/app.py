@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import ganlib
+from ganlib import wording
 from ganlib.config import ServeConfig
 from ganlib.errors import BadInput, GanlibError
 from ganlib.generation.batch import require_range
@@ -321,7 +322,7 @@ def _handle_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         given = repr(first.get("input"))
-        return problem(request, f"{where}: {first['msg']} (got {given[:200]}).", 422)
+        return problem(request, f"{where}: {wording.said(first)} (got {given[:200]}).", 422)
 
     @app.exception_handler(Busy)
     async def busy(request: Request, error: Busy) -> JSONResponse:

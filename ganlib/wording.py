@@ -40,7 +40,7 @@ def must(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
-        return f"be {words} {context[key]}"
+        return f"be {words} {_number(context[key])}"
     if kind in ("literal_error", "enum"):
         return f"be {str(context['expected']).replace(chr(39), '')}"
     if kind in ("string_too_short", "too_short"):
@@ -49,8 +49,8 @@ def must(error: ErrorDetails) -> str:
         return f"have at most {context['max_length']} {'characters' if kind == 'string_too_long' else 'entries'}"
     if kind == "value_error":  # of a check of ours, in our words
         return f"be another: {context.get('error', error['msg'])}"
-    if words := _KINDS.get(kind.partition("_")[0]):
-        return f"be {words}"
+    if named := _KINDS.get(kind.partition("_")[0]):
+        return f"be {named}"
     return f"be another: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
@@ -115,6 +115,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def _number(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def nearest(given: Any, error: ErrorDetails) -> str:
     """Which of the allowed words was meant, perhaps."""
     known = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
@@ -137,7 +141,7 @@ def usage(message: str) -> str:
     """What typer says of a command line, whose words about values are pydantic's."""
     plain = " ".join(message.split())
     if not (found := _TYPER.fullmatch(plain)):
-        return plain
+        return f"{plain[:1].lower()}{plain[1:].rstrip('.?')}{'?' if plain.endswith('?') else '.'}" if plain else ""
     option, rest = found[1].strip("'"), found[2]
     words: Mapping[str, str] = {
         "be a valid integer": "be a whole number",

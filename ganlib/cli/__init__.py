@@ -8,7 +8,7 @@ import typer
 
 from ganlib.cli import ab, compare, data, export, families, judge, people, registry, serve, tune
 from ganlib.cli import show as pictures
-from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, whole
+from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, version_number, whole
 from ganlib.cli.batches import output_place, show_batch
 from ganlib.cli.help import Verbs
 
@@ -106,7 +106,7 @@ def evaluate(
 
 @app.command()
 def register(
-    run_id: Annotated[str, typer.Argument(help="The run whose graph becomes a version.")],
+    run_id: Annotated[str, typer.Argument(help="The run whose graph becomes a version: its id, or runs:/ID.")],
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -115,6 +115,7 @@ def register(
     from ganlib.jobs.evaluate import evaluate as measure
     from ganlib.jobs.promote import register as job
 
+    run_id = run_id.removeprefix("runs:/")
     with reporting(as_json=as_json) as report:
         version = job(
             project, params, run_id, measure(project, params, f"runs:/{run_id}", report=report), report=report
@@ -130,9 +131,10 @@ def register(
 def promote(
     version: Annotated[str, typer.Argument(help="The challenger: a version number, an alias or a models:/ URI.")],
     expect: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="Refuse unless the champion is still this version number (0: none); default: whichever it is."
+            metavar="VERSION",
+            help="Refuse unless the champion is still this version number (0: none); default: whichever it is.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
@@ -143,7 +145,7 @@ def promote(
     project, params = open_project(overrides)
     from ganlib.jobs.promote import promote as job
 
-    decision = job(project, params, version, expect=expect, dry_run=dry_run)
+    decision = job(project, params, version, expect=version_number("--expect", expect), dry_run=dry_run)
     show(decision, as_json=as_json, text=decision.summary)
     raise typer.Exit(0 if decision.promoted else 1)
 
@@ -151,8 +153,10 @@ def promote(
 @app.command()
 def rollback(
     expect: Annotated[
-        int | None,
-        typer.Option(help="Refuse unless the champion is still this version number; default: whichever it is."),
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="Refuse unless the champion is still this version number; default: whichever it is."
+        ),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
     as_json: Json = False,
@@ -161,7 +165,7 @@ def rollback(
     project, params = open_project()
     from ganlib.jobs.promote import rollback as job
 
-    entry = job(project, params, expect=expect, reason=reason)
+    entry = job(project, params, expect=version_number("--expect", expect), reason=reason)
     show(
         entry,
         as_json=as_json,
@@ -185,7 +189,10 @@ def retrain(
     from ganlib.cli.flows import start
     from ganlib.families import require_all
 
-    chosen = require_all([name.strip() for name in families.split(",")] if families else params.train.families)
+    asked = (
+        params.train.families if families is None else [name.strip() for name in families.split(",") if name.strip()]
+    )
+    chosen = require_all(asked)
     params.require_budget(budget)
     if not library:
         start("retrain", families=",".join(chosen), budget=budget, overrides=overrides, as_json=as_json)
@@ -308,4 +315,4 @@ def repair(
 
 def main() -> None:
     """Entry point of the ``ganlib`` command."""
-    run(app)
+    run(app, "ganlib")

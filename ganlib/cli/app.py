@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganlib import progress
+from ganlib import progress, wording
 from ganlib.errors import BadInput, GanlibError
 from ganlib.threads import SPINS
 
@@ -34,6 +34,8 @@ Set = Annotated[
 Budget = Annotated[
     str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
 ]
+
+_Usage: Any = typer.BadParameter.__base__  # typer has no public name for it
 
 # Set before torch, mlflow or dvc are imported, unless the user has said otherwise.
 _ENVIRONMENT = {
@@ -64,7 +66,7 @@ def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tu
     try:
         return open_project(overrides)
     except BadInput:
-        if model and not model.endswith(".onnx"):
+        if model and not model.endswith(".onnx") and not Path(model).exists():
             raise
         return None, None
 
@@ -91,23 +93,32 @@ def reporting(*, as_json: bool) -> Iterator[Report]:
         yield report
 
 
-def run(app: typer.Typer) -> None:
-    """Run ``app`` on the command line; expected failures are one line on stderr and an exit code."""
+def run(app: typer.Typer, name: str | None = None) -> None:
+    """Run ``app`` on the command line, as ``name``; expected failures are one line on stderr and an exit code."""
     settle_environment()
     progress.watch()
     try:
-        app()
+        code = app(prog_name=name, standalone_mode=False) or 0  # what typer.Exit was given
+        if code == 130:  # typer has turned a Ctrl-C into this
+            fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", code)
+        sys.exit(code)
     except GanlibError as error:
         fail(str(error), error.exit_code)
-    except SystemExit as exit:
-        if exit.code == 130:  # typer has turned a Ctrl-C into this
-            fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", 130)
-        raise
+    except _Usage as error:
+        _misused(error)
     except BrokenPipeError:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         progress.unwatch()
+
+
+def _misused(error: Any) -> None:
+    """A command line that typer does not understand: what is wrong with it, and where to read how it is meant."""
+    said = wording.usage(error.format_message())
+    if not said:  # no verb: what getting the message printed was the help
+        raise SystemExit(error.exit_code)
+    fail(f"{said} See: {error.ctx.command_path if error.ctx else 'ganlib'} --help", error.exit_code)
 
 
 def fail(message: str, code: int) -> None:
@@ -135,6 +146,31 @@ def whole(option: str, text: str | None) -> int | None:
     return int(number)
 
 
+def version_number(option: str, text: str | None) -> int | None:
+    """The number of a version, however people write it: 3, v3, #3. ``option`` names it in the error."""
+    from ganlib.registry.names import number
+
+    if text is not None and number(text) is None:
+        raise BadInput(f"{option} must be a version's number, such as 3, and is {text!r}.")
+    return None if text is None else number(text)
+
+
 def output_path(path: Path) -> Path:
     """``path`` made absolute, so that messages and manifests name it fully."""
     return path.expanduser().resolve()
+
+
+def output_folder(path: Path) -> Path:
+    """:func:`output_path` of what is to be a folder; a file of that name is told before any work."""
+    place = output_path(path)
+    if place.exists() and not place.is_dir():
+        raise BadInput(f"{place} is a file, and a folder is to be filled. Nothing was changed; choose another name.")
+    return place
+
+
+def output_file(path: Path) -> Path:
+    """:func:`output_path` of what is to be a file; a folder of that name is told before any work."""
+    place = output_path(path)
+    if place.is_dir():
+        raise BadInput(f"{place} is a folder, and a file is to be written. Nothing was changed; name a file in it.")
+    return place

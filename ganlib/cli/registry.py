@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_file, output_path, reporting, show
 from ganlib.cli.help import Verbs
+from ganlib.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.registry.ledger import Entry
@@ -51,7 +52,7 @@ def diff_versions(
     from ganlib.jobs.diff import diff as job
 
     with reporting(as_json=as_json) as report:
-        found = job(project, params, a, b, out=output_path(out) if out else None, seed=seed, report=report)
+        found = job(project, params, a, b, out=output_file(out) if out else None, seed=seed, report=report)
     show(found, as_json=as_json, text=found.summary)
 
 
@@ -62,9 +63,9 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Copy a version's ONNX graph to a file, once its bytes are those that were registered."""
-    registry = _registry()
+    place, registry = output_file(out), _registry()
     version = registry.resolve(reference)
-    path = registry.download(version, output_path(out))
+    path = registry.download(version, place)
     show(
         {"path": str(path), "version": version.version, "sha256": version.sha256},
         as_json=as_json,
@@ -92,6 +93,8 @@ def prune(
     from ganlib.jobs.prune import prune as job
 
     folders = [output_path(folder) for folder in manifests or []]
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise BadInput(f"--manifests {missing[0]}: there is no such folder. Nothing was removed.")
     done = job(project, params, folders=folders, keep=keep, dry_run=dry_run)
     show(done, as_json=as_json, text=done.summary)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_path, perhaps_project, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_folder, perhaps_project, reporting, show
 from ganlib.cli.help import Verbs
 
 app = Verbs(no_args_is_help=True)
@@ -50,7 +50,7 @@ def interpolate(
 
     with reporting(as_json=as_json) as report:
         result = job(
-            project, params, model, out=output_path(out), seed=seed, pairs=pairs, frames=frames,
+            project, params, model, out=output_folder(out), seed=seed, pairs=pairs, frames=frames,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
             captions=captions, report=report,
         )  # fmt: skip
@@ -74,7 +74,7 @@ def reconstruct(
     from ganlib.jobs.reconstruct import reconstruct as job
 
     with reporting(as_json=as_json) as report:
-        result = job(project, params, model, out=output_path(out), count=count, report=report)
+        result = job(project, params, model, out=output_folder(out), count=count, report=report)
     show(
         result,
         as_json=as_json,

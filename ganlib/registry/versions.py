@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,18 +20,15 @@ from ganlib.export.contract import Contract, describe
 from ganlib.export.onnx import Certificate
 from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.locks import held
+from ganlib.registry import names
 from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, Store
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 SIBLING_TAG, PRECISION_TAG = "sibling_of", "precision"
 
-# Nine digits: what a database's integer holds.
-_URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
 _MODELS = "models:/"
-_NUMBER = re.compile(r"[0-9]{1,9}")
 Record = TypeVar("Record", bound=Frozen)
-_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 class Version(Frozen):
@@ -191,17 +187,17 @@ class Registry:
             ) from error
 
     def resolve(self, reference: str) -> Version:
-        """The version that ``reference`` names: ``3``, an alias, ``models:/NAME@ALIAS`` or ``models:/NAME/3``.
+        """The version that ``reference`` names: ``3``, ``v3``, an alias, ``models:/NAME@ALIAS`` or ``models:/NAME/3``.
 
         Raises:
             BadInput: it is none of these, or nothing of that name exists.
         """
-        name, alias, number = self._parse(reference)
+        name, alias, number = names.parse(reference, self.name)
         if number is not None:
             return self.get(number, name)
         found = self.alias(alias, name)
         if found is None:
-            raise Absent(f"{name} has no {alias!r}: see `ganlib registry list`, or train one: `ganlib retrain`.")
+            raise names.absent(self.store, name, alias, Registry(self.store, name).versions())
         return found
 
     def download(self, version: Version, out: Path) -> Path:
@@ -366,17 +362,6 @@ class Registry:
             onnx_session_options={"intra_op_num_threads": 1, "execution_mode": "sequential"},
         )
         return str(model_id)
-
-    def _parse(self, reference: str) -> tuple[str, str, int | None]:
-        """Model name, alias and version number; one of the latter two is given."""
-        if _NUMBER.fullmatch(reference):
-            return self.name, "", int(reference)
-        if match := _URI.fullmatch(reference):
-            number = match["version"]
-            return match["name"], match["alias"] or "", int(number) if number else None
-        if _ALIAS.fullmatch(reference):
-            return self.name, reference, None
-        raise BadInput(f"{reference!r} is no version, alias, models:/NAME@ALIAS or models:/NAME/VERSION.")
 
     def _aliases(self) -> dict[int, tuple[str, ...]]:
         """Version number to its aliases."""

@@ -85,7 +85,7 @@ class Store:
         except MlflowException as error:
             text = str(error).splitlines()[0]
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise Absent(text) from error
+                raise Absent(f"MLflow does not have what was asked for: {text}") from error
             if error.error_code in _TEMPORARY or isinstance(error.__cause__, sqlalchemy.exc.SQLAlchemyError):
                 raise Unavailable(f"MLflow at {self.uri} failed: {text}. Nothing was decided; try again.") from error
             raise GanlibError(f"MLflow at {self.uri} refused: {text}") from error
@@ -157,6 +157,25 @@ class Store:
             resume=resume,
         )
 
+    def known(self, run_id: str) -> Any:
+        """MLflow's record of run ``run_id``.
+
+        Raises:
+            Absent: there is no such run.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self.talking():
+            try:
+                return self.client.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                raise Absent(
+                    f"there is no run {run_id!r} in MLflow. `ganlib train` prints the id of its run, and MLflow's page "
+                    "shows all of them: make ui"
+                ) from error
+
     def open_run(self, run_id: str) -> Run:
         """A run that has ended, to add to; every write goes through at once.
 
@@ -165,8 +184,7 @@ class Store:
         """
         from ganlib.tracking.run import Run
 
-        with self.talking():
-            self.client.get_run(run_id)
+        self.known(run_id)
         return Run(self, run_id)
 
     def artifact_bytes(self, uri: str) -> int:
@@ -232,8 +250,7 @@ class Store:
             Absent: no such run or artifact.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        with self.talking():
-            self.client.get_run(run_id)
+        self.known(run_id)
         missing = Absent(f"run {run_id} has no artifact {artifact}.")
         try:
             with self.talking():

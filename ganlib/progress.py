@@ -230,9 +230,12 @@ _terminal: Terminal | None = None
 
 
 def watch() -> None:
-    """From now on, show on a terminal that this process is at work; without one, nothing happens."""
+    """From now on, show on a terminal that this process is at work; without one, nothing happens.
+
+    Of torchrun's processes, which share a terminal, the first one shows it for all.
+    """
     global _terminal
-    if _terminal is None and _drawn():
+    if _terminal is None and _drawn() and os.environ.get("RANK", "0") == "0":
         _terminal = Terminal()
 
 

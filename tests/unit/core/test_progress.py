@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ganlib import progress
 from ganlib.progress import Lines, Pulse, console, current, doing, words
 from tests import terminal
 from tests.conftest import ROOT
@@ -196,3 +197,15 @@ def test_whoever_speaks_is_not_interrupted() -> None:
     pulse.start()
     pulse.stop()
     assert beats == []
+
+
+@pytest.mark.parametrize(("rank", "drawn"), [("0", True), ("1", False)])
+def test_of_processes_that_share_a_terminal_the_first_draws(
+    rank: str, drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(progress, "_drawn", lambda: True)
+    monkeypatch.setattr(progress, "Terminal", lambda: "drawn")
+    monkeypatch.setattr(progress, "_terminal", None)
+    progress.watch()
+    assert (progress._terminal == "drawn") is drawn

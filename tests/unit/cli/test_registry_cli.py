@@ -38,7 +38,7 @@ class Done(NamedTuple):
         """The one line of an expected failure."""
         assert (self.code, self.out) == (code, ""), self
         assert "Traceback" not in self.err
-        (line,) = (line for line in self.err.strip().splitlines() if not line.startswith("  "))  # of progress
+        (line,) = (line for line in self.err.splitlines() if not line.startswith("  "))  # of progress
         return line
 
 

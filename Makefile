@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=... make); $$($(PYTHON) --version) found." >&2; exit 2; }
 	@echo "Creating $(VENV) and installing the packages of constraints.txt: two to ten minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 data: $(STAMP) ## Fetch MNIST, split it, and record the data version

@@ -6,6 +6,7 @@ Unknown keys and values that do not fit are refused with the key's full name and
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,9 +14,11 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
+from ganlib import wording
 from ganlib.errors import BadInput, unknown
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
+_SEEDS = 2**63  # what numpy, torch and a database's integers all hold
 
 
 class Frozen(BaseModel):
@@ -29,7 +32,7 @@ class DataConfig(Frozen):
 
     source: str = Field("mnist", description="'mnist', or a folder of IDX files or of one PNG folder a class")
     source_sha256: str | None = Field(None, description="digest of that folder's content, checked by the fetch stage")
-    seed: int = Field(0, ge=0, description="of the stratified draws")
+    seed: int = Field(0, ge=0, lt=_SEEDS, description="of the stratified draws")
     validation_one_in: int = Field(12, ge=2, description="one in so many training images becomes validation")
     test_one_in: int = Field(7, ge=2, description="one in so many images becomes test, if the source has no test split")
 
@@ -37,10 +40,10 @@ class DataConfig(Frozen):
 class JudgeConfig(Frozen):
     """Training of the frozen judge (a DVC stage that is run once; its weights are committed)."""
 
-    epochs: PositiveInt = 16
-    batch_size: PositiveInt = 128
-    learning_rate: float = Field(0.004, gt=0)
-    seed: int = 0
+    epochs: PositiveInt = Field(16, description="passes over the training images")
+    batch_size: PositiveInt = Field(128, description="images in a step")
+    learning_rate: float = Field(0.004, gt=0, description="at its peak")
+    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
 
 
 class TrainConfig(Frozen):
@@ -48,8 +51,8 @@ class TrainConfig(Frozen):
 
     families: tuple[str, ...] = Field(("dcgan", "vae"), description="what `ganlib retrain` trains")
     budget: str = Field("standard", description="a row of `budgets`")
-    seed: int = Field(0, ge=0)
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", examples=["auto", "cpu", "cuda", "or cuda:0"])
     allow_cpu: bool = Field(False, description="where CUDA is asked for and there is none, take the CPU")
     threads: int = Field(0, ge=0, description="0: as OMP_NUM_THREADS says, or as many as this process may use")
     precision: Literal["fp32", "bf16"] = Field(
@@ -59,7 +62,7 @@ class TrainConfig(Frozen):
     cuda_graphs: bool = Field(True, description="on a GPU, record a step once and replay it, where the family allows")
     log_every: PositiveInt = Field(50, description="steps between reads of the losses to the host")
     grids: PositiveInt = Field(4, description="sample grids over a run")
-    checkpoint_seconds: float = Field(60, gt=0)
+    checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints")
     keep: PositiveInt = Field(2, description="last checkpoints kept, besides the best and the last healthy one")
     checks: int = Field(10, ge=0, description="validations of the moving average over a run; 0: none")
     seconds_per_check: float = Field(200, gt=0, description="a budget has no more checks than its seconds have these")
@@ -80,8 +83,8 @@ class TrainConfig(Frozen):
 class Limits(Frozen):
     """A limit on training: whichever comes first."""
 
-    steps: PositiveInt
-    seconds: float = Field(gt=0, description="of training alone: no data, evaluation or export")
+    steps: PositiveInt = Field(description="steps of training")
+    seconds: float = Field(gt=0, description="seconds of training alone: no data, evaluation or export")
 
 
 class Budget(Limits):
@@ -94,10 +97,10 @@ class EvaluateConfig(Frozen):
     """How a model is measured. Figures are comparable only where all of these are equal."""
 
     samples: int = Field(10_000, ge=100, description="images drawn; fewer where the training split is smaller")
-    seed: int = Field(20260, ge=0)
+    seed: int = Field(20260, ge=0, lt=_SEEDS, description="of the images that are measured")
     bootstrap: int = Field(500, ge=50, description="bootstrap replicates")
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    kid_subsets: PositiveInt = 50
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals, a probability")
+    kid_subsets: PositiveInt = Field(50, description="subsets that the KID is the mean of")
     kid_subset_size: int = Field(1000, ge=40, description="no more than samples, nor images of the test split")
     neighbours: int = Field(5, ge=1, le=50, description="k of precision, recall, density and coverage")
 
@@ -105,10 +108,12 @@ class EvaluateConfig(Frozen):
 class ExportConfig(Frozen):
     """The ONNX graph and its parity certificate."""
 
-    opset: int = Field(20, ge=18)
-    parity_batches: tuple[PositiveInt, ...] = (1, 2, 7, 64, 1000)
+    opset: int = Field(20, ge=18, description="version of ONNX's operators")
+    parity_batches: tuple[PositiveInt, ...] = Field((1, 2, 7, 64, 1000), description="images in each compared batch")
     calibration_images: PositiveInt = Field(512, description="that set the scales of int8 siblings; whole blocks of 64")
-    calibration_seed: int = Field(1, ge=0, description="of those: another than evaluate.seed, which measures them")
+    calibration_seed: int = Field(
+        1, ge=0, lt=_SEEDS, description="of those: another than evaluate.seed, which measures them"
+    )
 
 
 class RegistryConfig(Frozen):
@@ -146,9 +151,9 @@ class GateConfig(Frozen):
 class GenerateConfig(Frozen):
     """Defaults of a batch job."""
 
-    count: PositiveInt = 1000
-    seed: int = Field(0, ge=0)
-    shard_size: PositiveInt = 1000
+    count: PositiveInt = Field(1000, description="images")
+    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
+    shard_size: PositiveInt = Field(1000, description="images in a shard")
 
 
 _HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
@@ -180,7 +185,7 @@ class ServeConfig(Frozen):
     window_ms: float = Field(2, ge=0, le=1000, description="how long a request waits for others to share a block with")
     max_images: PositiveInt = Field(256, description="in one request")
     max_requests: PositiveInt = Field(256, description="for images, under way at once")
-    max_body_bytes: PositiveInt = 65536
+    max_body_bytes: PositiveInt = Field(65536, description="bytes of a request")
     max_connections: PositiveInt = Field(512, description="open at once; then who waits longest without a request goes")
     receive_seconds: float = Field(10, gt=0, description="for a request's headers to arrive, and again for its body")
     keep_alive_seconds: float = Field(
@@ -208,8 +213,8 @@ class ServicesConfig(Frozen):
     Where a checkout has to differ from its committed file, the environment does: GANLIB_SERVICES_MLFLOW_PORT=auto.
     """
 
-    mlflow_port: Port = Field(5050, ge=0, le=65535, description="0 or auto: any free one")
-    prefect_port: Port = Field(4242, ge=0, le=65535, description="0 or auto: any free one")
+    mlflow_port: Port = Field(5050, ge=0, le=65535, description="TCP port of MLflow; 0 or auto: any free one")
+    prefect_port: Port = Field(4242, ge=0, le=65535, description="TCP port of Prefect; 0 or auto: any free one")
     outputs: tuple[str, ...] = Field(
         ("out",), description="folders and s3://BUCKET/FOLDER below which runs of deployments may write images"
     )
@@ -258,6 +263,7 @@ class Params(Frozen):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+_POWER = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d{1,2}")
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> Params:
@@ -275,9 +281,16 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Params:
         raise BadInput(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise BadInput(f"{path} must be a mapping of sections.")
-    for override in (*_of_environment(), *overrides):
+    given = list(overrides)
+    for override in (*_of_environment(), *given):
         _apply(tree, override)
-    return parse(Params, tree, where=path.name)
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        ours = any(f"{key}.".startswith(f"{override.partition('=')[0]}.") for override in given)
+        raise wording.refusal(Params, first, where="--set" if ours else path.name) from None
 
 
 def _of_environment() -> Iterator[str]:
@@ -299,23 +312,7 @@ def parse(model: type[Model], tree: Mapping[str, Any], where: str) -> Model:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise unknown(f"key in {where}:", path.rpartition(".")[2], _siblings(model, first["loc"])) from None
-        raise BadInput(f"{where}: {path}: {first['msg']} (got {first.get('input')!r}).") from None
-
-
-def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The valid keys beside the one at ``location``."""
-    here: Any = model
-    for part in location[:-1]:
-        fields = getattr(here, "model_fields", {})
-        if part in fields:
-            here = fields[part].annotation
-        elif hasattr(here, "__args__"):  # a value of dict[str, Row]
-            here = here.__args__[-1]
-    return list(getattr(here, "model_fields", {}))
+        raise wording.refusal(model, error.errors()[0], where) from None
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -324,11 +321,21 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         raise BadInput(f"override {override!r} is not of the form section.key=value.")
     *parents, last = name.split(".")
     here = tree
+    for rows in ("families", "budgets"):
+        if parents and parents[0] not in Params.model_fields and parents[0] in (tree.get(rows) or ()):
+            raise BadInput(f"unknown key in --set: {name!r}. Did you mean '{rows}.{name}'?")
     for part in parents:
         here = here.setdefault(part, {})
         if not isinstance(here, dict):
             raise BadInput(f"override {override!r}: {part} is not a section.")
     try:
-        here[last] = yaml.safe_load(text)
+        here[last] = _whole(yaml.safe_load(text))
     except yaml.YAMLError:
         raise BadInput(f"override {override!r}: {text!r} is not a YAML value.") from None
+
+
+def _whole(value: Any) -> Any:
+    """1e6 as the number that people mean by it: YAML takes it for text."""
+    if isinstance(value, str) and _POWER.fullmatch(value) and float(value).is_integer():
+        return int(float(value))
+    return value

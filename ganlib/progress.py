@@ -1,14 +1,24 @@
-"""How long jobs tell what they are doing: one callable, three renderings (terminal, plain lines, JSON events)."""
+"""How long jobs tell what they are doing: one callable, three renderings (terminal, plain lines, JSON events).
+
+Work that reports nothing is not silent either: a thread of its own repaints the terminal, or writes a line, for as long
+as it lasts (:class:`Pulse`), and :func:`doing` gives it a name.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import takewhile
 from types import TracebackType
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 from ganlib.redact import redacted
 
@@ -35,18 +45,82 @@ def words(facts: Facts | None) -> str:
     return " ".join(f"{k} {number(v)}" if isinstance(v, float) else f"{k} {v}" for k, v in (facts or {}).items())
 
 
+_doing: dict[object, str] = {}
+"""What this process does just now, by whoever noted it; several threads may."""
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Name what happens inside, for whoever waits: shown after a second of silence, and gone when it is done."""
+    note = object()
+    _doing[note] = what
+    try:
+        yield
+    finally:
+        _doing.pop(note, None)
+
+
+def current() -> str:
+    """What :func:`doing` was told last, of what is still going on; else the command."""
+    notes = list(_doing.values())
+    return notes[-1] if notes else " ".join(takewhile(lambda word: word[:1] != "-", sys.argv[1:]))[:60] or "at work"
+
+
+class Pulse:
+    """Calls ``beat(what, seconds)`` from a thread of its own when nothing was said for ``every`` seconds, and again."""
+
+    def __init__(self, beat: Callable[[str, float], None], every: float) -> None:
+        """Nothing happens before :meth:`start`."""
+        self._beat, self._every = beat, every
+        self._said = self._news = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="pulse")
+
+    def start(self) -> None:
+        """Count the silence from now on."""
+        self.said()
+        self._thread.start()
+
+    def said(self) -> None:
+        """Something else was said just now."""
+        self._said = self._news = time.monotonic()
+
+    def stop(self) -> None:
+        """No beat comes after this."""
+        self._ended.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(max(0.05, self._said + self._every - time.monotonic())):
+            now = time.monotonic()
+            if now - self._said >= self._every:
+                self._said = now
+                self._beat(current(), now - self._news)
+
+
 class Lines(AbstractContextManager["Lines"]):
-    """Plain or JSON lines, at most one a stage in ``every`` seconds, always one when a stage ends."""
+    """Plain or JSON lines, at most one a stage in ``every`` seconds, always one when a stage ends.
+
+    While nothing is reported, a line in as many seconds says what goes on: JSON's event ``working``.
+    """
 
     def __init__(self, stream: TextIO | None = None, *, as_json: bool = False, every: float = 5.0) -> None:
         """``stream`` defaults to standard error, so that standard output stays machine-readable."""
         self._stream, self._json, self._every = stream or sys.stderr, as_json, every
         self._last: dict[str, float] = {}
+        self._pulse = Pulse(self._still, every)
+
+    def __enter__(self) -> Lines:
+        """Begin to watch for silence."""
+        self._pulse.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to close."""
+        """No line comes after this."""
+        self._pulse.stop()
 
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
         """See :class:`Report`."""
@@ -54,21 +128,29 @@ class Lines(AbstractContextManager["Lines"]):
         if done < total and now - self._last.get(stage, -1e9) < self._every:
             return
         self._last[stage] = now
+        self._pulse.said()
         if self._json:
-            event: dict[str, Any] = {"event": "progress", "stage": stage, "done": done, "total": total, **(facts or {})}
-            line = json.dumps(event)
+            self._write(
+                json.dumps({"event": "progress", "stage": stage, "done": done, "total": total, **(facts or {})})
+            )
         else:
             share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
-            line = f"  {stage}: {share} {words(facts)}".rstrip()
+            self._write(f"  {stage}: {share} {words(facts)}".rstrip())
+
+    def _still(self, what: str, seconds: float) -> None:
+        event = {"event": "working", "what": what, "seconds": round(seconds, 1)}
+        self._write(json.dumps(event) if self._json else f"  {what} ... ({seconds:.0f} s)")
+
+    def _write(self, line: str) -> None:
         with suppress(BrokenPipeError):  # whoever read this has gone, which is no reason for a job to fail
             print(redacted(line), file=self._stream, flush=True)
 
 
 class Bars(AbstractContextManager["Bars"]):
-    """Live bars on a terminal: stage, share, elapsed, ETA, facts."""
+    """Live bars on a terminal: stage, share, elapsed, ETA, facts; below them what goes on that has no bar."""
 
     def __init__(self) -> None:
-        """Nothing is drawn before the first report."""
+        """Nothing is drawn before the start."""
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -78,10 +160,23 @@ class Bars(AbstractContextManager["Bars"]):
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.spinner import Spinner
 
-        self._bars = Progress(
+        bars, spinner = self, Spinner("line")
+
+        class Stages(Progress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables() if self.tasks else ()
+                if line := bars.still():
+                    spinner.update(text=line)
+                    yield spinner
+
+        self._news: float | None = time.monotonic()
+        # A result that is piped must not end on the terminal, which is where rich would put what it redirects.
+        self._bars = Stages(
             TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn(),
             TimeRemainingColumn(), TextColumn("{task.fields[facts]}", style="dim"), console=Console(stderr=True),
+            redirect_stdout=sys.stdout.isatty(),
         )  # fmt: skip
         self._tasks: dict[str, Any] = {}
 
@@ -93,11 +188,14 @@ class Bars(AbstractContextManager["Bars"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the finished bars on the screen."""
+        """Leave the finished bars on the screen, and nothing else."""
+        self._news = None
+        self._bars.live.transient = not self._tasks
         self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
         """See :class:`Report`."""
+        self._news = time.monotonic()
         if not done and not total:
             self._bars.console.print(f"  {stage}: {redacted(words(facts))}", markup=False, highlight=False)
             return
@@ -105,9 +203,60 @@ class Bars(AbstractContextManager["Bars"]):
             self._tasks[stage] = self._bars.add_task(stage, total=total or None, facts="")
         self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=redacted(words(facts)))
 
+    def still(self) -> str:
+        """What goes on, once there was no report for a second; else nothing."""
+        silence = 0.0 if self._news is None else time.monotonic() - self._news
+        return f"{current()} ... {silence:.0f} s" if silence >= 1 else ""
+
+
+class Terminal:
+    """What somebody at a terminal sees of a process that reports nothing yet: imports, connections, lookups."""
+
+    def __init__(self) -> None:
+        """Nothing is drawn, and rich is not imported, in the first half second: many commands are done by then."""
+        self._bars: Bars | None = None
+        self._pulse = Pulse(lambda what, seconds: self._draw(), 0.5)
+        self._pulse.start()
+
+    def _draw(self) -> None:
+        self._bars = self._bars or Bars().__enter__()
+
+    def end(self) -> None:
+        """Clear what was drawn, and draw nothing any more."""
+        self._pulse.stop()
+        if self._bars is not None:
+            self._bars.__exit__(None, None, None)
+
+
+_terminal: Terminal | None = None
+
+
+def watch() -> None:
+    """From now on, show on a terminal that this process is at work; without one, nothing happens.
+
+    Of torchrun's processes, which share a terminal, the first one shows it for all.
+    """
+    global _terminal
+    if _terminal is None and _drawn() and os.environ.get("RANK", "0") == "0":
+        _terminal = Terminal()
+
+
+def unwatch() -> None:
+    """End what :func:`watch` began: a result, an error or another display is about to be shown."""
+    global _terminal
+    terminal, _terminal = _terminal, None
+    if terminal is not None:
+        terminal.end()
+
 
 def console(*, as_json: bool = False) -> Bars | Lines:
     """What the command line uses: bars on a terminal, a line in five seconds elsewhere, JSON events on request."""
+    unwatch()
     if as_json:
         return Lines(as_json=True, every=1.0)
-    return Bars() if sys.stderr.isatty() else Lines()
+    return Bars() if _drawn() else Lines()
+
+
+def _drawn() -> bool:
+    """Whether somebody looks at standard error, on what can be drawn on."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")

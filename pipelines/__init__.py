@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys as _sys
 from contextlib import suppress as _suppress
 from pathlib import Path as _Path
 
 from ganlib import processes as _processes
+from ganlib import progress as _progress
 from ganlib import project as _projects
 from ganlib.cli.app import settle_environment as _settle_ganlib
 from ganlib.errors import GanlibError as _GanlibError
@@ -61,4 +63,6 @@ def login(state: _Path) -> dict[str, str]:
     return dict.fromkeys((server, client), password) if password else {}
 
 
+if _sys.argv[:1] == ["-m"]:  # `python -m pipelines.NAME` is being looked up: its imports take seconds
+    _progress.watch()
 _settle()

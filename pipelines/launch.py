@@ -16,6 +16,7 @@ from ganlib import processes
 from ganlib import project as projects
 from ganlib.cli.app import reporting, run
 from ganlib.errors import BadInput, Interrupted, Unavailable
+from ganlib.progress import doing
 from ganlib.proxies import through
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def main(command: Callable[..., None]) -> None:
 def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any:
     """Run ``flow`` in this process with ``parameters``, reporting to this terminal; its result."""
     with reporting(as_json=as_json) as report:
-        from prefect import tags
+        with doing("import Prefect"):
+            from prefect import tags
 
-        from pipelines import progress
+            from pipelines import progress
 
         _quiet_console()
         progress.use_terminal(report)
@@ -86,7 +88,8 @@ def _prefect(report: Report) -> Iterator[None]:
 
     report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
     log = projects.find().state / "logs" / "prefect-temporary.log"
-    url = temporary.start(log, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
+    with doing("start a temporary Prefect server"):
+        url = temporary.start(log, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
     with temporary_settings({PREFECT_API_URL: url}):
         yield
 

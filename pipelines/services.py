@@ -25,7 +25,7 @@ from ganlib.config import ServicesConfig
 from ganlib.errors import BadInput, Unavailable
 from ganlib.files import write_json
 from ganlib.locks import held
-from ganlib.progress import Report
+from ganlib.progress import Report, doing
 from ganlib.project import Project
 from ganlib.tracking.store import prepare
 from pipelines import LOGIN_FILE, READY, login, notes, ports
@@ -242,7 +242,8 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
 def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
     report(name, 0, 0, {"note": "starting"})
     try:
-        _poll(entry, ready, name)
+        with doing(f"start {name}"):
+            _poll(entry, ready, name)
     except BaseException:  # Ctrl-C too, which does not reach the service: it has a session of its own
         _end(entry)
         raise

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import ab, compare, data, export, judge, people, registry, serve, tune
+from ganlib.cli import ab, compare, data, export, families, judge, people, registry, serve, tune
 from ganlib.cli import show as pictures
-from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, whole
+from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, version_number, whole
 from ganlib.cli.batches import output_place, show_batch
+from ganlib.cli.help import Verbs
 
-app = typer.Typer(
+app = Verbs(
     name="ganlib",
     help="Train image generators, keep the best in a registry, and make images from it.",
     no_args_is_help=True,
@@ -23,6 +24,7 @@ app.add_typer(judge.app, name="judge", help="The frozen classifier that all metr
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
 app.add_typer(ab.app, name="ab", help="Two versions in use at once: who gets which, and which does better.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")
+app.command()(families.families)
 app.command()(compare.compare)
 app.command()(export.export)
 app.command()(serve.serve)
@@ -37,41 +39,11 @@ Model = Annotated[
 
 
 @app.command()
-def families(as_json: Json = False) -> None:
-    """List the generator families, with what was measured of each at budgets standard and best."""
-    from ganlib import families as zoo
-    from ganlib.jobs import measured
-
-    rows, best = measured.load(), measured.load(budget=measured.BEST)
-    about = {name: (zoo.module(name).__doc__ or "").strip().splitlines()[0] for name in zoo.names()}
-
-    def described(name: str) -> str:
-        figures = rows[name].summary() if name in rows else "not measured yet"
-        longer = best[name].summary(measured.BEST) if name in best else ""
-        lines = [*figures.splitlines(), *longer.splitlines()]
-        return "\n".join([f"{name:8} {about[name]}", *(f"{'':8} {line}" for line in lines)])
-
-    show(
-        [
-            {
-                "family": name,
-                "about": text,
-                "measured": rows[name].model_dump(mode="json") if name in rows else None,
-                "measured_best": best[name].model_dump(mode="json") if name in best else None,
-            }
-            for name, text in about.items()
-        ],
-        as_json=as_json,
-        text=lambda: "\n".join(described(name) for name in about),
-    )
-
-
-@app.command()
 def train(
     family: Annotated[str, typer.Argument(help="A name that `ganlib families` lists.")],
     budget: Budget = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Go on with an interrupted run.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: `train.device`.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: {train.device}.")] = None,
     allow_cpu: Annotated[
         bool, typer.Option("--allow-cpu", help="Where CUDA is asked for and there is none, train on the CPU.")
     ] = False,
@@ -134,7 +106,7 @@ def evaluate(
 
 @app.command()
 def register(
-    run_id: Annotated[str, typer.Argument(help="The run whose graph becomes a version.")],
+    run_id: Annotated[str, typer.Argument(help="The run whose graph becomes a version: its id, or runs:/ID.")],
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -143,6 +115,7 @@ def register(
     from ganlib.jobs.evaluate import evaluate as measure
     from ganlib.jobs.promote import register as job
 
+    run_id = run_id.removeprefix("runs:/")
     with reporting(as_json=as_json) as report:
         version = job(
             project, params, run_id, measure(project, params, f"runs:/{run_id}", report=report), report=report
@@ -158,7 +131,11 @@ def register(
 def promote(
     version: Annotated[str, typer.Argument(help="The challenger: a version number, an alias or a models:/ URI.")],
     expect: Annotated[
-        int | None, typer.Option(help="Refuse unless the champion is still this version (0: none).")
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Refuse unless the champion is still this version number (0: none); default: whichever it is.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
     again: Annotated[
@@ -171,14 +148,19 @@ def promote(
     project, params = open_project(overrides)
     from ganlib.jobs.promote import promote as job
 
-    decision = job(project, params, version, expect=expect, dry_run=dry_run, again=again)
+    decision = job(project, params, version, expect=version_number("--expect", expect), dry_run=dry_run, again=again)
     show(decision, as_json=as_json, text=decision.summary)
     raise typer.Exit(0 if decision.promoted else 1)
 
 
 @app.command()
 def rollback(
-    expect: Annotated[int | None, typer.Option(help="Refuse unless the champion is still this version.")] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="Refuse unless the champion is still this version number; default: whichever it is."
+        ),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -186,7 +168,7 @@ def rollback(
     project, params = open_project()
     from ganlib.jobs.promote import rollback as job
 
-    entry = job(project, params, expect=expect, reason=reason)
+    entry = job(project, params, expect=version_number("--expect", expect), reason=reason)
     show(
         entry,
         as_json=as_json,
@@ -199,7 +181,7 @@ def rollback(
 
 @app.command()
 def retrain(
-    families: Annotated[str | None, typer.Option(help="Comma-separated names; default: `train.families`.")] = None,
+    families: Annotated[str | None, typer.Option(help="Comma-separated names; default: {train.families}.")] = None,
     budget: Budget = None,
     library: Annotated[bool, typer.Option("--no-prefect", help="As plain library calls, with no Prefect.")] = False,
     overrides: Set = None,
@@ -210,7 +192,10 @@ def retrain(
     from ganlib.cli.flows import start
     from ganlib.families import require_all
 
-    chosen = require_all([name.strip() for name in families.split(",")] if families else params.train.families)
+    asked = (
+        params.train.families if families is None else [name.strip() for name in families.split(",") if name.strip()]
+    )
+    chosen = require_all(asked)
     params.require_budget(budget)
     if not library:
         start("retrain", families=",".join(chosen), budget=budget, overrides=overrides, as_json=as_json)
@@ -225,18 +210,33 @@ def retrain(
 def generate(
     out: Annotated[str, typer.Option(help="Folder to fill, or s3://BUCKET/FOLDER; an interrupted job is completed.")],
     model: Model = "champion",
-    count: Annotated[str | None, typer.Option(metavar="NUMBER", help="How many images; 1e6 is a number, too.")] = None,
+    count: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="How many images; 1e6 is a number, too; default: {generate.count}."),
+    ] = None,
     start: Annotated[
-        str, typer.Option(metavar="NUMBER", help="The first image: how many an earlier job made, to extend it.")
+        str,
+        typer.Option(
+            metavar="NUMBER", help="Number of the first image: how many images an earlier job made, to extend it."
+        ),
     ] = "0",
     file_format: Annotated[str, typer.Option("--format", help="png, npy, npz, parquet, webdataset or zarr.")] = "png",
     grid: Annotated[
         bool, typer.Option("--grid/--no-grid", help="Also draw the first hundred on a sheet, OUT-grid.png.")
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Draw that sheet and make nothing else.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Image i depends only on the model, this seed and i.")] = None,
-    shard_size: Annotated[int | None, typer.Option(help="Images a shard: a folder of PNG files, or a file.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images worked on at once; does not change any image.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="A number: image i depends only on the model, this seed and i; default: {generate.seed}."),
+    ] = None,
+    shard_size: Annotated[
+        int | None,
+        typer.Option(help="Images a shard: a folder of PNG files, or a file; default: {generate.shard_size}."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Images worked on at once; does not change any image; default: what is fastest here."),
+    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(help="For models of digits: a digit, 'balanced', 'uniform', or a file, a digit a line."),
@@ -244,7 +244,9 @@ def generate(
     caption: Annotated[
         str | None, typer.Option(help="For models of captions, such as 'a thin seven leaning left'.")
     ] = None,
-    truncation: Annotated[float, typer.Option(help="What the noise is multiplied by: below 1, less varied.")] = 1.0,
+    truncation: Annotated[
+        float, typer.Option(help="Factor of the noise, above 0 and at most 1: below 1, images vary less.")
+    ] = 1.0,
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt; it is an error if another one runs.")] = "cpu",
     allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Take the processor if it does.")] = False,
     check: Annotated[
@@ -316,4 +318,4 @@ def repair(
 
 def main() -> None:
     """Entry point of the ``ganlib`` command."""
-    run(app)
+    run(app, "ganlib")

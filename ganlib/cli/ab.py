@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import Json, Set, open_project, show
+from ganlib.cli.help import Verbs
 from ganlib.errors import BadInput
 
-app = typer.Typer(no_args_is_help=True)
+app = Verbs(no_args_is_help=True)
 
 Version = Annotated[str, typer.Argument(help="A version number, an alias or a models:/ URI.")]
 Key = Annotated[str, typer.Argument(help="What names an item: a customer, a request, an image's number.")]
@@ -19,9 +20,11 @@ Key = Annotated[str, typer.Argument(help="What names an item: a customer, a requ
 def start(
     a: Version,
     b: Version,
-    split: Annotated[str, typer.Option(metavar="90/10", help="Shares of a and b.")] = "50/50",
+    split: Annotated[str, typer.Option(metavar="90/10", help="Percentages of keys that get a and b.")] = "50/50",
     outcome: Annotated[str, typer.Option(help="binary (0 or 1) or number.")] = "binary",
-    level: Annotated[float, typer.Option(help="Probability of ever calling equals different, at most.")] = 0.05,
+    level: Annotated[
+        float, typer.Option(help="Probability, at most, of ever calling equals different: above 0 and below 1.")
+    ] = 0.05,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganlib import accounts, threads
+from ganlib import accounts, progress, threads, wording
 from ganlib.errors import BadInput, GanlibError
 from ganlib.files import told
 from ganlib.proxies import spare_loopback
@@ -27,9 +27,17 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one value of params.yaml for this run (repeatable)."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one value of params.yaml for this run, such as train.seed=3 (repeatable).",
+    ),
 ]
-Budget = Annotated[str | None, typer.Option(help="A row of `budgets` in params.yaml, such as smoke, demo, standard.")]
+Budget = Annotated[
+    str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
+]
+
+_Usage: Any = typer.BadParameter.__base__  # typer has no public name for it
 
 # Set before torch, mlflow or dvc are imported, unless the user has said otherwise.
 _ENVIRONMENT = {
@@ -65,7 +73,7 @@ def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tu
     try:
         return open_project(overrides)
     except BadInput:
-        if overrides or (model and not model.endswith(".onnx")):
+        if overrides or (model and not model.endswith(".onnx") and not Path(model).exists()):
             raise
         return None, None
 
@@ -74,33 +82,39 @@ def show(value: Any, *, as_json: bool, text: Callable[[], str]) -> None:
     """Print ``value`` (a pydantic record, or anything JSON takes) as JSON, or else what ``text`` gives."""
     if as_json:
         plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-        typer.echo(redacted(json.dumps(plain, indent=2, ensure_ascii=False)))
+        say(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
-        typer.echo(redacted(text()))
+        say(text())
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print ``line``, on a terminal in place of what showed that the command is at work. Passwords are left out."""
+    progress.unwatch()
+    typer.echo(redacted(line), err=err)
 
 
 @contextmanager
 def reporting(*, as_json: bool) -> Iterator[Report]:
     """The progress display of a long command."""
-    from ganlib.progress import console
-
-    with console(as_json=as_json) as report:
+    with progress.console(as_json=as_json) as report:
         while _REMARKS:
             report("threads", 0, 0, {"note": _REMARKS.pop()})
         yield report
 
 
-def run(app: typer.Typer) -> None:
-    """Run ``app`` on the command line; expected failures are one line on stderr and an exit code."""
+def run(app: typer.Typer, name: str | None = None) -> None:
+    """Run ``app`` on the command line, as ``name``; expected failures are one line on stderr and an exit code."""
     settle_environment()
+    progress.watch()
     try:
-        app()
+        code = app(prog_name=name, standalone_mode=False) or 0  # what typer.Exit was given
+        if code == 130:  # typer has turned a Ctrl-C into this
+            fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", code)
+        sys.exit(code)
     except GanlibError as error:
         fail(str(error), error.exit_code)
-    except SystemExit as exit:
-        if exit.code == 130:  # typer has turned a Ctrl-C into this
-            fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", 130)
-        raise
+    except _Usage as error:
+        _misused(error)
     except BrokenPipeError:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -108,12 +122,22 @@ def run(app: typer.Typer) -> None:
         if (known := told(error, Path.cwd())) is None:
             raise
         fail(str(known), known.exit_code)
+    finally:
+        progress.unwatch()
+
+
+def _misused(error: Any) -> None:
+    """A command line that typer does not understand: what is wrong with it, and where to read how it is meant."""
+    said = wording.usage(error.format_message())
+    if not said:  # no verb: what getting the message printed was the help
+        raise SystemExit(error.exit_code)
+    fail(f"{said} See: {error.ctx.command_path if error.ctx else 'ganlib'} --help", error.exit_code)
 
 
 def fail(message: str, code: int) -> None:
     """Print ``message`` as one line (a JSON event under --json) and exit with ``code``."""
-    line = redacted(" ".join(message.split()))
-    typer.echo(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
+    line = " ".join(message.split())
+    say(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
     raise SystemExit(code)
 
 
@@ -135,6 +159,31 @@ def whole(option: str, text: str | None) -> int | None:
     return int(number)
 
 
+def version_number(option: str, text: str | None) -> int | None:
+    """The number of a version, however people write it: 3, v3, #3. ``option`` names it in the error."""
+    from ganlib.registry.names import number
+
+    if text is not None and number(text) is None:
+        raise BadInput(f"{option} must be a version's number, such as 3, and is {text!r}.")
+    return None if text is None else number(text)
+
+
 def output_path(path: Path) -> Path:
     """``path`` made absolute, so that messages and manifests name it fully."""
     return path.expanduser().resolve()
+
+
+def output_folder(path: Path) -> Path:
+    """:func:`output_path` of what is to be a folder; a file of that name is told before any work."""
+    place = output_path(path)
+    if place.exists() and not place.is_dir():
+        raise BadInput(f"{place} is a file, and a folder is to be filled. Nothing was changed; choose another name.")
+    return place
+
+
+def output_file(path: Path) -> Path:
+    """:func:`output_path` of what is to be a file; a folder of that name is told before any work."""
+    place = output_path(path)
+    if place.is_dir():
+        raise BadInput(f"{place} is a folder, and a file is to be written. Nothing was changed; name a file in it.")
+    return place

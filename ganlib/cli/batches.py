@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 import typer
 
 from ganlib.cli.app import output_path, show
+from ganlib.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.jobs.generate import Batch
 
 
 def output_place(text: str) -> str:
-    """A path made absolute, so that messages and manifests name it fully; a URL as it is."""
+    """A path made absolute, so that messages and manifests name it fully; a URL as it is.
+
+    Raises:
+        BadInput: it is empty, which would be the folder that one works in.
+    """
+    if not text.strip():
+        raise BadInput(f"{text!r} names no folder.")
     return text if "://" in text else str(output_path(Path(text)))
 
 

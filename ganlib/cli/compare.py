@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Budget, Json, Set, open_project, output_path, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_folder, reporting, show
 
 
 def compare(
@@ -18,7 +18,12 @@ def compare(
         ),
     ],
     train: Annotated[bool, typer.Option("--train", help="Train the families first; goes on after a stop.")] = False,
-    budget: Budget = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="With --train, how long ({budgets}; default: {train.budget}); else: take runs of this budget alone."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for table.json, table.md, quality.png and sheet.png.")
     ] = None,
@@ -42,7 +47,7 @@ def compare(
 
     with reporting(as_json=as_json) as report:
         result = job(
-            project, params, names, train=train, budget=budget, out=output_path(out) if out else None,
+            project, params, names, train=train, budget=budget, out=output_folder(out) if out else None,
             record=record, hardware=hardware, overrides=overrides or [], report=report,
         )  # fmt: skip
     show(result, as_json=as_json, text=lambda: text(result))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganlib.cli.app import Json, open_project, reporting, show
+from ganlib.cli.help import Verbs
 
 if TYPE_CHECKING:
     from ganlib.data.record import DataVersion
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = Verbs(no_args_is_help=True, pretty_exceptions_enable=False)
 
 From = Annotated[
     Path | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_file, output_folder, reporting, show
 from ganlib.errors import BadInput
 
 
@@ -38,17 +38,21 @@ def export(
 
         with reporting(as_json=as_json) as report:
             made = job(
-                project, params, model, out=output_path(out) if out else None, put_through=promote, report=report
+                project, params, model, out=output_folder(out) if out else None, put_through=promote, report=report
             )
         show(made, as_json=as_json, text=made.summary)
         return
     if out is None:
         raise BadInput("say where the graph goes (--out FILE), or make its siblings in fp16 and int8 (--siblings).")
+    from ganlib.export.contract import describe
     from ganlib.files import write_bytes
     from ganlib.jobs.models import fetch
 
-    found, path = fetch(project, params, model), output_path(out)
-    write_bytes(path, found.path.read_bytes())
+    path = output_file(out)
+    found = fetch(project, params, model)
+    content = found.path.read_bytes()
+    describe(content, str(found.path))  # what is no model of ours is not handed on as one
+    write_bytes(path, content)
     show(
         {"path": str(path), "sha256": found.sha256},
         as_json=as_json,

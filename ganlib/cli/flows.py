@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from ganlib import progress
 from ganlib.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -45,5 +46,6 @@ def _become(flow: str, words: Sequence[str], overrides: list[str] | None, *, as_
     command = [sys.executable, "-m", f"pipelines.{flow}", *words]
     command += [f"--set={override}" for override in overrides or []]
     command += ["--json"] if as_json else []
+    progress.unwatch()  # the flow goes on with it
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from ganlib.cli.app import Json, Set, open_project, reporting, show
+from ganlib.cli.help import Verbs
 
-app = typer.Typer(no_args_is_help=True)
+app = Verbs(no_args_is_help=True)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import Json, Set, open_project, perhaps_project, show
+from ganlib.errors import BadInput
 
 
 def reconcile(overrides: Set = None, as_json: Json = False) -> None:
@@ -33,6 +34,8 @@ def explain(
 
     Exit code 1 if two links contradict each other.
     """
+    if not asked.strip():
+        raise BadInput(f"{asked!r} names neither an image nor a model.")
     is_file = Path(asked).suffix in (".png", ".onnx") or Path(asked).is_dir()
     project, params = perhaps_project(None if is_file else asked)
     from ganlib.jobs.explain import explain as job

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_path, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_file, output_path, reporting, show
+from ganlib.cli.help import Verbs
+from ganlib.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.registry.entries import Entry
     from ganlib.registry.ledger_store import Ledger
     from ganlib.registry.versions import Listing, Registry, Version
 
-app = typer.Typer(no_args_is_help=True)
+app = Verbs(no_args_is_help=True)
 
 Reference = Annotated[
     str, typer.Argument(help="A version number, an alias, models:/NAME@ALIAS or models:/NAME/VERSION.")
@@ -41,7 +43,7 @@ def diff_versions(
     a: Reference,
     b: Reference,
     out: Annotated[Path | None, typer.Option(help="PNG: images of a on the left, of b on the right.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the images.")] = 0,
+    seed: Annotated[int, typer.Option(help="A number that the images' noise is drawn by.")] = 0,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -50,7 +52,7 @@ def diff_versions(
     from ganlib.jobs.diff import diff as job
 
     with reporting(as_json=as_json) as report:
-        found = job(project, params, a, b, out=output_path(out) if out else None, seed=seed, report=report)
+        found = job(project, params, a, b, out=output_file(out) if out else None, seed=seed, report=report)
     show(found, as_json=as_json, text=found.summary)
 
 
@@ -61,8 +63,9 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Copy a version's ONNX graph to a file, once its bytes are those that were registered."""
+    place = output_file(out)
     registry, version = _resolved(reference)
-    path = registry.download(version, output_path(out))
+    path = registry.download(version, place)
     show(
         {"path": str(path), "version": version.version, "sha256": version.sha256},
         as_json=as_json,
@@ -73,7 +76,7 @@ def download(
 @app.command()
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; remove nothing.")] = False,
-    keep: Annotated[int, typer.Option(min=0, help="So many of the newest versions stay in any case.")] = 5,
+    keep: Annotated[int, typer.Option(min=0, help="How many of the newest versions stay in any case.")] = 5,
     manifests: Annotated[
         list[Path] | None,
         typer.Option(help="Folders to look for generated images in, whose models stay (repeatable); default: project."),
@@ -90,6 +93,8 @@ def prune(
     from ganlib.jobs.prune import prune as job
 
     folders = [output_path(folder) for folder in manifests or []]
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise BadInput(f"--manifests {missing[0]}: there is no such folder. Nothing was removed.")
     done = job(project, params, folders=folders, keep=keep, dry_run=dry_run)
     show(done, as_json=as_json, text=done.summary)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, perhaps_project
+from ganlib.cli.app import Json, Set, perhaps_project, say
 
 if TYPE_CHECKING:
     from ganlib.jobs.serve import Serving
@@ -21,8 +21,10 @@ def serve(
             "(repeatable; the first is the default). An alias is followed as it moves.  [default: champion]"
         ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default: `serve.host`, loopback.")] = None,
-    port: Annotated[int | None, typer.Option(help="0: any free one; default: `serve.port`.", min=0, max=65535)] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: {serve.host}.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port, 0 for any free one; default: {serve.port}.", min=0, max=65535)
+    ] = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -34,12 +36,12 @@ def serve(
 
     def started(serving: Serving) -> None:
         if as_json:
-            typer.echo(json.dumps({"event": "serving", **serving.model_dump(mode="json")}))
+            say(json.dumps({"event": "serving", **serving.model_dump(mode="json")}))
             return
         names = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in serving.models.items())
-        typer.echo(f"serving {names}\npage {serving.url}/  API {serving.url}/docs  metrics {serving.url}/metrics")
+        say(f"serving {names}\npage {serving.url}/  API {serving.url}/docs  metrics {serving.url}/metrics")
 
     def tell(line: str) -> None:
-        typer.echo(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
+        say(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
 
     job(project, params, models, host=host, port=port, started=started, tell=tell)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_path, perhaps_project, reporting, show
+from ganlib.cli.app import Json, Set, open_project, output_folder, perhaps_project, reporting, show
+from ganlib.cli.help import Verbs
 
-app = typer.Typer(no_args_is_help=True)
+app = Verbs(no_args_is_help=True)
 
 
 @app.callback()
@@ -21,9 +22,9 @@ def pictures() -> None:
 def interpolate(
     model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
-    seed: Annotated[int, typer.Option(help="Row r goes from image 2r of this seed to image 2r + 1.")] = 0,
-    pairs: Annotated[int, typer.Option(help="Rows.")] = 8,
-    frames: Annotated[int, typer.Option(help="Images a row, both ends among them.")] = 16,
+    seed: Annotated[int, typer.Option(help="A number: row r goes from image 2r of this seed to image 2r + 1.")] = 0,
+    pairs: Annotated[int, typer.Option(help="Rows of the picture.")] = 8,
+    frames: Annotated[int, typer.Option(help="Images in a row, both ends among them.")] = 16,
     labels: Annotated[
         str | None, typer.Option(metavar="3,8", help="For models of digits: these, in turn; default: all ten.")
     ] = None,
@@ -49,7 +50,7 @@ def interpolate(
 
     with reporting(as_json=as_json) as report:
         result = job(
-            project, params, model, out=output_path(out), seed=seed, pairs=pairs, frames=frames,
+            project, params, model, out=output_folder(out), seed=seed, pairs=pairs, frames=frames,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
             captions=captions, report=report,
         )  # fmt: skip
@@ -73,7 +74,7 @@ def reconstruct(
     from ganlib.jobs.reconstruct import reconstruct as job
 
     with reporting(as_json=as_json) as report:
-        result = job(project, params, model, out=output_path(out), count=count, report=report)
+        result = job(project, params, model, out=output_folder(out), count=count, report=report)
     show(
         result,
         as_json=as_json,

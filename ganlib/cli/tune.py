@@ -16,7 +16,9 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of an earlier, interrupted call too.")] = 20,
     jobs: Annotated[int, typer.Option(min=1, help="Trials side by side, each a process with its share of cores.")] = 1,
     budget: Budget = None,
-    checks: Annotated[int, typer.Option(min=1, help="Validation FIDs over a trial, each of which may prune it.")] = 5,
+    checks: Annotated[
+        int, typer.Option(min=1, help="Validation FIDs measured over a trial, each of which may prune it.")
+    ] = 5,
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Search this option of the space alone (repeatable).")
     ] = None,

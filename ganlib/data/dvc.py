@@ -24,7 +24,7 @@ from pydantic import Field
 from ganlib.config import Frozen
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.files import explained, told, write_bytes
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 from ganlib.project import Project
 
 PROGRESS = "GANLIB_PROGRESS"
@@ -97,7 +97,8 @@ class Dvc:
         deadline = time.monotonic() + _WAIT
         pause = _FIRST_PAUSE
         while True:
-            code, output = self._once(words, report)
+            with doing(f"dvc {words[0]}"):
+                code, output = self._once(words, report)
             if code == 0:
                 return
             if _HALF_WRITTEN.search(output) and pause == _FIRST_PAUSE:
@@ -218,6 +219,8 @@ def _pass_on(line: str, report: Report) -> bool:
         return False
     try:
         event: Mapping[str, Any] = json.loads(line)
+        if event["event"] == "working":  # we show ourselves that it is
+            return True
         facts = {key: value for key, value in event.items() if key not in ("event", "stage", "done", "total")}
         report(event["stage"], event["done"], event["total"], facts)
     except (ValueError, KeyError, TypeError):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ganlib.errors import BadInput, Corrupt
 from ganlib.files import sha256_bytes
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 
 if TYPE_CHECKING:
     from ganlib.evaluation.judge_net import JudgeNet
@@ -133,6 +133,7 @@ def judge_sha256() -> str:
     return _digest_in(judge_path())
 
 
+@doing("load the judge")
 def load_judge(path: Path | None = None) -> Judge:
     """The judge at ``path``, a ``judge-<sha256>.safetensors``, or the committed one, checked against its
     name.

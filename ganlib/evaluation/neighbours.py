@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ganlib.evaluation.metrics import checked
+from ganlib.progress import doing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,7 @@ class Balls(NamedTuple):
     """bool [m]: whether any query lies in each ball."""
 
 
+@doing("find the nearest real images")
 def nearest(queries: np.ndarray, points: np.ndarray) -> Nearest:
     """Nearest neighbours between ``queries`` [n, d] and ``points`` [m, d], both ways.
 

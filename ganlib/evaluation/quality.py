@@ -11,6 +11,7 @@ from ganlib.evaluation.bootstrap import Interval, around, mean_statistic, resamp
 from ganlib.evaluation.judge import JudgeOutput
 from ganlib.evaluation.metrics import Statistic, checked, group_of
 from ganlib.evaluation.neighbours import Nearest, balls, radii
+from ganlib.progress import doing
 
 NEAR = 0.5
 """A near copy is closer to a training image than this share of what the nearest test image is to that one."""
@@ -53,6 +54,7 @@ def summarise(resampled: Mapping[str, np.ndarray], confidence: float) -> Quality
     return Quality(**{name: around(resampled[name], confidence).above(_LEAST[name]) for name in NAMES})
 
 
+@doing("measure precision, recall, density and coverage")
 def measure(
     seen: JudgeOutput,
     real: np.ndarray,

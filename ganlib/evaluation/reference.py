@@ -26,7 +26,7 @@ from ganlib.evaluation.needs import LEAST
 from ganlib.evaluation.neighbours import beyond, nearest, radii
 from ganlib.evaluation.quality import TWIN, Quality, copies, measure, summarise, within
 from ganlib.files import sha256_bytes, write_bytes
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 
 METRIC_VERSION = 1
 """Raised whenever a figure would change for the same images: figures of other versions are not comparable."""
@@ -146,12 +146,14 @@ def load_reference(
         return Reference(
             data_version, judge.sha256, config, real, centre, kept[1]["ball"], variance, known, kept[0].floors
         )  # fmt: skip
-    ball = radii(real.test, config.neighbours)
+    with doing("find the real images' neighbours (kept for the next time)"):
+        ball = radii(real.test, config.neighbours)
     floors = _floors(real, judge, centre, ball, variance, config)
     _write(record, {"ball": ball}, floors)
     return Reference(data_version, judge.sha256, config, real, centre, ball, variance, known, floors)
 
 
+@doing("see real images as the judge does (kept for the next time)")
 def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, report: Report) -> Real:
     kept = _read(record)
     if not kept:
@@ -176,6 +178,7 @@ def _require(images: int, config: EvaluateConfig) -> None:
         )
 
 
+@doing("measure real images' own figures (kept for the next time)")
 def _floors(
     real: Real, judge: Judge, centre: Moments, ball: np.ndarray, variance: float, config: EvaluateConfig
 ) -> Floors:
@@ -197,6 +200,7 @@ def distances(resampled: Mapping[str, np.ndarray], confidence: float) -> Distanc
     )
 
 
+@doing("resample FID and KID")
 def _distances(
     features: np.ndarray, real: np.ndarray, centre: Moments, config: EvaluateConfig
 ) -> dict[str, np.ndarray]:  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganlib.errors import BadInput, GanlibError, unknown
+from ganlib.progress import doing
 
 PROVIDER = "CPUExecutionProvider"
 PROVIDERS = {"cpu": PROVIDER, "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -22,6 +23,7 @@ def require_provider(name: str) -> str:
     return name
 
 
+@doing("open the graph")
 def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bool = False) -> Any:
     """An ``onnxruntime.InferenceSession`` over the bytes of a model that :func:`contract.describe` accepted.
 

@@ -6,9 +6,12 @@ The files ``base``, ``adversarial``, ``convolutional`` and ``autoencoding`` hold
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +49,13 @@ def require_all(wanted: Sequence[str]) -> tuple[str, ...]:
     if not wanted:
         raise BadInput(f"no family given. Known: {', '.join(names())}.")
     return tuple(dict.fromkeys(require(name) for name in wanted))
+
+
+def about(name: str) -> str:
+    """What family ``name`` is, in a line: the first of its file's docstring. The file is read, not imported."""
+    found = find_spec(f"{__name__}.{require(name)}")
+    source = Path(found.origin).read_text(encoding="utf-8") if found and found.origin else ""
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
 def module(name: str) -> ModuleType:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.generation.noise import BLOCK, noise_block
 from ganlib.generation.wanted import wanted
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +49,7 @@ def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, repo
     return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, taken, strict=True)]
 
 
+@doing("time one image")
 def latencies(models: Sequence[OnnxModel], *, rounds: int = ROUNDS) -> list[float]:
     """Time of one image in ms of each model: the median over ``rounds`` of :func:`latency`'s, in turns."""
     taken: list[list[float]] = [[] for _ in models]

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
+from ganlib import wording
 from ganlib.config import Frozen, Params
 from ganlib.errors import BadInput
 from ganlib.files import explained, write_json
@@ -155,8 +156,7 @@ def start(
                 }
             )  # fmt: skip
         except ValidationError as error:
-            first = error.errors()[0]
-            raise BadInput(f"A/B test: {first['loc'][0]}: {first['msg']} (got {first['input']!r}).") from None
+            raise wording.refusal(Test, error.errors()[0], "A/B test") from None
         _write(project, test)
     return test
 

@@ -15,7 +15,7 @@ from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
 from ganlib.export.sampler import to_pixels
 from ganlib.families.base import Family
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 from ganlib.training.loop import Verdict
 
 STAGE = "check"
@@ -92,6 +92,7 @@ class Checker:
     def _validation(self) -> Validation:
         return Validation(load_judge(), load_split(self._prepared, "validation").images)
 
+    @doing("measure the validation FID")
     @torch.no_grad()
     def _measure(self, model: nn.Module) -> Validated:
         inputs = self._family.inputs(self._samples, self._seed)

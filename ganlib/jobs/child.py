@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 from ganlib.project import Project
 
 LIFELINE = "GANLIB_LIFELINE"
@@ -49,7 +49,7 @@ def run(
     """
     command = [sys.executable, "-m", "ganlib", *arguments, "--json"]
     environment = {**os.environ, **(variables or {}), LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
-    with subprocess.Popen(
+    with doing(" ".join(arguments[:2])), subprocess.Popen(
         command, cwd=project.root, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,  # a terminal's Ctrl-C reaches the parent alone, which passes it on in order

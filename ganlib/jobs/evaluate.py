@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganlib.config import Params
@@ -16,7 +17,7 @@ from ganlib.evaluation.needs import changes, fitted
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
 from ganlib.processes import machine, usable_cores
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 from ganlib.project import Project
 from ganlib.registry import page
 from ganlib.registry.versions import Registry
@@ -24,7 +25,10 @@ from ganlib.tracking import charts
 from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ganlib.generation.session import OnnxModel
+    from ganlib.tracking.run import Run
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""
@@ -52,7 +56,6 @@ def evaluate(
         BadInput: no such model, or ``record`` of what is no version.
     """
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.sheet import contact_sheet
     from ganlib.generation.wanted import wanted
 
     found = fetch(project, params, model)
@@ -69,7 +72,10 @@ def evaluate(
     begun = time.perf_counter()
     images = graph.images(settings.seed, 0, settings.samples, asked, report=_titled(report, f"draw {label}"))
     speed = settings.samples / (time.perf_counter() - begun)
-    reference = load_reference(project.prepared, data.md5, judge, settings, cache=project.state / "cache")
+    reference = load_reference(
+        project.prepared, data.md5, judge, settings,
+        cache=project.state / "cache", report=_titled(report, "real images"),
+    )  # fmt: skip
     result, resampled = score_images(
         images, reference, judge, settings,
         asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
@@ -83,14 +89,21 @@ def evaluate(
         registry.record_evaluation(found.version.version, result, found.path)
     if found.trained_by:
         run = connect(project).open_run(found.trained_by)
-        run.log(charts.of_evaluation(result.metrics()), step=0)
-        run.text(charts.table(result.metrics()), "evaluation/figures.csv")
-        run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
-        run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
-        run.image(contact_sheet(images[:100], columns=10), SAMPLES)
+        with doing("log the figures"):
+            _log(run, result, resampled, images)
     if registry and found.version and registry.name == params.registry.model:
         page.update(registry, project.state, always=found.version.version)
     return result
+
+
+def _log(run: Run, result: Evaluation, resampled: Mapping[str, np.ndarray], images: np.ndarray) -> None:
+    from ganlib.generation.sheet import contact_sheet
+
+    run.log(charts.of_evaluation(result.metrics()), step=0)
+    run.text(charts.table(result.metrics()), "evaluation/figures.csv")
+    run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
+    run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
+    run.image(contact_sheet(images[:100], columns=10), SAMPLES)
 
 
 def _delivery(graph: OnnxModel, speed: float) -> Delivery:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ganlib.evaluation import table
 from ganlib.generation import same_noise
 from ganlib.jobs.deltas import Delta
+from ganlib.progress import doing
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
 
@@ -27,6 +28,7 @@ _STYLE = (
 )
 
 
+@doing("draw the gate's page")
 def page(
     decision: Decision, challenger: Version, champion: Version | None, png: bytes, found: Sequence[Delta] = ()
 ) -> str:

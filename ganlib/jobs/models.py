@@ -10,9 +10,10 @@ from pathlib import Path
 from ganlib.config import Frozen, Params
 from ganlib.errors import BadInput, ReadOnly
 from ganlib.files import sha256_file
-from ganlib.generation.storage import temporary
+from ganlib.generation.storage.base import temporary
 from ganlib.jobs.train import run_folder
 from ganlib.project import Project
+from ganlib.registry import names
 from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.reap import open_store
@@ -82,11 +83,12 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
     path = Path(reference)
     if path.suffix == ".onnx":
         if not path.is_file():
-            raise BadInput(f"no such file: {path}.")
+            raise BadInput(names.no_file(reference) or f"no such file: {path}.")
         return Model(reference=reference, path=path.resolve(), sha256=sha256_file(path))
     if project is None or params is None:
         raise BadInput(
-            f"{reference!r} is not an .onnx file, and there is no params.yaml here that says where a registry is."
+            names.no_file(reference)
+            or f"{reference!r} is not an .onnx file, and there is no params.yaml here that says where a registry is."
         )
     run_id = reference.removeprefix("runs:/").strip("/") if reference.startswith("runs:/") else None
     if run_id is not None and not _RUN.fullmatch(run_id):

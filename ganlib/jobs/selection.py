@@ -61,10 +61,10 @@ def select(project: Project, params: Params, store: Store, name: str, *, budget:
         raise BadInput(f"{name} has no finished run{kind} with a graph: run `ganlib train {name}`, or add --train.")
     try:
         return opened(project, params, store, name, name)
-    except Absent:
+    except Absent as error:
         if set(name) & set(":/@"):
             raise
-        raise unknown("family or model", name, families.names()) from None
+        raise BadInput(f"{error} Nor is it a family: {unknown('family', name, families.names())}") from None
 
 
 def opened(project: Project, params: Params, store: Store, reference: str, name: str) -> Selected:

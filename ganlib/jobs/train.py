@@ -22,7 +22,7 @@ from ganlib.files import require_writable, sha256_bytes, sha256_file
 from ganlib.imports import uncollected
 from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
-from ganlib.progress import Facts, Report, silent
+from ganlib.progress import Facts, Report, doing, silent
 from ganlib.project import Project
 from ganlib.tracking import charts
 from ganlib.tracking.reap import open_store
@@ -163,7 +163,7 @@ def session(
 
     Raises as :func:`train`.
     """
-    with uncollected():  # torch
+    with doing("import torch"), uncollected():
         from ganlib.training import device as devices
         from ganlib.training import distributed
 
@@ -238,12 +238,13 @@ def fit(
     torch.manual_seed(settings.seed)
     options = families.configured(params, family)
     team.require_shares(options.batch_size)
-    with uncollected():  # the first optimiser imports torch's compiler
+    with doing(f"build {family}"), uncollected():  # the first optimiser imports torch's compiler
         model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)
     if settings.compile:
         compile_nets(model)
-    split = load_split(project.prepared, "train")
+    with doing("read the training images"):
+        split = load_split(project.prepared, "train")
     batches = DeviceBatches(
         split.images,
         split.labels,
@@ -300,12 +301,13 @@ def fit(
             kept.restore(model, ema)  # what the leader has just written
         return back
 
-    outcome = _keep_healthy(
-        lambda again: loop.fit(model, ema, batches, plan, hooks, resume=resume or again, team=team),
-        roll_back,
-        run,
-        report,
-    )
+    with doing(plan.title):
+        outcome = _keep_healthy(
+            lambda again: loop.fit(model, ema, batches, plan, hooks, resume=resume or again, team=team),
+            roll_back,
+            run,
+            report,
+        )
     if outcome.best_step and not outcome.stopped and team.leads:
         best = kept.restore_best(model, ema, report)
         run.tag("ganlib.selected_step", str(best.step))

@@ -18,7 +18,7 @@ from ganlib.data.state import STAGES, Damage
 from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.evaluation.judge import doubt, judge_sha256, load_judge
 from ganlib.files import require_space, write_bytes, write_json
-from ganlib.progress import Report, silent
+from ganlib.progress import Report, doing, silent
 from ganlib.project import Project
 from ganlib.yamledit import set_values
 
@@ -59,6 +59,7 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
         return data
 
 
+@doing("check the data")
 def current_data(project: Project) -> DataVersion:
     """The data version that a job which starts now reads; the prepared files are hashed (0.2 s).
 
@@ -71,6 +72,7 @@ def current_data(project: Project) -> DataVersion:
     return state.describe(project)
 
 
+@doing("hash the data, DVC's cache and its remote")
 def verify_data(project: Project) -> DataVersion:
     """Hash everything: raw and prepared files, DVC's cache, a local default remote, and a user's own folder.
 

@@ -10,6 +10,7 @@ import logging
 from typing import NamedTuple
 
 from ganlib.config import Params
+from ganlib.registry import names
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import Evidence, Standing
 from ganlib.registry.gate import decide
@@ -154,7 +155,7 @@ def resolve(registry: Registry, params: Params, reference: str) -> Version:
         BadInput: it is no reference, or nothing of that name exists.
         Unavailable: MLflow does not answer.
     """
-    name, alias, number = registry.parse(reference)
+    name, alias, number = names.parse(reference, registry.name)
     if number is not None or alias != CHAMPION or name != params.registry.model:
         return registry.resolve(reference)
     choice = Champion(registry, params).choose()

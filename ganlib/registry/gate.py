@@ -253,6 +253,19 @@ def _comparable(challenger: Version, champion: Version) -> Check:
     )
 
 
+def _change(found: Improvement, policy: GateConfig) -> str:
+    """How the challenger's FID differs from the champion's, and what of it is beyond doubt."""
+    wanted = f"it must be lower beyond doubt by more than {policy.min_improvement:g}"
+    if found.value <= 0:
+        return f"higher by {-found.value:.3f}, and {wanted}" if found.value else f"no lower, and {wanted}"
+    if found.bound <= 0:
+        return (
+            f"lower by {found.value:.3f}, but that may be chance (it may be higher by {-found.bound:.3f}), and {wanted}"
+        )
+    sure = f"beyond doubt by {found.bound:.3f}, which must exceed {policy.min_improvement:g}"
+    return f"lower by {found.value:.3f}, and {sure}"
+
+
 def _better(
     challenger: Version, champion: Version | None, policy: GateConfig, found: Improvement | None
 ) -> Check:  # fmt: skip
@@ -269,7 +282,7 @@ def _better(
     return Check(
         name=name,
         passed=found.bound > policy.min_improvement,
-        detail=f"FID {challenger.evaluation.fid} against {champion.evaluation.fid}: lower by {found.value:.3f}, and "
-        f"beyond doubt by {found.bound:.3f}, which must exceed {policy.min_improvement:g} (paired bootstrap at level "
+        detail=f"FID {challenger.evaluation.fid} against {champion.evaluation.fid}: {_change(found, policy)} (paired "
+        f"bootstrap at level "
         f"{found.level:.2g}: {policy.level:g} is shared among all challengers, {found.tried} before this one{chosen})",
     )

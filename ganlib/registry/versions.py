@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract, describe
 from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.locks import held
-from ganlib.registry import records
+from ganlib.registry import names, records
 from ganlib.registry.records import DECISION, EVIDENCE, GATE, Records
 from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
 from ganlib.registry.version import Listing as Listing
@@ -27,11 +26,7 @@ from ganlib.tracking.store import Absent, Store
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
-# Nine digits: what a database's integer holds.
-_URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
 _MODELS = "models:/"
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 def alias_lock(state: Path) -> AbstractContextManager[None]:
@@ -165,17 +160,17 @@ class Registry:
             ) from error
 
     def resolve(self, reference: str) -> Version:
-        """The version that ``reference`` names: ``3``, an alias, ``models:/NAME@ALIAS`` or ``models:/NAME/3``.
+        """The version that ``reference`` names: ``3``, ``v3``, an alias, ``models:/NAME@ALIAS`` or ``models:/NAME/3``.
 
         Raises:
             BadInput: it is none of these, or nothing of that name exists.
         """
-        name, alias, number = self.parse(reference)
+        name, alias, number = names.parse(reference, self.name)
         if number is not None:
             return self.get(number, name)
         found = self.alias(alias, name)
         if found is None:
-            raise Absent(f"{name} has no {alias!r}: see `ganlib registry list`, or train one: `ganlib retrain`.")
+            raise names.absent(self.store, name, alias, Registry(self.store, name).versions())
         return found
 
     def download(self, version: Version, out: Path) -> Path:
@@ -361,21 +356,6 @@ class Registry:
             onnx_session_options={"intra_op_num_threads": 1, "execution_mode": "sequential"},
         )
         return str(model_id)
-
-    def parse(self, reference: str) -> tuple[str, str, int | None]:
-        """Model name, alias and version number; one of the latter two is given.
-
-        Raises:
-            BadInput: it is no reference to a version.
-        """
-        if _NUMBER.fullmatch(reference):
-            return self.name, "", int(reference)
-        if match := _URI.fullmatch(reference):
-            number = match["version"]
-            return match["name"], match["alias"] or "", int(number) if number else None
-        if _ALIAS.fullmatch(reference):
-            return self.name, reference, None
-        raise BadInput(f"{reference!r} is no version, alias, models:/NAME@ALIAS or models:/NAME/VERSION.")
 
     def _aliases(self) -> dict[int, tuple[str, ...]]:
         """Version number to its aliases."""

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from ganlib import wording
 from ganlib.errors import BadInput, GanlibError
 from ganlib.serving.schema import Problem
 from ganlib.serving.shelf import Unknown
@@ -52,7 +53,7 @@ def handle_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         given = repr(first.get("input"))
-        return _problem(request, f"{where}: {first['msg']} (got {given[:200]}).", 422)
+        return _problem(request, f"{where}: {wording.said(first)} (got {given[:200]}).", 422)
 
     @app.exception_handler(Busy)
     async def busy(request: Request, error: Busy) -> JSONResponse:

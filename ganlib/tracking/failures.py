@@ -64,7 +64,7 @@ def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
         return None
     text = " | ".join(str(each) for each in causes(error))
     if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST" and not _NO_BUCKET.search(text):
-        return Absent(str(error).splitlines()[0])
+        return Absent(f"MLflow does not have what was asked for: {str(error).splitlines()[0]}")
     if (full := told(error, *places)) is not None:
         return full if not uri.startswith("http") or not talk or _ours(error) else _theirs(error, full, where)
     if (known := _by_words(text, where, uri)) is not None:

@@ -39,8 +39,19 @@ def read(store: Store, run_id: str) -> Past:
     Raises:
         Absent: there is none.
     """
+    return _past(store.known(run_id))
+
+
+def newest(store: Store, family: str, most: int = 3) -> list[str]:
+    """Ids of the newest finished runs of ``family`` in any experiment, newest first."""
     with store.talking():
-        return _past(store.client.get_run(run_id))
+        found = store.client.search_runs(
+            [experiment.experiment_id for experiment in store.client.search_experiments()],
+            f"tags.`ganlib.family` = '{family}' and attributes.status = 'FINISHED'",
+            max_results=most,
+            order_by=["attributes.start_time DESC"],
+        )
+    return [str(run.info.run_id) for run in found]
 
 
 def of_family(store: Store, experiment: str, family: str) -> Iterator[Past]:

@@ -13,6 +13,7 @@ from typing import Any
 from ganlib import processes
 from ganlib.errors import GanlibError, ReadOnly, Unavailable
 from ganlib.files import explained, write_json
+from ganlib.progress import doing
 from ganlib.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
@@ -38,6 +39,7 @@ def open_store(project: Project) -> Store:
     return store
 
 
+@doing("look for runs that were killed")
 def reap(store: Store) -> list[str]:
     """End as KILLED all running runs of ours whose process is gone, and replay metrics that were spooled.
 

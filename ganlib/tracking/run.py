@@ -251,7 +251,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _reopen(store: Store, run_id: str, tags: Mapping[str, str]) -> str:
-    run = store.client.get_run(run_id)
+    run = store.known(run_id)
     if run.info.status == "FINISHED":
         raise BadInput(f"run {run_id} is finished: there is nothing to resume.")
     if run.info.status == "RUNNING":

@@ -22,6 +22,7 @@ from ganlib.errors import BadInput, Unavailable
 from ganlib.files import explained
 from ganlib.imports import uncollected
 from ganlib.locks import held_if_writable
+from ganlib.progress import doing
 from ganlib.project import Project, Source
 from ganlib.proxies import spare_loopback, through
 from ganlib.redact import redacted
@@ -131,6 +132,25 @@ class Store:
             resume=resume,
         )
 
+    def known(self, run_id: str) -> Any:
+        """MLflow's record of run ``run_id``.
+
+        Raises:
+            Absent: there is no such run.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self.talking():
+            try:
+                return self.client.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                raise Absent(
+                    f"there is no run {run_id!r} in MLflow. `ganlib train` prints the id of its run, and MLflow's page "
+                    "shows all of them: make ui"
+                ) from error
+
     def open_run(self, run_id: str) -> Run:
         """A run that has ended, to add to; every write goes through at once.
 
@@ -139,8 +159,7 @@ class Store:
         """
         from ganlib.tracking.run import Run
 
-        with self.talking():
-            self.client.get_run(run_id)
+        self.known(run_id)
         return Run(self, run_id)
 
     def artifact_bytes(self, uri: str) -> int:
@@ -207,8 +226,7 @@ class Store:
         """
         with explained(folder, 0):
             folder.mkdir(parents=True, exist_ok=True)
-        with self.talking():
-            self.client.get_run(run_id)
+        self.known(run_id)
         missing = Absent(f"run {run_id} has no artifact {artifact}.")
         try:
             with self.talking():
@@ -222,6 +240,7 @@ class Store:
             raise missing from error
 
 
+@doing("connect to MLflow")
 def connect(project: Project, uri: str | None = None) -> Store:
     """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the server of `make up` if it runs, else ``mlflow.db``.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import inspect
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,17 @@ from ganlib.generation.storage.base import Storage, remove, require_few, tempora
 
 _CHUNK = 1 << 20
 _REFUSED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError"}
+
+
+def _require_url_enough(kind: type, scheme: str) -> None:
+    """Raise :class:`ValueError` for a kind of store that wants a host, a user or a token besides."""
+    wanted = [
+        name
+        for name, parameter in list(inspect.signature(kind.__init__).parameters.items())[1:]  # type: ignore[misc]
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    if wanted:
+        raise ValueError(f"{scheme}:// is no kind of store that this works with; s3:// is")
 
 
 class Remote(Storage):
@@ -41,6 +53,7 @@ class Remote(Storage):
         self.url = url.rstrip("/")
         try:
             kind = fsspec.get_filesystem_class(kind_of)
+            _require_url_enough(kind, kind_of)
             # Nothing is cached: what others did to the store since is what we want to see.
             self._store: Any = kind(use_listings_cache=False, skip_instance_cache=True)
         except ImportError as error:

@@ -53,7 +53,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
     """Assert that the command failed as a user expects, and return its line."""
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    lines = done.stderr.strip().splitlines()
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("  ")]  # of progress
     assert len(lines) == 1, done.stderr
     return lines[0]
 

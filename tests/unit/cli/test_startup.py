@@ -40,6 +40,18 @@ def test_the_command_line_knows_its_verbs_without_anything_heavy(checkout: Path)
     assert not HEAVY & imported("import ganlib.cli; told()", checkout)
 
 
+def test_the_families_are_listed_without_importing_what_they_are_made_of(checkout: Path) -> None:
+    program = """
+from contextlib import redirect_stdout
+from ganlib.cli import app
+with redirect_stdout(sys.stderr):
+    app(["families"], standalone_mode=False)
+told()
+"""
+    found = imported(program, checkout)
+    assert not {"torch", "mlflow", "onnxruntime"} & found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dcgan", "vae"])
 def test_a_training_takes_its_first_step_without_what_it_does_not_need_yet(name: str, tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
+import re
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
-from ganlib.progress import Lines, console, words
+from ganlib import progress
+from ganlib.progress import Lines, Pulse, console, current, doing, words
+from tests import terminal
 from tests.conftest import ROOT
 
 _FACTS = {"validation_fid": 4.5, "discriminator_loss": 1.25, "images_per_second": 1234.0}
@@ -26,19 +30,9 @@ with console() as report:
 
 def on_a_terminal() -> str:
     """What the program shows on one of 200 columns."""
-    master, slave = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "200", "TERM": "xterm", "PYTHONPATH": str(ROOT)}
-    done = subprocess.Popen([sys.executable, "-c", _PROGRAM], stdout=slave, stderr=slave, env=environment)
-    os.close(slave)
-    shown = b""
-    try:
-        while piece := os.read(master, 4096):
-            shown += piece
-    except OSError:  # the other end is closed
-        pass
-    os.close(master)
-    assert done.wait(500) == 0
-    return shown.decode()
+    done = terminal.run([sys.executable, "-c", _PROGRAM], ROOT, {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.code == 0
+    return done.text
 
 
 def test_a_terminal_shows_share_time_left_losses_speed_and_the_last_fid() -> None:
@@ -97,3 +91,121 @@ def test_a_stage_tells_its_end_and_what_it_knows() -> None:
         report("generate", 6, 10)
         report("generate", 10, 10, {"images/s": 12_500.0})
     assert out.getvalue().splitlines() == ["  generate:  50% images/s 12,000", "  generate: 100% images/s 12,500"]
+
+
+_SILENT_WORK = """
+import os, sys, time
+from ganlib.cli.app import reporting, run, show
+from ganlib.progress import doing
+import typer
+verbs = typer.Typer()
+
+def wait():
+    for _ in range(12000):
+        if os.path.exists("seen"):
+            return
+        time.sleep(0.01)
+    sys.exit("nobody saw it")
+
+@verbs.command()
+def look() -> None:
+    {work}
+    show({{}}, as_json=False, text=lambda: "the result")
+
+run(verbs)
+"""
+_BEFORE_ITS_FIRST_WORD = "wait()"
+_AFTER_A_STAGE = """
+    with reporting(as_json=False) as report:
+        report("draw dcgan", 10, 10)
+        with doing("measure the floors"):
+            wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "told"), [(_BEFORE_ITS_FIRST_WORD, "at work"), (_AFTER_A_STAGE, "measure the floors")]
+)
+def test_work_that_reports_nothing_is_seen_to_go_on_for_as_long_as_it_lasts(
+    work: str, told: str, tmp_path: Path
+) -> None:
+    """The program does not end before this test has seen the seconds counted: no clock of ours is read."""
+
+    def seen(text: str) -> None:
+        if len(set(re.findall(rf"{told} \.\.\. (\d+) s", text))) >= 3:
+            (tmp_path / "seen").touch()
+
+    program = _SILENT_WORK.format(work=work)
+    done = terminal.run([sys.executable, "-c", program], tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)}, seen)
+    assert done.code == 0, done.text
+    *_, screen = done.text.split("\x1b[2K")  # what stood there before was wiped
+    assert screen.split()[-1:] == ["result"]
+    assert told not in screen
+
+
+def test_a_result_that_is_piped_does_not_end_on_the_terminal(tmp_path: Path) -> None:
+    """Standard error is a terminal, standard output a file."""
+    program = _SILENT_WORK.format(work="with reporting(as_json=False): print('piped')")
+    words = f"exec {sys.executable} -c '{program.replace(chr(39), chr(34))}' > out"
+    done = terminal.run(["sh", "-c", words], tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.code == 0
+    assert (tmp_path / "out").read_text().split("\n") == ["piped", "the result", ""]
+    assert "piped" not in done.text
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_elsewhere_a_line_says_again_and_again_what_goes_on(as_json: bool) -> None:
+    stream = io.StringIO()
+    told = threading.Event()
+
+    class Watched(io.StringIO):
+        def flush(self) -> None:
+            stream.write(self.getvalue())
+            self.seek(0)
+            self.truncate()
+            if stream.getvalue().count("\n") >= 4:
+                told.set()
+
+    with Lines(Watched(), as_json=as_json, every=0.01) as report:
+        report("draw dcgan", 10, 10)
+        with doing("measure the floors"):
+            assert told.wait(60)
+    first, *rest = stream.getvalue().splitlines()
+    assert "draw dcgan" in first
+    if as_json:
+        events = [json.loads(line) for line in rest]
+        assert {(event["event"], event["what"]) for event in events} == {("working", "measure the floors")}
+    else:
+        assert all(line.startswith("  measure the floors ... (") for line in rest)
+
+
+def test_what_is_done_within_something_else_is_named_while_it_lasts_even_if_threads_end_out_of_order() -> None:
+    outer, inner = doing("outer"), doing("inner")
+    before = current()
+    with outer:
+        assert current() == "outer"
+        inner.__enter__()
+        assert current() == "inner"
+    assert current() == "inner"
+    inner.__exit__(None, None, None)
+    assert current() == before
+
+
+def test_whoever_speaks_is_not_interrupted() -> None:
+    beats: list[str] = []
+    pulse = Pulse(lambda what, seconds: beats.append(what), every=3600)
+    pulse.start()
+    pulse.stop()
+    assert beats == []
+
+
+@pytest.mark.parametrize(("rank", "drawn"), [("0", True), ("1", False)])
+def test_of_processes_that_share_a_terminal_the_first_draws(
+    rank: str, drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(progress, "_drawn", lambda: True)
+    monkeypatch.setattr(progress, "Terminal", lambda: "drawn")
+    monkeypatch.setattr(progress, "_terminal", None)
+    progress.watch()
+    assert (progress._terminal == "drawn") is drawn

@@ -144,7 +144,7 @@ def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(
 @pytest.mark.parametrize(
     ("query", "status", "says"),
     [
-        ({"seed": -1}, 422, "seed: .*greater than or equal to 0"),
+        ({"seed": -1}, 422, "seed: must be at least 0 "),
         ({"seed": 2**64}, 422, "seed: "),
         ({"start": 2**63 - 1, "count": 2, "format": "grid"}, 422, "start must be"),
         ({"count": 0}, 422, "count: "),
@@ -153,7 +153,7 @@ def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(
         ({"truncation": 0}, 422, "truncation: "),
         ({"truncation": "nan"}, 422, "truncation: "),
         ({"labels": "../../etc/passwd"}, 422, "labels: "),
-        ({"sede": 1}, 422, "sede: Extra inputs"),
+        ({"sede": 1}, 422, "sede: is not known here"),
         ({"model": "second.onnx"}, 404, "unknown model 'second.onnx'. Did you mean 'second'"),
     ],
 )
@@ -172,7 +172,7 @@ def test_a_body_has_json_s_own_types(server: Running, body: dict[str, Any]) -> N
     (name,) = body
     answer = server.post("/v1/images", **body)
     assert (answer.status_code, list(answer.json())) == (422, ["error"])
-    assert answer.json()["error"].startswith(f"{name}: Input should be a valid ")
+    assert answer.json()["error"].startswith(f"{name}: must be ")
     assert server.post("/v1/images", seed=5, truncation=1).content == server.get("/v1/images", seed="5").content
 
 

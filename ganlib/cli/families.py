@@ -1,0 +1,84 @@
+"""``ganlib families``."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganlib.cli.app import Json, show
+
+if TYPE_CHECKING:
+    from ganlib.jobs.measured import Measured
+
+Rows = Mapping[str, "Measured"]
+
+
+def families(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Show all that was measured of these alone.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the generator families, with the FID that each has reached at budgets standard and best.
+
+    A lower FID is better; `x real` is the FID as a multiple of what real images score.
+    """
+    from ganlib import families as zoo
+    from ganlib.jobs import measured
+
+    chosen = zoo.require_all(names) if names else tuple(zoo.names())
+    rows, best = measured.load(), measured.load(budget=measured.BEST)
+    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+    about = {name: zoo.about(name) for name in chosen}
+    show(
+        [
+            {
+                "family": name,
+                "about": text,
+                "measured": rows[name].model_dump(mode="json") if name in rows else None,
+                "measured_best": best[name].model_dump(mode="json") if name in best else None,
+            }
+            for name, text in about.items()
+        ],
+        as_json=as_json,
+        text=lambda: (_details if names else _table)(about, rows, best, width),
+    )
+
+
+def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
+
+    def figures(row: Measured | None) -> str:
+        if row is None:
+            return f"{'-':>6} {'':>6} {'':>5}"
+        found = row.evaluation
+        return f"{found.fid.value:>6.3g} {found.fid_over_floor:>6.1f} {row.train_seconds / 60:>5.1f}"
+
+    def line(name: str) -> str:
+        start = f"{name:8} {figures(rows.get(name))}   {figures(best.get(name))}   "
+        return start + textwrap.shorten(
+            about[name].partition(": ")[2] or about[name], width - len(start), placeholder=" ..."
+        )
+
+    columns = f"{'FID':>6} {'x real':>6} {'min':>5}"
+    head = [f"{'budget':8} {'standard':^19}   {'best':^19}", f"{'family':8} {columns}   {columns}   what it is"]
+    tail = "minutes of training; all that was measured of one: ganlib families NAME"
+    return "\n".join([*head, *map(line, about), tail])
+
+
+def _details(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
+    from ganlib.jobs.measured import BEST
+
+    def described(name: str) -> str:
+        figures = rows[name].summary() if name in rows else "not measured yet"
+        longer = best[name].summary(BEST) if name in best else ""
+        lines = [about[name], *figures.splitlines(), *longer.splitlines()]
+        body = "\n".join(
+            textwrap.fill(line, width - 9, subsequent_indent="  ", break_on_hyphens=False) for line in lines
+        )
+        return f"{name:8} {textwrap.indent(body, ' ' * 9).lstrip()}"
+
+    return "\n".join(map(described, about))

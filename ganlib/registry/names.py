@@ -1,0 +1,115 @@
+"""From what people call a version to its model, alias or number, and what to tell them where there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ganlib import families
+from ganlib.errors import BadInput
+from ganlib.tracking import history
+from ganlib.tracking.store import Absent, Store
+
+if TYPE_CHECKING:
+    from ganlib.registry.version import Listing
+
+# Nine digits: what a database's integer holds.
+_URI = re.compile(r"models:/(?P<name>[A-Za-z0-9._-]+)(?:@(?P<alias>[A-Za-z0-9._-]+)|/(?P<version>[0-9]{1,9}))")
+_NUMBER = re.compile(r"(?:version|v)?[ .]?#?([0-9]{1,9})", re.IGNORECASE)  # MLflow allows no alias of this form
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_FORMS = "a version number such as 3, an alias such as champion, models:/NAME@ALIAS or models:/NAME/VERSION"
+
+
+class Reference(NamedTuple):
+    """A registered model's name, and an alias of it or the number of a version."""
+
+    name: str
+    alias: str
+    number: int | None
+
+
+def number(text: str) -> int | None:
+    """The version number that ``text`` stands for: 3, v3, #3 or version 3; None if it is none."""
+    found = _NUMBER.fullmatch(text.strip())
+    return int(found[1]) if found else None
+
+
+def parse(text: str, name: str) -> Reference:
+    """What ``text`` names; of the model ``name`` unless it says another.
+
+    Raises:
+        BadInput: it has no form that a version's name has.
+    """
+    if (version := number(text)) is not None:
+        return Reference(name, "", version)
+    if match := _URI.fullmatch(text):
+        version = int(match["version"]) if match["version"] else None
+        return Reference(match["name"], match["alias"] or "", version)
+    if text.endswith(".onnx") or text.startswith("runs:/"):
+        raise BadInput(
+            f"{text!r} is no version of the registry, and one is wanted here. A run's graph becomes one by: "
+            "ganlib register RUN_ID"
+        )
+    if _ALIAS.fullmatch(text):
+        return Reference(name, text, None)
+    raise BadInput(f"{no_file(text) or f'{text!r} names no version.'} Wanted is {_FORMS}.{_meant(text)}")
+
+
+def absent(store: Store, name: str, alias: str, versions: Sequence[Listing]) -> Absent:
+    """There is no ``alias`` among ``versions`` of the model ``name``: what it may be instead, and what there is."""
+    if problem := no_file(alias):
+        return Absent(f"{name} has no {alias!r}. {problem}")
+    if alias in families.names():
+        return Absent(
+            f"{name} has no {alias!r}: that is a family, and a model is wanted. {_of_family(store, alias, versions)}"
+        )
+    if not versions:
+        return Absent(
+            f"{name} has no {alias!r}: nothing of that name is registered. Train and register: ganlib retrain"
+        )
+    known = sorted({known for version in versions for known in version.aliases})
+    near = get_close_matches(alias, known, n=1, cutoff=0.6)
+    offer = f" Did you mean {near[0]!r}?" if near else ""
+    numbers = _listed([str(version.version) for version in versions])
+    return Absent(f"{name} has no {alias!r}.{offer} Aliases: {', '.join(known) or 'none'}; versions: {numbers}.")
+
+
+def no_file(text: str) -> str:
+    """What is wrong with ``text`` as a model's file, if it looks like one; else nothing."""
+    path = Path(text)
+    if "://" in text:
+        return f"{text} is not fetched from there: download it, and name the .onnx file."
+    if text and path.is_dir():
+        return f"{text} is a folder, not a model: name the .onnx file in it."
+    if text and path.is_file():
+        return f"{text} is a file, but no ONNX model: the name of one ends in .onnx."
+    return ""
+
+
+def _of_family(store: Store, family: str, versions: Sequence[Listing]) -> str:
+    runs = history.newest(store, family)
+    if not runs:
+        return f"No run of it has finished: ganlib train {family}"
+    said = f"Its newest runs: {', '.join(f'runs:/{run}' for run in runs)}."
+    theirs = [str(version.version) for version in versions if version.family == family]
+    return (
+        f"{said} Its versions: {_listed(theirs)}."
+        if theirs
+        else f"{said} None of them is a version: ganlib register {runs[0]}"
+    )
+
+
+def _listed(names: Collection[str], most: int = 8) -> str:
+    return ", ".join([*list(names)[:most], *(["..."] if len(names) > most else [])])
+
+
+def _meant(text: str) -> str:
+    """What somebody meant who left a part of a URI out."""
+    for start in ("models:/", "models:"):
+        whole = start + text.removeprefix(start)
+        if _URI.fullmatch(whole) and whole != text:
+            return f" Did you mean {whole!r}?"
+    return ""

@@ -1,0 +1,57 @@
+"""What somebody at a terminal sees of commands that take long: every stage by name, from the first moment on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import factories, terminal
+from tests.services import project as projects
+
+pytestmark = [pytest.mark.slow, pytest.mark.services]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which nothing was measured before: the figures of real images are still to be made."""
+    made = projects.make(tmp_path_factory.mktemp("silence") / "project")
+    for kept in (made / ".ganlib" / "cache").glob("**/*"):
+        if kept.is_file():
+            kept.unlink()
+    factories.graph(made / "g.onnx")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "stages"),
+    [
+        ("evaluate g.onnx", ["draw", "real images", "evaluate"]),
+        ("train vae", ["train vae", "finish vae", "export vae"]),
+        ("generate --model g.onnx --out out --count 500", ["generate"]),
+    ],
+)
+def test_every_stage_is_named_on_a_terminal(folder: Path, words: str, stages: list[str]) -> None:
+    done = terminal.run([sys.executable, "-m", "ganlib", *words.split()], folder, projects.environment(folder))
+    assert done.code == 0, done.text
+    for stage in stages:
+        assert stage in done.text
+    assert " ... " in done.text  # what has no bar: imports and connections at least
+
+
+@pytest.mark.parametrize(("started_as", "told"), [("-m", "watched\n"), ("other.py", "")])
+def test_a_flow_that_is_started_as_a_command_shows_that_it_is_at_work_before_its_imports(
+    started_as: str, told: str, folder: Path
+) -> None:
+    """`ganlib retrain` becomes `python -m pipelines.retrain`, whose imports take seconds before its first line."""
+    program = (
+        f"import sys; sys.argv = [{started_as!r}]; from ganlib import progress; "
+        "progress.watch = lambda: print('watched'); import pipelines; assert 'prefect' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=projects.environment(folder),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, told), done.stderr

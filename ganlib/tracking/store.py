@@ -300,7 +300,7 @@ def _translated(project: Project, shown: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = translate(error, shown, project.root, project.state)
+        ours = translate(error, shown, project.root, project.state, project.root / "mlruns")
         if ours is None or ours is error:
             raise
         raise ours from error

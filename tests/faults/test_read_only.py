@@ -35,7 +35,6 @@ WRITE = (
     ("tune", "vae"),
     ("data", "version"),
     ("generate", "--count", "5", "--out", "images"),
-    ("ab", "status"),
     ("reconcile",),
 )
 

@@ -178,9 +178,11 @@ def _gate(told: Story, decision: Decision | None) -> list[str]:
     if decision is None:
         return ["- Ask the gate: `ganlib promote VERSION --dry-run`"] if told.last is None else []
     against = f"version {decision.champion}" if decision.champion else "no champion"
-    lines = [f"- Gate: **{decision.word()}**, against {against}"]
+    waits = told.last is not None and told.last.kind == "awaiting"
+    word = decision.word() if waits else decision.word().partition(", awaiting")[0]  # it was approved since
+    lines = [f"- Gate: **{word}**, against {against}"]
     lines += [f"- Failed: {check.name}: {check.detail}" for check in decision.checks if not check.passed]
-    if told.last and told.last.kind == "awaiting":
+    if waits:
         lines.append("- To approve it: add the tag `approve` below, with your name as its value.")
     return lines
 

@@ -34,7 +34,7 @@ def make(folder: Path) -> Path:
 
 def _made_once(shared: Path) -> Path:
     """A project with nothing in it but what costs time and depends on nothing that a test changes."""
-    with held(shared / "lock", what="test session that prepares a project", patience=600):
+    with held(shared / "lock", what="test session that prepares a project", patience=1100):
         folder = shared / "project"
         if not folder.exists():
             made = _copy(shared / "half")

@@ -163,7 +163,7 @@ def _automate(
     trigger.set_deployment_id(target.id)
     made = trigger.as_automation()
     ours = AutomationCore(name=made.name, description=made.description, trigger=made.trigger, actions=made.actions)
-    owned = _owned(client, former)
+    owned = _owned(client, former, ours.name)
     found = [one for one in client.read_automations_by_name(ours.name) if one.id not in {other.id for other in owned}]
     last = known.get(ours.name)
     if last and last["of"] != str(target.id):  # its deployment was deleted, and is ours again: so is this
@@ -195,15 +195,10 @@ def _shown(automation: Any) -> dict[str, Any]:
     return shown
 
 
-def _owned(client: SyncPrefectClient, former: DeploymentResponse | None) -> list[Any]:
-    """The automations that the deployment ``former`` brought with it."""
-    if former is None:
-        return []
-    return [
-        one
-        for one in client.read_resource_related_automations(f"prefect.deployment.{former.id}")
-        if one.owner_resource == f"prefect.deployment.{former.id}"
-    ]
+def _owned(client: SyncPrefectClient, former: DeploymentResponse | None, name: str) -> list[Any]:
+    """The automation ``name`` that the deployment ``former`` brought with it: the server does not say who owns one."""
+    related = client.read_resource_related_automations(f"prefect.deployment.{former.id}") if former else []
+    return [one for one in related if one.name == name]
 
 
 def _remove(client: SyncPrefectClient, former: DeploymentResponse | None) -> None:

@@ -5,14 +5,17 @@ Unknown keys and values that do not fit are refused with the key's full name and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
 from ganlib.errors import BadInput, unknown
+
+SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
 
 
 class Frozen(BaseModel):
@@ -164,11 +167,32 @@ class ServeConfig(Frozen):
     drain_seconds: float = Field(30, ge=1, description="for requests under way when the server is told to end")
 
 
-class ServicesConfig(Frozen):
-    """What `make up` starts, on loopback only."""
+def _port(value: Any) -> Any:
+    """What the word auto stands for; the ports below 1024 are the system's."""
+    if value == "auto":
+        return 0
+    if isinstance(value, int) and 0 < value < 1024:
+        raise ValueError("a port is from 1024 to 65535, or 0 or auto for any free one")
+    return value
 
-    mlflow_port: int = Field(5050, ge=1024, le=65535)
-    prefect_port: int = Field(4242, ge=1024, le=65535)
+
+Port = Annotated[int, BeforeValidator(_port)]
+
+
+class ServicesConfig(Frozen):
+    """What `make up` starts, on loopback only.
+
+    Where a checkout has to differ from its committed file, the environment does: GANLIB_SERVICES_MLFLOW_PORT=auto.
+    """
+
+    mlflow_port: Port = Field(5050, ge=0, le=65535, description="0 or auto: any free one")
+    prefect_port: Port = Field(4242, ge=0, le=65535, description="0 or auto: any free one")
+    outputs: tuple[str, ...] = Field(
+        ("out",), description="folders and s3://BUCKET/FOLDER below which runs of deployments may write images"
+    )
+    sources: tuple[str, ...] = Field(
+        (".",), description="folders below which they may read images, models and labels, besides `outputs`"
+    )
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
 
@@ -217,7 +241,8 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Params:
     """Read ``path`` and apply ``overrides`` of the form ``section.key=value`` (value in YAML).
 
     Raises:
-        BadInput: the file is missing or not YAML, a key is unknown, a value does not fit.
+        BadInput: the file is missing or not YAML, a key (or a variable of the environment) is unknown, a value does
+            not fit.
     """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -227,9 +252,19 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Params:
         raise BadInput(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise BadInput(f"{path} must be a mapping of sections.")
-    for override in overrides:
+    for override in (*_of_environment(), *overrides):
         _apply(tree, override)
     return parse(Params, tree, where=path.name)
+
+
+def _of_environment() -> Iterator[str]:
+    """What the environment overrides: how a machine's services are set is no part of an experiment."""
+    for name in sorted(os.environ):
+        if name.startswith(SERVICES):
+            key = name.removeprefix(SERVICES).lower()
+            if key not in ServicesConfig.model_fields:
+                raise unknown("variable", name, [f"{SERVICES}{known.upper()}" for known in ServicesConfig.model_fields])
+            yield f"services.{key}={os.environ[name]}"
 
 
 def parse(model: type[Model], tree: Mapping[str, Any], where: str) -> Model:

@@ -15,6 +15,12 @@ from ganlib import project as _projects
 from ganlib.cli.app import settle_environment as _settle_ganlib
 from ganlib.errors import GanlibError as _GanlibError
 
+LOGIN_FILE = "prefect-auth"
+"""In the state folder: one line ``user:password`` that Prefect's server asks for, in its pages and of every client."""
+
+READY = "deployments-ready.json"
+"""There, too: appears when all deployments are registered; ``kept`` is what a person changed and so stays."""
+
 
 def _settle() -> None:
     _settle_ganlib()
@@ -27,15 +33,29 @@ def _settle() -> None:
         # An empty database is migrated first, which takes longer than the default of 20 s on a busy machine.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
+    asked, ours = os.environ.get("PREFECT_API_URL"), None
     try:
         prefect = json.loads((state / "services.json").read_text())["prefect"]
         if _processes.find(prefect["pid"], prefect["started"]):
-            defaults["PREFECT_API_URL"] = f"{prefect['url']}/api"
+            ours = defaults["PREFECT_API_URL"] = f"{prefect['url']}/api"
     except (OSError, ValueError, KeyError):
         pass  # no server of ours: Prefect starts a temporary one
+    if not asked or asked.replace("//localhost:", "//127.0.0.1:") == ours:  # a stranger is not told our password
+        defaults |= login(state)
     _Path(os.environ.setdefault("PREFECT_HOME", str(state / "prefect"))).mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def login(state: _Path) -> dict[str, str]:
+    """Prefect's settings for a server of ours that asks for a password, and for its clients; empty without one."""
+    server, client = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+    try:
+        kept = (state / LOGIN_FILE).read_text().strip()
+    except OSError:
+        kept = ""
+    password = os.environ.get(server) or kept or os.environ.get(client)
+    return dict.fromkeys((server, client), password) if password else {}
 
 
 _settle()

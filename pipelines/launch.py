@@ -16,7 +16,7 @@ import typer
 
 from ganlib import project as projects
 from ganlib.cli.app import reporting, run
-from ganlib.errors import Interrupted, Unavailable
+from ganlib.errors import BadInput, Interrupted, Unavailable
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -99,27 +99,26 @@ def _prefect_answering() -> Iterator[None]:
 
     Raises:
         Unavailable: its server does not answer, or the temporary one did not start.
+        BadInput: it asks for another password.
     """
     import httpx
 
     where = f"Prefect at {os.environ['PREFECT_API_URL']}" if "PREFECT_API_URL" in os.environ else "Prefect's server"
     try:
         yield
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code not in (401, 403):
+            raise Unavailable(f"{where} answers {error.response.status_code}; try again.") from error
+        raise BadInput(
+            f"{where} refuses this login ({error.response.status_code}): set PREFECT_API_AUTH_STRING to its "
+            "user:password (docs/operations.md). Nothing was started."
+        ) from error
     except httpx.HTTPError as error:
         raise Unavailable(f"{where} does not answer ({type(error).__name__}): is it up? (`make up`)") from error
     except RuntimeError as error:
         if "reach API" not in str(error) and "Prefect API" not in str(error):
             raise
         raise Unavailable(f"{where} does not answer: {error}") from error
-
-
-def run_name() -> str:
-    """What a flow run is called: the flow and those of its parameters that say what it does."""
-    from prefect.runtime import flow_run
-
-    given = flow_run.parameters
-    families = given.get("families") or [given.get("family") or "default families"]
-    return f"{flow_run.flow_name} {' + '.join(families)} ({given.get('budget') or 'default budget'})"
 
 
 def _quiet_console() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ganlib.errors import Unavailable
 from ganlib.jobs.child import LIFELINE, watch_lifeline
+from pipelines.guard import guarded
 
 _started: list[subprocess.Popen[bytes]] = []  # each holds the pipe whose closing ends its server
 
@@ -39,7 +40,7 @@ def start(log: Path, seconds: float) -> str:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         server = subprocess.Popen(
             [sys.executable, "-m", "pipelines.temporary", str(listener.fileno())],
-            env={**os.environ, LIFELINE: "1"},
+            env={**os.environ, LIFELINE: "1", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url.removesuffix("/api")},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -72,7 +73,9 @@ def main() -> None:
     from prefect.server.api.server import create_app
 
     listener = socket.socket(fileno=int(sys.argv[1]))
-    settings = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="error", lifespan="on")
+    own = [os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"]]
+    app = guarded(create_app(ephemeral=True, final=True), own)
+    settings = uvicorn.Config(app, log_level="error", lifespan="on")
     uvicorn.Server(settings).run(sockets=[listener])
 
 

@@ -12,7 +12,10 @@ import pytest
 from ganlib.cli.app import settle_environment
 
 settle_environment()
-OWN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PREFECT_API_URL", "PREFECT_HOME", "GANLIB_ROOT")
+OWN = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "GANLIB_ROOT"),
+    *("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"),
+)
 """Variables that lead to the developer's own stores."""
 for _name in OWN:
     os.environ.pop(_name, None)

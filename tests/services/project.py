@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 
 from ganlib.locks import held
@@ -24,7 +27,7 @@ def make(folder: Path) -> Path:
 
     What real images score, and the tables of an empty MLflow and an empty Prefect, are there already.
     """
-    _copy(folder)
+    bare(folder)
     if shared := os.environ.get(SHARED):
         made = _made_once(Path(shared))
         shutil.copy(made / "mlflow.db", folder)
@@ -37,7 +40,7 @@ def _made_once(shared: Path) -> Path:
     with held(shared / "lock", what="test session that prepares a project", patience=600):
         folder = shared / "project"
         if not folder.exists():
-            made = _copy(shared / "half")
+            made = bare(shared / "half")
             factories.graph(made / "g.onnx")
             for words in (
                 ("ganlib", "evaluate", "g.onnx"),
@@ -50,7 +53,8 @@ def _made_once(shared: Path) -> Path:
     return folder
 
 
-def _copy(folder: Path) -> Path:
+def bare(folder: Path) -> Path:
+    """The same without what costs time to make: for tests that evaluate nothing."""
     for name in CODE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
@@ -82,8 +86,19 @@ def environment(folder: Path) -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, timeout: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m ARGUMENTS`` in the project."""
+    return _python(folder, "-m", *arguments, timeout=timeout, **more)
+
+
+def run_code(folder: Path, code: str, **more: str) -> str:
+    """Run ``python -c CODE`` in the project; what it prints."""
+    done = _python(folder, "-c", code, timeout=300, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _python(folder: Path, *words: str, timeout: float, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments],
+        [sys.executable, *words],
         cwd=folder,
         env={**environment(folder), **more},
         capture_output=True,
@@ -91,3 +106,28 @@ def run(folder: Path, *arguments: str, timeout: float = 300, **more: str) -> sub
         timeout=timeout,
         check=False,
     )
+
+
+def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str:
+    """Start Prefect's server as `make up` does, alone, for the project in ``folder``; its URL."""
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "PREFECT_HOME": str(folder / ".ganlib" / "prefect"),
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": port,
+        "PREFECT_API_URL": f"{url}/api",
+    }
+    command = [sys.executable, "-m", "pipelines.prefect_server"]
+    serve(command, f"{url}/api/health", folder, PYTHONPATH=str(folder), **settings, **more)
+    return url
+
+
+def ask_prefect(url: str, verb: str, path: str, body: Any = None, auth: tuple[str, str] | None = None) -> Any:
+    """Send what Prefect's page sends. Its SQLite database answers 503 while locked, and its client tries again."""
+    deadline = time.monotonic() + 120
+    while True:
+        answer = requests.request(verb, f"{url}/api/{path}", json=body, auth=auth, timeout=60)
+        if answer.status_code != 503 or time.monotonic() > deadline:
+            assert answer.ok, answer.text
+            return answer.json() if answer.content else None

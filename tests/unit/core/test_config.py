@@ -73,3 +73,30 @@ def test_a_family_may_have_limits_of_its_own() -> None:
     params = load(PARAMS, ["budgets.demo.families.vae={steps: 7, seconds: 8}"])
     assert params.limits("vae", "demo").steps == 7
     assert params.limits("dcgan", "demo").steps == params.budgets["demo"].steps
+
+
+def test_a_machines_environment_overrides_services_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANLIB_SERVICES_MLFLOW_PORT", "5051")
+    monkeypatch.setenv("GANLIB_SERVICES_PREFECT_PORT", "auto")
+    monkeypatch.setenv("GANLIB_SERVICES_OUTPUTS", "[out, s3://bucket/ours]")
+    services = load(PARAMS).services
+    assert (services.mlflow_port, services.prefect_port) == (5051, 0)
+    assert services.outputs == ("out", "s3://bucket/ours")
+    assert load(PARAMS, ["services.mlflow_port=5052"]).services.mlflow_port == 5052
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("GANLIB_SERVICES_MLFLOW_PROT", "1", "Did you mean 'GANLIB_SERVICES_MLFLOW_PORT'"),
+        ("GANLIB_SERVICES_MLFLOW_PORT", "70000", "services.mlflow_port"),
+        ("GANLIB_SERVICES_MLFLOW_PORT", "80", "services.mlflow_port"),
+        ("GANLIB_SERVICES_MLFLOW_PORT", "any", "services.mlflow_port"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput, match=message):
+        load(PARAMS)

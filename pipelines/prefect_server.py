@@ -1,0 +1,35 @@
+"""Prefect's server as ``prefect server start`` runs it, behind :mod:`pipelines.guard`.
+
+All is set by Prefect's own settings (``PREFECT_SERVER_API_HOST``, ``..._PORT``, ``..._AUTH_STRING``, ...). Pages of
+the origins in ``PREFECT_SERVER_CORS_ALLOWED_ORIGINS`` may use it, which are its own unless that is set.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pipelines.guard import guarded, loopback
+
+
+def main() -> None:
+    """Serve until the process is told to end."""
+    port = int(os.environ["PREFECT_SERVER_API_PORT"])
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", ",".join(loopback(port)))
+    import uvicorn
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    server = get_current_settings().server
+    uvicorn.run(
+        guarded(create_app(final=True), server.api.cors_allowed_origins.split(",")),
+        host=server.api.host,
+        port=server.api.port,
+        timeout_keep_alive=server.api.keepalive_timeout,
+        ws_ping_interval=server.api.websocket_ping_interval,
+        ws_ping_timeout=server.api.websocket_ping_timeout,
+        log_level=server.logging_level.lower(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := ganlib pipelines tests benchmarks
+PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT),--prefect-port '$(PREFECT_PORT)')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -30,10 +31,10 @@ demo: $(STAMP) ## MNIST -> two trained families -> gate -> champion -> 1,000 ima
 	@$(BIN)/python -m pipelines.demo
 
 ui: $(STAMP) ## Start the servers if need be and open MLflow and Prefect
-	@$(BIN)/python -m pipelines.services up --open
+	@$(BIN)/python -m pipelines.services up --open $(PORTS)
 
-up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs
-	@$(BIN)/python -m pipelines.services up
+up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs (PREFECT_PORT=4243, MLFLOW_PORT=auto: others)
+	@$(BIN)/python -m pipelines.services up $(PORTS)
 
 down: $(STAMP) ## Stop what `make up` started
 	@$(BIN)/python -m pipelines.services down

@@ -2,52 +2,69 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import cast
 
 import psutil
-from prefect import serve
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterNextScheduledStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
+from prefect.exceptions import TerminationSignal
+from prefect.runner import Runner
 from prefect.schedules import Cron
 
 from ganlib import config
 from ganlib import project as projects
+from pipelines import forms
 from pipelines.generate import generate
 from pipelines.launch import mark_crashed
 from pipelines.promote import promote
 from pipelines.reconcile import reconcile, watch
+from pipelines.registration import TAG, register
 from pipelines.retrain import retrain
 from pipelines.train import train
 from pipelines.version_data import CHANGED, RESOURCE, version_data
 
-NAME = "local"
+NAMES = {
+    "version-data": "new-data",
+    "train": "one-family",
+    "retrain": "best-of-families",
+    "promote": "gate",
+    "generate": "batch",
+    "reconcile": "mlflow-page",
+}
+"""What a flow's deployment is called."""
 
 
 def deployments() -> list[RunnerDeployment]:
-    """One deployment a flow, called ``<flow>/local``."""
-    settings = config.load(projects.find().params_file).services
-    schedule = Cron(settings.retrain_schedule, timezone="UTC") if settings.retrain_schedule else None
+    """One deployment a flow, called as :data:`NAMES` has it; their forms offer what params.yaml has."""
+    params = config.load(projects.find().params_file)
     on_change = DeploymentEventTrigger(
         name="data changed -> retrain", expect={CHANGED}, match={"prefect.resource.id": f"{RESOURCE}.*"}
     )
+    planned = params.services.retrain_schedule
+    schedules = [Cron(planned, timezone="UTC")] if planned else []
     made = [
-        version_data.to_deployment(NAME, tags=["ganlib"]),
-        train.to_deployment(NAME, tags=["ganlib"]),
-        retrain.to_deployment(NAME, tags=["ganlib"], schedule=schedule, triggers=[on_change]),
-        promote.to_deployment(NAME, tags=["ganlib"]),
-        generate.to_deployment(NAME, tags=["ganlib"]),
-        reconcile.to_deployment(NAME, tags=["ganlib"]),
+        flow.to_deployment(
+            NAMES[flow.name],
+            tags=[TAG],
+            schedules=schedules if flow is retrain else [],
+            triggers=[on_change] if flow is retrain else [],
+            description=(flow.description or "").partition("\n\nArgs:")[0],
+        )
+        for flow in (version_data, train, retrain, promote, generate, reconcile)
     ]
+    for deployment in made:
+        forms.fill(cast("RunnerDeployment", deployment), params)
     return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
 
 
@@ -67,21 +84,31 @@ def drop_missed() -> list[str]:
     Returns:
         Names of the runs that were deleted.
     """
-    missed = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
-    )
     kept, dropped = set(), []
     with get_client(sync_client=True) as client:
-        latest_first = FlowRunSort.EXPECTED_START_TIME_DESC
-        for found in client.read_flow_runs(flow_run_filter=missed, sort=latest_first):
-            if not found.auto_scheduled:
-                continue
+        for found in _planned(client, until=datetime.now(UTC)):
             if found.deployment_id in kept:
                 client.delete_flow_run(found.id)
                 dropped.append(found.name)
             kept.add(found.deployment_id)
     return dropped
+
+
+def drop_planned() -> None:
+    """Delete what is planned for later: while nobody serves it, it would pile up as late."""
+    with get_client(sync_client=True) as client:
+        for found in _planned(client):
+            client.delete_flow_run(found.id)
+
+
+def _planned(client: SyncPrefectClient, until: datetime | None = None) -> list[FlowRun]:
+    """The runs that a schedule has planned, the latest first; ``until``: those whose time had come by then."""
+    planned = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=until),
+    )
+    found = client.read_flow_runs(flow_run_filter=planned, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
+    return [run for run in found if run.auto_scheduled]
 
 
 def _flow_run_of(process: psutil.Process) -> str | None:
@@ -93,9 +120,19 @@ def _flow_run_of(process: psutil.Process) -> str | None:
         return None
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Register all, then serve until the process is told to end."""
     clear_ghosts()
     drop_missed()
+    # One at a time: two trainings on two cores only slow each other. Not paused at the end: a pause is a person's.
+    runner = Runner(pause_on_shutdown=False, limit=1)
+    register(projects.find(), runner, deployments())
     watch()
-    # One at a time: two trainings on two cores only slow each other. Paused at shutdown, so that no late runs pile up.
-    serve(*deployments(), limit=1, pause_on_shutdown=True)
+    try:
+        asyncio.run(runner.start())
+    except (KeyboardInterrupt, SystemExit, TerminationSignal):  # as Prefect ends a runner that is told to
+        drop_planned()
+
+
+if __name__ == "__main__":
+    main()

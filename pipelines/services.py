@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,30 +27,46 @@ from ganlib.files import write_json
 from ganlib.locks import held
 from ganlib.progress import Report
 from ganlib.project import Project
+from pipelines import LOGIN_FILE, READY, login, notes, ports
+from pipelines.notes import State
+from pipelines.ports import HOST
 
-HOST = "127.0.0.1"
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 15.0
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-State = dict[str, dict[str, Any]]
 
 
 @app.command()
 def up(
     open_browser: Annotated[bool, typer.Option("--open", help="Open both pages in a browser.")] = False,
+    mlflow_port: Annotated[str | None, typer.Option(help="Of MLflow; auto: any free one.")] = None,
+    prefect_port: Annotated[str | None, typer.Option(help="Of Prefect; auto: any free one.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override one value of `services` in params.yaml (repeatable)."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start what does not run yet, wait until it answers, and print the URLs."""
     project = projects.find()
+    asked = {"services.mlflow_port": mlflow_port, "services.prefect_port": prefect_port}
+    _override([*(overrides or []), *(f"{key}={port}" for key, port in asked.items() if port)])
     settings = config.load(project.params_file).services
+    notes.require_private(project.state / LOGIN_FILE)
+    before = running(project)
     with reporting(as_json=as_json) as report:
         state = start(project, settings, report)
     if open_browser:
         for name in ("mlflow", "prefect"):
             webbrowser.open(state[name]["url"])
-    hint = f"\nfor Prefect's own command line: export PREFECT_API_URL={state['prefect']['url']}/api"
-    show(state, as_json=as_json, text=lambda: _table(state) + hint + "\nstop them with: make down")
+    told = [*notes.kept(project, state, before), *notes.not_moved(settings, before), *_unlocked(project, state)]
+    for note in told if as_json else ():
+        typer.echo(json.dumps({"event": "note", "message": note}), err=True)
+    lines = [*told, notes.export(project, state), "stop them with: make down"]
+    show(state, as_json=as_json, text=lambda: "\n".join([_table(state), *lines]))
 
 
 @app.command()
@@ -68,6 +83,28 @@ def status(as_json: Json = False) -> None:
     show(state, as_json=as_json, text=lambda: _table(state) if state else "nothing is running; start it with: make up")
 
 
+def _override(changes: list[str]) -> None:
+    """Make ``services.KEY=VALUE`` hold for this process and all that it starts.
+
+    Raises:
+        BadInput: another section, whose keys are each command's own.
+    """
+    for change in changes:
+        name, _, value = change.partition("=")
+        if not name.startswith("services."):
+            raise BadInput(
+                f"--set {change}: only keys of `services` mean anything here, as in services.mlflow_port=auto."
+            )
+        os.environ[f"{config.SERVICES}{name.removeprefix('services.').upper()}"] = value
+
+
+def _unlocked(project: Project, state: State) -> list[str]:
+    """Whether Prefect was started before there was a password."""
+    if login(project.state) and _answers(f"{state['prefect']['url']}/api/admin/version"):
+        return ["prefect was running already, and does not ask for the password: make down, then the same again"]
+    return []
+
+
 def start(project: Project, settings: ServicesConfig, report: Report) -> State:
     """Start MLflow, then Prefect, then the deployments; each is waited for before the next.
 
@@ -81,7 +118,9 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         state = running(project)
         started = []
         try:
-            for name, begin in _services(project, settings).items():
+            for name, begin in _services(project, settings, before, state).items():
+                if name == "deployments" and name in state and _moved(before, state):
+                    _end(state.pop(name))  # it would go on asking where nobody answers
                 if name not in state:
                     if name in before:
                         _end(before[name])  # its children, if they outlived it: they would keep its port
@@ -97,6 +136,11 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
             _record(project, state)
             raise
     return state
+
+
+def _moved(before: State, state: State) -> bool:
+    """Whether a server is somewhere else than it was before."""
+    return any(before.get(name, state[name])["url"] != state[name]["url"] for name in ("mlflow", "prefect"))
 
 
 def running(project: Project) -> State:
@@ -129,35 +173,39 @@ def _record(project: Project, state: State) -> None:
         _file(project).unlink(missing_ok=True)
 
 
-def _services(project: Project, settings: ServicesConfig) -> dict[str, Callable[[Report], dict[str, Any]]]:
-    mlflow, prefect = (f"http://{HOST}:{port}" for port in (settings.mlflow_port, settings.prefect_port))
+def _services(
+    project: Project, settings: ServicesConfig, before: State, state: State
+) -> dict[str, Callable[[Report], dict[str, Any]]]:
+    """How each is begun; ``before`` is what was recorded, and ``state`` grows as they are begun one after another."""
     python = [sys.executable, "-m"]
-    # Clients read and write artifacts in the same folder whether they talk to the server or to the database.
-    serve_mlflow = ["mlflow", "server", "--host", HOST, "--port", str(settings.mlflow_port), "--workers", "1"]
-    serve_mlflow += ["--backend-store-uri", project.database]
-    serve_mlflow += ["--default-artifact-root", project.artifacts, "--no-serve-artifacts"]
-    for_prefect = {
-        "PREFECT_SERVER_API_HOST": HOST,  # as settings, not options: the page takes its API's address from them
-        "PREFECT_SERVER_API_PORT": str(settings.prefect_port),
-        "PREFECT_API_URL": f"{prefect}/api",
-        "MLFLOW_TRACKING_URI": mlflow,
-    }
+
+    def choose(name: str, port: int) -> tuple[int, str]:
+        chosen = ports.choose(port, name, before.get(name, {}).get("url"))
+        return chosen, f"http://{HOST}:{chosen}"
 
     def begin_mlflow(report: Report) -> dict[str, Any]:
-        _require_free(settings.mlflow_port, "services.mlflow_port")
+        port, url = choose("mlflow", settings.mlflow_port)
+        # Clients read and write artifacts in the same folder whether they talk to the server or to the database.
+        command = ["mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+        command += ["--backend-store-uri", project.database]
+        command += ["--default-artifact-root", project.artifacts, "--no-serve-artifacts"]
         # The job runner for GenAI features would take four fifths of the server's memory.
-        entry = _spawn(project, "mlflow", python + serve_mlflow, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
-        return _await(entry | {"url": mlflow}, lambda: _answers(f"{mlflow}/health"), "mlflow", report)
+        entry = _spawn(project, "mlflow", python + command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+        return _await(entry | {"url": url}, lambda: _answers(f"{url}/health"), "mlflow", report)
 
     def begin_prefect(report: Report) -> dict[str, Any]:
-        _require_free(settings.prefect_port, "services.prefect_port")
-        entry = _spawn(project, "prefect", [*python, "prefect", "server", "start"], for_prefect)
-        return _await(entry | {"url": prefect}, lambda: _answers(f"{prefect}/api/health"), "prefect", report)
+        port, url = choose("prefect", settings.prefect_port)
+        # As settings, not options: the page takes its API's address from them.
+        own = {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{url}/api"}
+        entry = _spawn(project, "prefect", [*python, "pipelines.prefect_server"], own | login(project.state))
+        return _await(entry | {"url": url}, lambda: _answers(f"{url}/api/health"), "prefect", report)
 
     def begin_deployments(report: Report) -> dict[str, Any]:
-        entry = _spawn(project, "deployments", [*python, "pipelines.serve"], for_prefect)
-        url = f"{prefect}/deployments"
-        return _await(entry | {"url": url}, lambda: _registered(prefect, entry["started"]), "deployments", report)
+        url = state["prefect"]["url"]
+        clients = {"PREFECT_API_URL": f"{url}/api", "MLFLOW_TRACKING_URI": state["mlflow"]["url"]}
+        _ready(project).unlink(missing_ok=True)
+        entry = _spawn(project, "deployments", [*python, "pipelines.serve"], clients | login(project.state))
+        return _await(entry | {"url": f"{url}/deployments"}, _ready(project).exists, "deployments", report)
 
     return {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
 
@@ -209,27 +257,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _registered(prefect: str, since: float) -> bool:
-    """Whether all six deployments are there and were written after ``since`` (Unix time)."""
-    from datetime import datetime
-
-    try:
-        found = requests.post(f"{prefect}/api/deployments/filter", json={}, timeout=5).json()
-    except (requests.RequestException, ValueError):
-        return False
-    fresh = [d for d in found if datetime.fromisoformat(d["updated"]).timestamp() >= since and not d["paused"]]
-    return len(fresh) >= 6
-
-
-def _require_free(port: int, key: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise BadInput(f"port {port} is taken by another program: set {key} in params.yaml.") from error
-
-
 def _process(entry: dict[str, Any]) -> psutil.Process | None:
     """The process of ``entry`` if it lives and is still the same one."""
     return processes.find(entry["pid"], entry["started"])
@@ -277,6 +304,11 @@ def _end_half_started(project: Project) -> None:
 
 def _half_started(project: Project) -> Path:
     return project.state / "service-starting.json"
+
+
+def _ready(project: Project) -> Path:
+    """What :mod:`pipelines.serve` writes as soon as all deployments are registered."""
+    return project.state / READY
 
 
 def _file(project: Project) -> Path:

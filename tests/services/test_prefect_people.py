@@ -1,0 +1,253 @@
+"""What people switch off or change in Prefect's page, and what a next `make up` makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.services import project as projects
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+RETRAIN, TRAIN = "retrain/best-of-families", "train/one-family"
+REGISTER = """
+import json, os, sys
+from ganlib import project
+from prefect.runner import Runner
+from pipelines.registration import register
+from pipelines.serve import deployments
+for schedule in sys.stdin:
+    os.environ["GANLIB_SERVICES_RETRAIN_SCHEDULE"] = schedule.strip()
+    print(json.dumps(register(project.find(), Runner(pause_on_shutdown=False), deployments())), flush=True)
+"""
+FORMER = """
+from prefect.events import DeploymentEventTrigger
+from pipelines.retrain import retrain
+from pipelines.train import train
+trigger = DeploymentEventTrigger(name="data changed -> retrain", expect={"ganlib.data.changed"})
+retrain.to_deployment("local", tags=["ganlib"], cron="0 3 * * 1", triggers=[trigger], paused=True).apply()
+train.to_deployment("local", tags=["ganlib"], paused=True).apply()
+train.to_deployment("mine", tags=["Ada"]).apply()
+"""
+
+
+class Prefect:
+    """A server of its own, and the requests that its page sends."""
+
+    def __init__(self, serve: Callable[..., None], folder: Path) -> None:
+        self.folder = projects.bare(folder / "project")
+        self.url = projects.prefect_server(serve, self.folder)
+        home = str(self.folder / ".ganlib/prefect")
+        self.client = {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_HOME": home}
+
+    @contextmanager
+    def registering(self) -> Iterator[Prefect]:
+        """Let a process be ready that does what `make up` does: its imports take longer than its work."""
+        with subprocess.Popen(
+            [sys.executable, "-c", REGISTER],
+            cwd=self.folder,
+            env=projects.environment(self.folder) | self.client,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as self.process:
+            yield self
+            assert self.process.stdin
+            self.process.stdin.close()
+
+    def register(self, schedule: str = "0 3 * * 1") -> list[str]:
+        """As `make up` does; what it says of people's changes."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{schedule}\n")
+        self.process.stdin.flush()
+        return list(json.loads(self.process.stdout.readline()))
+
+    def ask(self, verb: str, path: str, body: Any = None) -> Any:
+        return projects.ask_prefect(self.url, verb, path, body)
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return dict(self.ask("GET", f"deployments/name/{name}"))
+
+    def automations(self) -> list[dict[str, Any]]:
+        return list(self.ask("POST", "automations/filter", {}))
+
+    def names(self) -> set[str]:
+        return {found["name"] for found in self.ask("POST", "deployments/filter", {})}
+
+
+NAMES = {"new-data", "one-family", "best-of-families", "gate", "batch", "mlflow-page"}
+
+
+@pytest.fixture(scope="module")
+def prefect(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    with Prefect(serve, tmp_path_factory.mktemp("people")).registering() as prefect:
+        assert prefect.register() == []
+        yield prefect
+
+
+@pytest.fixture(autouse=True)
+def _fresh(prefect: Prefect) -> None:
+    """Deployments that nobody has touched: those that are deleted come back as they were."""
+    for found in prefect.ask("POST", "deployments/filter", {}):
+        prefect.ask("DELETE", f"deployments/{found['id']}")
+    assert prefect.register() == []
+
+
+def test_what_nobody_touched_is_brought_up_to_date_without_a_word(prefect: Prefect) -> None:
+    assert prefect.names() == NAMES
+    assert prefect.register() == []
+    assert prefect.register("0 4 * * 2") == []
+    (schedule,) = prefect.deployment(RETRAIN)["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 4 * * 2", True)
+    (automation,) = prefect.automations()
+    assert automation["enabled"]
+    assert automation["actions"][0]["deployment_id"] == prefect.deployment(RETRAIN)["id"]
+
+
+def test_a_paused_deployment_stays_paused_until_it_is_resumed(prefect: Prefect) -> None:
+    identity = prefect.deployment(TRAIN)["id"]
+    prefect.ask("POST", f"deployments/{identity}/pause_deployment")
+    for _ in range(2):
+        (line,) = prefect.register()
+        assert line == f"{TRAIN} was paused in Prefect's page and stays so; resume it there"
+        assert prefect.deployment(TRAIN)["paused"]
+    prefect.ask("POST", f"deployments/{identity}/resume_deployment")
+    assert prefect.register() == []
+    assert not prefect.deployment(TRAIN)["paused"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"active": False}, {"schedule": {"cron": "0 5 * * 6", "timezone": "Europe/Berlin"}}, None],
+    ids=["switched off", "another time", "deleted"],
+)
+def test_a_schedule_that_a_person_changed_stays(prefect: Prefect, change: dict[str, Any] | None) -> None:
+    def seen() -> list[dict[str, Any]]:
+        found = prefect.deployment(RETRAIN)["schedules"]
+        return [{key: schedule[key] for key in ("schedule", "active", "parameters")} for schedule in found]
+
+    before = prefect.deployment(RETRAIN)
+    place = f"deployments/{before['id']}/schedules/{before['schedules'][0]['id']}"
+    prefect.ask("PATCH", place, change) if change else prefect.ask("DELETE", place)
+    asked = seen()
+    for schedule in ("0 3 * * 1", "0 4 * * 2"):
+        (line,) = prefect.register(schedule)
+        assert line.startswith(f"{RETRAIN} has a schedule that was switched off or changed in Prefect's page")
+        assert seen() == asked
+
+
+def test_other_changes_stay_too_and_a_deleted_deployment_is_ours_again(prefect: Prefect) -> None:
+    identity = prefect.deployment(RETRAIN)["id"]
+    theirs = {
+        "parameters": {"budget": "demo"},
+        "description": "Ada's",
+        "tags": ["Ada", "ganlib"],
+        "concurrency_limit": 2,
+    }
+    prefect.ask("PATCH", f"deployments/{identity}", theirs)
+    lines = prefect.register()
+    assert prefect.register() == lines
+    assert len(lines) == 4
+    found = prefect.deployment(RETRAIN)
+    assert {key: found[key] for key in ("parameters", "description")} == {
+        key: theirs[key] for key in found if key in theirs and key in ("parameters", "description")
+    }
+    assert set(found["tags"]) == {"Ada", "ganlib"}
+    assert found["global_concurrency_limit"]["limit"] == 2
+    prefect.ask("DELETE", f"deployments/{identity}")
+    assert prefect.register() == []
+    assert prefect.deployment(RETRAIN)["parameters"] == {}
+
+
+@pytest.mark.parametrize("change", ["switched off", "another event", "deleted"])
+def test_an_automation_that_a_person_changed_stays(prefect: Prefect, change: str) -> None:
+    (before,) = prefect.automations()
+    if change == "switched off":
+        prefect.ask("PATCH", f"automations/{before['id']}", {"enabled": False})
+    elif change == "deleted":
+        prefect.ask("DELETE", f"automations/{before['id']}")
+    else:
+        body = {key: before[key] for key in ("name", "enabled", "trigger", "actions")}
+        body["trigger"] |= {"expect": ["another.event"]}
+        prefect.ask("PUT", f"automations/{before['id']}", body)
+    for _ in range(2):
+        (line,) = prefect.register()
+        assert "'data changed -> retrain'" in line
+        now = prefect.automations()
+        assert [found["enabled"] for found in now] == {"switched off": [False], "deleted": []}.get(change, [True])
+        assert change != "another event" or now[0]["trigger"]["expect"] == ["another.event"]
+    prefect.ask("DELETE", f"deployments/{prefect.deployment(RETRAIN)['id']}")
+    assert prefect.register() == []
+    assert [found["enabled"] for found in prefect.automations()] == [True]
+
+
+def test_a_person_chooses_in_the_form_and_types_a_name(browser: Any, prefect: Prefect) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(120_000)
+    page.goto(f"{prefect.url}/v2/deployments/deployment/{prefect.deployment(RETRAIN)['id']}/run")
+    page.get_by_text("smoke", exact=True).first.click()
+    page.get_by_role("option").first.wait_for()
+    assert page.get_by_role("option").all_inner_texts() == ["best", "demo", "smoke", "standard"]
+    page.get_by_role("option", name="demo").click()
+    page.get_by_text("standard: at most 25 min").wait_for()
+    page.get_by_text("Select", exact=True).click()
+    page.get_by_role("option", name="wgan_gp").wait_for()
+    assert {"ae", "dcgan", "vae", "wgan_gp"} < set(page.get_by_role("option").all_inner_texts())
+    page.get_by_role("option", name="ae", exact=True).click()
+    page.keyboard.press("Escape")
+    page.locator("input[name=name]").fill("before the release")
+    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "retrain-form.png")
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("tab=Runs"))
+    runs = prefect.ask("POST", "flow_runs/filter", {"flow_runs": {"name": {"any_": ["before the release"]}}})
+    assert [run["parameters"] for run in runs] == [
+        {"families": ["dcgan", "vae", "ae"], "budget": "demo", "overrides": []}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"families": "dcgan,vae"}, 201),
+        ({"families": ["vae"], "budget": None, "overrides": None}, 201),
+        ({"families": ["vea"]}, 409),
+        ({"budget": "smok"}, 409),
+    ],
+)
+def test_the_api_takes_what_the_form_takes(prefect: Prefect, parameters: dict[str, Any], code: int) -> None:
+    target = f"{prefect.url}/api/deployments/{prefect.deployment(RETRAIN)['id']}/create_flow_run"
+    answer = requests.post(target, json={"parameters": parameters}, timeout=60)
+    assert answer.status_code == code, answer.text
+
+
+def test_deployments_of_a_former_release_are_replaced_and_what_was_off_stays_off(
+    serve: Callable[..., None], tmp_path: Path
+) -> None:
+    """They were all paused at each end, so that tells nothing; a schedule or an automation that is off does."""
+    prefect = Prefect(serve, tmp_path)
+    projects.run_code(prefect.folder, FORMER, **prefect.client)
+    former = prefect.deployment("retrain/local")
+    schedule = f"deployments/{former['id']}/schedules/{former['schedules'][0]['id']}"
+    prefect.ask("PATCH", schedule, {"active": False})
+    (automation,) = prefect.automations()
+    prefect.ask("PATCH", f"automations/{automation['id']}", {"enabled": False})
+    with prefect.registering():
+        lines = prefect.register()
+        assert prefect.register() == lines
+    assert ["schedule" in lines[0], "automation" in lines[1]] == [True, True]
+    assert prefect.names() == {*NAMES, "mine"}, "another's deployment is let alone"
+    now = prefect.deployment(RETRAIN)
+    assert (now["paused"], [one["active"] for one in now["schedules"]]) == (False, [False])
+    assert [found["enabled"] for found in prefect.automations()] == [False]

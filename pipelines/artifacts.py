@@ -37,18 +37,24 @@ def metrics(runs: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> No
 
 def gate(decision: dict[str, Any]) -> None:
     """The gate's report."""
-    create_markdown_artifact(key="gate", markdown=Decision.model_validate(decision).markdown())
+    found = Decision.model_validate(decision)
+    create_markdown_artifact(
+        key="gate", markdown=found.markdown(), description=f"The gate's report: {found.summary().splitlines()[0]}"
+    )
 
 
 def sheet(png: bytes, title: str, key: str = "contact-sheet") -> None:
     """A picture of images, inside the artifact itself: it shows with no other server running."""
     data = base64.b64encode(png).decode()
-    create_markdown_artifact(key=key, markdown=f"## {title}\n\n![{title}](data:image/png;base64,{data})")
+    picture = f"## {title}\n\n![{title}](data:image/png;base64,{data})"
+    create_markdown_artifact(key=key, markdown=picture, description=f"A sheet of images: {title}")
 
 
 def quality(summary: str) -> None:
     """What the judge says of a batch."""
-    create_markdown_artifact(key="batch-quality", markdown=summary)
+    create_markdown_artifact(
+        key="batch-quality", markdown=summary, description="What the judge says of a sample of the batch"
+    )
 
 
 def samples(root: str, runs: list[dict[str, Any]]) -> None:
@@ -74,6 +80,12 @@ def mlflow_links(root: str, runs: list[dict[str, Any]], version: dict[str, Any])
     for run in runs:
         experiment = store.client.get_run(run["run_id"]).info.experiment_id
         link = f"{store.uri}/#/experiments/{experiment}/runs/{run['run_id']}"
-        create_link_artifact(key=f"mlflow-{run['family']}", link=link, link_text=f"MLflow run of {run['family']}")
+        text = f"MLflow run of {run['family']}"
+        create_link_artifact(
+            key=f"mlflow-{run['family']}", link=link, link_text=text, description=f"{text}: curves, figures, files"
+        )
     link = f"{store.uri}/#/models/{version['name']}/versions/{version['version']}"
-    create_link_artifact(key="mlflow-version", link=link, link_text=f"version {version['version']} in MLflow")
+    text = f"version {version['version']} in MLflow"
+    create_link_artifact(
+        key="mlflow-version", link=link, link_text=text, description=f"{text}: where a person may promote it"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,16 +19,21 @@ from ganlib.generation import formats
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.storage import at, is_url
 from ganlib.jobs.generate import Batch, Order
-from pipelines import artifacts, tasks, workers
+from pipelines import artifacts, names, places, tasks, workers
 from pipelines.launch import launch, main
 
 _ON_SHEET = 100
+OUT = "out/{model}-v{version}-seed{seed}-{count}"
 
 
-@flow(name="generate", flow_run_name="generate {count} images of {model}")
+def _name(given: dict[str, Any]) -> str:
+    return f"generate {given['count']} images of {given['model']}"
+
+
+@flow(name="generate", flow_run_name=names.naming(_name))
 def generate(
     model: str = "champion",
-    out: str = "out/batch",
+    out: str = OUT,
     count: int = 1000,
     seed: int = 0,
     start: int = 0,
@@ -49,7 +56,8 @@ def generate(
 
     Args:
         model: an alias, a version, a models:/ or runs:/ URI, or an .onnx file.
-        out: a folder (relative paths are taken from the project's root) or s3://BUCKET/FOLDER.
+        out: a folder (relative paths are taken from the project's root) or s3://BUCKET/FOLDER; {model}, {version},
+            {seed} and {count} are filled in, so that another champion gets a folder of its own.
         count: how many images.
         seed: image i depends only on the model, this seed, i, and what is asked of the model.
         start: number of the first image.
@@ -68,8 +76,19 @@ def generate(
         scheduler: of Dask, such as tcp://10.0.0.1:8786; None: workers on this machine.
         overrides: `section.key=value` over params.yaml.
     """
-    root = projects.find().root
+    project = projects.find()
+    root, changes = project.root, overrides or []
     require_runner(runner, scheduler)
+    places.require_output(project, out)
+    places.require_sheet_of_folder(out, grid)
+    pinned = places.source(project, "model", model) if Path(model).suffix == ".onnx" else model
+    if labels and not labels.isdigit() and labels not in ("balanced", "uniform"):
+        labels = places.source(project, "labels", labels)
+    if _FIELD.search(out):
+        found = tasks.resolve(str(root), changes, pinned)
+        pinned, out = found["uri"], _filled(out, found, seed, count)
+        places.require_output(project, out)
+        names.rename(f"{_name({'count': count, 'model': model})} (version {found['version']}, seed {seed})")
     place = out if is_url(out) else str(root / out)
     order = Order(
         out=place, count=count, seed=seed, start=start, file_format=file_format, shard_size=shard_size,
@@ -78,9 +97,9 @@ def generate(
     )  # fmt: skip
     order.require()
     if runner == "dask":
-        batch = workers.generate(root, overrides or [], model, order, scheduler)
+        batch = workers.generate(root, changes, pinned, order, scheduler)
     else:
-        batch = Batch.model_validate(tasks.generate(str(root), overrides or [], model, order.model_dump(mode="json")))
+        batch = Batch.model_validate(tasks.generate(str(root), changes, pinned, order.model_dump(mode="json")))
     artifacts.sheet(sheet_of(batch.manifest, place), f"the first of {count} images of {model}")
     if batch.quality:
         artifacts.quality(batch.quality.summary)
@@ -89,6 +108,15 @@ def generate(
         raise GanlibError(f"{batch.quality.summary} The images in {place} were kept.")
     quality = batch.quality.model_dump(mode="json") if batch.quality else None
     return {**batch.manifest.model_dump(mode="json"), "drifted": drifted, "quality": quality}
+
+
+_FIELD = re.compile(r"\{(model|version|seed|count)\}")
+
+
+def _filled(out: str, found: dict[str, Any], seed: int, count: int) -> str:
+    """``out`` with what its fields stand for; what could step out of a folder is made harmless."""
+    known = {"model": found["name"], "version": found["version"], "seed": seed, "count": count}
+    return _FIELD.sub(lambda field: re.sub(r"[^A-Za-z0-9._-]+", "-", str(known[field[1]])), out)
 
 
 def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
@@ -102,7 +130,7 @@ def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
 
 
 def command(
-    out: Annotated[str, typer.Option()] = "out/batch",
+    out: Annotated[str, typer.Option(help="A folder or s3://BUCKET/FOLDER; the fields in braces are filled in.")] = OUT,
     model: Annotated[str, typer.Option()] = "champion",
     count: Annotated[int, typer.Option()] = 1000,
     seed: Annotated[int, typer.Option()] = 0,

@@ -10,11 +10,11 @@ from prefect import flow
 from ganlib import project as projects
 from ganlib.cli.app import Json, show
 from ganlib.registry.gate import Decision
-from pipelines import artifacts, tasks
+from pipelines import artifacts, names, tasks
 from pipelines.launch import launch, main
 
 
-@flow(name="promote", flow_run_name="promote {version}")
+@flow(name="promote", flow_run_name=names.naming(lambda given: f"promote {given['version']}"))
 def promote(version: str = "challenger", dry_run: bool = False) -> dict[str, Any]:
     """Put ``version`` through the gate against the champion.
 
@@ -24,6 +24,8 @@ def promote(version: str = "challenger", dry_run: bool = False) -> dict[str, Any
     """
     decision = tasks.promote(str(projects.find().root), [], version, dry_run=dry_run)
     artifacts.gate(decision)
+    outcome = "dry run" if dry_run else "promoted" if decision["promoted"] else "not promoted"
+    names.rename(f"promote version {decision['challenger']}: {outcome}")
     return decision
 
 

@@ -17,13 +17,13 @@ from ganlib import project as projects
 from ganlib.cli.app import Json, show
 from ganlib.errors import GanlibError, Unavailable
 from ganlib.registry.reconcile import Reconciled
-from pipelines import tasks
+from pipelines import names, tasks
 from pipelines.launch import launch, main
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-@flow(name="reconcile", flow_run_name="reconcile with MLflow's page")
+@flow(name="reconcile", flow_run_name=names.naming(lambda _: "reconcile with MLflow's page"))
 def reconcile() -> dict[str, Any]:
     """Record and answer what people did in MLflow's page: the alias champion, the tag approve, a deleted champion.
 
@@ -46,7 +46,7 @@ def watch() -> None:
 
     In a thread of the process that serves the deployments: a run of its own every thirty seconds would take a
     process's start each time, and would wait behind a training. A webhook or a button need only run the deployment
-    ``reconcile/local``: what this watch finds afterwards is nothing.
+    ``reconcile/mlflow-page``: what this watch finds afterwards is nothing.
     """
     threading.Thread(target=_watch, args=(threading.Event(),), name="reconcile", daemon=True).start()
 

@@ -15,24 +15,30 @@ from ganlib.jobs import child
 from ganlib.jobs.retrain import best_run
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
-from pipelines import artifacts, tasks
-from pipelines.launch import launch, main, run_name
+from pipelines import artifacts, names, tasks
+from pipelines.launch import launch, main
 
 
-@flow(name="retrain", flow_run_name=run_name)
+def split(families: list[str] | str | None) -> list[str]:
+    """``families`` as a list: ``dcgan,vae`` is one, too."""
+    listed = families.split(",") if isinstance(families, str) else families or []
+    return [name.strip() for name in listed if name.strip()]
+
+
+@flow(name="retrain", flow_run_name=names.naming(names.trained))
 def retrain(
-    families: list[str] | None = None, budget: str | None = None, overrides: list[str] | None = None
+    families: list[str] | str | None = None, budget: str | None = None, overrides: list[str] | None = None
 ) -> dict[str, Any]:
     """From the data version to a decided version of the registered model.
 
     Args:
-        families: names that `ganlib families` lists; None: `train.families` of params.yaml.
+        families: names that `ganlib families` lists, or `dcgan,vae`; None: `train.families` of params.yaml.
         budget: a row of `budgets` in params.yaml; None: `train.budget`.
         overrides: `section.key=value` over params.yaml, recorded in the runs.
     """
     root, changes = str(projects.find().root), overrides or []
     project, params = tasks.opened(root, changes)
-    chosen = zoo.require_all(families or params.train.families)
+    chosen = zoo.require_all(split(families) or params.train.families)
     limits = params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
@@ -48,6 +54,8 @@ def retrain(
     decision = tasks.promote(root, changes, str(version["version"]))
     artifacts.gate(decision)
     artifacts.mlflow_links(root, runs, version)
+    outcome = "promoted" if decision["promoted"] else "not promoted"
+    names.rename(f"retrain {' + '.join(chosen)} ({limits}): version {version['version']} {outcome}")
     return {"data": data, "runs": runs, "evaluations": evaluations, "version": version, "decision": decision}
 
 
@@ -58,8 +66,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Retrain as a Prefect flow."""
-    chosen = [name.strip() for name in families.split(",")] if families else None
-    result = launch(retrain, as_json=as_json, families=chosen, budget=budget, overrides=overrides)
+    result = launch(retrain, as_json=as_json, families=families, budget=budget, overrides=overrides)
     show(result, as_json=as_json, text=Decision.model_validate(result["decision"]).summary)
 
 

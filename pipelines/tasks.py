@@ -121,6 +121,18 @@ def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
     return job(*opened(root, overrides)).model_dump(mode="json")
 
 
+@task(name="resolve", task_run_name="resolve {model}", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
+def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
+    """What ``model`` names now: its name (or its run's, or its file's), its version, and a URI that stays with it."""
+    from ganlib.jobs.models import fetch
+
+    found = fetch(*opened(root, overrides), model)
+    if found.version:
+        uri = f"models:/{found.version.name}/{found.version.version}"
+        return {"name": found.version.name, "version": str(found.version.version), "uri": uri}
+    return {"name": found.run_id or found.path.stem, "version": found.sha256[:12], "uri": model}
+
+
 @task(
     name="generate",
     task_run_name="generate images of {model}",

@@ -9,11 +9,11 @@ from prefect import flow
 
 from ganlib import project as projects
 from ganlib.cli.app import Budget, Json, Set, show
-from pipelines import artifacts, tasks
-from pipelines.launch import launch, main, run_name
+from pipelines import artifacts, names, tasks
+from pipelines.launch import launch, main
 
 
-@flow(name="train", flow_run_name=run_name)
+@flow(name="train", flow_run_name=names.naming(names.trained))
 def train(family: str = "dcgan", budget: str | None = None, overrides: list[str] | None = None) -> dict[str, Any]:
     """Train ``family`` on the current data and evaluate its exported graph.
 

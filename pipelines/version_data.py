@@ -10,21 +10,28 @@ from prefect.events import emit_event
 
 from ganlib import project as projects
 from ganlib.cli.app import Json, show
-from pipelines import tasks
+from ganlib.cli.batches import output_place
+from pipelines import names, places, tasks
 from pipelines.launch import launch, main
 
 CHANGED = "ganlib.data.changed"
 RESOURCE = "ganlib.data"
+MNIST = "mnist"
 
 
-@flow(name="version-data", flow_run_name="version data")
+@flow(name="version-data", flow_run_name=names.naming(lambda _: "version data"))
 def version_data(source: str | None = None) -> dict[str, Any]:
     """Version the data; emit the event ``ganlib.data.changed``, which starts a retraining, if it changed.
 
     Args:
-        source: a folder of IDX files or of PNGs by class that becomes the data source; None keeps the current one.
+        source: a folder of IDX files or of PNGs by class that becomes the data source (relative paths are taken from
+            the project's root), or `mnist`; None keeps the current one.
     """
-    data = tasks.version_data(str(projects.find().root), [], source)
+    project = projects.find()
+    if source and source != MNIST:
+        source = str(project.root / places.source(project, "source", source))
+    data = tasks.version_data(str(project.root), [], source)
+    names.rename(f"version data: {data['id']} ({'changed' if data['changed'] else 'unchanged'})")
     if data["changed"]:
         payload = {"md5": data["md5"], "source": data["source"]}
         emit_event(CHANGED, resource={"prefect.resource.id": f"{RESOURCE}.{data['id']}"}, payload=payload)
@@ -36,7 +43,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Version the data as a Prefect flow."""
-    data = launch(version_data, as_json=as_json, source=source)
+    place = output_place(source) if source and source != MNIST else source
+    data = launch(version_data, as_json=as_json, source=place)
     change = "changed" if data["changed"] else "unchanged"
     show(data, as_json=as_json, text=lambda: f"data version {data['id']} ({change})")
 

@@ -30,6 +30,8 @@ from tests.unit.data.builders import idx_files, write_files
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
+NAMES = {"retrain": "best-of-families", "version-data": "new-data"}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,17 +49,11 @@ def services(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def api(services: dict[str, Any], path: str, body: dict[str, Any] | None = None) -> Any:
-    """Post to Prefect. Its SQLite database answers 503 while it is locked, and its own client tries again too."""
-    deadline = time.monotonic() + 60
-    while True:
-        answer = requests.post(f"{services['prefect']['url']}/api/{path}", json=body or {}, timeout=30)
-        if answer.status_code != 503 or time.monotonic() > deadline:
-            assert answer.ok, answer.text
-            return answer.json()
+    return projects.ask_prefect(services["prefect"]["url"], "POST", path, body or {})
 
 
 def deployment(services: dict[str, Any], flow: str) -> dict[str, Any]:
-    found = requests.get(f"{services['prefect']['url']}/api/deployments/name/{flow}/local", timeout=30)
+    found = requests.get(f"{services['prefect']['url']}/api/deployments/name/{flow}/{NAMES[flow]}", timeout=30)
     assert found.ok, found.text
     return dict(found.json())
 
@@ -81,6 +77,7 @@ def test_all_services_answer_and_up_again_starts_nothing_new(folder: Path, servi
 
 def test_every_flow_is_deployed(services: dict[str, Any]) -> None:
     found = {(d["name"], d["entrypoint"]) for d in api(services, "deployments/filter")}
+    assert len({name for name, _ in found}) == 6, "each has a name of its own"
     assert {entry.rpartition(":")[2] for _, entry in found} == {
         "version_data",
         "train",
@@ -105,11 +102,12 @@ def test_a_run_started_as_the_pages_button_does_trains_registers_and_promotes(
 
     state = wait_for(ended, 240)
     assert state["state_type"] == "COMPLETED", (folder / ".ganlib/logs/deployments.log").read_text()[-3000:]
-    assert state["name"] == "retrain vae (default budget)"
+    assert state["name"] == "retrain vae (smoke): version 1 promoted"
     listed = json.loads(projects.run(folder, "ganlib", "registry", "list", "--json").stdout)
     assert [(row["version"], row["family"], row["aliases"]) for row in listed] == [(1, "vae", ["champion"])]
-    artifacts = {entry["key"] for entry in api(services, "artifacts/filter")}
-    assert {"metrics", "gate", "samples-vae", "mlflow-vae", "mlflow-version"} <= artifacts
+    artifacts = {entry["key"]: entry["description"] for entry in api(services, "artifacts/filter")}
+    assert {"metrics", "gate", "samples-vae", "mlflow-vae", "mlflow-version"} <= artifacts.keys()
+    assert all(artifacts.values()), "each says what it is"
 
 
 def test_what_a_person_does_in_mlflows_page_is_found_and_answered_by_a_run_that_nobody_started(
@@ -164,7 +162,7 @@ def test_new_data_versioned_from_prefects_command_line_starts_a_retraining(
     target = deployment(services, "retrain")["id"]
     done = projects.run(
         folder,
-        *("prefect", "deployment", "run", "version-data/local", "-p", "source=own", "--watch"),
+        *("prefect", "deployment", "run", "version-data/new-data", "-p", "source=own", "--watch"),
         PREFECT_API_URL=f"{services['prefect']['url']}/api",
         PREFECT_HOME=str(folder / ".ganlib/prefect"),
     )

@@ -32,8 +32,8 @@ def prefect(serve: Callable[..., None], folder: Path) -> Callable[..., str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     serve([*command, "--no-services"], f"{url}/health", folder, PREFECT_HOME=home["PREFECT_HOME"])
 
-    def run(*words: str) -> str:
-        done = projects.run(folder, "prefect", *words, **home)
+    def run(*words: str, **more: str) -> str:
+        done = projects.run(folder, "prefect", *words, **home, **more)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -47,7 +47,7 @@ DEPLOY = ("--no-prompt", "deploy", "pipelines/generate.py:generate", "--name")
 def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(prefect: Callable[..., str]) -> None:
     """Up to where a cluster is needed."""
     prefect("work-pool", "create", "ganlib", "--type", "kubernetes")
-    environment = {"MLFLOW_TRACKING_URI": "http://mlflow:5050"}
+    environment = {"MLFLOW_TRACKING_URI": "http://mlflow:5050", "GANLIB_SERVICES_OUTPUTS": "[s3://bucket]"}
     prefect(
         *DEPLOY, "k8s", "--pool", "ganlib", "--job-variable", "image=registry/ganlib:1",
         "--job-variable", json.dumps({"env": environment}),
@@ -64,6 +64,7 @@ def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(pre
 def test_a_worker_of_a_pool_makes_what_the_library_makes(prefect: Callable[..., str], tmp_path: Path) -> None:
     """A worker of processes runs in a process what one of Kubernetes runs in a pod."""
     factories.graph(tmp_path / "g.onnx")
+    allowed = {f"GANLIB_SERVICES_{what}": f"[{tmp_path}]" for what in ("OUTPUTS", "SOURCES")}
     prefect("work-pool", "create", "here", "--type", "process")
     prefect(*DEPLOY, "here", "--pool", "here")
     asked = {"model": tmp_path / "g.onnx", "count": 150, "seed": 4, "shard_size": 100, "file_format": "npy"}
@@ -71,7 +72,7 @@ def test_a_worker_of_a_pool_makes_what_the_library_makes(prefect: Callable[..., 
         "deployment", "run", "generate/here", *(f"--param={name}={value}" for name, value in asked.items()),
         f"--param=out={tmp_path / 'out'}",
     )  # fmt: skip
-    prefect("worker", "start", "--pool", "here", "--run-once")
+    prefect("worker", "start", "--pool", "here", "--run-once", **allowed)
     assert verify(tmp_path / "out").ok
     local = generate(
         OnnxModel(tmp_path / "g.onnx"), out=tmp_path / "local", count=150, seed=4, shard_size=100, file_format="npy"

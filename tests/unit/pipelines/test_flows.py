@@ -103,6 +103,12 @@ def test_retraining_registers_the_best_of_all_trained_families_and_puts_it_throu
     ]
 
 
+@pytest.mark.parametrize("families", ["vae, dcgan", "vae,dcgan,vae", ["vae", "dcgan"]])
+def test_families_may_be_one_text(retraining: Callable[..., list[str]], families: Any) -> None:
+    called = retraining({"dcgan": 1.0, "vae": 2.0}, families=families, budget="smoke")
+    assert called[1:3] == ["train vae smoke x2", "train dcgan smoke x2"]
+
+
 def test_what_is_not_given_comes_from_params(retraining: Callable[..., list[str]]) -> None:
     called = retraining({"dcgan": 1.0, "vae": 2.0}, overrides=["train.budget=demo", "train.families=[vae]"])
     assert called[1:3] == ["train vae demo x1", "evaluate runs:/run-of-vae"]
@@ -159,6 +165,12 @@ def test_an_interrupted_retraining_ends_its_trainings(
     assert ended
 
 
+def test_the_fields_of_a_folders_name_are_filled_in_and_nothing_else_is(flows: SimpleNamespace) -> None:
+    found = {"name": "a/../b", "version": "7", "uri": "models:/a/7"}
+    assert flows.generate._filled(flows.generate.OUT, found, 3, 100) == "out/a-..-b-v7-seed3-100"
+    assert flows.generate._filled("s3://b/{seed}/{other}/{", found, 3, 100) == "s3://b/3/{other}/{"
+
+
 @pytest.mark.parametrize(("source", "events"), [(None, 0), ("digits", 1)])
 def test_an_event_is_sent_if_the_data_changed_and_only_then(
     flows: SimpleNamespace, project: Project, monkeypatch: pytest.MonkeyPatch, source: str | None, events: int
@@ -189,18 +201,44 @@ def test_mistakes_and_interruptions_are_not_tried_again(flows: SimpleNamespace, 
     ("parameters", "name"),
     [
         ({"families": ["dcgan", "vae"], "budget": "demo"}, "retrain dcgan + vae (demo)"),
-        ({"families": None, "budget": None}, "retrain default families (default budget)"),
-        ({"family": "vae", "budget": None}, "retrain vae (default budget)"),
+        ({"families": "dcgan, vae", "budget": "demo"}, "retrain dcgan + vae (demo)"),
+        ({"families": None, "budget": None}, "retrain dcgan + vae (standard)"),
+        ({"families": None, "overrides": ["train.families=[ae]", "train.budget=smoke"]}, "retrain ae (smoke)"),
+        ({"family": "vae", "budget": None}, "retrain vae (standard)"),
+        ({"overrides": ["train.no_such=1"]}, "retrain"),
     ],
 )
-def test_run_names_say_what_a_run_does(
-    flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, Any], name: str
+@pytest.mark.parametrize("drawn", ["clever-otter", "beta4-leonis-nebula", "Sleek-Bison", None])
+def test_a_run_is_called_by_what_was_resolved_for_it(
+    flows: SimpleNamespace,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: dict[str, Any],
+    name: str,
+    drawn: str | None,
 ) -> None:
     from prefect.runtime import flow_run
 
-    monkeypatch.setattr(flow_run, "parameters", parameters, raising=False)
-    monkeypatch.setattr(flow_run, "flow_name", "retrain", raising=False)
-    assert flows.launch.run_name() == name
+    for key, value in {"parameters": parameters, "flow_name": "retrain", "name": drawn, "id": "1"}.items():
+        monkeypatch.setattr(flow_run, key, value, raising=False)
+    assert flows.retrain.retrain.flow_run_name() == name
+
+
+@pytest.mark.parametrize("typed", ["before the release", "night-run", "nightly", "small-run", "retrain 7", "Äpfel"])
+def test_a_name_that_a_person_typed_stays(flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    from prefect.runtime import flow_run
+
+    monkeypatch.setattr(flow_run, "name", typed, raising=False)
+    for flow in (flows.retrain.retrain, flows.generate.generate, flows.version_data.version_data):
+        assert flow.flow_run_name() == typed
+
+
+def test_all_names_that_prefects_server_draws_are_known_as_such(flows: SimpleNamespace) -> None:
+    from prefect.utilities.names import generate_slug
+
+    from pipelines import names
+
+    assert [drawn for drawn in (generate_slug(2) for _ in range(2000)) if not names.is_drawn(drawn)] == []
 
 
 @pytest.mark.slow

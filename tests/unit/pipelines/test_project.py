@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
+from ganlib import families as zoo
 from ganlib.config import load
+from ganlib.generation.manifest import FORMATS
 from tests.conftest import ROOT
 
 
@@ -48,3 +51,30 @@ def test_every_flow_has_a_deployment_and_retraining_a_schedule_and_a_trigger(tmp
         "generate": [0, 0],
         "reconcile": [0, 0],
     }
+
+
+def test_the_forms_offer_the_choices_and_defaults_of_params(tmp_path: Path) -> None:
+    code = (
+        "import json; from pipelines.serve import deployments; print(json.dumps("
+        "{d.full_name: d._parameter_openapi_schema.model_dump()['properties'] for d in deployments()}))"
+    )
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    forms, params = yaml.safe_load(done.stdout), load(ROOT / "params.yaml")
+    assert len({name.partition("/")[2] for name in forms}) == 6
+    retrain, train, generate = (
+        forms[name] for name in ("retrain/best-of-families", "train/one-family", "generate/batch")
+    )
+    assert retrain["families"]["anyOf"][0]["items"]["enum"] == train["family"]["enum"] == zoo.names()
+    assert retrain["families"]["default"] == list(params.train.families)
+    for form in (retrain, train):
+        assert form["budget"]["anyOf"][0]["enum"] == list(params.budgets)
+        assert form["budget"]["default"] == params.train.budget
+        for name, budget in params.budgets.items():
+            assert f"{name}: at most {budget.seconds / 60:.2g} min" in form["budget"]["description"]
+        assert "train.seed=3" in form["overrides"]["description"]
+    assert generate["file_format"]["enum"] == list(FORMATS)
+    assert {"{version}", "{seed}"} <= set(re.findall(r"{\w+}", generate["out"]["default"]))
+    assert (generate["count"]["default"], generate["seed"]["default"]) == (params.generate.count, params.generate.seed)

@@ -1,0 +1,61 @@
+"""What Prefect's page offers in the forms of the deployments: choices, defaults and limits from params.yaml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.deployments.runner import RunnerDeployment
+
+from ganlib import families as zoo
+from ganlib.cli.flows import RUNNERS
+from ganlib.config import Budget, Params
+from ganlib.export.runtime import PROVIDERS
+from ganlib.generation.manifest import FORMATS
+
+_EXAMPLE = "train.seed=3"
+
+Fields = dict[str, dict[str, Any]]
+
+
+def fill(deployment: RunnerDeployment, params: Params) -> None:
+    """Put the choices of this project into the form of ``deployment``. What a flow itself takes is unchanged."""
+    # There is no public way: Prefect makes the schema of the flow's signature, which knows no params.yaml.
+    fields: Fields = deployment._parameter_openapi_schema.properties
+    if deployment.flow_name in ("retrain", "train"):
+        _training(fields, params)
+    elif deployment.flow_name == "generate":
+        for key, choices in (("file_format", FORMATS), ("provider", PROVIDERS), ("runner", RUNNERS)):
+            fields[key]["enum"] = list(choices)
+        fields["count"]["default"] = params.generate.count
+        fields["seed"]["default"] = params.generate.seed
+    if "overrides" in fields:
+        fields["overrides"]["examples"] = [[_EXAMPLE]]
+        fields["overrides"]["default"] = []
+        text = f"Lines such as {_EXAMPLE}, laid over params.yaml for this run alone, which records them."
+        fields["overrides"]["description"] = text
+
+
+def _training(fields: Fields, params: Params) -> None:
+    names = zoo.names()
+    if "family" in fields:
+        fields["family"] |= {"enum": names, "default": params.train.families[0]}
+    else:
+        chosen, *others = fields["families"]["anyOf"]
+        chosen["items"]["enum"] = names
+        fields["families"] |= {"anyOf": [chosen, *others], "default": list(params.train.families)}
+        fields["families"]["description"] = "What to train, side by side; by the API also one text, such as dcgan,vae."
+    text, *others = fields["budget"]["anyOf"]
+    text["enum"] = list(params.budgets)
+    limits = "; ".join(f"{name}: {_limits(budget)}" for name, budget in params.budgets.items())
+    fields["budget"] |= {"default": params.train.budget, "description": f"How long each family trains. {limits}."}
+
+
+def _limits(budget: Budget) -> str:
+    """The limits of a budget in words."""
+    others = {limits.seconds for limits in budget.families.values()} - {budget.seconds}
+    words = f"at most {_time(budget.seconds)} or {budget.steps:,} steps"
+    return f"{words} (some families {_time(max(others))})" if others else words
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.2g} min" if seconds >= 60 else f"{seconds:.0f} s"

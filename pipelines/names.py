@@ -1,0 +1,80 @@
+"""What a flow run is called: by what it does, unless a person has typed a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from ganlib.errors import GanlibError
+
+_GREEK = (
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|phi|chi"
+    "|psi|omega"
+)
+_ADJECTIVES = (
+    "Awesome|Rustic|Small|Gorgeous|Fantastic|Sleek|Intelligent|Unbranded|Refined|Licensed|Generic|Practical|Ergonomic|Handcrafted"
+    "|Tasty|Handmade|Incredible"
+)
+# Prefect's pages put a name into their forms: beta4-leonis-nebula in the old one, Sleek-Gyros in the new one.
+_BY_A_PAGE = re.compile(rf"({_GREEK})\d*-[a-z-]+|({_ADJECTIVES})-[^\Wa-z\d_].{{0,5}}")
+_given: dict[str, str] = {}  # names that we gave, by run
+
+
+def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
+    """A flow's ``flow_run_name``: what ``words`` makes of its parameters, or the name that a person typed."""
+
+    def name() -> str:
+        from prefect.runtime import flow_run
+
+        if flow_run.name and not is_drawn(flow_run.name):
+            return str(flow_run.name)
+        chosen = words(flow_run.parameters)
+        _given[str(flow_run.id)] = chosen
+        return chosen
+
+    return name
+
+
+def trained(given: dict[str, Any]) -> str:
+    """The name of a run that trains: its flow, and families and budget, which params.yaml has where none are given."""
+    from prefect.runtime import flow_run
+
+    from ganlib import config
+    from ganlib import project as projects
+
+    try:
+        train = config.load(projects.find().params_file, given.get("overrides") or []).train
+    except GanlibError:  # which the flow itself will tell
+        return f"{flow_run.flow_name}"
+    families = given.get("families") or given.get("family") or train.families
+    listed = families.split(",") if isinstance(families, str) else families
+    return f"{flow_run.flow_name} {' + '.join(name.strip() for name in listed)} ({given.get('budget') or train.budget})"
+
+
+def rename(name: str) -> None:
+    """Call the flow run around ``name``, if we named it so far: something has been found out that belongs there."""
+    from prefect.client.orchestration import get_client
+    from prefect.runtime import flow_run
+
+    identity = str(flow_run.id)
+    if identity in _given:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_name(flow_run_id=flow_run.id, name=name)
+        _given[identity] = name
+
+
+def is_drawn(name: str) -> bool:
+    """Whether Prefect made ``name`` up: two or three of its random words."""
+    return "-" in name and bool(_BY_A_PAGE.fullmatch(name) or set(name.split("-")) <= _vocabulary())
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """The words that Prefect's server draws names from."""
+    from coolname.data import config
+
+    parts: dict[str, Any] = {**config}
+    rows = (row for part in parts.values() for row in (*part.get("words", ()), *part.get("phrases", ())))
+    return frozenset(word for row in rows for part in ([row] if isinstance(row, str) else row) for word in part.split())

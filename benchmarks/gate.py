@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-from ganlib import project
 from ganlib.config import EvaluateConfig, GateConfig
+from ganlib.core import project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.agreement import share as proportion
 from ganlib.evaluation.bootstrap import pack, resample

@@ -38,6 +38,7 @@ from benchmarks.rounds import Figure, at_least, at_most, show, spread
 from ganlib import families
 from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
+from ganlib.core.processes import machine, usable_cores
 from ganlib.export.onnx import export
 from ganlib.generation import formats, shards
 from ganlib.generation.batch import generate
@@ -47,7 +48,6 @@ from ganlib.generation.png import Encoder
 from ganlib.generation.probe import Tuning, measure
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.storage import locate
-from ganlib.processes import machine, usable_cores
 
 PARTS = ("npy", "png", "torch", "scale")
 BATCHES = (64, 256, 1024)

@@ -27,7 +27,7 @@ from typing import Any
 import requests
 
 from ganlib.config import GateConfig, RegistryConfig
-from ganlib.errors import GanlibError, Unavailable
+from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.entries import STILL, Entry
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import Ledger

@@ -30,10 +30,10 @@ from PIL import Image
 from benchmarks.rounds import spread
 from ganlib import families
 from ganlib.config import ExportConfig
+from ganlib.core.files import sha256_file
+from ganlib.core.processes import usable_cores
 from ganlib.export.onnx import export
-from ganlib.files import sha256_file
 from ganlib.generation.session import OnnxModel
-from ganlib.processes import usable_cores
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories

@@ -32,12 +32,12 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.rounds import Figure, at_least, at_most, show
 from ganlib import families
 from ganlib.config import Limits
+from ganlib.core.project import Project, Source
 from ganlib.data.batches import DeviceBatches
 from ganlib.families.adversarial import discriminate
 from ganlib.jobs.finish import sheet
 from ganlib.nets import conv
 from ganlib.objectives.twice import tangent
-from ganlib.project import Project, Source
 from ganlib.tracking.store import connect
 from ganlib.training import device, loop
 from ganlib.training.checkpoint import Checkpoints

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ganlib import config, families
-from ganlib import project as projects
+from ganlib.core import project as projects
+from ganlib.core.project import Project
 from ganlib.jobs import measured
 from ganlib.jobs.evaluate import SAMPLES
 from ganlib.jobs.interpolate import interpolate
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, Store, connect
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
-from ganlib import wording
-from ganlib.errors import BadInput, unknown
+from ganlib.core import wording
+from ganlib.core.errors import BadInput, unknown
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
 _SEEDS = 2**63  # what numpy, torch and a database's integers all hold

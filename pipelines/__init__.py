@@ -12,11 +12,11 @@ import sys as _sys
 from contextlib import suppress as _suppress
 from pathlib import Path as _Path
 
-from ganlib import processes as _processes
-from ganlib import progress as _progress
-from ganlib import project as _projects
 from ganlib.cli.app import settle_environment as _settle_ganlib
-from ganlib.errors import GanlibError as _GanlibError
+from ganlib.core import processes as _processes
+from ganlib.core import progress as _progress
+from ganlib.core import project as _projects
+from ganlib.core.errors import GanlibError as _GanlibError
 
 LOGIN_FILE = "prefect-auth"
 """In the state folder: one line ``user:password`` that Prefect's server asks for, in its pages and of every client."""

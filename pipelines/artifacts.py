@@ -59,7 +59,7 @@ def quality(summary: str) -> None:
 
 def samples(root: str, runs: list[dict[str, Any]]) -> None:
     """A contact sheet a run: the images that its evaluation kept."""
-    from ganlib.project import Project
+    from ganlib.core.project import Project
     from ganlib.tracking.store import connect
 
     store = connect(Project(Path(root)))
@@ -71,7 +71,7 @@ def samples(root: str, runs: list[dict[str, Any]]) -> None:
 
 def mlflow_links(root: str, runs: list[dict[str, Any]], version: dict[str, Any]) -> None:
     """Links to the runs and the version, if an MLflow server is known that a browser can open."""
-    from ganlib.project import Project
+    from ganlib.core.project import Project
     from ganlib.tracking.store import connect
 
     store = connect(Project(Path(root)))

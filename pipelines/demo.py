@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganlib import project as projects
 from ganlib.cli.app import Json, show
+from ganlib.core import project as projects
+from ganlib.core.files import write_bytes
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.onnx import Certificate
-from ganlib.files import write_bytes
 from ganlib.registry.gate import Decision
 from pipelines.generate import generate
 from pipelines.launch import launch, main
@@ -58,7 +58,7 @@ def by_digit(folder: Path, columns: int = 15) -> bytes:
 
 def _champion_version(root: Path) -> int:
     from ganlib.config import load
-    from ganlib.project import Project
+    from ganlib.core.project import Project
     from ganlib.registry.champion import resolve
     from ganlib.registry.versions import CHAMPION as ALIAS
     from ganlib.registry.versions import Registry

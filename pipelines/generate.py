@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 from prefect import flow
 
-from ganlib import project as projects
 from ganlib.cli.app import Json, Set
 from ganlib.cli.batches import output_place, show_batch
 from ganlib.cli.flows import require_runner
-from ganlib.errors import GanlibError
+from ganlib.core import project as projects
+from ganlib.core.errors import GanlibError
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.manifest import Manifest

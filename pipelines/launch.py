@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganlib import processes
-from ganlib import project as projects
 from ganlib.cli.app import reporting, run
-from ganlib.errors import BadInput, Interrupted, Unavailable
-from ganlib.progress import doing
-from ganlib.proxies import through
+from ganlib.core import processes
+from ganlib.core import project as projects
+from ganlib.core.errors import BadInput, Interrupted, Unavailable
+from ganlib.core.progress import doing
+from ganlib.core.proxies import through
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from ganlib.progress import Report
+    from ganlib.core.progress import Report
 
 _TAG = "ganlib"
 

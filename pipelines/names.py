@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 
 _GREEK = (
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|phi|chi"
@@ -42,7 +42,7 @@ def trained(given: dict[str, Any]) -> str:
     from prefect.runtime import flow_run
 
     from ganlib import config
-    from ganlib import project as projects
+    from ganlib.core import project as projects
 
     try:
         train = config.load(projects.find().params_file, given.get("overrides") or []).train

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ganlib.config import ServicesConfig
-from ganlib.errors import BadInput
-from ganlib.project import Project
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from pipelines import LOGIN_FILE, READY
 
 State = dict[str, dict[str, Any]]

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 
 from ganlib import config
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.generation.storage import is_url
-from ganlib.project import Project
 
 
 def require_output(project: Project, out: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 HOST = "127.0.0.1"
 _TITLES = {"mlflow": "MLflow", "prefect": "Prefect"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ganlib.progress import Facts, Report, silent, words
+from ganlib.core.progress import Facts, Report, silent, words
 
 _terminal: Report = silent
 _LOG_EVERY = 5.0  # seconds between two lines of one stage

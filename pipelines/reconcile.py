@@ -10,9 +10,9 @@ import typer
 from prefect import flow, get_run_logger, tags
 
 from ganlib import config
-from ganlib import project as projects
 from ganlib.cli.app import Json, show
-from ganlib.errors import GanlibError, Unavailable
+from ganlib.core import project as projects
+from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.reconcile import Reconciled
 from pipelines import names, tasks
 from pipelines.launch import identity, launch, main

@@ -18,8 +18,8 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 
-from ganlib.files import write_json
-from ganlib.project import Project
+from ganlib.core.files import write_json
+from ganlib.core.project import Project
 from pipelines import READY
 
 TAG = "ganlib"

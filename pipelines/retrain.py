@@ -8,8 +8,8 @@ import typer
 from prefect import flow
 
 from ganlib import families as zoo
-from ganlib import project as projects
 from ganlib.cli.app import Budget, Json, Set, show
+from ganlib.core import project as projects
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs import child
 from ganlib.jobs.retrain import best_run

@@ -23,7 +23,7 @@ from prefect.runner import Runner
 from prefect.schedules import Cron
 
 from ganlib import config
-from ganlib import project as projects
+from ganlib.core import project as projects
 from pipelines import forms
 from pipelines.generate import generate
 from pipelines.launch import mark_crashed

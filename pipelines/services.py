@@ -18,15 +18,16 @@ import psutil
 import requests
 import typer
 
-from ganlib import config, processes
-from ganlib import project as projects
+from ganlib import config
 from ganlib.cli.app import Json, reporting, run, show
 from ganlib.config import ServicesConfig
-from ganlib.errors import BadInput, Unavailable
-from ganlib.files import write_json
-from ganlib.locks import held
-from ganlib.progress import Report, doing
-from ganlib.project import Project
+from ganlib.core import processes
+from ganlib.core import project as projects
+from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.files import write_json
+from ganlib.core.locks import held
+from ganlib.core.progress import Report, doing
+from ganlib.core.project import Project
 from ganlib.tracking.store import prepare
 from pipelines import LOGIN_FILE, READY, login, notes, ports
 from pipelines.notes import State

@@ -10,9 +10,9 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from ganlib.config import Params, load
-from ganlib.errors import BadInput, Interrupted
-from ganlib.files import write_bytes
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, Interrupted
+from ganlib.core.files import write_bytes
+from ganlib.core.project import Project
 from pipelines.progress import reporter
 
 _RETRY: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [5, 30]}

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from ganlib.errors import Unavailable
-from ganlib.files import require_writable
+from ganlib.core.errors import Unavailable
+from ganlib.core.files import require_writable
 from ganlib.jobs.child import LIFELINE, watch_lifeline
 from pipelines.guard import guarded
 

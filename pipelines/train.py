@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from prefect import flow
 
-from ganlib import project as projects
 from ganlib.cli.app import Budget, Json, Set, show
+from ganlib.core import project as projects
 from pipelines import artifacts, names, tasks
 from pipelines.launch import launch, main
 

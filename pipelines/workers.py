@@ -7,9 +7,9 @@ from typing import Any
 
 from prefect import flow
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.processes import usable_cores
 from ganlib.jobs.generate import Batch, Order, begin, finish
-from ganlib.processes import usable_cores
 from pipelines import tasks
 from pipelines.progress import flow_reporter
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ganlib.config import ExportConfig
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project, Source
 from ganlib.data.record import DataVersion
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
 from ganlib.evaluation.quality import Quality
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
-from ganlib.files import sha256_file
-from ganlib.project import Project, Source
 from ganlib.registry.versions import CHALLENGER, Registry, Version
 from ganlib.tracking.store import Store
 from tests.conftest import ROOT

@@ -8,7 +8,7 @@ import typer
 
 from ganlib.cli.app import Json, Set, open_project, show
 from ganlib.cli.help import Verbs
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 app = Verbs(no_args_is_help=True)
 

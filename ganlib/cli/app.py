@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganlib import accounts, progress, threads, wording
-from ganlib.errors import BadInput, GanlibError
-from ganlib.files import told
-from ganlib.proxies import spare_loopback
-from ganlib.redact import redacted
+from ganlib.core import accounts, progress, threads, wording
+from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.files import told
+from ganlib.core.proxies import spare_loopback
+from ganlib.core.redact import redacted
 
 if TYPE_CHECKING:
     from ganlib.config import Params
-    from ganlib.progress import Report
-    from ganlib.project import Project
+    from ganlib.core.progress import Report
+    from ganlib.core.project import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
 Set = Annotated[
@@ -62,7 +62,8 @@ def settle_environment() -> None:
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
     """The project around the working folder and its configuration with ``overrides`` applied."""
-    from ganlib import config, project
+    from ganlib import config
+    from ganlib.core import project
 
     here = project.find()
     return here, config.load(here.params_file, overrides or [])

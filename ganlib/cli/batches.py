@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ganlib.cli.app import output_path, show
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.jobs.generate import Batch

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import Json, Set, open_project, output_file, output_folder, reporting, show
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 
 def export(
@@ -44,8 +44,8 @@ def export(
         return
     if out is None:
         raise BadInput("say where the graph goes (--out FILE), or make its siblings in fp16 and int8 (--siblings).")
+    from ganlib.core.files import write_bytes
     from ganlib.export.contract import describe
-    from ganlib.files import write_bytes
     from ganlib.jobs.models import fetch
 
     path = output_file(out)

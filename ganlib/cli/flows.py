@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from ganlib import progress
-from ganlib.errors import BadInput, unknown
+from ganlib.core import progress
+from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from ganlib.jobs.generate import Order

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from ganlib.cli.examples import EXAMPLES
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 
 if TYPE_CHECKING:
     from ganlib.config import Params
@@ -52,7 +52,8 @@ def _help(parameter: Any) -> str:
 
 def _params() -> tuple[Params, str]:
     """The configuration, and where it is from."""
-    from ganlib import config, project
+    from ganlib import config
+    from ganlib.core import project
 
     try:
         return config.load(project.find().params_file), "params.yaml"

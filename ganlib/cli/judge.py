@@ -12,7 +12,7 @@ app = Verbs(no_args_is_help=True)
 def train(overrides: Set = None, as_json: Json = False) -> None:
     """Train a new judge (the DVC stage `judge`). Figures of two judges are not comparable."""
     project, params = open_project(overrides)
-    from ganlib.errors import BadInput
+    from ganlib.core.errors import BadInput
     from ganlib.evaluation.judge import weights_folder
     from ganlib.evaluation.train_judge import train_judge
     from ganlib.jobs.version_data import recorded_md5

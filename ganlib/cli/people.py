@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import Json, Set, open_project, perhaps_project, show
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 
 def reconcile(overrides: Set = None, as_json: Json = False) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from ganlib.cli.app import Json, Set, open_project, output_file, output_path, reporting, show
 from ganlib.cli.help import Verbs
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.registry.entries import Entry

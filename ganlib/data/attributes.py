@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 Attribute = Literal["thickness", "slant", "size"]
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)

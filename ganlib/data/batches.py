@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 
 class DeviceBatches:

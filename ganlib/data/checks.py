@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganlib.core.errors import BadInput
 from ganlib.data.splits import Split
-from ganlib.errors import BadInput
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.02, 0.30
 """Of one digit in a split. MNIST's shares are 0.089 to 0.114."""

@@ -22,10 +22,10 @@ import yaml
 from pydantic import Field
 
 from ganlib.config import Frozen
-from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.files import explained, told, write_bytes
-from ganlib.progress import Report, doing, silent
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.files import explained, told, write_bytes
+from ganlib.core.progress import Report, doing, silent
+from ganlib.core.project import Project
 
 PROGRESS = "GANLIB_PROGRESS"
 """Set to ``json`` for the stages that DVC starts: their progress comes back as events."""

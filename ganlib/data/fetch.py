@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ganlib.config import DataConfig
+from ganlib.core.errors import BadInput, Corrupt, Unavailable
+from ganlib.core.files import require_space, require_writable, sha256_file, write_bytes
+from ganlib.core.progress import Report, silent
 from ganlib.data import folder, mnist
 from ganlib.data.sources import SOURCES, Source
 from ganlib.data.sources.failure import SourceFailed
-from ganlib.errors import BadInput, Corrupt, Unavailable
-from ganlib.files import require_space, require_writable, sha256_file, write_bytes
-from ganlib.progress import Report, silent
 
 
 def fetch(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_bytes, sha256_file
+from ganlib.core.progress import Report, silent
 from ganlib.data import idx, mnist
-from ganlib.errors import BadInput
-from ganlib.files import sha256_bytes, sha256_file
-from ganlib.progress import Report, silent
 
 _PAIRS = ((mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS), (mnist.TEST_IMAGES, mnist.TEST_LABELS))
 _WANTED = (

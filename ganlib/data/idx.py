@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 IMAGE = (28, 28)
 LABEL = ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganlib.errors import Corrupt
-from ganlib.files import sha256_bytes
+from ganlib.core.errors import Corrupt
+from ganlib.core.files import sha256_bytes
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ganlib.project import Project
+from ganlib.core.project import Project
 
 
 def md5_file(path: Path) -> str:

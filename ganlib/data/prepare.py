@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ganlib.config import DataConfig
+from ganlib.core.errors import BadInput
+from ganlib.core.files import require_space, sha256_bytes, write_bytes, write_json
+from ganlib.core.progress import Report, silent
 from ganlib.data import idx, mnist, twins
 from ganlib.data.checks import check
 from ganlib.data.draw import held_out
 from ganlib.data.record import Pixels, Summary, Twins
 from ganlib.data.splits import SPLITS, Split, SplitName, file_names
-from ganlib.errors import BadInput
-from ganlib.files import require_space, sha256_bytes, write_bytes, write_json
-from ganlib.progress import Report, silent
 
 _VALIDATION, _TEST = 0, 1  # streams of the draws
 

@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project, source
 from ganlib.data import objects
 from ganlib.data.dvc import Pinned, pinned
 from ganlib.data.record import DataVersion, Summary
-from ganlib.errors import BadInput, Corrupt
-from ganlib.files import sha256_file
-from ganlib.project import Project, source
 
 AGAIN = "To repair what can be repaired, run: ganlib data version"
 Stage = Literal["fetch", "prepare"]

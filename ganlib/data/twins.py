@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganlib.core.files import sha256_bytes
 from ganlib.data.record import Twins
 from ganlib.data.splits import Split
-from ganlib.files import sha256_bytes
 
 
 def firsts(images: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from ganlib.config import EvaluateConfig, Frozen
+from ganlib.core.errors import BadInput
+from ganlib.core.progress import Report, silent
 from ganlib.data.splits import Split
-from ganlib.errors import BadInput
 from ganlib.evaluation.agreement import agreement
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.judge import Judge, doubt
 from ganlib.evaluation.quality import Quality, summarise
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, load_reference
-from ganlib.progress import Report, silent
 
 __all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "load_reference", "score_images"]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ganlib.errors import BadInput, Corrupt
-from ganlib.files import sha256_bytes
-from ganlib.progress import Report, doing, silent
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_bytes
+from ganlib.core.progress import Report, doing, silent
 
 if TYPE_CHECKING:
     from ganlib.evaluation.judge_net import JudgeNet

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 GROUPS = 500
 """The bootstrap resamples this many groups of consecutive samples. Samples are independent draws, so groups

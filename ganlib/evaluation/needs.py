@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganlib.config import EvaluateConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 LEAST: Mapping[str, int] = {"train": 100, "validation": 10, "test": 40}
 """Images of each split that figures are made of. Against 40 test images real digits score a FID of 14 +- 3, blurred

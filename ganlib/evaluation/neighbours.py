@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ganlib.core.progress import doing
 from ganlib.evaluation.metrics import checked
-from ganlib.progress import doing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ganlib.config import EvaluateConfig, Frozen
+from ganlib.core.progress import doing
 from ganlib.evaluation.bootstrap import Interval, around, mean_statistic, resample
 from ganlib.evaluation.judge import JudgeOutput
 from ganlib.evaluation.metrics import Statistic, checked, group_of
 from ganlib.evaluation.neighbours import Nearest, balls, radii
-from ganlib.progress import doing
 
 NEAR = 0.5
 """A near copy is closer to a training image than this share of what the nearest test image is to that one."""

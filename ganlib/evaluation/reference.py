@@ -11,8 +11,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from ganlib.config import EvaluateConfig, Frozen
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_bytes, write_bytes
+from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
-from ganlib.errors import BadInput
 from ganlib.evaluation.bootstrap import Interval, around, pack, resample
 from ganlib.evaluation.judge import Judge, JudgeOutput
 from ganlib.evaluation.metrics import (
@@ -25,8 +27,6 @@ from ganlib.evaluation.metrics import (
 from ganlib.evaluation.needs import LEAST
 from ganlib.evaluation.neighbours import beyond, nearest, radii
 from ganlib.evaluation.quality import TWIN, Quality, copies, measure, summarise, within
-from ganlib.files import sha256_bytes, write_bytes
-from ganlib.progress import Report, doing, silent
 
 METRIC_VERSION = 1
 """Raised whenever a figure would change for the same images: figures of other versions are not comparable."""

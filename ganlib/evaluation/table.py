@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ganlib import tables
+from ganlib.core import tables
 from ganlib.evaluation.evaluate import Evaluation
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ganlib.config import Frozen
-from ganlib.errors import BadInput, Corrupt
-from ganlib.files import sha256_bytes
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_bytes
 
 VERSION = 1
 IMAGE_DIMS = (None, 1, 28, 28)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib.config import ExportConfig, Frozen
+from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.files import require_writable, write_bytes
 from ganlib.data import conditions
-from ganlib.errors import BadInput, GanlibError
 from ganlib.export import contract
 from ganlib.export.runtime import first_line, open_session
-from ganlib.files import require_writable, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np

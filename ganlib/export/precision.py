@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ganlib.errors import BadInput, GanlibError
+from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.export import contract
 from ganlib.export.onnx import Certificate, ExportError
 from ganlib.export.runtime import first_line, open_session
-from ganlib.files import sha256_bytes, write_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganlib.errors import BadInput, GanlibError, unknown
-from ganlib.progress import doing
+from ganlib.core.errors import BadInput, GanlibError, unknown
+from ganlib.core.progress import doing
 
 PROVIDER = "CPUExecutionProvider"
 PROVIDERS = {"cpu": PROVIDER, "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}

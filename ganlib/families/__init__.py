@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganlib.config import Params, parse
-from ganlib.errors import BadInput, unknown
+from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from ganlib.families.base import Family, FamilyOptions

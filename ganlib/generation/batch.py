@@ -12,7 +12,8 @@ from operator import itemgetter
 from typing import Any
 
 import ganlib
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.progress import Report, silent
 from ganlib.generation import card as cards
 from ganlib.generation import formats, shards
 from ganlib.generation import manifest as manifests
@@ -26,7 +27,6 @@ from ganlib.generation.storage.base import Storage, require_few
 from ganlib.generation.verify import Verification, verify
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
-from ganlib.progress import Report, silent
 
 __all__ = ["Manifest", "Verification", "begun", "generate", "verify"]
 

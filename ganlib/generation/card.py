@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from ganlib.config import Frozen
+from ganlib.core.files import json_bytes
 from ganlib.export.runtime import PROVIDER
-from ganlib.files import json_bytes
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.storage.base import Storage
 
@@ -164,7 +164,7 @@ def put(storage: Storage, card: Card) -> None:
 
 def run(began: datetime, seconds: float, cpu_seconds: float, images: int, provider: str) -> Run:
     """The row of a call that began at ``began`` on this machine, with onnxruntime's ``provider``."""
-    from ganlib.processes import usable_cores
+    from ganlib.core.processes import usable_cores
 
     return Run(
         began=began.astimezone(UTC).isoformat(timespec="seconds"),

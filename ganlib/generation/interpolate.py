@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.sheet import contact_sheet
 from ganlib.generation.wanted import wanted

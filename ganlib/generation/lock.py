@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganlib.errors import Unavailable
+from ganlib.core.errors import Unavailable
 
 LOCK = ".lock"
 

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError
 
 from ganlib.config import Frozen
-from ganlib.errors import BadInput
-from ganlib.files import json_bytes
+from ganlib.core.errors import BadInput
+from ganlib.core.files import json_bytes
 from ganlib.generation import formats
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate

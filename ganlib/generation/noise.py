@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
     import numpy as np

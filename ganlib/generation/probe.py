@@ -12,12 +12,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ganlib.config import Frozen
-from ganlib.errors import GanlibError
-from ganlib.files import sha256_bytes, write_json
+from ganlib.core.errors import GanlibError
+from ganlib.core.files import sha256_bytes, write_json
+from ganlib.core.processes import processor, usable_cores
+from ganlib.core.progress import Report, silent
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.session import OnnxModel
-from ganlib.processes import processor, usable_cores
-from ganlib.progress import Report, silent
 
 WORTHWHILE = 50_000
 """Smaller jobs take less time than the probe can save."""

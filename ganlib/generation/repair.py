@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganlib.config import Frozen
-from ganlib.errors import BadInput, Corrupt
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.progress import Report, silent
 from ganlib.generation import manifest as manifests
 from ganlib.generation import shards
 from ganlib.generation.batch import make, require_versions
@@ -15,7 +16,6 @@ from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage
 from ganlib.generation.wanted import Wanted
-from ganlib.progress import Report, silent
 
 
 class Repair(Frozen):

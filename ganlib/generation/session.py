@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib.errors import BadInput, Corrupt, GanlibError
+from ganlib.core.errors import BadInput, Corrupt, GanlibError
+from ganlib.core.files import sha256_bytes
+from ganlib.core.processes import usable_cores
+from ganlib.core.progress import Report, silent
 from ganlib.export.contract import describe
 from ganlib.export.runtime import first_line, open_session
-from ganlib.files import sha256_bytes
 from ganlib.generation.memory import ConcurrencyLimit, is_out_of_memory
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
-from ganlib.processes import usable_cores
-from ganlib.progress import Report, silent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
-from ganlib.errors import GanlibError
-from ganlib.files import sha256_file
+from ganlib.core.errors import GanlibError
+from ganlib.core.files import sha256_file
 from ganlib.generation import formats
 from ganlib.generation.formats.base import Add
 from ganlib.generation.manifest import Manifest, Shard

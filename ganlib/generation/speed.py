@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ganlib.core.progress import Report, doing, silent
 from ganlib.generation.noise import BLOCK, noise_block
 from ganlib.generation.wanted import wanted
-from ganlib.progress import Report, doing, silent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

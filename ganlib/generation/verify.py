@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ganlib.config import Frozen
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.progress import Report, silent
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.card import BESIDE
@@ -12,7 +13,6 @@ from ganlib.generation.manifest import Manifest
 from ganlib.generation.shards import combine, listed, location, read_sums, strangers, sums_name
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage
-from ganlib.progress import Report, silent
 
 
 class Verification(Frozen):

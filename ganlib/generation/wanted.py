@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_bytes
 from ganlib.data import conditions
-from ganlib.errors import BadInput
-from ganlib.files import sha256_bytes
 from ganlib.generation.noise import BLOCK, philox
 
 if TYPE_CHECKING:

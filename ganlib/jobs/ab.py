@@ -15,13 +15,13 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
-from ganlib import wording
 from ganlib.config import Frozen, Params
-from ganlib.errors import BadInput
-from ganlib.files import explained, write_json
+from ganlib.core import wording
+from ganlib.core.errors import BadInput
+from ganlib.core.files import explained, write_json
+from ganlib.core.locks import held
+from ganlib.core.project import Project
 from ganlib.generation.assign import Side, side
-from ganlib.locks import held
-from ganlib.project import Project
 from ganlib.registry.champion import resolve
 from ganlib.registry.entries import stamp
 from ganlib.registry.versions import Registry

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ganlib.config import Params
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_bytes, write_json
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.data.record import DataVersion
-from ganlib.errors import BadInput
-from ganlib.files import sha256_bytes, write_json
 from ganlib.jobs import child
 from ganlib.jobs.retrain import train_in_child
 from ganlib.jobs.selection import of_limits
 from ganlib.jobs.train import run_folder
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.store import Store

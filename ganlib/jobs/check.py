@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
 from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
 from ganlib.export.sampler import to_pixels
 from ganlib.families.base import Family
-from ganlib.progress import Report, doing, silent
 from ganlib.training.loop import Verdict
 
 STAGE = "check"

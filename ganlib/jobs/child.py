@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
-from ganlib.progress import Report, doing, silent
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
+from ganlib.core.progress import Report, doing, silent
+from ganlib.core.project import Project
 
 LIFELINE = "GANLIB_LIFELINE"
 _running: set[subprocess.Popen[str]] = set()
@@ -117,7 +117,7 @@ def ended_together() -> Iterator[None]:
     """When the body is interrupted, end the children that other threads wait for, and those they would still start.
 
     A thread cannot be interrupted, so who waits for jobs that run side by side must end them. The children save their
-    state, and are killed after a minute; the threads see :class:`ganlib.errors.Interrupted`.
+    state, and are killed after a minute; the threads see :class:`ganlib.core.errors.Interrupted`.
     """
     _given_up.clear()
     try:

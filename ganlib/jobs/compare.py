@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganlib import families
-from ganlib import project as projects
 from ganlib.config import Params
+from ganlib.core import project as projects
+from ganlib.core.errors import BadInput
+from ganlib.core.files import require_writable, write_bytes
+from ganlib.core.processes import machine
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.data.record import DataVersion
-from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export.size import parameters
-from ganlib.files import require_writable, write_bytes
 from ganlib.jobs import comparison, measured
 from ganlib.jobs.campaign import Campaign
 from ganlib.jobs.comparison import Comparison, Row
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.selection import Selected, of_limits, opened, select
 from ganlib.jobs.version_data import current_data
-from ganlib.processes import machine
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import Store, connect
 

@@ -6,8 +6,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ganlib import tables
 from ganlib.config import Frozen
+from ganlib.core import tables
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.generation.noise import BLOCK
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganlib.config import Frozen, Params
-from ganlib.files import write_bytes
+from ganlib.core.files import write_bytes
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.jobs.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import Model, fetch
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, connect
 

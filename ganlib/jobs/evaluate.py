@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganlib.config import Params
+from ganlib.core.errors import BadInput
+from ganlib.core.processes import machine, usable_cores
+from ganlib.core.progress import Report, doing, silent
+from ganlib.core.project import Project
 from ganlib.data.splits import load_split
-from ganlib.errors import BadInput
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
 from ganlib.evaluation.judge import load_judge
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
-from ganlib.processes import machine, usable_cores
-from ganlib.progress import Report, doing, silent
-from ganlib.project import Project
 from ganlib.registry import page
 from ganlib.registry.versions import Registry
 from ganlib.tracking import charts

@@ -9,13 +9,13 @@ from typing import Literal
 from pydantic import JsonValue
 
 from ganlib.config import Frozen, Params
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_bytes
+from ganlib.core.project import Project
 from ganlib.export.contract import describe
-from ganlib.files import sha256_bytes
 from ganlib.generation import manifest as manifests
 from ganlib.generation.manifest import Manifest
 from ganlib.jobs.models import Model, fetch
-from ganlib.project import Project
 from ganlib.registry.lineage import decisions_on, versions_of
 from ganlib.registry.versions import Listing, Registry
 from ganlib.tracking import history

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ganlib.core.progress import Report, silent
 from ganlib.data.splits import load_split
-from ganlib.progress import Report, silent
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ganlib.core.project import Project
     from ganlib.families.base import Family
-    from ganlib.project import Project
     from ganlib.tracking.run import Run
 
 _CHUNK = 1000

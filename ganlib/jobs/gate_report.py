@@ -7,10 +7,10 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ganlib.core.progress import doing
 from ganlib.evaluation import table
 from ganlib.generation import same_noise
 from ganlib.jobs.deltas import Delta
-from ganlib.progress import doing
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
 

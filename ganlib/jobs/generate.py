@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ganlib.config import Frozen, GenerateConfig, Params
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
+from ganlib.core.files import write_bytes
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.evaluation.drift import Drift
 from ganlib.export.runtime import require_provider
-from ganlib.files import write_bytes
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Begun, Manifest, begun, require_positive, require_range
@@ -25,8 +27,6 @@ from ganlib.generation.batch import make as make_missing
 from ganlib.generation.sheet import contact_sheet
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.models import Model, fetch
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.registry.versions import Version
 
 if TYPE_CHECKING:

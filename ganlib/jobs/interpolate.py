@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganlib.config import Frozen, Params
-from ganlib.errors import BadInput
-from ganlib.files import require_writable, write_bytes
+from ganlib.core.errors import BadInput
+from ganlib.core.files import require_writable, write_bytes
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.jobs.models import fetch
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.tracking.store import connect
 
 PAIRS, FRAMES = 8, 16

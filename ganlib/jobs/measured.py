@@ -12,12 +12,12 @@ from pathlib import Path
 from ganlib import config as configs
 from ganlib import families
 from ganlib.config import Frozen, Params, parse
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import write_json
+from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.files import write_json
 from ganlib.jobs.comparison import Row
 from ganlib.jobs.selection import Selected
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
 from ganlib.tracking.store import Store

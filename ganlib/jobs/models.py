@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from ganlib.config import Frozen, Params
-from ganlib.errors import BadInput, ReadOnly
-from ganlib.files import sha256_file
+from ganlib.core.errors import BadInput, ReadOnly
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project
 from ganlib.generation.storage.base import temporary
 from ganlib.jobs.train import run_folder
-from ganlib.project import Project
 from ganlib.registry import names
 from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 
 from ganlib.config import Params
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs import gate_report
 from ganlib.jobs.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.registry import page
 from ganlib.registry import promote as promotion
 from ganlib.registry.entries import Entry

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganlib.config import Params
-from ganlib.errors import Corrupt, GanlibError
+from ganlib.core.errors import Corrupt, GanlibError
+from ganlib.core.files import json_bytes
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
 from ganlib.evaluation.judge import Judge, load_judge
 from ganlib.evaluation.needs import fitted
-from ganlib.files import json_bytes
 from ganlib.generation import card as cards
 from ganlib.generation import sample
 from ganlib.generation.manifest import Manifest
@@ -18,8 +20,6 @@ from ganlib.generation.noise import BLOCK
 from ganlib.generation.storage.base import Storage
 from ganlib.generation.wanted import Wanted
 from ganlib.jobs.models import Model
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganlib.config import Params
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.registry import page
 from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide

@@ -8,14 +8,14 @@ from typing import Any
 
 from ganlib import families
 from ganlib.config import Frozen, Params
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import require_writable, write_bytes
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.families.space import tree
-from ganlib.files import require_writable, write_bytes
 from ganlib.jobs.finish import pairs, reconstructed, squared_error
 from ganlib.jobs.models import fetch
 from ganlib.jobs.train import run_folder
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.tracking.store import Absent, connect
 
 _CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")

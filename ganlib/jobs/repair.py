@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ganlib.config import Params
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.export.runtime import PROVIDERS
 from ganlib.generation.manifest import Manifest
 from ganlib.generation.repair import Repair, require_digest, require_finished
@@ -11,8 +13,6 @@ from ganlib.generation.repair import repair as remake
 from ganlib.generation.storage import Where
 from ganlib.generation.verify import verify
 from ganlib.jobs.models import fetch
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 
 
 def repair(

@@ -11,8 +11,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ganlib.config import Frozen, Params
+from ganlib.core.errors import BadInput
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
+from ganlib.core.threads import SPINS
 from ganlib.data.record import DataVersion
-from ganlib.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.families import require_all
 from ganlib.jobs import child
@@ -21,11 +24,8 @@ from ganlib.jobs.promote import promote, register
 from ganlib.jobs.train import TrainResult
 from ganlib.jobs.trained import Service, unused
 from ganlib.jobs.version_data import version_data
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
-from ganlib.threads import SPINS
 from ganlib.tracking.store import connect
 
 

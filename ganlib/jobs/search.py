@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ganlib.errors import GanlibError, Interrupted
+from ganlib.core.errors import GanlibError, Interrupted
+from ganlib.core.progress import Facts, Report
+from ganlib.core.project import Project
+from ganlib.core.yaml_edit import flow
 from ganlib.families.space import Space
 from ganlib.jobs import child
 from ganlib.jobs.check import STAGE as CHECK
@@ -16,11 +19,8 @@ from ganlib.jobs.study import distributions, finished_trials, requeue
 from ganlib.jobs.train import run_folder
 from ganlib.jobs.trial import STAGE as TRIAL
 from ganlib.jobs.trial import Score
-from ganlib.progress import Facts, Report
-from ganlib.project import Project
 from ganlib.tracking.run import REASON_TAG, Run
 from ganlib.tracking.store import Store
-from ganlib.yamledit import flow
 
 if TYPE_CHECKING:
     import optuna

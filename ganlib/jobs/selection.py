@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ganlib import families
 from ganlib.config import Limits, Params
-from ganlib.errors import BadInput, unknown
+from ganlib.core.errors import BadInput, unknown
+from ganlib.core.project import Project
 from ganlib.jobs.models import Model, fetch
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
 from ganlib.tracking.store import Absent, Store

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ganlib.config import Frozen, Params, ServeConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.jobs.models import Model, fetch
-from ganlib.project import Project
 from ganlib.registry.champion import Champion
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.serving.shelf import Opened

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganlib import tables
 from ganlib.config import Frozen
+from ganlib.core import tables
 from ganlib.evaluation.bootstrap import Interval, difference, unpack
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.onnx import Certificate

@@ -6,16 +6,19 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganlib import project as projects
 from ganlib.config import Params
-from ganlib.errors import BadInput
+from ganlib.core import project as projects
+from ganlib.core.errors import BadInput
+from ganlib.core.files import require_writable, sha256_file, write_bytes
+from ganlib.core.processes import machine
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export import precision as precisions
 from ganlib.export.onnx import Certificate
 from ganlib.export.precision import PRECISIONS, Precision
-from ganlib.files import require_writable, sha256_file, write_bytes
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.models import Model, fetch
@@ -23,9 +26,6 @@ from ganlib.jobs.promote import promote
 from ganlib.jobs.sibling_table import Row, Siblings, fid_change, remarks
 from ganlib.jobs.train import run_folder
 from ganlib.jobs.version_data import current_data
-from ganlib.processes import machine
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of

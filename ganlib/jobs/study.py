@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib import sqlite
 from ganlib.config import Params
+from ganlib.core import sqlite
+from ganlib.core.files import sha256_bytes
+from ganlib.core.locks import held
+from ganlib.core.project import Project
 from ganlib.data.record import DataVersion
 from ganlib.families.space import Choice, Space
-from ganlib.files import sha256_bytes
-from ganlib.locks import held
-from ganlib.project import Project
 
 if TYPE_CHECKING:
     import optuna

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib import families
-from ganlib import project as projects
 from ganlib.config import Frozen, Limits, Params
-from ganlib.errors import Interrupted
+from ganlib.core import project as projects
+from ganlib.core.errors import Interrupted
+from ganlib.core.files import require_writable, sha256_bytes, sha256_file
+from ganlib.core.progress import Facts, Report, doing, silent
+from ganlib.core.project import Project
+from ganlib.core.startup import uncollected
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
-from ganlib.files import require_writable, sha256_bytes, sha256_file
-from ganlib.imports import uncollected
 from ganlib.jobs.finish import finish, sheet
 from ganlib.jobs.version_data import current_data
-from ganlib.progress import Facts, Report, doing, silent
-from ganlib.project import Project
 from ganlib.tracking import charts
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
@@ -194,7 +194,7 @@ def session(
         if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
             run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
         if team.size > 1:
-            run.tag("ganlib.processes", str(team.size))
+            run.tag("ganlib.core.processes", str(team.size))
         yield Session(run, stop, team, device, limits, config, data)
 
 

@@ -9,12 +9,12 @@ from typing import Literal
 
 from ganlib import families
 from ganlib.config import Params
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.export.onnx import Certificate
 from ganlib.jobs.models import fetch
 from ganlib.jobs.train import CODE_TAG, TrainResult, code_sha256, flat, shape
 from ganlib.jobs.version_data import current_data
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.registry.versions import Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import Past

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 from ganlib.config import Frozen, Params
-from ganlib.errors import Interrupted
-from ganlib.files import require_writable
+from ganlib.core.errors import Interrupted
+from ganlib.core.files import require_writable
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from ganlib.jobs.train import fit, run_folder, session
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 
 STAGE = "trial"
 """Of the remark that tells of the trial's run."""

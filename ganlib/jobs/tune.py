@@ -17,23 +17,23 @@ import yaml
 
 from ganlib import config as configs
 from ganlib import families
-from ganlib import project as projects
 from ganlib.config import Frozen, Limits, Params
-from ganlib.errors import BadInput, unknown
+from ganlib.core import project as projects
+from ganlib.core.errors import BadInput, unknown
+from ganlib.core.files import write_bytes
+from ganlib.core.locks import held
+from ganlib.core.processes import usable_cores
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
+from ganlib.core.yaml_edit import flow, lay_over
 from ganlib.families.space import Space, tree, value_of
-from ganlib.files import write_bytes
 from ganlib.jobs.search import Search
 from ganlib.jobs.study import open_study, requeue_running, study_name
 from ganlib.jobs.version_data import current_data
-from ganlib.locks import held
-from ganlib.processes import usable_cores
-from ganlib.progress import Report, silent
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import Run
 from ganlib.tracking.store import Absent, Store, connect
-from ganlib.yamledit import flow, lay_over
 
 if TYPE_CHECKING:
     import optuna

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from ganlib import config as configs
 from ganlib.config import DataConfig
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.files import require_space, write_bytes, write_json
+from ganlib.core.progress import Report, doing, silent
+from ganlib.core.project import Project
+from ganlib.core.yaml_edit import set_values
 from ganlib.data import fetch, folder, objects, prepare, state
 from ganlib.data.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
 from ganlib.data.record import DataVersion
 from ganlib.data.splits import load_split
 from ganlib.data.state import STAGES, Damage
-from ganlib.errors import BadInput, GanlibError, Unavailable
 from ganlib.evaluation.judge import doubt, judge_sha256, load_judge
-from ganlib.files import require_space, write_bytes, write_json
-from ganlib.progress import Report, doing, silent
-from ganlib.project import Project
-from ganlib.yamledit import set_values
 
 _ASKED = 2000  # test images that the judge is shown: 1 s
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import Field, PositiveInt
 
 from ganlib.config import Frozen
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.registry.entries import (
     ORIGIN,
     RECONCILE,

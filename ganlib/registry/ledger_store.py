@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import ORIGIN, Decided, Entry, Mark, Seal, canonical, digest, stamp
 from ganlib.registry.ledger import Book
 from ganlib.tracking.store import Absent, Store

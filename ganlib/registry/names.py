@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ganlib import families
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, Store
 

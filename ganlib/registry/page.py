@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 from ganlib.registry.champion import OVERRULE
 from ganlib.registry.entries import STILL, Entry, Evidence
 from ganlib.registry.gate import Decision

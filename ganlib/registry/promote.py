@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput, Unavailable
+from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import displaced
 from ganlib.registry.entries import Decided, Entry, Evidence, Kind
 from ganlib.registry.gate import Check, Decision, decide

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ganlib.config import Frozen, RegistryConfig
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, Decided, Entry, Evidence
 from ganlib.registry.gate import Decision

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from ganlib.config import Frozen
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
+from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract
 from ganlib.export.onnx import Certificate
-from ganlib.files import sha256_bytes, write_bytes
 from ganlib.tracking.store import Absent, Store
 
 EVIDENCE, DECISION = "evidence", "decision"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from ganlib.errors import BadInput, Unavailable
+from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
 from ganlib.registry.entries import STILL, Decided, Entry, Evidence, Kind, Mark
 from ganlib.registry.ledger import Book

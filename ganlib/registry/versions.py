@@ -10,12 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ganlib.core.errors import BadInput, Corrupt, GanlibError
+from ganlib.core.files import atomic_path, require_space, sha256_bytes, sha256_file
+from ganlib.core.locks import held
 from ganlib.data.record import DataVersion
-from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract, describe
-from ganlib.files import atomic_path, require_space, sha256_bytes, sha256_file
-from ganlib.locks import held
 from ganlib.registry import names, records
 from ganlib.registry.records import DECISION, EVIDENCE, GATE, Records
 from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 import ganlib
 from ganlib.config import ServeConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.generation.batch import require_range
 from ganlib.generation.formats.base import words
 from ganlib.generation.interpolate import slerp

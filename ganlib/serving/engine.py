@@ -10,9 +10,9 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.processes import usable_cores
 from ganlib.generation.noise import BLOCK, noise_block
-from ganlib.processes import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ganlib import wording
-from ganlib.errors import BadInput, GanlibError
+from ganlib.core import wording
+from ganlib.core.errors import BadInput, GanlibError
 from ganlib.serving.schema import Problem
 from ganlib.serving.shelf import Unknown
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.serving.connection import Connection
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from ganlib.errors import GanlibError, Unavailable, unknown
+from ganlib.core.errors import GanlibError, Unavailable, unknown
 from ganlib.serving.engine import Engine, rows_are_independent
 from ganlib.serving.schema import About
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import psutil
 
-from ganlib import sqlite
 from ganlib.config import Frozen
-from ganlib.errors import BadInput, Unavailable
-from ganlib.files import told
-from ganlib.project import Project
+from ganlib.core import sqlite
+from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.files import told
+from ganlib.core.project import Project
 
 _PATIENCE = 180.0  # seconds for another program to make its tables
 _QUIET = 5.0  # seconds without a change after which nobody is at work, if nobody has the file open

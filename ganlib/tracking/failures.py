@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ganlib.errors import BadInput, GanlibError, NoSpace, Unavailable
-from ganlib.files import causes, first_line, told
-from ganlib.proxies import through
+from ganlib.core.errors import BadInput, GanlibError, NoSpace, Unavailable
+from ganlib.core.files import causes, first_line, told
+from ganlib.core.proxies import through
 from ganlib.tracking.database import NEWER, OLDER, knows
 
 _TEMPORARY = {

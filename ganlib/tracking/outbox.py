@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ganlib.errors import GanlibError, Unavailable
-from ganlib.files import write_bytes
+from ganlib.core.errors import GanlibError, Unavailable
+from ganlib.core.files import write_bytes
 
 
 class Point(NamedTuple):

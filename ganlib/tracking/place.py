@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from ganlib import sqlite
-from ganlib.project import Project
+from ganlib.core import sqlite
+from ganlib.core.project import Project
 
 ROOT_TAG = "ganlib.root"
 """Of MLflow's default experiment: the project's folder, as a file URI."""

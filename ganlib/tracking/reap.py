@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ganlib import processes
-from ganlib.errors import GanlibError, ReadOnly, Unavailable
-from ganlib.files import explained, write_json
-from ganlib.progress import doing
-from ganlib.project import Project
+from ganlib.core import processes
+from ganlib.core.errors import GanlibError, ReadOnly, Unavailable
+from ganlib.core.files import explained, write_json
+from ganlib.core.progress import doing
+from ganlib.core.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
 from ganlib.tracking.store import Store, connect

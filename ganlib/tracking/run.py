@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ganlib import accounts, processes
-from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
-from ganlib.project import Source
-from ganlib.redact import redacted
+from ganlib.core import accounts, processes
+from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
+from ganlib.core.project import Source
+from ganlib.core.redact import redacted
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import Store
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from ganlib import processes
-from ganlib.errors import BadInput, Unavailable
-from ganlib.files import explained
-from ganlib.imports import uncollected
-from ganlib.locks import held_if_writable
-from ganlib.progress import doing
-from ganlib.project import Project, Source
-from ganlib.proxies import spare_loopback, through
-from ganlib.redact import redacted
+from ganlib.core import processes
+from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.files import explained
+from ganlib.core.locks import held_if_writable
+from ganlib.core.progress import doing
+from ganlib.core.project import Project, Source
+from ganlib.core.proxies import spare_loopback, through
+from ganlib.core.redact import redacted
+from ganlib.core.startup import uncollected
 from ganlib.tracking import database, place
 from ganlib.tracking.failures import Absent as Absent
 from ganlib.tracking.failures import translate

@@ -18,10 +18,10 @@ from zipfile import BadZipFile
 
 import torch
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import atomic_path, require_space
+from ganlib.core.progress import Report, silent
 from ganlib.families.base import Family
-from ganlib.files import atomic_path, require_space
-from ganlib.progress import Report, silent
 from ganlib.training.ema import Ema
 
 _PARTS = {"name", "config", "progress", "family", "ema", "optimizers"}

@@ -8,8 +8,8 @@ import sys
 
 import torch
 
-from ganlib.errors import BadInput
-from ganlib.processes import usable_cores
+from ganlib.core.errors import BadInput
+from ganlib.core.processes import usable_cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ganlib import across
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 GROUP = 8
 """Images that a process takes are a multiple of it."""

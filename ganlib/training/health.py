@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from statistics import median
 
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 
 PREFIX = "gradient_norm_"
 """Of the metrics that hold a player's gradient norm."""

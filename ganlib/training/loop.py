@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ganlib.config import Limits
+from ganlib.core.progress import Report, silent
 from ganlib.data.batches import DeviceBatches
 from ganlib.families.base import Family
-from ganlib.progress import Report, silent
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.distributed import ALONE, Team
 from ganlib.training.ema import Ema

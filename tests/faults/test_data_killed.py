@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.jobs.version_data import verify_data, version_data
-from ganlib.project import Project
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 
 pytestmark = pytest.mark.faults

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from ganlib.core.errors import BadInput, NoSpace
+from ganlib.core.project import Project
 from ganlib.data import dvc
-from ganlib.errors import BadInput, NoSpace
-from ganlib.project import Project
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.store import Store, connect
 from tests import factories

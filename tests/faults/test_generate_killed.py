@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from ganlib.config import ExportConfig
-from ganlib.errors import NoSpace, Unavailable
+from ganlib.core.errors import NoSpace, Unavailable
+from ganlib.core.progress import Facts
 from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
@@ -24,7 +25,6 @@ from ganlib.generation.batch import Manifest, generate, verify
 from ganlib.generation.card import BESIDE
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.shards import is_whole
-from ganlib.progress import Facts
 from tests.unit.export.nets import NOISE_DIM, trained_like
 
 pytestmark = pytest.mark.faults

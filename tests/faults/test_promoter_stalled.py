@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
-from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.project import Project
 from ganlib.registry.entries import STILL
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import Ledger

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput
-from ganlib.project import Project
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry

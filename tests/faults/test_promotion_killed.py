@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput
-from ganlib.project import Project
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry

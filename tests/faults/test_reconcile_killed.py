@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from ganlib.config import load
-from ganlib.errors import NoSpace
+from ganlib.core.errors import NoSpace
+from ganlib.core.project import Project
 from ganlib.jobs.train import TrainResult, run_folder, train
-from ganlib.project import Project
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 

@@ -10,10 +10,10 @@ import torch
 from mlflow.entities import Run
 
 from ganlib.config import Params, load
+from ganlib.core.project import Project
 from ganlib.families.base import Batch, Phase
 from ganlib.families.vae import Vae
 from ganlib.jobs.train import run_folder, train
-from ganlib.project import Project
 from ganlib.tracking import charts
 from ganlib.tracking.store import Store, connect
 from ganlib.training.health import Unhealthy

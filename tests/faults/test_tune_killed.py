@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests.services import project as projects

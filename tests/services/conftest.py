@@ -16,7 +16,7 @@ import psutil
 import pytest
 import requests
 
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.tracking.store import Store, connect
 from tests import factories
 from tests.services.postgres import WHERE, binaries, postgres

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 import yaml
 
-from ganlib.locks import held
+from ganlib.core.locks import held
 from tests import factories
 from tests.conftest import ROOT, SHARED
 from tests.services.conftest import free_port

@@ -14,7 +14,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 
-from ganlib.files import sha256_file
+from ganlib.core.files import sha256_file
 from tests.conftest import ROOT
 from tests.services import reverse_proxy
 from tests.services.conftest import free_port

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from ganlib.config import Params, load
+from ganlib.core.project import Project
 from ganlib.jobs.generate import Order, generate
 from ganlib.jobs.promote import promote
 from ganlib.jobs.reconcile import reconcile
-from ganlib.project import Project
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Registry

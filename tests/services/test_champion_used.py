@@ -10,8 +10,8 @@ import requests
 import yaml
 
 from ganlib.config import load
+from ganlib.core.project import Project
 from ganlib.jobs.promote import promote
-from ganlib.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories

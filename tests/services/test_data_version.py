@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.core.errors import BadInput, Corrupt, Unavailable
+from ganlib.core.progress import Facts
+from ganlib.core.project import Project
 from ganlib.data import dvc, objects, state
-from ganlib.errors import BadInput, Corrupt, Unavailable
 from ganlib.jobs.version_data import current_data, recorded_md5, verify_data, version_data
-from ganlib.progress import Facts
-from ganlib.project import Project
 from tests.unit.data.builders import digits, dvc_project, flip, idx_files, png_folders, write_files
 
 pytestmark = pytest.mark.services

@@ -12,7 +12,7 @@ import boto3
 import pytest
 import requests
 
-from ganlib.errors import BadInput, Unavailable
+from ganlib.core.errors import BadInput, Unavailable
 from ganlib.generation import card as cards
 from ganlib.generation import formats, sample
 from ganlib.generation import manifest as manifests

@@ -11,8 +11,8 @@ import boto3
 import pytest
 import requests
 
-from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.project import Project
 from ganlib.tracking.failures import Refused
 from ganlib.tracking.store import Store, connect
 from tests import factories

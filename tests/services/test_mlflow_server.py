@@ -12,14 +12,14 @@ import pytest
 import requests
 
 from ganlib.config import GateConfig, load
+from ganlib.core.errors import Corrupt, Unavailable
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project
 from ganlib.data.record import DataVersion
-from ganlib.errors import Corrupt, Unavailable
 from ganlib.export.precision import write
-from ganlib.files import sha256_file
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
-from ganlib.project import Project
 from ganlib.registry.entries import Decided, Entry
 from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import Ledger

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.core.project import Project
 from ganlib.generation.batch import generate, verify
 from ganlib.generation.session import OnnxModel
-from ganlib.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories

@@ -16,7 +16,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from ganlib.files import sha256_file
+from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from tests.unit.serving import graphs
 from tests.unit.serving.running import LONG, Files, Running, running

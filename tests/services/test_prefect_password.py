@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from ganlib.config import GateConfig
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import Store, connect

@@ -19,7 +19,7 @@ import requests
 import yaml
 
 from ganlib.config import GateConfig
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import Registry

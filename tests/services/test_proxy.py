@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.core.errors import Unavailable
 from ganlib.data.sources.download import download
 from ganlib.data.sources.failure import SourceFailed
-from ganlib.errors import Unavailable
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects

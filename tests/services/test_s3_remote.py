@@ -10,9 +10,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from ganlib.errors import Unavailable
+from ganlib.core.errors import Unavailable
+from ganlib.core.project import Project
 from ganlib.jobs.version_data import current_data, verify_data, version_data
-from ganlib.project import Project
 from tests.services.conftest import free_port
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 

@@ -22,9 +22,9 @@ import pytest
 import requests
 from PIL import Image
 
-from ganlib.files import sha256_file
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project
 from ganlib.generation.session import OnnxModel
-from ganlib.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import Store
 from tests import factories

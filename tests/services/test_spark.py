@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ganlib.core.project import Project
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
-from ganlib.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories

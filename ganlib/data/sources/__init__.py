@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
+from ganlib.core.progress import Report
 from ganlib.data.sources import mirror, npm, wheel
-from ganlib.progress import Report
 
 Source = Callable[[Collection[str], Path, Report], Iterable[tuple[str, bytes]]]
 

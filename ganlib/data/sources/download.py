@@ -7,9 +7,9 @@ from pathlib import Path
 
 import requests
 
+from ganlib.core.progress import Report, silent
+from ganlib.core.proxies import through
 from ganlib.data.sources.failure import SourceFailed
-from ganlib.progress import Report, silent
-from ganlib.proxies import through
 
 _CHUNK = 4096  # bytes; what is left of a chunk when the connection breaks is lost
 _ATTEMPTS = 3

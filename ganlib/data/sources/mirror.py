@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ganlib.core.errors import BadInput
+from ganlib.core.progress import Report
 from ganlib.data import idx, mnist
 from ganlib.data.sources.download import download
 from ganlib.data.sources.failure import SourceFailed
-from ganlib.errors import BadInput
-from ganlib.progress import Report
 
 MIRRORS = (
     ("cvdf-datasets", "https://storage.googleapis.com/cvdf-datasets/mnist"),

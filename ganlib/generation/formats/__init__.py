@@ -7,7 +7,7 @@ import importlib.metadata
 import pkgutil
 from functools import cache
 
-from ganlib.errors import unknown
+from ganlib.core.errors import unknown
 from ganlib.generation.formats.base import Format
 
 

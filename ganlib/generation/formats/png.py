@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib.files import sha256_bytes
+from ganlib.core.files import sha256_bytes
 from ganlib.generation.formats.base import Add, Format, words
 from ganlib.generation.png import END, Encoder
 from ganlib.generation.spec import file_name

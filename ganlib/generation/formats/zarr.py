@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ganlib.files import json_bytes
+from ganlib.core.files import json_bytes
 from ganlib.generation.formats.base import IMAGE, Add, Format, columns, facts, rows_at
 from ganlib.generation.formats.npy import array_bytes
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 SHARDS_LIMIT = 1_000_000  # each has a row in the manifest
 

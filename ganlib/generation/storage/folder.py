@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ganlib.errors import BadInput
-from ganlib.files import explained, require_space, require_writable, sha256_file, write_bytes
+from ganlib.core.errors import BadInput
+from ganlib.core.files import explained, require_space, require_writable, sha256_file, write_bytes
 from ganlib.generation import lock
 from ganlib.generation.storage.base import Storage, remove
 

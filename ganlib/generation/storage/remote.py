@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ganlib.errors import BadInput, GanlibError, NoSpace, Unavailable
-from ganlib.files import explained, require_space
+from ganlib.core.errors import BadInput, GanlibError, NoSpace, Unavailable
+from ganlib.core.files import explained, require_space
 from ganlib.generation.storage.base import Storage, remove, require_few, temporary
 
 _CHUNK = 1 << 20

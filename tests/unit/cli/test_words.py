@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.project import Project
+from ganlib.core.project import Project
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib import accounts
+from ganlib.core import accounts
 from tests import factories
 
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR")

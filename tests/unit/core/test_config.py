@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from ganlib.config import Params, load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from tests.conftest import ROOT
 
 PARAMS = ROOT / "params.yaml"

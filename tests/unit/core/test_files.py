@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ganlib import files
-from ganlib.errors import BadInput, NoSpace
+from ganlib.core import files
+from ganlib.core.errors import BadInput, NoSpace
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from ganlib.imports import uncollected
+from ganlib.core.startup import uncollected
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from ganlib import processes
+from ganlib.core import processes
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ganlib import progress
-from ganlib.progress import Lines, Pulse, console, current, doing, words
+from ganlib.core import progress
+from ganlib.core.progress import Lines, Pulse, console, current, doing, words
 from tests import terminal
 from tests.conftest import ROOT
 
 _FACTS = {"validation_fid": 4.5, "discriminator_loss": 1.25, "images_per_second": 1234.0}
 _PROGRAM = f"""
-from ganlib.progress import console
+from ganlib.core.progress import console
 with console() as report:
     report("train vae", 250, 1000, {_FACTS})
     report("check", 0, 0, {{"step": 250, "validation_fid": 4.5}})
@@ -55,7 +55,7 @@ def test_elsewhere_there_are_no_bars() -> None:
 
 def test_a_stage_has_one_line_in_five_seconds_and_one_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now, stream = [0.0], io.StringIO()
-    monkeypatch.setattr("ganlib.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ganlib.core.progress.time.monotonic", lambda: now[0])
     lines = Lines(stream)
     for second in range(11):
         now[0] = float(second)
@@ -96,7 +96,7 @@ def test_a_stage_tells_its_end_and_what_it_knows() -> None:
 _SILENT_WORK = """
 import os, sys, time
 from ganlib.cli.app import reporting, run, show
-from ganlib.progress import doing
+from ganlib.core.progress import doing
 import typer
 verbs = typer.Typer()
 

@@ -9,7 +9,7 @@ import pytest
 import requests.utils
 
 from ganlib.cli.app import settle_environment
-from ganlib.proxies import through
+from ganlib.core.proxies import through
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 OURS = ["http://127.0.0.1:5050/health", "http://localhost:4242/api", "http://[::1]:8050/"]

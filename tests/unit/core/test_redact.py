@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from ganlib.cli.app import fail, show
-from ganlib.errors import BadInput, Corrupt, NoSpace
-from ganlib.progress import Lines
-from ganlib.redact import redacted, without_user
+from ganlib.core.errors import BadInput, Corrupt, NoSpace
+from ganlib.core.progress import Lines
+from ganlib.core.redact import redacted, without_user
 
 SECRET = "s3cret"
 

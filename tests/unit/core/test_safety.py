@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ganlib.config import load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.jobs.models import fetch
-from ganlib.project import Project
 from tests.conftest import ROOT
 
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

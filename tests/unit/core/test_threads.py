@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ganlib import processes, threads
 from ganlib.cli.app import reporting, settle_environment
+from ganlib.core import processes, threads
 from ganlib.training import device
 from tests.cgroups import quota
 

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganlib.errors import BadInput
-from ganlib.yamledit import lay_over, set_values
+from ganlib.core.errors import BadInput
+from ganlib.core.yaml_edit import lay_over, set_values
 
 TEXT = (
     "# top\nother: {source: keep}\ndata:   # section\n  source: mnist   # a comment\n  source_sha256: null\n  seed: 0\n"

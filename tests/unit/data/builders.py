@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganlib.core.project import Project
 from ganlib.data import idx, mnist
 from ganlib.data.splits import Split
-from ganlib.project import Project
 from tests.conftest import ROOT
 
 

@@ -12,8 +12,8 @@ from threading import Thread
 
 import pytest
 
+from ganlib.core.files import sha256_bytes
 from ganlib.data import mnist
-from ganlib.files import sha256_bytes
 from tests.unit.data.builders import idx_files
 
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ganlib.core.errors import BadInput
 from ganlib.data.attributes import ATTRIBUTES, QUANTILES, Scale, measure
-from ganlib.errors import BadInput
 
 THICKNESS, SLANT, SIZE = range(3)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ganlib.core.errors import BadInput
 from ganlib.data.checks import check
 from ganlib.data.splits import Split
-from ganlib.errors import BadInput
 from tests.unit.data.builders import digits
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from ganlib.core.files import sha256_bytes
 from ganlib.data.draw import held_out
-from ganlib.files import sha256_bytes
 
 LABELS = arrays.arrays(np.uint8, st.integers(1, 400), elements=st.integers(0, 9))
 

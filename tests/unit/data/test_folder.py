@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganlib.core.errors import BadInput
 from ganlib.data import folder, idx, mnist
 from ganlib.data.splits import Split
-from ganlib.errors import BadInput
 from tests.unit.data.builders import digits, idx_files, png_folders, write_files
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from ganlib import config
+from ganlib.core.project import Project
 from ganlib.data import mnist, objects
 from ganlib.data.dvc import pinned
-from ganlib.project import Project
 
 
 def test_the_lock_was_made_with_the_code_and_parameters_that_are_here(checkout: Path) -> None:

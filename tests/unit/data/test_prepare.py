@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ganlib.config import DataConfig
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.data import idx, mnist
 from ganlib.data.prepare import prepare, read_raw, split
 from ganlib.data.record import Summary
 from ganlib.data.splits import SPLITS, load_split
-from ganlib.errors import BadInput, Corrupt
-from ganlib.files import sha256_bytes, sha256_file
 from tests.unit.data.builders import digits, idx_files, write_files
 
 OWN = DataConfig(source="own")

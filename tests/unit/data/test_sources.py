@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ganlib.core.files import sha256_bytes
+from ganlib.core.progress import silent
 from ganlib.data import mnist
 from ganlib.data.sources import npm, wheel
 from ganlib.data.sources.failure import SourceFailed, run
-from ganlib.files import sha256_bytes
-from ganlib.progress import silent
 
 
 class Shell:

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from ganlib.config import DataConfig
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project
 from ganlib.data import dvc, objects, state
 from ganlib.data.prepare import prepare
-from ganlib.errors import BadInput, Corrupt
-from ganlib.files import sha256_file
-from ganlib.project import Project
 from tests.unit.data.builders import flip, idx_files, write_files
 
 WHOLE = f"stages: {{fetch: {{cmd: x, outs: [{{md5: {'a' * 32}}}]}}}}"

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganlib.config import DataConfig
+from ganlib.core.errors import BadInput
 from ganlib.data import idx, mnist
 from ganlib.data.prepare import prepare, split
 from ganlib.data.record import Twins
 from ganlib.data.splits import SPLITS, Split, SplitName
-from ganlib.errors import BadInput
 from tests.unit.data.builders import digits, idx_files, write_files
 
 OWN = DataConfig(source="own")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ganlib.core.errors import BadInput
 from ganlib.data.splits import load_split
-from ganlib.errors import BadInput
 from ganlib.evaluation import table
 from ganlib.evaluation.evaluate import Evaluation, Reference, score_images
 from ganlib.evaluation.judge import Judge

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ganlib.config import JudgeConfig
+from ganlib.core.errors import BadInput, Corrupt
 from ganlib.data.splits import Split, load_split
-from ganlib.errors import BadInput, Corrupt
 from ganlib.evaluation.judge import Judge, judge_path, judge_sha256, load_judge
 from ganlib.evaluation.judge_net import FEATURES, JudgeNet, fold
 from ganlib.evaluation.train_judge import fit, measure, store, train_judge, warp

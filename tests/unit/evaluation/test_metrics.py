@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.evaluation.metrics import (
     GROUPS,
     Moments,

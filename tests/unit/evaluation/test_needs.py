@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganlib.config import EvaluateConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.evaluation.metrics import kernel_statistic
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.evaluation.neighbours import radii

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ganlib.config import EvaluateConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.evaluation.judge import Judge
 from ganlib.evaluation.reference import Reference, load_reference
 

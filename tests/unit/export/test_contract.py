@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.export.contract import Contract, TensorType, describe, read_contract
 from ganlib.export.onnx import Certificate
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
-from ganlib.errors import BadInput, Corrupt
+from ganlib.core.errors import BadInput, Corrupt
 from ganlib.export.contract import describe, read_contract
 from ganlib.export.onnx import Certificate, ExportError, export
 from ganlib.export.sampler import Sampler

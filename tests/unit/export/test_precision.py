@@ -13,13 +13,13 @@ from onnx import TensorProto, numpy_helper
 
 from ganlib import families
 from ganlib.config import ExportConfig
-from ganlib.errors import BadInput, Corrupt
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_file
 from ganlib.export import precision as precisions
 from ganlib.export.contract import describe, nodes
 from ganlib.export.onnx import Certificate, export
 from ganlib.export.precision import PRECISIONS, Inputs, Precision, write
 from ganlib.export.size import parameters
-from ganlib.files import sha256_file
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.wanted import wanted

@@ -8,9 +8,9 @@ import torch
 
 from ganlib import families
 from ganlib.config import load
+from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
-from ganlib.errors import BadInput
 from ganlib.families.adversarial import Adversarial
 from ganlib.families.base import Batch, Family
 from ganlib.training.distributed import ALONE

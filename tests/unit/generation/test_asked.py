@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from ganlib.errors import BadInput, GanlibError
+from ganlib.core.errors import BadInput, GanlibError
 from ganlib.export.runtime import open_session
 from ganlib.generation import card as cards
 from ganlib.generation import formats, probe, sample

@@ -12,8 +12,8 @@ import onnx
 import pytest
 from PIL import Image
 
-from ganlib.errors import BadInput, NoSpace, Unavailable
-from ganlib.files import sha256_bytes, sha256_file
+from ganlib.core.errors import BadInput, NoSpace, Unavailable
+from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify
 from ganlib.generation.card import BESIDE

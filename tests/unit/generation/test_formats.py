@@ -25,10 +25,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
+from ganlib.core.errors import BadInput, Corrupt, GanlibError
+from ganlib.core.files import sha256_file
 from ganlib.data.captions import encode as encode_caption
-from ganlib.errors import BadInput, Corrupt, GanlibError
 from ganlib.export.onnx import export
-from ganlib.files import sha256_file
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import Manifest, generate, verify

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests
 from ganlib.generation.batch import _runs

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 
 seeds = st.integers(0, 2**64 - 1)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from ganlib.errors import BadInput, Corrupt
-from ganlib.files import sha256_file
+from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.files import sha256_file
 from ganlib.generation import session
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.generation.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 

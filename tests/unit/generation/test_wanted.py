@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import export
 from ganlib.generation.batch import generate

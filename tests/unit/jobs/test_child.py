@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ganlib.errors import GanlibError, Interrupted
+from ganlib.core.errors import GanlibError, Interrupted
+from ganlib.core.project import Project
 from ganlib.jobs import child
-from ganlib.project import Project
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ import yaml
 from PIL import Image
 
 from ganlib.config import Params, load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Source
 from ganlib.export.size import parameters
-from ganlib.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed import images_per_second
 from ganlib.jobs import campaign, comparison, measured
@@ -27,7 +28,6 @@ from ganlib.jobs.measured import Measured
 from ganlib.jobs.retrain import train_in_child
 from ganlib.jobs.selection import Selected, opened, select
 from ganlib.jobs.train import TrainResult
-from ganlib.project import Source
 from ganlib.tracking.store import Store
 from tests import factories
 from tests.services import project as projects

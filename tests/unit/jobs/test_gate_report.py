@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from ganlib.config import load
+from ganlib.core.project import Project
 from ganlib.generation.same_noise import BETWEEN, HEAD, drawn
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.gate_report import REPORT
 from ganlib.jobs.promote import promote
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests import factories

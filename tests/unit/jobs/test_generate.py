@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganlib.config import Params, load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import load_judge
 from ganlib.generation.batch import generate as make

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ganlib.config import load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.jobs.interpolate import interpolate
 from ganlib.tracking.store import Store
 from tests import factories

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from ganlib.config import Params, load
-from ganlib.errors import BadInput
-from ganlib.files import sha256_file
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project
 from ganlib.generation.same_noise import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs import ab
@@ -22,7 +23,6 @@ from ganlib.jobs.explain import Explanation, explain
 from ganlib.jobs.generate import Order, generate
 from ganlib.jobs.promote import promote
 from ganlib.jobs.prune import prune
-from ganlib.project import Project
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import CHALLENGER, Registry
 from ganlib.tracking.store import Absent, connect

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from ganlib.config import load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Interval
 from ganlib.jobs.retrain import best_run, train_in_child
-from ganlib.project import Project
 from tests.conftest import ROOT
 from tests.factories import evaluation
 

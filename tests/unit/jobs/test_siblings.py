@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig, Params, load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_file
+from ganlib.core.project import Project
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.export.contract import describe
-from ganlib.files import sha256_file
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.explain import explain
 from ganlib.jobs.promote import promote, register
 from ganlib.jobs.prune import prune
 from ganlib.jobs.sibling_table import Row, fid_change, remarks
 from ganlib.jobs.siblings import siblings
-from ganlib.project import Project
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry

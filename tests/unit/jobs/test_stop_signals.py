@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ganlib.config import load
-from ganlib.errors import Interrupted
+from ganlib.core.errors import Interrupted
+from ganlib.core.project import Project
 from ganlib.jobs.train import _stop_signals, train
-from ganlib.project import Project
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from ganlib.config import load
-from ganlib.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.project import Project
 from ganlib.jobs.train import train
-from ganlib.project import Project
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 from tests.services.conftest import free_port

@@ -12,14 +12,14 @@ import yaml
 
 from ganlib import families
 from ganlib.config import Params, load
-from ganlib.errors import BadInput, Interrupted, Unavailable
+from ganlib.core.errors import BadInput, Interrupted, Unavailable
+from ganlib.core.locks import held
+from ganlib.core.progress import Report
+from ganlib.core.project import Project
 from ganlib.families.space import Choice, Range, around, tree, value_of
 from ganlib.jobs import check, child, tune
 from ganlib.jobs import trial as trials
 from ganlib.jobs.tune import Found
-from ganlib.locks import held
-from ganlib.progress import Report
-from ganlib.project import Project
 from ganlib.tracking.store import Store
 from tests import factories
 from tests.services import project as projects

@@ -11,13 +11,13 @@ from PIL import Image
 
 from ganlib import families
 from ganlib.config import Params, load
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.sheet import contact_sheet
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.reconstruct import reconstruct
 from ganlib.jobs.train import train
-from ganlib.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests.services import project as projects

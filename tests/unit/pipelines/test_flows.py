@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ganlib.errors import BadInput, GanlibError, Interrupted, Unavailable
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
+from ganlib.core.project import Project
 from tests import factories
 from tests.conftest import ROOT
 from tests.unit.pipelines.conftest import DEAD

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ganlib.errors import BadInput
-from ganlib.project import Project
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from tests import factories
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 LISTEN = """
 import socket, sys

@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from ganlib import processes
 from ganlib.config import ServicesConfig
-from ganlib.files import write_json
-from ganlib.progress import Report, silent
-from ganlib.project import Project
+from ganlib.core import processes
+from ganlib.core.files import write_json
+from ganlib.core.progress import Report, silent
+from ganlib.core.project import Project
 from tests import factories
 from tests.clocks import STEPS, shifted
 from tests.conftest import ROOT

@@ -11,7 +11,7 @@ import pytest
 
 from ganlib import config
 from ganlib.config import GateConfig
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 from ganlib.jobs.reconcile import reconcile
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote

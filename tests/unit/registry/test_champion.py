@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ganlib.config import Params, load
-from ganlib.errors import Unavailable
+from ganlib.core.errors import Unavailable
 from ganlib.registry.champion import Champion, resolve
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import Ledger

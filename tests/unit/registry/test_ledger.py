@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.registry.entries import Decided, Kind, Seal, canonical
 from ganlib.registry.ledger import Book, champion_at, moment
 

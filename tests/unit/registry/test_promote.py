@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput, GanlibError, Unavailable
-from ganlib.locks import held
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.locks import held
+from ganlib.core.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
-from ganlib.errors import GanlibError
+from ganlib.core.errors import GanlibError
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import TAG, Ledger
 from ganlib.registry.promote import promote, rollback

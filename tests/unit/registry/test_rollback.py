@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganlib.config import GateConfig
-from ganlib.errors import BadInput, Unavailable
+from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.entries import Decided
 from ganlib.registry.ledger import Book
 from ganlib.registry.ledger_store import Ledger

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganlib.errors import BadInput, Corrupt, GanlibError
-from ganlib.files import sha256_file
+from ganlib.core.errors import BadInput, Corrupt, GanlibError
+from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
 from ganlib.tracking.store import Absent, Store, connect

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ganlib.core.files import sha256_file
 from ganlib.data.captions import CAPTION_LEN
-from ganlib.files import sha256_file
 from tests import factories
 
 NOISE_DIM = 16

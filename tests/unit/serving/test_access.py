@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ganlib.cli.app import perhaps_project
 from ganlib.config import ServeConfig
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 from ganlib.serving.access import is_loopback
 from tests.unit.serving.running import Files, Running, running
 

@@ -20,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_file
 from ganlib.export.contract import read_contract
-from ganlib.files import sha256_file
 from ganlib.generation.wanted import wanted
 from ganlib.serving.app import STATIC
 from tests.unit.serving.running import LONG, Files, Running, generated, running

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganlib.errors import BadInput, GanlibError
+from ganlib.core.errors import BadInput, GanlibError
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.wanted import Wanted, wanted

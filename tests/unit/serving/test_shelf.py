@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from ganlib.errors import Unavailable
-from ganlib.files import sha256_file
+from ganlib.core.errors import Unavailable
+from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from tests.unit.serving.running import LONG, Files, Running, running
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.errors import BadInput
-from ganlib.project import Project
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.tracking import database
 from ganlib.tracking.store import connect
 from tests import factories

@@ -12,7 +12,7 @@ import sqlalchemy.exc
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from mlflow.exceptions import MlflowException
 
-from ganlib.errors import BadInput, GanlibError, NoSpace, ReadOnly, Unavailable
+from ganlib.core.errors import BadInput, GanlibError, NoSpace, ReadOnly, Unavailable
 from ganlib.tracking.failures import Absent, Refused, translate
 
 PLACE = Path("/tmp")  # noqa: S108

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.errors import GanlibError, Unavailable
+from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import Store
 from tests import factories

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ganlib.errors import BadInput
-from ganlib.project import Project
+from ganlib.core.errors import BadInput
+from ganlib.core.project import Project
 from ganlib.registry.prune import prune
 from ganlib.registry.versions import CHALLENGER, Registry
 from ganlib.tracking import place

@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from ganlib import processes
 from ganlib.config import load
+from ganlib.core import processes
+from ganlib.core.project import Project
 from ganlib.jobs.models import fetch
 from ganlib.jobs.reconcile import reconcile
-from ganlib.project import Project
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_file
 from ganlib.tracking.store import Absent, Store, connect
@@ -154,7 +154,7 @@ def test_a_run_that_an_earlier_version_started_is_told_apart_by_its_times(
 @pytest.mark.parametrize("seconds", STEPS)
 def test_a_clock_that_is_set_ends_no_living_run(store: Store, begin: Begin, tmp_path: Path, seconds: int) -> None:
     look = (
-        "import sys; from pathlib import Path; from ganlib.project import Project;"
+        "import sys; from pathlib import Path; from ganlib.core.project import Project;"
         "from ganlib.tracking.reap import reap; from ganlib.tracking.store import connect;"
         "print(reap(connect(Project(Path(sys.argv[1])))))"
     )

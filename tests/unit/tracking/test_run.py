@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ganlib import processes
-from ganlib.errors import BadInput, GanlibError, Interrupted
+from ganlib.core import processes
+from ganlib.core.errors import BadInput, GanlibError, Interrupted
 from ganlib.tracking.run import PROCESS_TAG, REASON_TAG, Run
 from ganlib.tracking.store import Absent, Store
 from tests import factories

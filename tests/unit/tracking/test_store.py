@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ganlib.errors import BadInput, Unavailable
-from ganlib.project import Project
+from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import Absent, Store, connect
 from tests import factories

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganlib import families
-from ganlib.errors import BadInput, NoSpace
+from ganlib.core.errors import BadInput, NoSpace
 from ganlib.families.base import Family
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.ema import Ema

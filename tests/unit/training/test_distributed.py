@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from ganlib.core.errors import BadInput
 from ganlib.data.splits import file_names, load_split
-from ganlib.errors import BadInput
 from ganlib.training.distributed import ALONE, Team
 from tests.conftest import ROOT
 from tests.services.conftest import free_port

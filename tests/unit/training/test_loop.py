@@ -14,9 +14,9 @@ import torch
 
 from ganlib import families
 from ganlib.config import Limits
+from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
-from ganlib.errors import BadInput
 from ganlib.families.base import Batch, Family, Phase
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints

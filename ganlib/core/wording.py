@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ganlib.errors import BadInput, unknown
+from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ganlib.files import explained
+from ganlib.core.files import explained
 
 _PATIENCE = 60.0  # seconds for another process's transaction
 

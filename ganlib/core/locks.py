@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ganlib.errors import ReadOnly, Unavailable
-from ganlib.files import explained
+from ganlib.core.errors import ReadOnly, Unavailable
+from ganlib.core.files import explained
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlib.errors import BadInput, NoSpace, ReadOnly
+from ganlib.core.errors import BadInput, NoSpace, ReadOnly
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS = re.compile(r"database or disk is full|No space left on device|Disk quota exceeded")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from ganlib.threads import cpu_quota, visible_cores
-from ganlib.threads import usable_cores as usable_cores  # where callers look for it
+from ganlib.core.threads import cpu_quota, visible_cores
+from ganlib.core.threads import usable_cores as usable_cores  # where callers look for it
 
 
 class Identity(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from ganlib.redact import redacted
+from ganlib.core.redact import redacted
 
 
 class GanlibError(Exception):

@@ -7,8 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ganlib import project
-from ganlib.errors import GanlibError
+from ganlib.core import project
+from ganlib.core.errors import GanlibError
 
 
 def user() -> str:

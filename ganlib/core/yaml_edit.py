@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ganlib.errors import BadInput
+from ganlib.core.errors import BadInput
 
 
 def set_values(text: str, values: Mapping[str, str | None]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-from ganlib.redact import redacted
+from ganlib.core.redact import redacted
 
 Facts = Mapping[str, float | int | str]
 

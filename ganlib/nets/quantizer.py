@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganlib import across
+from ganlib.nets import collectives as across
 
 
 class VectorQuantizer(nn.Module):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganlib import across
+from ganlib.nets import collectives as across
 
 
 @dataclass(frozen=True)

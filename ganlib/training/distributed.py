@@ -7,7 +7,7 @@ step, so all stay the same, and the same as one process's with the whole batch u
   sliced. Families draw as ever: :class:`_Shard` sees to it.
 - BatchNorm normalises by the whole batch's statistics, also on CPUs and under penalties that differentiate twice,
   neither of which ``torch.nn.SyncBatchNorm`` can.
-- What else ties a batch together goes through :mod:`ganlib.across`; groups of a minibatch deviation stay whole because
+- What else ties a batch together goes through :mod:`ganlib.nets.collectives`; groups of a minibatch deviation stay whole because
   a process takes a multiple of :data:`GROUP` images.
 
 ``DistributedDataParallel`` is not used: it wraps one module's ``forward``, and players call each other's parts, some
@@ -26,8 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ganlib import across
 from ganlib.core.errors import BadInput
+from ganlib.nets import collectives as across
 
 GROUP = 8
 """Images that a process takes are a multiple of it."""

@@ -30,7 +30,7 @@ def start(
 ) -> None:
     """Begin a test of two versions; one runs at a time."""
     project, params = open_project(overrides)
-    from ganlib.jobs import ab
+    from ganlib.abtest import experiment as ab
 
     test = ab.start(project, params, a, b, share_a=ab.split(split), outcome=outcome, level=level)
     show(
@@ -47,7 +47,7 @@ def start(
 def assign(key: Key, as_json: Json = False) -> None:
     """Say which version makes the item of a key; the same one for as long as the test runs."""
     project, _ = open_project()
-    from ganlib.jobs import ab
+    from ganlib.abtest import experiment as ab
 
     found = ab.assign(project, key)
     show(found, as_json=as_json, text=lambda: found.uri)
@@ -61,7 +61,7 @@ def record(
 ) -> None:
     """Record what came of an item; the same again is not counted twice."""
     project, _ = open_project()
-    from ganlib.jobs import ab
+    from ganlib.abtest import experiment as ab
 
     try:
         value = float(outcome)
@@ -75,7 +75,7 @@ def record(
 def report(as_json: Json = False) -> None:
     """Say which does better, and whether that is settled; it may be asked after every outcome."""
     project, _ = open_project()
-    from ganlib.jobs import ab
+    from ganlib.abtest import experiment as ab
 
     found = ab.report(project)
     show(found, as_json=as_json, text=found.summary)
@@ -85,7 +85,7 @@ def report(as_json: Json = False) -> None:
 def stop(reason: Annotated[str, typer.Option(help="Why, for the record.")] = "", as_json: Json = False) -> None:
     """End the test; its outcomes stay, and its versions may be pruned."""
     project, _ = open_project()
-    from ganlib.jobs import ab
+    from ganlib.abtest import experiment as ab
 
     test = ab.stop(project, reason=reason)
     show(test, as_json=as_json, text=lambda: f"A/B test {test.number} ended; its outcomes: ganlib ab report")

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ganlib.abtest import experiment as ab
 from ganlib.config import Params
 from ganlib.core.project import Project
 from ganlib.generation.manifest import FILE
-from ganlib.jobs import ab
 from ganlib.registry.prune import Pruned
 from ganlib.registry.prune import prune as remove
 from ganlib.registry.versions import Registry

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from ganlib.evaluation.sequential import LEAST, compare, difference_sequence, log_evidence
+from ganlib.abtest.sequential import LEAST, compare, difference_sequence, log_evidence
 
 LEVEL = 0.05
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganlib.abtest import experiment as ab
+from ganlib.abtest.assign import side
 from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from ganlib.generation.assign import side
-from ganlib.jobs import ab
 from ganlib.tracking.store import Store
 from tests import factories
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganlib.abtest import experiment as ab
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.same_noise import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs import ab
 from ganlib.jobs.diff import diff
 from ganlib.jobs.explain import Explanation, explain
 from ganlib.jobs.generate import Order, generate

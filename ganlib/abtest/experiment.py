@@ -15,13 +15,13 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
+from ganlib.abtest.assign import Side, side
 from ganlib.config import Frozen, Params
 from ganlib.core import wording
 from ganlib.core.errors import BadInput
 from ganlib.core.files import explained, write_json
 from ganlib.core.locks import held
 from ganlib.core.project import Project
-from ganlib.generation.assign import Side, side
 from ganlib.registry.champion import resolve
 from ganlib.registry.entries import stamp
 from ganlib.registry.versions import Registry
@@ -93,7 +93,7 @@ class Standing(Frozen):
 
     test: Test
     comparison: dict[str, float | str | None]
-    """See :class:`ganlib.evaluation.sequential.Comparison`."""
+    """See :class:`ganlib.abtest.sequential.Comparison`."""
     torn: int
     """Lines that a killed writer left unfinished; they do not count."""
 
@@ -270,7 +270,7 @@ def report(project: Project) -> Standing:
     Raises:
         BadInput: there was no test.
     """
-    from ganlib.evaluation.sequential import compare
+    from ganlib.abtest.sequential import compare
 
     test = current(project) or running(project)
     found, torn = outcomes(project, test)

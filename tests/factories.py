@@ -11,7 +11,7 @@ import numpy as np
 from ganlib.config import ExportConfig
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project, Source
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
 from ganlib.evaluation.quality import Quality

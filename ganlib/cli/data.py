@@ -12,7 +12,7 @@ from ganlib.cli.app import Json, open_project, reporting, show
 from ganlib.cli.help import Verbs
 
 if TYPE_CHECKING:
-    from ganlib.data.record import DataVersion
+    from ganlib.data.versioning.record import DataVersion
 
 app = Verbs(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -81,7 +81,7 @@ def prepare() -> None:
 
 def _under_dvc() -> bool:
     """Whether `ganlib data version` started DVC, and reads our progress as events."""
-    from ganlib.data.dvc import PROGRESS
+    from ganlib.data.versioning.dvc import PROGRESS
 
     return os.environ.get(PROGRESS) == "json"
 

@@ -20,6 +20,6 @@ def draw(condition: Condition, random: np.random.Generator, count: int) -> NDArr
     """
     if condition == "label":
         return random.integers(0, 10, count)
-    from ganlib.data import captions
+    from ganlib.data.mnist import captions
 
     return captions.draw(random, count, held_out=True)[0]

@@ -10,9 +10,10 @@ from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Corrupt, Unavailable
 from ganlib.core.files import require_space, require_writable, sha256_file, write_bytes
 from ganlib.core.progress import Report, silent
-from ganlib.data import folder, mnist
-from ganlib.data.sources import SOURCES, Source
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data import folder
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist.sources import SOURCES, Source
+from ganlib.data.mnist.sources.failure import SourceFailed
 
 
 def fetch(

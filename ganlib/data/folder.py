@@ -11,7 +11,8 @@ import numpy as np
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.core.progress import Report, silent
-from ganlib.data import idx, mnist
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
 
 _PAIRS = ((mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS), (mnist.TEST_IMAGES, mnist.TEST_LABELS))
 _WANTED = (

@@ -13,11 +13,13 @@ from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_space, sha256_bytes, write_bytes, write_json
 from ganlib.core.progress import Report, silent
-from ganlib.data import idx, mnist, twins
+from ganlib.data import twins
 from ganlib.data.checks import check
 from ganlib.data.draw import held_out
-from ganlib.data.record import Pixels, Summary, Twins
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
 from ganlib.data.splits import SPLITS, Split, SplitName, file_names
+from ganlib.data.versioning.record import Pixels, Summary, Twins
 
 _VALIDATION, _TEST = 0, 1  # streams of the draws
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ganlib.core.files import sha256_bytes
-from ganlib.data.record import Twins
 from ganlib.data.splits import Split
+from ganlib.data.versioning.record import Twins
 
 
 def firsts(images: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganlib.data import attributes
+from ganlib.data.mnist import attributes
 from ganlib.data.splits import Split
 from ganlib.evaluation.bootstrap import Interval
 
@@ -19,7 +19,7 @@ def agreement(
     Args:
         images: uint8 [n, 1, 28, 28].
         judged: the digits that the judge sees, int [n].
-        asked: int64 [n, 4], as :meth:`ganlib.data.captions.Wish.codes`.
+        asked: int64 [n, 4], as :meth:`ganlib.data.mnist.captions.Wish.codes`.
         train: the training split, which terciles are relative to.
         confidence: level of the intervals.
     """

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlib.data import attributes, captions
+from ganlib.data.mnist import attributes, captions
 from ganlib.families.adversarial import Adversarial
 from ganlib.families.base import Batch, Losses, OptimizerOptions, Phase
 from ganlib.families.convolutional import ConvolutionalOptions

@@ -54,7 +54,7 @@ class Wanted:
         return {self.name: self._block(seed, block)} if self.name and self._block else {}
 
     def codes(self, seed: int, count: int) -> NDArray[np.int64] | None:
-        """What is asked for images 0 to ``count - 1``: int64 [count, 4] as :meth:`ganlib.data.captions.Wish.codes`.
+        """What is asked for images 0 to ``count - 1``: int64 [count, 4] as :meth:`ganlib.data.mnist.captions.Wish.codes`.
 
         None if nothing is asked.
         """
@@ -66,7 +66,7 @@ class Wanted:
         values = np.concatenate(blocks)[:count]
         if self.name == "label":
             return np.pad(values[:, None], ((0, 0), (0, 3)))
-        from ganlib.data import captions
+        from ganlib.data.mnist import captions
 
         texts = (bytes(row[row > 0].astype(np.uint8)).decode() for row in values)
         return np.array([captions.parse(text).codes() for text in texts], np.int64)
@@ -192,7 +192,7 @@ def _caption(asked: str | None) -> Wanted:
 
     if asked is None:
         return Wanted("captions uniform", "caption", _drawn("caption"))
-    from ganlib.data import captions
+    from ganlib.data.mnist import captions
 
     encoded = captions.encode(asked)
     return Wanted(f"caption {asked!r}", "caption", lambda seed, block: np.tile(encoded, (BLOCK, 1)))

@@ -11,7 +11,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, write_json
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.jobs import child
 from ganlib.jobs.retrain import train_in_child
 from ganlib.jobs.selection import of_limits

@@ -15,7 +15,7 @@ from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.processes import machine
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge import judge_sha256
 from ganlib.evaluation.needs import fitted

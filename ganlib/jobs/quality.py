@@ -111,7 +111,7 @@ def _digits(wanted: Wanted, seed: int, numbers: np.ndarray) -> np.ndarray | None
     values = np.stack([rows[int(number // BLOCK)][number % BLOCK] for number in numbers])
     if wanted.name == "label":
         return values
-    from ganlib.data import captions
+    from ganlib.data.mnist import captions
 
     texts = (bytes(row[row > 0].astype(np.uint8)).decode() for row in values)
     return np.array([captions.parse(text).codes()[0] for text in texts], np.int64)

@@ -15,7 +15,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.threads import SPINS
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.families import require_all
 from ganlib.jobs import child

@@ -35,7 +35,7 @@ from ganlib.tracking.run import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, connect
 
 if TYPE_CHECKING:
-    from ganlib.data.record import DataVersion
+    from ganlib.data.versioning.record import DataVersion
     from ganlib.generation.session import OnnxModel
 
 _COMPARED = 1024

@@ -13,7 +13,7 @@ from ganlib.core import sqlite
 from ganlib.core.files import sha256_bytes
 from ganlib.core.locks import held
 from ganlib.core.project import Project
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.families.space import Choice, Space
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
 if TYPE_CHECKING:
     import torch
 
-    from ganlib.data.record import DataVersion
+    from ganlib.data.versioning.record import DataVersion
     from ganlib.families.base import Family, FamilyOptions
     from ganlib.jobs.check import Checker
     from ganlib.tracking.run import Run

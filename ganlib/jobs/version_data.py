@@ -15,11 +15,13 @@ from ganlib.core.files import require_space, write_bytes, write_json
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import set_values
-from ganlib.data import fetch, folder, objects, prepare, state
-from ganlib.data.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
-from ganlib.data.record import DataVersion
+from ganlib.data import fetch, folder, prepare
 from ganlib.data.splits import load_split
-from ganlib.data.state import STAGES, Damage
+from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning import state
+from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
+from ganlib.data.versioning.record import DataVersion
+from ganlib.data.versioning.state import STAGES, Damage
 from ganlib.evaluation.judge import doubt, judge_sha256, load_judge
 
 _ASKED = 2000  # test images that the judge is shown: 1 s

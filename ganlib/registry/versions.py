@@ -13,7 +13,7 @@ from typing import Any
 from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.core.locks import held
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract, describe
 from ganlib.registry import names, records

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlib.config import Frozen
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.tracking import charts
 from ganlib.tracking.store import Absent, Store
 

@@ -26,7 +26,7 @@ from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import Store
 
 if TYPE_CHECKING:
-    from ganlib.data.record import DataVersion
+    from ganlib.data.versioning.record import DataVersion
     from ganlib.tracking.system import SystemMonitor
 
 PROCESS_TAG = "ganlib.process"

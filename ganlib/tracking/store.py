@@ -33,7 +33,7 @@ from ganlib.tracking.failures import translate
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from ganlib.data.record import DataVersion
+    from ganlib.data.versioning.record import DataVersion
     from ganlib.tracking.run import Run
 
 # An unreachable server is to be reported in seconds; MLflow's own retries take minutes.

@@ -12,7 +12,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from ganlib.core.errors import BadInput, NoSpace
 from ganlib.core.project import Project
-from ganlib.data import dvc
+from ganlib.data.versioning import dvc
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.store import Store, connect
 from tests import factories

@@ -15,7 +15,7 @@ from ganlib.config import GateConfig, load
 from ganlib.core.errors import Corrupt, Unavailable
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
-from ganlib.data.record import DataVersion
+from ganlib.data.versioning.record import DataVersion
 from ganlib.export.precision import write
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ganlib.core.project import Project
-from ganlib.data import idx, mnist
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
 from ganlib.data.splits import Split
 from tests.conftest import ROOT
 

@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 
 from ganlib.core.files import sha256_bytes
-from ganlib.data import mnist
+from ganlib.data.mnist import files as mnist
 from tests.unit.data.builders import idx_files
 
 

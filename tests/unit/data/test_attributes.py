@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ganlib.core.errors import BadInput
-from ganlib.data.attributes import ATTRIBUTES, QUANTILES, Scale, measure
+from ganlib.data.mnist.attributes import ATTRIBUTES, QUANTILES, Scale, measure
 
 THICKNESS, SLANT, SIZE = range(3)
 

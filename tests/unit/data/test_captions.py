@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
-from ganlib.data.attributes import ATTRIBUTES
-from ganlib.data.captions import CAPTION_LEN, Wish, draw, encode, make, normalise, parse
-from ganlib.data.vocabulary import LANGUAGES
+from ganlib.data.mnist.attributes import ATTRIBUTES
+from ganlib.data.mnist.captions import CAPTION_LEN, Wish, draw, encode, make, normalise, parse
+from ganlib.data.mnist.vocabulary import LANGUAGES
 
 LOW, MIDDLE, HIGH = range(3)
 

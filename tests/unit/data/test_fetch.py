@@ -11,11 +11,12 @@ import pytest
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.progress import Facts, Report, silent
-from ganlib.data import folder, mnist
+from ganlib.data import folder
 from ganlib.data.fetch import fetch
-from ganlib.data.sources import Source
-from ganlib.data.sources import mirror as mirrors
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist.sources import Source
+from ganlib.data.mnist.sources import mirror as mirrors
+from ganlib.data.mnist.sources.failure import SourceFailed
 from tests.unit.data.builders import digits, flip, png_folders
 from tests.unit.data.conftest import Mirror
 

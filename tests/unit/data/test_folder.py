@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from ganlib.core.errors import BadInput
-from ganlib.data import folder, idx, mnist
+from ganlib.data import folder
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
 from ganlib.data.splits import Split
 from tests.unit.data.builders import digits, idx_files, png_folders, write_files
 

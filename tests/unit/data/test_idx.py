@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ganlib.core.errors import BadInput
-from ganlib.data import idx
+from ganlib.data.mnist import idx
 
 LABELS = arrays.arrays(np.uint8, st.integers(1, 20), elements=st.integers(0, 9))
 IMAGES = arrays.arrays(np.uint8, st.tuples(st.integers(1, 3), st.just(28), st.just(28)))

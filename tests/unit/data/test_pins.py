@@ -8,8 +8,9 @@ import yaml
 
 from ganlib import config
 from ganlib.core.project import Project
-from ganlib.data import mnist, objects
-from ganlib.data.dvc import pinned
+from ganlib.data.mnist import files as mnist
+from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning.dvc import pinned
 
 
 def test_the_lock_was_made_with_the_code_and_parameters_that_are_here(checkout: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_bytes, sha256_file
-from ganlib.data import idx, mnist
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
 from ganlib.data.prepare import prepare, read_raw, split
-from ganlib.data.record import Summary
 from ganlib.data.splits import SPLITS, load_split
+from ganlib.data.versioning.record import Summary
 from tests.unit.data.builders import digits, idx_files, write_files
 
 OWN = DataConfig(source="own")

@@ -11,8 +11,9 @@ from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
-from ganlib.data import dvc, objects, state
 from ganlib.data.prepare import prepare
+from ganlib.data.versioning import dvc, state
+from ganlib.data.versioning import dvc_cache as objects
 from tests.unit.data.builders import flip, idx_files, write_files
 
 WHOLE = f"stages: {{fetch: {{cmd: x, outs: [{{md5: {'a' * 32}}}]}}}}"

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput
-from ganlib.data import idx, mnist
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
 from ganlib.data.prepare import prepare, split
-from ganlib.data.record import Twins
 from ganlib.data.splits import SPLITS, Split, SplitName
+from ganlib.data.versioning.record import Twins
 from tests.unit.data.builders import digits, idx_files, write_files
 
 OWN = DataConfig(source="own")

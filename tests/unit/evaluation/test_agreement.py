@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganlib.data.attributes import Scale, measure
+from ganlib.data.mnist.attributes import Scale, measure
 from ganlib.data.splits import Split
 from ganlib.evaluation.agreement import agreement, share
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
-from ganlib.data.captions import encode as encode_caption
+from ganlib.data.mnist.captions import encode as encode_caption
 from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation import manifest as manifests

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput
-from ganlib.data.captions import encode
+from ganlib.data.mnist.captions import encode
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import export
 from ganlib.generation.interpolate import animation, between_conditions, between_seeds, conditions, picture, slerp

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib.data.captions import CAPTION_LEN, Wish, draw, encode, make
+from ganlib.data.mnist.captions import CAPTION_LEN, Wish, draw, encode, make
 from ganlib.nets.text import GROUPS, CaptionEncoder, WishSampler, caption_loss, decide
 
 

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ganlib.core.files import sha256_file
-from ganlib.data.captions import CAPTION_LEN
+from ganlib.data.mnist.captions import CAPTION_LEN
 from tests import factories
 
 NOISE_DIM = 16

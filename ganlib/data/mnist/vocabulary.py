@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ganlib.data.attributes import Attribute
+from ganlib.data.mnist.attributes import Attribute
 
 
 class Words(NamedTuple):

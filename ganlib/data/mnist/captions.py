@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganlib.core.errors import BadInput
-from ganlib.data.attributes import ATTRIBUTES, Attribute
-from ganlib.data.vocabulary import CHINESE, LANGUAGES, Language
+from ganlib.data.mnist.attributes import ATTRIBUTES, Attribute
+from ganlib.data.mnist.vocabulary import CHINESE, LANGUAGES, Language
 
 CAPTION_LEN = 64
 """Bytes of UTF-8; about 60 English letters or 21 Chinese characters."""

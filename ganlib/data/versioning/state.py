@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project, source
-from ganlib.data import objects
-from ganlib.data.dvc import Pinned, pinned
-from ganlib.data.record import DataVersion, Summary
+from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning.dvc import Pinned, pinned
+from ganlib.data.versioning.record import DataVersion, Summary
 
 AGAIN = "To repair what can be repaired, run: ganlib data version"
 Stage = Literal["fetch", "prepare"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report
-from ganlib.data import idx, mnist
-from ganlib.data.sources.download import download
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.mnist import files as mnist
+from ganlib.data.mnist import idx
+from ganlib.data.mnist.sources.download import download
+from ganlib.data.mnist.sources.failure import SourceFailed
 
 MIRRORS = (
     ("cvdf-datasets", "https://storage.googleapis.com/cvdf-datasets/mnist"),

@@ -13,10 +13,10 @@ import numpy as np
 from ganlib.config import EvaluateConfig, GateConfig
 from ganlib.core import project
 from ganlib.data.splits import load_split
-from ganlib.evaluation.agreement import share as proportion
 from ganlib.evaluation.bootstrap import pack, resample
-from ganlib.evaluation.judge import load_judge
-from ganlib.evaluation.metrics import Moments, frechet_statistic, moments
+from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.metrics.agreement import share as proportion
+from ganlib.evaluation.metrics.distances import Moments, frechet_statistic, moments
 from ganlib.registry.gate import decide
 from ganlib.registry.versions import Version
 from tests.factories import evaluation

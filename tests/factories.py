@@ -14,7 +14,7 @@ from ganlib.core.project import Project, Source
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
-from ganlib.evaluation.quality import Quality
+from ganlib.evaluation.metrics.quality import Quality
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
 from ganlib.registry.versions import CHALLENGER, Registry, Version

@@ -13,8 +13,8 @@ def train(overrides: Set = None, as_json: Json = False) -> None:
     """Train a new judge (the DVC stage `judge`). Figures of two judges are not comparable."""
     project, params = open_project(overrides)
     from ganlib.core.errors import BadInput
-    from ganlib.evaluation.judge import weights_folder
-    from ganlib.evaluation.train_judge import train_judge
+    from ganlib.evaluation.judge.judge import weights_folder
+    from ganlib.evaluation.judge.train import train_judge
     from ganlib.jobs.version_data import recorded_md5
 
     version = recorded_md5(project)
@@ -30,7 +30,7 @@ def show_judge(as_json: Json = False) -> None:
     """Measure the judge's accuracy on the test split now, beside what was recorded at its training."""
     project, _ = open_project()
     from ganlib.data.splits import load_split
-    from ganlib.evaluation.judge import load_judge
+    from ganlib.evaluation.judge.judge import load_judge
 
     judge, test = load_judge(), load_split(project.prepared, "test")
     with reporting(as_json=as_json) as report:

@@ -16,17 +16,17 @@ from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import Interval, around, pack, resample
-from ganlib.evaluation.judge import Judge, JudgeOutput
-from ganlib.evaluation.metrics import (
+from ganlib.evaluation.judge.judge import Judge, JudgeOutput
+from ganlib.evaluation.metrics.distances import (
     Moments,
     draw_subsets,
     frechet_statistic,
     kernel_statistic,
     moments,
 )
+from ganlib.evaluation.metrics.neighbours import beyond, nearest, radii
+from ganlib.evaluation.metrics.quality import TWIN, Quality, copies, measure, summarise, within
 from ganlib.evaluation.needs import LEAST
-from ganlib.evaluation.neighbours import beyond, nearest, radii
-from ganlib.evaluation.quality import TWIN, Quality, copies, measure, summarise, within
 
 METRIC_VERSION = 1
 """Raised whenever a figure would change for the same images: figures of other versions are not comparable."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ganlib.config import Frozen
-from ganlib.evaluation.judge import Judge
-from ganlib.evaluation.metrics import frechet_distance, moments
+from ganlib.evaluation.judge.judge import Judge
+from ganlib.evaluation.metrics.distances import frechet_distance, moments
 
 MOST_OF_ONE_DIGIT = 0.5
 LEAST_DIVERSITY = 0.2

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
-from ganlib.evaluation.judge import load_judge
+from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
 from ganlib.export.sampler import to_pixels
 from ganlib.families.base import Family

@@ -17,7 +17,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.evaluation.judge import judge_sha256
+from ganlib.evaluation.judge.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export.size import parameters
 from ganlib.jobs import comparison, measured

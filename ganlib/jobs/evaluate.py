@@ -15,7 +15,7 @@ from ganlib.core.project import Project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
-from ganlib.evaluation.judge import load_judge
+from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.jobs.models import fetch
 from ganlib.jobs.version_data import current_data

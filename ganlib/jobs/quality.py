@@ -11,7 +11,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
-from ganlib.evaluation.judge import Judge, load_judge
+from ganlib.evaluation.judge.judge import Judge, load_judge
 from ganlib.evaluation.needs import fitted
 from ganlib.generation import card as cards
 from ganlib.generation import sample
@@ -24,7 +24,7 @@ from ganlib.jobs.models import Model
 if TYPE_CHECKING:
     import numpy as np
 
-    from ganlib.evaluation.metrics import Moments
+    from ganlib.evaluation.metrics.distances import Moments
 
 SAMPLE = 2000
 _AS_EVALUATED = {"none", "labels uniform", "labels balanced", "captions uniform"}

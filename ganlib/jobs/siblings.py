@@ -14,7 +14,7 @@ from ganlib.core.processes import machine
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.evaluation.judge import judge_sha256
+from ganlib.evaluation.judge.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export import precision as precisions
 from ganlib.export.onnx import Certificate

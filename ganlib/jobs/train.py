@@ -347,7 +347,7 @@ def _export(
     report: Report,
 ) -> TrainResult:
     """Write the moving average's graph beside the checkpoint and log it with its certificate."""
-    from ganlib.evaluation.judge import judge_sha256
+    from ganlib.evaluation.judge.judge import judge_sha256
     from ganlib.export.onnx import export
 
     report(f"export {family}", 0, 1)

@@ -22,7 +22,7 @@ from ganlib.data.versioning import state
 from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import STAGES, Damage
-from ganlib.evaluation.judge import doubt, judge_sha256, load_judge
+from ganlib.evaluation.judge.judge import doubt, judge_sha256, load_judge
 
 _ASKED = 2000  # test images that the judge is shown: 1 s
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote

@@ -9,7 +9,7 @@ import pytest
 
 from ganlib.config import EvaluateConfig
 from ganlib.data.splits import load_split
-from ganlib.evaluation.judge import Judge, load_judge
+from ganlib.evaluation.judge.judge import Judge, load_judge
 from ganlib.evaluation.reference import Reference, load_reference
 
 QUICK = EvaluateConfig(samples=2000, bootstrap=100, kid_subsets=10, kid_subset_size=500)

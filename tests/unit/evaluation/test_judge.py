@@ -11,9 +11,9 @@ import torch
 from ganlib.config import JudgeConfig
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.data.splits import Split, load_split
-from ganlib.evaluation.judge import Judge, judge_path, judge_sha256, load_judge
-from ganlib.evaluation.judge_net import FEATURES, JudgeNet, fold
-from ganlib.evaluation.train_judge import fit, measure, store, train_judge, warp
+from ganlib.evaluation.judge.judge import Judge, judge_path, judge_sha256, load_judge
+from ganlib.evaluation.judge.net import FEATURES, JudgeNet, fold
+from ganlib.evaluation.judge.train import fit, measure, store, train_judge, warp
 
 
 def test_the_judge_is_right_on_994_of_1000_test_images(prepared: Path, judge: Judge) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from ganlib.config import EvaluateConfig
 from ganlib.data.splits import Split, load_split
-from ganlib.evaluation.judge import Judge
-from ganlib.evaluation.neighbours import beyond
-from ganlib.evaluation.quality import TWIN
+from ganlib.evaluation.judge.judge import Judge
+from ganlib.evaluation.metrics.neighbours import beyond
+from ganlib.evaluation.metrics.quality import TWIN
 from ganlib.evaluation.reference import Reference, load_reference
 
 SMALL = EvaluateConfig(samples=1000, bootstrap=50, kid_subsets=4, kid_subset_size=200)

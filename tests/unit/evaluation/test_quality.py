@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganlib.evaluation.bootstrap import mean_statistic, pack, resample, unpack
-from ganlib.evaluation.quality import imbalance_statistic, score_statistic, within, within_statistic
+from ganlib.evaluation.metrics.quality import imbalance_statistic, score_statistic, within, within_statistic
 from tests.unit.evaluation.conftest import skewed
 
 ONCE = np.ones((1, 500))

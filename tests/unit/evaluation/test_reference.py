@@ -10,7 +10,7 @@ import pytest
 
 from ganlib.config import EvaluateConfig
 from ganlib.core.errors import BadInput
-from ganlib.evaluation.judge import Judge
+from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.reference import Reference, load_reference
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.evaluation.judge import load_judge
+from ganlib.evaluation.judge.judge import load_judge
 from ganlib.generation.batch import generate as make
 from ganlib.generation.batch import verify
 from ganlib.generation.session import OnnxModel

@@ -16,7 +16,7 @@ from ganlib.config import JudgeConfig
 from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.data.splits import Split, load_split
-from ganlib.evaluation.judge_net import ARCHITECTURE, JudgeNet, fold
+from ganlib.evaluation.judge.net import ARCHITECTURE, JudgeNet, fold
 
 
 def train_judge(prepared: Path, out: Path, config: JudgeConfig, data_version: str, report: Report = silent) -> Path:

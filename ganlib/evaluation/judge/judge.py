@@ -16,7 +16,7 @@ from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import Report, doing, silent
 
 if TYPE_CHECKING:
-    from ganlib.evaluation.judge_net import JudgeNet
+    from ganlib.evaluation.judge.net import JudgeNet
 
 _NAME = re.compile(r"judge-([0-9a-f]{64})\.safetensors")
 _RESTORE = "Restore it: git checkout ganlib/evaluation/weights"
@@ -96,7 +96,7 @@ class Judge:
     def _net(self) -> JudgeNet:
         from safetensors.torch import load
 
-        from ganlib.evaluation.judge_net import ARCHITECTURE, JudgeNet
+        from ganlib.evaluation.judge.net import ARCHITECTURE, JudgeNet
 
         if self.facts.get("architecture") != str(ARCHITECTURE):
             raise BadInput(

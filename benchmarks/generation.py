@@ -40,13 +40,14 @@ from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
 from ganlib.core.processes import machine, usable_cores
 from ganlib.export.onnx import export
-from ganlib.generation import formats, shards
-from ganlib.generation.batch import generate
-from ganlib.generation.manifest import Manifest
+from ganlib.generation import formats
+from ganlib.generation.batch import shards
+from ganlib.generation.batch.batch import generate
+from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
-from ganlib.generation.png import Encoder
-from ganlib.generation.probe import Tuning, measure
+from ganlib.generation.pictures.png import Encoder
 from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.speed.autotune import Tuning, measure
 from ganlib.generation.storage import locate
 
 PARTS = ("npy", "png", "torch", "scale")
@@ -59,7 +60,7 @@ _SHARD = 1000
 _JOB = """
 import json, sys, time
 from pathlib import Path
-from ganlib.generation.batch import generate
+from ganlib.generation.batch.batch import generate
 from ganlib.generation.session import OnnxModel
 path, out, count, threads, batch = sys.argv[1:]
 model = OnnxModel(Path(path))

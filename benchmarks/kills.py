@@ -19,14 +19,14 @@ from pathlib import Path
 
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
-from ganlib.generation.batch import generate, verify
+from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 
 SEED = 11
 _PROGRAM = """
 import sys
 from pathlib import Path
-from ganlib.generation.batch import generate
+from ganlib.generation.batch.batch import generate
 from ganlib.generation.session import OnnxModel
 model, out, count, seed, shard, form = sys.argv[1:]
 generate(

@@ -46,7 +46,7 @@ def demo() -> dict[str, Any]:
 def by_digit(folder: Path, columns: int = 15) -> bytes:
     """A contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
     from ganlib.evaluation.judge.judge import load_judge
-    from ganlib.generation.sheet import contact_sheet
+    from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     files = sorted(folder.glob("shard-*/*.png"))
     images = np.stack([np.asarray(Image.open(file)) for file in files])

@@ -16,7 +16,7 @@ from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
-from ganlib.generation.manifest import Manifest
+from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.generate import Batch, Order
 from pipelines import artifacts, names, places, tasks, workers
@@ -123,7 +123,7 @@ def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
     """The first ``limit`` images of a batch's first shard as one PNG."""
     import numpy as np
 
-    from ganlib.generation.sheet import contact_sheet
+    from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     rows = np.arange(min(limit, len(manifest.images(0))))
     return contact_sheet(formats.load(manifest.file_format).images(locate(out), manifest, 0, rows), columns=10)

@@ -290,7 +290,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check generated images against their manifest: missing, altered, truncated, extra."""
-    from ganlib.generation.batch import verify as job
+    from ganlib.generation.batch.batch import verify as job
 
     with reporting(as_json=as_json) as report:
         found = job(output_place(folder), report=report)

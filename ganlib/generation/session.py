@@ -15,7 +15,7 @@ from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.export.contract import describe
 from ganlib.export.runtime import first_line, open_session
-from ganlib.generation.memory import ConcurrencyLimit, is_out_of_memory
+from ganlib.generation.concurrency import ConcurrencyLimit, is_out_of_memory
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask

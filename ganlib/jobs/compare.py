@@ -96,7 +96,7 @@ def compare(
 def _rows(
     project: Project, params: Params, store: Store, selected: Sequence[Selected], data: DataVersion, report: Report
 ) -> tuple[Row, ...]:
-    from ganlib.generation.speed import images_per_second
+    from ganlib.generation.speed.latency import images_per_second
 
     labels = _labels(selected)
     known = [_known(params, store, each, data) for each in selected]
@@ -178,7 +178,7 @@ def _log(
     out: Path | None,
 ) -> Comparison:
     """The comparison as an MLflow run's artifacts and, if asked for, as files."""
-    from ganlib.generation.speed import ROUNDS
+    from ganlib.generation.speed.latency import ROUNDS
 
     with (
         tempfile.TemporaryDirectory() as folder,  # outlives the run, which reads the files in the background

@@ -138,6 +138,6 @@ def plot(rows: Sequence[Row]) -> bytes:
 
 def sheet(rows: Sequence[Row], models: Sequence[OnnxModel], seed: int) -> bytes:
     """A PNG with a row of images for each model, all of the same ``seed``; conditional models draw 0 to 9 twice."""
-    from ganlib.generation.same_noise import picture
+    from ganlib.generation.pictures.side_by_side import picture
 
     return picture(models, [row.label for row in rows], seed, count=_COLUMNS, columns=_COLUMNS, beside=False)

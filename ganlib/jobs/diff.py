@@ -83,9 +83,9 @@ def diff(
         BadInput: no such model.
         Unavailable: the registry cannot be reached.
     """
-    from ganlib.generation.same_noise import picture
+    from ganlib.generation.pictures.side_by_side import picture
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.speed import images_per_second
+    from ganlib.generation.speed.latency import images_per_second
 
     models = [fetch(project, params, reference) for reference in (a, b)]
     graphs = [OnnxModel(model.path, sha256=model.sha256) for model in models]

@@ -97,7 +97,7 @@ def evaluate(
 
 
 def _log(run: Run, result: Evaluation, resampled: Mapping[str, np.ndarray], images: np.ndarray) -> None:
-    from ganlib.generation.sheet import contact_sheet
+    from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     run.log(charts.of_evaluation(result.metrics()), step=0)
     run.text(charts.table(result.metrics()), "evaluation/figures.csv")
@@ -109,7 +109,7 @@ def _log(run: Run, result: Evaluation, resampled: Mapping[str, np.ndarray], imag
 def _delivery(graph: OnnxModel, speed: float) -> Delivery:
     """What the file costs; ``speed``: images a second, seen while they were drawn for the figures."""
     from ganlib.export.onnx import Certificate
-    from ganlib.generation.speed import latency
+    from ganlib.generation.speed.latency import latency
 
     try:
         parity = Certificate.model_validate_json(graph.metadata.get("parity", ""))

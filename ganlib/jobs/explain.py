@@ -13,8 +13,8 @@ from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes
 from ganlib.core.project import Project
 from ganlib.export.contract import describe
-from ganlib.generation import manifest as manifests
-from ganlib.generation.manifest import Manifest
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch.manifest import Manifest
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.lineage import decisions_on, versions_of
 from ganlib.registry.versions import Listing, Registry

@@ -92,6 +92,6 @@ def pairs(images: Tensor, made: Tensor) -> bytes:
 def sheet(rows: Tensor) -> bytes:
     """Float [rows, columns, 28, 28] in [-1, 1] as one PNG."""
     from ganlib.export.sampler import to_pixels
-    from ganlib.generation.sheet import contact_sheet
+    from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     return contact_sheet(to_pixels(rows.flatten(0, 1).unsqueeze(1)).numpy(), columns=rows.shape[1])

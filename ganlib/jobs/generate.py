@@ -21,10 +21,10 @@ from ganlib.core.project import Project
 from ganlib.evaluation.drift import Drift
 from ganlib.export.runtime import require_provider
 from ganlib.generation import formats
-from ganlib.generation import manifest as manifests
-from ganlib.generation.batch import Begun, Manifest, begun, require_positive, require_range
-from ganlib.generation.batch import make as make_missing
-from ganlib.generation.sheet import contact_sheet
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch.batch import Begun, Manifest, begun, require_positive, require_range
+from ganlib.generation.batch.batch import make as make_missing
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.versions import Version
@@ -210,8 +210,8 @@ def make_shards(
     Raises:
         GanlibError: there is no such job, or this machine's model, provider or versions are not the job's.
     """
-    from ganlib.generation.batch import require_versions
-    from ganlib.generation.shards import is_whole
+    from ganlib.generation.batch.batch import require_versions
+    from ganlib.generation.batch.shards import is_whole
     from ganlib.generation.wanted import again
 
     storage, began = locate(order.out), time.process_time()
@@ -258,7 +258,7 @@ def _opened(path: Path, sha256: str, provider: str, allow_cpu: bool) -> OnnxMode
 
 def _tuned(project: Project | None, opened: Opened, report: Report) -> tuple[int | None, int | None]:
     """Threads and batch size for a job that is large enough to measure them first; else as the session has it."""
-    from ganlib.generation import probe
+    from ganlib.generation.speed import autotune as probe
 
     job = opened.job
     if sum(len(job.manifest.images(shard)) for shard in job.missing) < probe.WORTHWHILE:

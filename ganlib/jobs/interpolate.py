@@ -54,7 +54,7 @@ def interpolate(
         seed: row r goes from image 2r of this seed to image 2r + 1.
         pairs: rows.
         frames: images a row, both ends among them.
-        labels: see :func:`ganlib.generation.interpolate.conditions`.
+        labels: see :func:`ganlib.generation.pictures.interpolate.conditions`.
         captions: the same.
         report: told of progress.
 
@@ -65,7 +65,7 @@ def interpolate(
     for name, value, least in (("pairs", pairs, 1), ("frames", frames, 2)):
         if not least <= value <= _MOST:
             raise BadInput(f"{name} must be between {least} and {_MOST}, not {value}.")
-    from ganlib.generation import interpolate as between
+    from ganlib.generation.pictures import interpolate as between
     from ganlib.generation.session import OnnxModel
 
     found = fetch(project, params, model)

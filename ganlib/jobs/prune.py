@@ -10,7 +10,7 @@ from pathlib import Path
 from ganlib.abtest import experiment as ab
 from ganlib.config import Params
 from ganlib.core.project import Project
-from ganlib.generation.manifest import FILE
+from ganlib.generation.batch.manifest import FILE
 from ganlib.registry.prune import Pruned
 from ganlib.registry.prune import prune as remove
 from ganlib.registry.versions import Registry

@@ -13,9 +13,9 @@ from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
 from ganlib.evaluation.judge.judge import Judge, load_judge
 from ganlib.evaluation.needs import fitted
-from ganlib.generation import card as cards
-from ganlib.generation import sample
-from ganlib.generation.manifest import Manifest
+from ganlib.generation.batch import card as cards
+from ganlib.generation.batch import read_back as sample
+from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.storage.base import Storage
 from ganlib.generation.wanted import Wanted

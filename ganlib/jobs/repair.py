@@ -7,11 +7,11 @@ from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.export.runtime import PROVIDERS
-from ganlib.generation.manifest import Manifest
-from ganlib.generation.repair import Repair, require_digest, require_finished
-from ganlib.generation.repair import repair as remake
+from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.batch.repair import Repair, require_digest, require_finished
+from ganlib.generation.batch.repair import repair as remake
+from ganlib.generation.batch.verify import verify
 from ganlib.generation.storage import Where
-from ganlib.generation.verify import verify
 from ganlib.jobs.models import fetch
 
 

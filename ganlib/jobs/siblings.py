@@ -71,7 +71,7 @@ def siblings(
         Unavailable: the registry cannot be reached.
     """
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.speed import images_per_second, latencies
+    from ganlib.generation.speed.latency import images_per_second, latencies
 
     found = fetch(project, params, reference)
     _require_place(found, reference, out, put_through)

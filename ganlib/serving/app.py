@@ -17,9 +17,9 @@ from starlette.exceptions import HTTPException
 import ganlib
 from ganlib.config import ServeConfig
 from ganlib.core.errors import BadInput
-from ganlib.generation.batch import require_range
+from ganlib.generation.batch.batch import require_range
 from ganlib.generation.formats.base import words
-from ganlib.generation.interpolate import slerp
+from ganlib.generation.pictures.interpolate import slerp
 from ganlib.generation.wanted import wanted
 from ganlib.serving import pictures
 from ganlib.serving.access import Access, Below, Cors

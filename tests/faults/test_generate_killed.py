@@ -20,11 +20,11 @@ from ganlib.core.errors import NoSpace, Unavailable
 from ganlib.core.progress import Facts
 from ganlib.export.onnx import export
 from ganlib.generation import formats
-from ganlib.generation import manifest as manifests
-from ganlib.generation.batch import Manifest, generate, verify
-from ganlib.generation.card import BESIDE
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch.batch import Manifest, generate, verify
+from ganlib.generation.batch.card import BESIDE
+from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.shards import is_whole
 from tests.unit.export.nets import NOISE_DIM, trained_like
 
 pytestmark = pytest.mark.faults
@@ -34,7 +34,7 @@ COUNT, SEED, SHARD = 2000, 5, 250
 PROGRAM = """
 import sys
 from pathlib import Path
-from ganlib.generation.batch import generate
+from ganlib.generation.batch.batch import generate
 from ganlib.generation.session import OnnxModel
 model, out, count, seed, shard, form = sys.argv[1:]
 generate(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.generation.batch import generate, verify
+from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.generate import Order
 from tests import factories

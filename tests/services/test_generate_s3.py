@@ -13,11 +13,12 @@ import pytest
 import requests
 
 from ganlib.core.errors import BadInput, Unavailable
-from ganlib.generation import card as cards
-from ganlib.generation import formats, sample
-from ganlib.generation import manifest as manifests
-from ganlib.generation.batch import generate, verify
-from ganlib.generation.repair import repair
+from ganlib.generation import formats
+from ganlib.generation.batch import card as cards
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch import read_back as sample
+from ganlib.generation.batch.batch import generate, verify
+from ganlib.generation.batch.repair import repair
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import locate
 from ganlib.generation.wanted import wanted

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganlib.core.project import Project
-from ganlib.generation.batch import generate, verify
+from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect

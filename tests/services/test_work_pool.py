@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from ganlib.generation.batch import generate, verify
+from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 from tests import factories
 from tests.services import project as projects

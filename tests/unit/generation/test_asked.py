@@ -14,11 +14,13 @@ from PIL import Image
 
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.export.runtime import open_session
-from ganlib.generation import card as cards
-from ganlib.generation import formats, probe, sample
-from ganlib.generation.batch import Manifest, generate, verify
+from ganlib.generation import formats
+from ganlib.generation.batch import card as cards
+from ganlib.generation.batch import read_back as sample
+from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
+from ganlib.generation.speed import autotune as probe
 from ganlib.generation.storage import locate
 from ganlib.generation.storage.base import SHARDS_LIMIT
 from ganlib.generation.wanted import wanted

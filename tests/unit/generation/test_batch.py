@@ -14,10 +14,10 @@ from PIL import Image
 
 from ganlib.core.errors import BadInput, NoSpace, Unavailable
 from ganlib.core.files import sha256_bytes, sha256_file
-from ganlib.generation import manifest as manifests
-from ganlib.generation.batch import Manifest, generate, verify
-from ganlib.generation.card import BESIDE
-from ganlib.generation.lock import locked
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch.batch import Manifest, generate, verify
+from ganlib.generation.batch.card import BESIDE
+from ganlib.generation.batch.lock import locked
 from ganlib.generation.session import OnnxModel
 
 NOT_OF_THE_JOB = {".lock", *BESIDE}

@@ -30,11 +30,11 @@ from ganlib.core.files import sha256_file
 from ganlib.data.mnist.captions import encode as encode_caption
 from ganlib.export.onnx import export
 from ganlib.generation import formats
-from ganlib.generation import manifest as manifests
-from ganlib.generation.batch import Manifest, generate, verify
-from ganlib.generation.card import BESIDE
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch.batch import Manifest, generate, verify
+from ganlib.generation.batch.card import BESIDE
+from ganlib.generation.batch.lock import locked
 from ganlib.generation.formats.webdataset import header
-from ganlib.generation.lock import locked
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.repair import repair

@@ -17,7 +17,14 @@ from ganlib.core.errors import BadInput
 from ganlib.data.mnist.captions import encode
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import export
-from ganlib.generation.interpolate import animation, between_conditions, between_seeds, conditions, picture, slerp
+from ganlib.generation.pictures.interpolate import (
+    animation,
+    between_conditions,
+    between_seeds,
+    conditions,
+    picture,
+    slerp,
+)
 from ganlib.generation.session import OnnxModel
 
 NOISE = TensorType(dtype="float32", dims=(None, 2))

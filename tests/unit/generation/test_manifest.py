@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
 from ganlib.generation import formats
-from ganlib.generation import manifest as manifests
-from ganlib.generation.batch import _runs
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch.batch import _runs
 from ganlib.generation.spec import BatchSpec, file_name
 
 

@@ -13,7 +13,7 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.export.onnx import export
 from ganlib.generation.noise import noise_block
-from ganlib.generation.same_noise import BETWEEN, HEAD, MARGIN, drawn, picture
+from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, MARGIN, drawn, picture
 from ganlib.generation.session import OnnxModel
 from tests import factories
 

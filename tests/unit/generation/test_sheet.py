@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from ganlib.generation.sheet import contact_sheet
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 
 
 def opened(data: bytes) -> np.ndarray:

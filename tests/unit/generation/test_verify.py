@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganlib.core.errors import BadInput
-from ganlib.generation.batch import generate, verify
+from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 
 

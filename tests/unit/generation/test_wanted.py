@@ -14,7 +14,7 @@ from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import export
-from ganlib.generation.batch import generate
+from ganlib.generation.batch.batch import generate
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.wanted import wanted
 

@@ -20,7 +20,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Source
 from ganlib.export.size import parameters
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.speed import images_per_second
+from ganlib.generation.speed.latency import images_per_second
 from ganlib.jobs import campaign, comparison, measured
 from ganlib.jobs.campaign import Campaign
 from ganlib.jobs.comparison import Comparison, Row

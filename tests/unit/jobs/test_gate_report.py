@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.generation.same_noise import BETWEEN, HEAD, drawn
+from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, drawn
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.gate_report import REPORT
 from ganlib.jobs.promote import promote

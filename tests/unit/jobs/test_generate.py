@@ -13,10 +13,10 @@ from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import load_judge
-from ganlib.generation.batch import generate as make
-from ganlib.generation.batch import verify
+from ganlib.generation.batch.batch import generate as make
+from ganlib.generation.batch.batch import verify
+from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.shards import is_whole
 from ganlib.jobs.generate import Order, begin, generate, grid_path, make_shards, preview
 from ganlib.registry.entries import Decided
 from ganlib.registry.ledger_store import Ledger

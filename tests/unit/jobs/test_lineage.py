@@ -16,7 +16,7 @@ from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
-from ganlib.generation.same_noise import BETWEEN, HEAD
+from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.diff import diff
 from ganlib.jobs.explain import Explanation, explain

@@ -13,8 +13,8 @@ from ganlib import families
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.sheet import contact_sheet
 from ganlib.jobs.evaluate import evaluate
 from ganlib.jobs.reconstruct import reconstruct
 from ganlib.jobs.train import train

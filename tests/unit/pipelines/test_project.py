@@ -12,7 +12,7 @@ import yaml
 
 from ganlib import families as zoo
 from ganlib.config import load
-from ganlib.generation.manifest import FORMATS
+from ganlib.generation.batch.manifest import FORMATS
 from tests.conftest import ROOT
 
 

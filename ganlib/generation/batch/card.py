@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from ganlib.config import Frozen
 from ganlib.core.files import json_bytes
 from ganlib.export.runtime import PROVIDER
-from ganlib.generation.manifest import Manifest
+from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.storage.base import Storage
 
 FILE, TEXT, QUALITY = "card.json", "card.md", "quality.json"

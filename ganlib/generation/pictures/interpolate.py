@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.core.errors import BadInput
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
-from ganlib.generation.sheet import contact_sheet
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.wanted import wanted
 
 if TYPE_CHECKING:

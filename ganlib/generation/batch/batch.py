@@ -14,17 +14,18 @@ from typing import Any
 import ganlib
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
-from ganlib.generation import card as cards
-from ganlib.generation import formats, shards
-from ganlib.generation import manifest as manifests
-from ganlib.generation.lock import LOCK
-from ganlib.generation.manifest import Manifest
+from ganlib.generation import formats
+from ganlib.generation.batch import card as cards
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch import shards
+from ganlib.generation.batch.lock import LOCK
+from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.batch.verify import Verification, verify
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, require_few
-from ganlib.generation.verify import Verification, verify
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
 

@@ -6,9 +6,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganlib.generation.interpolate import conditions
 from ganlib.generation.noise import BLOCK, noise_block
-from ganlib.generation.sheet import contact_sheet
+from ganlib.generation.pictures.contact_sheet import contact_sheet
+from ganlib.generation.pictures.interpolate import conditions
 
 if TYPE_CHECKING:
     import numpy as np

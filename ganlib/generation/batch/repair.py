@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ganlib.config import Frozen
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.progress import Report, silent
-from ganlib.generation import manifest as manifests
-from ganlib.generation import shards
-from ganlib.generation.batch import make, require_versions
-from ganlib.generation.manifest import Manifest
+from ganlib.generation.batch import manifest as manifests
+from ganlib.generation.batch import shards
+from ganlib.generation.batch.batch import make, require_versions
+from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import Where, locate
@@ -60,7 +60,7 @@ def repair(
         model: that made them.
         out: the job's folder, or its URL.
         wanted: what was asked of the model.
-        damaged: numbers of shards, sorted, as :func:`ganlib.generation.verify.verify` finds them.
+        damaged: numbers of shards, sorted, as :func:`ganlib.generation.batch.verify.verify` finds them.
         extra: what else was found, for the record.
         report: told of progress.
 

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from ganlib.core.errors import GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.generation import formats
+from ganlib.generation.batch.manifest import Manifest, Shard
 from ganlib.generation.formats.base import Add
-from ganlib.generation.manifest import Manifest, Shard
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, remove
@@ -54,7 +54,7 @@ def new_shard(
         storage: of the job.
         job: the job.
         shard: the shard's number.
-        expected: what :attr:`ganlib.generation.manifest.Shard.sha256` must come to.
+        expected: what :attr:`ganlib.generation.batch.manifest.Shard.sha256` must come to.
         token: part of the scratch names, where several processes work on one job.
 
     Raises:

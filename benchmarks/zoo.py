@@ -14,9 +14,9 @@ from pathlib import Path
 from ganlib import config, families
 from ganlib.core import project as projects
 from ganlib.core.project import Project
-from ganlib.jobs import measured
-from ganlib.jobs.evaluate import SAMPLES
-from ganlib.jobs.interpolate import interpolate
+from ganlib.jobs.images.interpolate import interpolate
+from ganlib.jobs.measuring import measured
+from ganlib.jobs.measuring.evaluate import SAMPLES
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, Store, connect
 

@@ -10,7 +10,7 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.jobs.evaluate import SAMPLES
+from ganlib.jobs.measuring.evaluate import SAMPLES
 from ganlib.registry.gate import Decision
 
 

@@ -18,7 +18,7 @@ from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.storage import is_url, locate
-from ganlib.jobs.generate import Batch, Order
+from ganlib.jobs.images.generate import Batch, Order
 from pipelines import artifacts, names, places, tasks, workers
 from pipelines.launch import launch, main
 

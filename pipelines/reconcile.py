@@ -49,7 +49,7 @@ def watch() -> None:
 
 
 def _watch(stop: threading.Event) -> None:
-    from ganlib.jobs.reconcile import pending
+    from ganlib.jobs.promotion.reconcile import pending
 
     project = projects.find()
     params = config.load(project.params_file)

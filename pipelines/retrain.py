@@ -11,8 +11,8 @@ from ganlib import families as zoo
 from ganlib.cli.app import Budget, Json, Set, show
 from ganlib.core import project as projects
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.jobs import child
 from ganlib.jobs.retrain import best_run
+from ganlib.jobs.training import subprocess as child
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
 from pipelines import artifacts, names, tasks

@@ -38,8 +38,8 @@ def opened(root: str, overrides: list[str]) -> tuple[Project, Params]:
 @task(name="version-data", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=1800)
 def version_data(root: str, overrides: list[str], source: str | None = None) -> dict[str, Any]:
     """The data version, and whether it changed."""
-    from ganlib.jobs.version_data import recorded_md5
-    from ganlib.jobs.version_data import version_data as job
+    from ganlib.jobs.data.version_data import recorded_md5
+    from ganlib.jobs.data.version_data import version_data as job
 
     project, _ = opened(root, overrides)
     # A version that came by `git pull` is in dvc.lock already, but no flow here has seen it yet.
@@ -88,7 +88,7 @@ def train(
 )
 def evaluate(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     """Figures of the model's ONNX file."""
-    from ganlib.jobs.evaluate import evaluate as job
+    from ganlib.jobs.measuring.evaluate import evaluate as job
 
     return job(*opened(root, overrides), model, report=reporter()).model_dump(mode="json")
 
@@ -105,7 +105,7 @@ def register(
 ) -> dict[str, Any]:
     """A new version of the registered model, the best of ``candidates`` runs."""
     from ganlib.evaluation.evaluate import Evaluation
-    from ganlib.jobs.promote import register as job
+    from ganlib.jobs.promotion.promote import register as job
 
     project, params = opened(root, overrides)
     found = Evaluation.model_validate(evaluation)
@@ -121,7 +121,7 @@ def register(
 )
 def promote(root: str, overrides: list[str], version: str, *, dry_run: bool = False) -> dict[str, Any]:
     """The gate's decision, carried out."""
-    from ganlib.jobs.promote import promote as job
+    from ganlib.jobs.promotion.promote import promote as job
 
     return job(*opened(root, overrides), version, dry_run=dry_run).model_dump(mode="json")
 
@@ -129,7 +129,7 @@ def promote(root: str, overrides: list[str], version: str, *, dry_run: bool = Fa
 @task(name="reconcile", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
 def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
     """What people did in MLflow's page, recorded and answered."""
-    from ganlib.jobs.reconcile import reconcile as job
+    from ganlib.jobs.promotion.reconcile import reconcile as job
 
     return job(*opened(root, overrides)).model_dump(mode="json")
 
@@ -154,8 +154,8 @@ def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
 )
 def generate(root: str, overrides: list[str], model: str, order: dict[str, Any]) -> dict[str, Any]:
     """A batch of images; what an earlier, interrupted try made is kept. ``order`` is a :class:`Order`."""
-    from ganlib.jobs.generate import Order
-    from ganlib.jobs.generate import generate as job
+    from ganlib.jobs.images.generate import Order
+    from ganlib.jobs.images.generate import generate as job
 
     project, params = opened(root, overrides)
     return job(project, params, model, Order.model_validate(order), report=reporter()).model_dump(mode="json")
@@ -170,7 +170,7 @@ def generate(root: str, overrides: list[str], model: str, order: dict[str, Any])
 )
 def make_shards(model: str, order: dict[str, Any], shards: list[int], threads: int | None) -> float:
     """Some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
-    from ganlib.jobs.generate import Order
-    from ganlib.jobs.generate import make_shards as job
+    from ganlib.jobs.images.generate import Order
+    from ganlib.jobs.images.generate import make_shards as job
 
     return job(Path(model), Order.model_validate(order), shards, threads, report=reporter())

@@ -9,7 +9,7 @@ from prefect import flow
 
 from ganlib.core.errors import BadInput
 from ganlib.core.processes import usable_cores
-from ganlib.jobs.generate import Batch, Order, begin, finish
+from ganlib.jobs.images.generate import Batch, Order, begin, finish
 from pipelines import tasks
 from pipelines.progress import flow_reporter
 

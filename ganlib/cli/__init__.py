@@ -64,11 +64,11 @@ def train(
     ]
     project, params = open_project(overrides)
     params.require_budget(budget)
-    from ganlib.jobs import child
+    from ganlib.jobs.training import subprocess as child
 
     child.watch_lifeline()
-    from ganlib.jobs.train import follow, follows
-    from ganlib.jobs.train import train as job
+    from ganlib.jobs.training.train import follow, follows
+    from ganlib.jobs.training.train import train as job
 
     if follows():
         follow(project, params, family, budget=budget, resume=resume)
@@ -97,7 +97,7 @@ def evaluate(
     """Measure a model's ONNX file: quality beside real images' own, memorisation, size, speed, parity."""
     project, params = open_project(overrides)
     from ganlib.evaluation.metrics import table
-    from ganlib.jobs.evaluate import evaluate as job
+    from ganlib.jobs.measuring.evaluate import evaluate as job
 
     with reporting(as_json=as_json) as report:
         result = job(project, params, model, record=record, report=report)
@@ -112,8 +112,8 @@ def register(
 ) -> None:
     """Evaluate a run's graph and make it a version of the registered model, as challenger."""
     project, params = open_project(overrides)
-    from ganlib.jobs.evaluate import evaluate as measure
-    from ganlib.jobs.promote import register as job
+    from ganlib.jobs.measuring.evaluate import evaluate as measure
+    from ganlib.jobs.promotion.promote import register as job
 
     run_id = run_id.removeprefix("runs:/")
     with reporting(as_json=as_json) as report:
@@ -146,7 +146,7 @@ def promote(
 ) -> None:
     """Put a version through the gate against the champion; exit code 1 if it is refused."""
     project, params = open_project(overrides)
-    from ganlib.jobs.promote import promote as job
+    from ganlib.jobs.promotion.promote import promote as job
 
     decision = job(project, params, version, expect=version_number("--expect", expect), dry_run=dry_run, again=again)
     show(decision, as_json=as_json, text=decision.summary)
@@ -166,7 +166,7 @@ def rollback(
 ) -> None:
     """Make the version that the champion displaced champion again; once more goes one further back."""
     project, params = open_project()
-    from ganlib.jobs.promote import rollback as job
+    from ganlib.jobs.promotion.promote import rollback as job
 
     entry = job(project, params, expect=version_number("--expect", expect), reason=reason)
     show(
@@ -263,7 +263,7 @@ def generate(
     """Make images with onnxruntime: resumable, verifiable, the same bytes whatever the batch size."""
     project, params = perhaps_project(model, overrides)
     from ganlib.cli import flows
-    from ganlib.jobs import generate as job
+    from ganlib.jobs.images import generate as job
 
     order = job.Order(
         out=output_place(out), count=whole("--count", count), start=whole("--start", start) or 0, seed=seed,
@@ -309,7 +309,7 @@ def repair(
 ) -> None:
     """Make missing, altered and truncated shards again, byte for byte, with the model that made them."""
     project, params = perhaps_project(model)
-    from ganlib.jobs.repair import repair as job
+    from ganlib.jobs.images.repair import repair as job
 
     with reporting(as_json=as_json) as report:
         done = job(project, params, output_place(folder), model=model, labels=labels, report=report)

@@ -11,7 +11,7 @@ from ganlib.cli.app import output_path, show
 from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from ganlib.jobs.generate import Batch
+    from ganlib.jobs.images.generate import Batch
 
 
 def output_place(text: str) -> str:

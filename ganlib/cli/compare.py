@@ -42,8 +42,8 @@ def compare(
     Evaluations that a run already has, of the same judge, data version, number and seed, are taken as they are.
     """
     project, params = open_project(overrides)
-    from ganlib.jobs.compare import compare as job
-    from ganlib.jobs.comparison import text
+    from ganlib.jobs.measuring.compare import compare as job
+    from ganlib.jobs.measuring.comparison import text
 
     with reporting(as_json=as_json) as report:
         result = job(

@@ -30,7 +30,7 @@ From = Annotated[
 def version(source: From = None, as_json: Json = False) -> None:
     """Fetch, split, check, record in dvc.lock and push; quick where nothing changed."""
     project, _ = open_project()
-    from ganlib.jobs.version_data import recorded_md5, version_data
+    from ganlib.jobs.data.version_data import recorded_md5, version_data
 
     before = recorded_md5(project)
     with reporting(as_json=as_json) as report:
@@ -43,7 +43,7 @@ def version(source: From = None, as_json: Json = False) -> None:
 def show_version(as_json: Json = False) -> None:
     """Show the current data version."""
     project, _ = open_project()
-    from ganlib.jobs.version_data import current_data
+    from ganlib.jobs.data.version_data import current_data
 
     data = current_data(project)
     show(data, as_json=as_json, text=lambda: _text(data))
@@ -53,7 +53,7 @@ def show_version(as_json: Json = False) -> None:
 def verify(as_json: Json = False) -> None:
     """Hash raw and prepared files, DVC's cache and a local remote; name the first that is damaged."""
     project, _ = open_project()
-    from ganlib.jobs.version_data import verify_data
+    from ganlib.jobs.data.version_data import verify_data
 
     data = verify_data(project)
     show(data, as_json=as_json, text=lambda: f"{_line(data)}: every byte is as recorded")

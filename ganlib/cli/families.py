@@ -12,7 +12,7 @@ import typer
 from ganlib.cli.app import Json, show
 
 if TYPE_CHECKING:
-    from ganlib.jobs.measured import Measured
+    from ganlib.jobs.measuring.measured import Measured
 
 Rows = Mapping[str, "Measured"]
 
@@ -28,7 +28,7 @@ def families(
     A lower FID is better; `x real` is the FID as a multiple of what real images score.
     """
     from ganlib import families as zoo
-    from ganlib.jobs import measured
+    from ganlib.jobs.measuring import measured
 
     chosen = zoo.require_all(names) if names else tuple(zoo.names())
     rows, best = measured.load(), measured.load(budget=measured.BEST)
@@ -70,7 +70,7 @@ def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
 
 
 def _details(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
-    from ganlib.jobs.measured import BEST
+    from ganlib.jobs.measuring.measured import BEST
 
     def described(name: str) -> str:
         figures = rows[name].summary() if name in rows else "not measured yet"

@@ -11,7 +11,7 @@ from ganlib.core import progress
 from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
-    from ganlib.jobs.generate import Order
+    from ganlib.jobs.images.generate import Order
 
 RUNNERS = ("local", "dask")
 

@@ -15,7 +15,7 @@ def train(overrides: Set = None, as_json: Json = False) -> None:
     from ganlib.core.errors import BadInput
     from ganlib.evaluation.judge.judge import weights_folder
     from ganlib.evaluation.judge.train import train_judge
-    from ganlib.jobs.version_data import recorded_md5
+    from ganlib.jobs.data.version_data import recorded_md5
 
     version = recorded_md5(project)
     if version is None:

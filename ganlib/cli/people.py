@@ -17,7 +17,7 @@ def reconcile(overrides: Set = None, as_json: Json = False) -> None:
     Exit code 1 if a consumer should know: a champion was reverted or fell back, or an approval was refused.
     """
     project, params = open_project(overrides)
-    from ganlib.jobs.reconcile import reconcile as job
+    from ganlib.jobs.promotion.reconcile import reconcile as job
 
     done = job(project, params)
     show(done, as_json=as_json, text=done.summary)
@@ -38,7 +38,7 @@ def explain(
         raise BadInput(f"{asked!r} names neither an image nor a model.")
     is_file = Path(asked).suffix in (".png", ".onnx") or Path(asked).is_dir()
     project, params = perhaps_project(None if is_file else asked)
-    from ganlib.jobs.explain import explain as job
+    from ganlib.jobs.promotion.explain import explain as job
 
     found = job(project, params, asked)
     show(found, as_json=as_json, text=found.summary)

@@ -49,7 +49,7 @@ def diff_versions(
 ) -> None:
     """Compare two versions: images of the same noise, figures with intervals, options, data, size, speed."""
     project, params = open_project(overrides)
-    from ganlib.jobs.diff import diff as job
+    from ganlib.jobs.measuring.diff import diff as job
 
     with reporting(as_json=as_json) as report:
         found = job(project, params, a, b, out=output_file(out) if out else None, seed=seed, report=report)
@@ -90,7 +90,7 @@ def prune(
     whose manifest is found.
     """
     project, params = open_project(overrides)
-    from ganlib.jobs.prune import prune as job
+    from ganlib.jobs.promotion.prune import prune as job
 
     folders = [output_path(folder) for folder in manifests or []]
     if missing := [str(folder) for folder in folders if not folder.is_dir()]:

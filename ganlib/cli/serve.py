@@ -10,7 +10,7 @@ import typer
 from ganlib.cli.app import Json, Set, perhaps_project, say
 
 if TYPE_CHECKING:
-    from ganlib.jobs.serve import Serving
+    from ganlib.jobs.images.serve import Serving
 
 
 def serve(
@@ -32,7 +32,7 @@ def serve(
     models = model or ["champion"]
     files = all(name.endswith(".onnx") for name in models)
     project, params = perhaps_project(models[0] if files else "champion", overrides)
-    from ganlib.jobs.serve import serve as job
+    from ganlib.jobs.images.serve import serve as job
 
     def started(serving: Serving) -> None:
         if as_json:

@@ -46,7 +46,7 @@ def interpolate(
     what they do, not a fault of the picture.
     """
     project, params = perhaps_project(model, overrides)
-    from ganlib.jobs.interpolate import interpolate as job
+    from ganlib.jobs.images.interpolate import interpolate as job
 
     with reporting(as_json=as_json) as report:
         result = job(
@@ -71,7 +71,7 @@ def reconstruct(
     checkpoint that the model's run logged.
     """
     project, params = open_project(overrides)
-    from ganlib.jobs.reconstruct import reconstruct as job
+    from ganlib.jobs.measuring.reconstruct import reconstruct as job
 
     with reporting(as_json=as_json) as report:
         result = job(project, params, model, out=output_folder(out), count=count, report=report)

@@ -36,7 +36,7 @@ def tune(
     zoo.require(family)
     project, params = open_project(overrides)
     params.require_budget(budget)
-    from ganlib.jobs import tune as search
+    from ganlib.jobs.training import tune as search
 
     space = search.space(params, family, only or [])
     if list_space:
@@ -57,10 +57,10 @@ def tune(
 def trial(family: Family, budget: Budget = None, overrides: Set = None, as_json: Json = False) -> None:
     """One trial of `ganlib tune`."""
     project, params = open_project(overrides)
-    from ganlib.jobs import child
+    from ganlib.jobs.training import subprocess as child
 
     child.watch_lifeline()
-    from ganlib.jobs.trial import score
+    from ganlib.jobs.training.trial import score
 
     with reporting(as_json=as_json) as report:
         result = score(project, params, family, budget=budget, overrides=overrides or [], report=report)

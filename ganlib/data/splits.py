@@ -28,7 +28,7 @@ def file_names(name: SplitName) -> tuple[str, str]:
 
 
 def load_split(prepared_dir: Path, name: SplitName) -> Split:
-    """Read one split. Whether its bytes are the data version's, ``ganlib.jobs.version_data`` checks.
+    """Read one split. Whether its bytes are the data version's, ``ganlib.jobs.data.version_data`` checks.
 
     Raises:
         BadInput: a file is missing or is not such an array.

@@ -12,7 +12,7 @@ from ganlib.core.errors import BadInput, ReadOnly
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.storage.base import temporary
-from ganlib.jobs.train import run_folder
+from ganlib.jobs.training.train import run_folder
 from ganlib.registry import names
 from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version

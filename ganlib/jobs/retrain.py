@@ -18,12 +18,12 @@ from ganlib.core.threads import SPINS
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.families import require_all
-from ganlib.jobs import child
-from ganlib.jobs.evaluate import evaluate
-from ganlib.jobs.promote import promote, register
-from ganlib.jobs.train import TrainResult
-from ganlib.jobs.trained import Service, unused
-from ganlib.jobs.version_data import version_data
+from ganlib.jobs.data.version_data import version_data
+from ganlib.jobs.measuring.evaluate import evaluate
+from ganlib.jobs.promotion.promote import promote, register
+from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training.finished_runs import Service, unused
+from ganlib.jobs.training.train import TrainResult
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
 from ganlib.tracking.store import connect
@@ -96,7 +96,7 @@ def train_once(
     serves: Service = "registration",
     report: Report = silent,
 ) -> TrainResult:
-    """:func:`train_in_child`, unless such a training is there that :func:`ganlib.jobs.trained.unused` finds."""
+    """:func:`train_in_child`, unless such a training is there that :func:`ganlib.jobs.training.finished_runs.unused` finds."""
     return unused(project, params, family, budget=budget, serves=serves, report=report) or train_in_child(
         project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=report
     )
@@ -113,7 +113,7 @@ def train_in_child(
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> TrainResult:
-    """:func:`ganlib.jobs.train.train` in a process of its own, beside ``siblings - 1`` others on the same cores."""
+    """:func:`ganlib.jobs.training.train.train` in a process of its own, beside ``siblings - 1`` others on the same cores."""
     limits = params.limits(family, budget)
     arguments = ["train", family, *(f"--set={override}" for override in overrides)]
     if budget:

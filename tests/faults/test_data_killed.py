@@ -15,7 +15,7 @@ import pytest
 
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from ganlib.jobs.version_data import verify_data, version_data
+from ganlib.jobs.data.version_data import verify_data, version_data
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 
 pytestmark = pytest.mark.faults

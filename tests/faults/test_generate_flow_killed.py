@@ -15,7 +15,7 @@ import pytest
 
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.generate import Order
+from ganlib.jobs.images.generate import Order
 from tests import factories
 from tests.conftest import ROOT
 

@@ -12,7 +12,7 @@ import torch
 from ganlib.config import load
 from ganlib.core.errors import NoSpace
 from ganlib.core.project import Project
-from ganlib.jobs.train import TrainResult, run_folder, train
+from ganlib.jobs.training.train import TrainResult, run_folder, train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 

@@ -13,7 +13,7 @@ from ganlib.config import Params, load
 from ganlib.core.project import Project
 from ganlib.families.base import Batch, Phase
 from ganlib.families.vae import Vae
-from ganlib.jobs.train import run_folder, train
+from ganlib.jobs.training.train import run_folder, train
 from ganlib.tracking import charts
 from ganlib.tracking.store import Store, connect
 from ganlib.training.health import Unhealthy

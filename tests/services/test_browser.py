@@ -15,9 +15,9 @@ import yaml
 
 from ganlib.config import Params, load
 from ganlib.core.project import Project
-from ganlib.jobs.generate import Order, generate
-from ganlib.jobs.promote import promote
-from ganlib.jobs.reconcile import reconcile
+from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.promotion.promote import promote
+from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Registry

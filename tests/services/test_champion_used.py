@@ -11,7 +11,7 @@ import yaml
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.jobs.promote import promote
+from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories

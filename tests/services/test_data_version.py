@@ -17,7 +17,7 @@ from ganlib.core.progress import Facts
 from ganlib.core.project import Project
 from ganlib.data.versioning import dvc, state
 from ganlib.data.versioning import dvc_cache as objects
-from ganlib.jobs.version_data import current_data, recorded_md5, verify_data, version_data
+from ganlib.jobs.data.version_data import current_data, recorded_md5, verify_data, version_data
 from tests.unit.data.builders import digits, dvc_project, flip, idx_files, png_folders, write_files
 
 pytestmark = pytest.mark.services

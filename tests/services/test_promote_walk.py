@@ -19,8 +19,8 @@ import yaml
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.jobs.generate import Order, generate
-from ganlib.jobs.promote import promote
+from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.page import TAKEN_BACK
 from ganlib.registry.versions import CHAMPION, Registry

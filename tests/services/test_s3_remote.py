@@ -12,7 +12,7 @@ import pytest
 
 from ganlib.core.errors import Unavailable
 from ganlib.core.project import Project
-from ganlib.jobs.version_data import current_data, verify_data, version_data
+from ganlib.jobs.data.version_data import current_data, verify_data, version_data
 from tests.services.conftest import free_port
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 

@@ -16,10 +16,10 @@ from ganlib.core.project import Project
 from ganlib.data.splits import Split, load_split
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs import retrain as retraining
-from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.data.version_data import version_data
+from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.retrain import retrain
-from ganlib.jobs.train import train
-from ganlib.jobs.version_data import version_data
+from ganlib.jobs.training.train import train
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests.conftest import ROOT

@@ -15,7 +15,7 @@ from ganlib.config import load
 from ganlib.core.project import Project
 from ganlib.families.base import Phase
 from ganlib.families.vae import Vae
-from ganlib.jobs.train import train
+from ganlib.jobs.training.train import train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 from tests.services.wire import Wire

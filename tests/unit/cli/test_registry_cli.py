@@ -18,8 +18,8 @@ from ganlib.cli import main
 from ganlib.config import load
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
-from ganlib.jobs.generate import Order, generate
-from ganlib.jobs.promote import promote
+from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.entries import Decided, Evidence, canonical
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import Registry

@@ -37,7 +37,7 @@ from ganlib.generation.batch.lock import locked
 from ganlib.generation.formats.webdataset import header
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.wanted import Wanted, again, wanted
-from ganlib.jobs.repair import repair
+from ganlib.jobs.images.repair import repair
 
 NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SHARD, SEED = 150, 60, 2**64 - 1

@@ -14,7 +14,7 @@ from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.splits import file_names, load_split
 from ganlib.families.base import Family
-from ganlib.jobs.check import Checker
+from ganlib.jobs.training.check import Checker
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.ema import Ema

@@ -21,13 +21,13 @@ from ganlib.core.project import Source
 from ganlib.export.size import parameters
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import images_per_second
-from ganlib.jobs import campaign, comparison, measured
-from ganlib.jobs.campaign import Campaign
-from ganlib.jobs.comparison import Comparison, Row
-from ganlib.jobs.measured import Measured
+from ganlib.jobs.measuring import campaign, comparison, measured
+from ganlib.jobs.measuring.campaign import Campaign
+from ganlib.jobs.measuring.comparison import Comparison, Row
+from ganlib.jobs.measuring.measured import Measured
+from ganlib.jobs.measuring.selection import Selected, opened, select
 from ganlib.jobs.retrain import train_in_child
-from ganlib.jobs.selection import Selected, opened, select
-from ganlib.jobs.train import TrainResult
+from ganlib.jobs.training.train import TrainResult
 from ganlib.tracking.store import Store
 from tests import factories
 from tests.services import project as projects

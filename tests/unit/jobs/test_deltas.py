@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ganlib.evaluation.bootstrap import Interval, around, difference, mean_statistic, pack, resample
-from ganlib.jobs.deltas import Delta, deltas, replicates
-from ganlib.jobs.evaluate import REPLICATES
+from ganlib.jobs.measuring.deltas import Delta, deltas, replicates
+from ganlib.jobs.measuring.evaluate import REPLICATES
 from ganlib.tracking.store import Store
 from tests import factories
 

@@ -16,8 +16,8 @@ from ganlib.config import load
 from ganlib.core.project import Project
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, drawn
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.gate_report import REPORT
-from ganlib.jobs.promote import promote
+from ganlib.jobs.promotion.gate_report import REPORT
+from ganlib.jobs.promotion.promote import promote
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests import factories

@@ -17,7 +17,7 @@ from ganlib.generation.batch.batch import generate as make
 from ganlib.generation.batch.batch import verify
 from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.generate import Order, begin, generate, grid_path, make_shards, preview
+from ganlib.jobs.images.generate import Order, begin, generate, grid_path, make_shards, preview
 from ganlib.registry.entries import Decided
 from ganlib.registry.ledger_store import Ledger
 from ganlib.tracking.store import Store

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ganlib.config import load
 from ganlib.core.errors import BadInput
-from ganlib.jobs.interpolate import interpolate
+from ganlib.jobs.images.interpolate import interpolate
 from ganlib.tracking.store import Store
 from tests import factories
 

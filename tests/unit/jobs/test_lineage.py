@@ -18,11 +18,11 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.diff import diff
-from ganlib.jobs.explain import Explanation, explain
-from ganlib.jobs.generate import Order, generate
-from ganlib.jobs.promote import promote
-from ganlib.jobs.prune import prune
+from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.measuring.diff import diff
+from ganlib.jobs.promotion.explain import Explanation, explain
+from ganlib.jobs.promotion.promote import promote
+from ganlib.jobs.promotion.prune import prune
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import CHALLENGER, Registry
 from ganlib.tracking.store import Absent, connect

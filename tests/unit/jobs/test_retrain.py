@@ -48,7 +48,7 @@ def test_trainings_side_by_side_do_not_spin_unless_the_user_has_said_how_long(
         seen.append(variables)
         raise BadInput("enough")
 
-    monkeypatch.setattr("ganlib.jobs.child.run", run)
+    monkeypatch.setattr("ganlib.jobs.training.subprocess.run", run)
     with pytest.raises(BadInput, match="enough"):
         train_in_child(Project(ROOT), load(ROOT / "params.yaml"), "vae", siblings=siblings)
     assert seen == [given]

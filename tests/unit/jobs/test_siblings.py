@@ -14,12 +14,12 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.export.contract import describe
-from ganlib.jobs.evaluate import evaluate
-from ganlib.jobs.explain import explain
-from ganlib.jobs.promote import promote, register
-from ganlib.jobs.prune import prune
-from ganlib.jobs.sibling_table import Row, fid_change, remarks
-from ganlib.jobs.siblings import siblings
+from ganlib.jobs.measuring.evaluate import evaluate
+from ganlib.jobs.measuring.sibling_table import Row, fid_change, remarks
+from ganlib.jobs.measuring.siblings import siblings
+from ganlib.jobs.promotion.explain import explain
+from ganlib.jobs.promotion.promote import promote, register
+from ganlib.jobs.promotion.prune import prune
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry

@@ -12,7 +12,7 @@ import pytest
 from ganlib.config import load
 from ganlib.core.errors import Interrupted
 from ganlib.core.project import Project
-from ganlib.jobs.train import _stop_signals, train
+from ganlib.jobs.training.train import _stop_signals, train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 

@@ -11,7 +11,7 @@ import torch
 from ganlib.config import load
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.project import Project
-from ganlib.jobs.train import train
+from ganlib.jobs.training.train import train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 from tests.services.conftest import free_port

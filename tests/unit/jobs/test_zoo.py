@@ -15,9 +15,9 @@ from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.evaluate import evaluate
-from ganlib.jobs.reconstruct import reconstruct
-from ganlib.jobs.train import train
+from ganlib.jobs.measuring.evaluate import evaluate
+from ganlib.jobs.measuring.reconstruct import reconstruct
+from ganlib.jobs.training.train import train
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests.services import project as projects

@@ -12,7 +12,7 @@ import pytest
 from ganlib import config
 from ganlib.config import GateConfig
 from ganlib.core.errors import GanlibError
-from ganlib.jobs.reconcile import reconcile
+from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.ledger_store import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, Registry

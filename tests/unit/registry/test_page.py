@@ -11,10 +11,10 @@ import pytest
 from ganlib.config import GateConfig, Params, load
 from ganlib.core.errors import Unavailable
 from ganlib.core.project import Project
-from ganlib.jobs.diff import diff
-from ganlib.jobs.explain import explain
-from ganlib.jobs.promote import promote, rollback
-from ganlib.jobs.reconcile import reconcile
+from ganlib.jobs.measuring.diff import diff
+from ganlib.jobs.promotion.explain import explain
+from ganlib.jobs.promotion.promote import promote, rollback
+from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.gate import decide
 from ganlib.registry.page import TAKEN_BACK, merged, refresh
 from ganlib.registry.records import PARTS, Records

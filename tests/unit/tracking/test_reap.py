@@ -19,7 +19,7 @@ from ganlib.config import load
 from ganlib.core import processes
 from ganlib.core.project import Project
 from ganlib.jobs.models import fetch
-from ganlib.jobs.reconcile import reconcile
+from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_file
 from ganlib.tracking.store import Absent, Store, connect

@@ -15,7 +15,7 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
-from ganlib.jobs.check import Checker
+from ganlib.jobs.training.check import Checker
 from ganlib.training import distributed, loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.distributed import Team

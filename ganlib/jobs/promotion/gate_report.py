@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ganlib.core.progress import doing
 from ganlib.evaluation.metrics import table
 from ganlib.generation.pictures import side_by_side as same_noise
-from ganlib.jobs.deltas import Delta
+from ganlib.jobs.measuring.deltas import Delta
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
 

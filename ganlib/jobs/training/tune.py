@@ -27,9 +27,9 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow, lay_over
 from ganlib.families.space import Space, tree, value_of
-from ganlib.jobs.search import Search
-from ganlib.jobs.study import open_study, requeue_running, study_name
-from ganlib.jobs.version_data import current_data
+from ganlib.jobs.data.version_data import current_data
+from ganlib.jobs.training.search import Search
+from ganlib.jobs.training.study import open_study, requeue_running, study_name
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import Run

@@ -13,9 +13,9 @@ from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.families.space import tree
-from ganlib.jobs.finish import pairs, reconstructed, squared_error
 from ganlib.jobs.models import fetch
-from ganlib.jobs.train import run_folder
+from ganlib.jobs.training.finish import pairs, reconstructed, squared_error
+from ganlib.jobs.training.train import run_folder
 from ganlib.tracking.store import Absent, connect
 
 _CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")

@@ -17,8 +17,8 @@ from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
 from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.needs import changes, fitted
+from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
-from ganlib.jobs.version_data import current_data
 from ganlib.registry import page
 from ganlib.registry.versions import Registry
 from ganlib.tracking import charts

@@ -12,10 +12,10 @@ from ganlib.core.files import sha256_bytes, write_json
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
-from ganlib.jobs import child
+from ganlib.jobs.measuring.selection import of_limits
 from ganlib.jobs.retrain import train_in_child
-from ganlib.jobs.selection import of_limits
-from ganlib.jobs.train import run_folder
+from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training.train import run_folder
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.store import Store
@@ -39,7 +39,7 @@ class Campaign:
         budget: str | None,
         overrides: Sequence[str],
     ) -> None:
-        """The arguments together say which campaign it is; see :func:`ganlib.jobs.compare.compare`."""
+        """The arguments together say which campaign it is; see :func:`ganlib.jobs.measuring.compare.compare`."""
         self._project, self._params, self._store = project, params, store
         self._families, self._budget, self._overrides = tuple(families), budget, tuple(overrides)
         identity = [params.model_dump_json(), data.md5, sorted(families), budget, self._overrides]

@@ -8,10 +8,10 @@ from ganlib.config import Params
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.jobs import gate_report
-from ganlib.jobs.deltas import Delta, deltas, replicates
+from ganlib.jobs.data.version_data import current_data
+from ganlib.jobs.measuring.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import fetch
-from ganlib.jobs.version_data import current_data
+from ganlib.jobs.promotion import gate_report
 from ganlib.registry import page
 from ganlib.registry import promote as promotion
 from ganlib.registry.entries import Entry

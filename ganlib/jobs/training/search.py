@@ -13,12 +13,12 @@ from ganlib.core.progress import Facts, Report
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow
 from ganlib.families.space import Space
-from ganlib.jobs import child
-from ganlib.jobs.check import STAGE as CHECK
-from ganlib.jobs.study import distributions, finished_trials, requeue
-from ganlib.jobs.train import run_folder
-from ganlib.jobs.trial import STAGE as TRIAL
-from ganlib.jobs.trial import Score
+from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training.check import STAGE as CHECK
+from ganlib.jobs.training.study import distributions, finished_trials, requeue
+from ganlib.jobs.training.train import run_folder
+from ganlib.jobs.training.trial import STAGE as TRIAL
+from ganlib.jobs.training.trial import Score
 from ganlib.tracking.run import REASON_TAG, Run
 from ganlib.tracking.store import Store
 

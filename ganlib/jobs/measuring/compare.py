@@ -20,12 +20,12 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export.size import parameters
-from ganlib.jobs import comparison, measured
-from ganlib.jobs.campaign import Campaign
-from ganlib.jobs.comparison import Comparison, Row
-from ganlib.jobs.evaluate import evaluate
-from ganlib.jobs.selection import Selected, of_limits, opened, select
-from ganlib.jobs.version_data import current_data
+from ganlib.jobs.data.version_data import current_data
+from ganlib.jobs.measuring import comparison, measured
+from ganlib.jobs.measuring.campaign import Campaign
+from ganlib.jobs.measuring.comparison import Comparison, Row
+from ganlib.jobs.measuring.evaluate import evaluate
+from ganlib.jobs.measuring.selection import Selected, of_limits, opened, select
 from ganlib.tracking import history
 from ganlib.tracking.store import Store, connect
 
@@ -50,7 +50,7 @@ def compare(
     Args:
         project: the checkout with the data version to compare against.
         params: the configuration, ``overrides`` already applied.
-        names: see :func:`ganlib.jobs.selection.select`.
+        names: see :func:`ganlib.jobs.measuring.selection.select`.
         train: train those that are families now, one after the other. After an interruption the same call goes on
             where it was: what is trained is taken, what was stopped is resumed.
         budget: to train by; without ``train``, only runs of this budget are taken for families.

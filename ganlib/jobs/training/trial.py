@@ -10,7 +10,7 @@ from ganlib.core.errors import Interrupted
 from ganlib.core.files import require_writable
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.jobs.train import fit, run_folder, session
+from ganlib.jobs.training.train import fit, run_folder, session
 
 STAGE = "trial"
 """Of the remark that tells of the trial's run."""
@@ -35,7 +35,7 @@ def score(
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> Score:
-    """Train ``family`` as :func:`ganlib.jobs.train.train` does, up to its last check.
+    """Train ``family`` as :func:`ganlib.jobs.training.train.train` does, up to its last check.
 
     A family that cannot be compared while it trains is finished and scored once. The test split is not read.
 

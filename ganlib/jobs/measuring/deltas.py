@@ -10,7 +10,7 @@ import numpy as np
 from ganlib.config import Frozen
 from ganlib.evaluation.bootstrap import Interval, difference, unpack
 from ganlib.evaluation.evaluate import SETTINGS, Evaluation
-from ganlib.jobs.evaluate import REPLICATES
+from ganlib.jobs.measuring.evaluate import REPLICATES
 from ganlib.tracking import history
 from ganlib.tracking.store import Store
 

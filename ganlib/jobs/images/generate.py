@@ -152,7 +152,7 @@ def finish(
     asked = order.check if order.check is not None else bool(version and version.evaluation and opened.job.missing)
     if not asked:
         return Batch(manifest=manifest)
-    from ganlib.jobs.quality import inspect
+    from ganlib.jobs.measuring.quality import inspect
 
     quality = inspect(project, params, opened.found, manifest, opened.job.storage, opened.job.wanted, report)
     return Batch(manifest=manifest, quality=quality)

@@ -22,8 +22,8 @@ from ganlib.core.project import Project
 from ganlib.core.startup import uncollected
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
-from ganlib.jobs.finish import finish, sheet
-from ganlib.jobs.version_data import current_data
+from ganlib.jobs.data.version_data import current_data
+from ganlib.jobs.training.finish import finish, sheet
 from ganlib.tracking import charts
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ganlib.data.versioning.record import DataVersion
     from ganlib.families.base import Family, FamilyOptions
-    from ganlib.jobs.check import Checker
+    from ganlib.jobs.training.check import Checker
     from ganlib.tracking.run import Run
     from ganlib.training.checkpoint import Progress
     from ganlib.training.distributed import Team
@@ -228,7 +228,7 @@ def fit(
 
     from ganlib.data.batches import DeviceBatches
     from ganlib.data.splits import load_split
-    from ganlib.jobs.check import Checker
+    from ganlib.jobs.training.check import Checker
     from ganlib.training import loop
     from ganlib.training.checkpoint import Checkpoints
     from ganlib.training.ema import Ema

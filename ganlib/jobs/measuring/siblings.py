@@ -20,12 +20,12 @@ from ganlib.export import precision as precisions
 from ganlib.export.onnx import Certificate
 from ganlib.export.precision import PRECISIONS, Precision
 from ganlib.generation.noise import ALGORITHM, BLOCK
-from ganlib.jobs.evaluate import evaluate
+from ganlib.jobs.data.version_data import current_data
+from ganlib.jobs.measuring.evaluate import evaluate
+from ganlib.jobs.measuring.sibling_table import Row, Siblings, fid_change, remarks
 from ganlib.jobs.models import Model, fetch
-from ganlib.jobs.promote import promote
-from ganlib.jobs.sibling_table import Row, Siblings, fid_change, remarks
-from ganlib.jobs.train import run_folder
-from ganlib.jobs.version_data import current_data
+from ganlib.jobs.promotion.promote import promote
+from ganlib.jobs.training.train import run_folder
 from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of

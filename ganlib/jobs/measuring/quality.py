@@ -87,7 +87,7 @@ def _reference(
     """Moments of the test split that the evaluation was made against; None if that data is not here."""
     if project is None or params is None:
         return None
-    from ganlib.jobs.version_data import current_data
+    from ganlib.jobs.data.version_data import current_data
 
     try:
         data = current_data(project)

@@ -16,8 +16,8 @@ from ganlib.core.errors import BadInput
 from ganlib.core.files import write_json
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.jobs.comparison import Row
-from ganlib.jobs.selection import Selected
+from ganlib.jobs.measuring.comparison import Row
+from ganlib.jobs.measuring.selection import Selected
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
 from ganlib.tracking.store import Store

@@ -12,9 +12,9 @@ from ganlib.config import Params
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.export.onnx import Certificate
+from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
-from ganlib.jobs.train import CODE_TAG, TrainResult, code_sha256, flat, shape
-from ganlib.jobs.version_data import current_data
+from ganlib.jobs.training.train import CODE_TAG, TrainResult, code_sha256, flat, shape
 from ganlib.registry.versions import Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
@@ -81,7 +81,7 @@ def _fits(run: Past, wanted: dict[str, str]) -> bool:
 
 
 def _result(project: Project, params: Params, store: Store, run: Past) -> TrainResult | None:
-    """What :func:`ganlib.jobs.train.train` gave; None if somebody has taken a part of it away."""
+    """What :func:`ganlib.jobs.training.train.train` gave; None if somebody has taken a part of it away."""
     steps = history.last_step(store, run.id, "train_seconds")
     parity = history.text(store, run.id, "onnx/parity.json")
     if steps is None or parity is None:

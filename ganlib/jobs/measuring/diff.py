@@ -8,7 +8,7 @@ from ganlib.config import Frozen, Params
 from ganlib.core.files import write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.jobs.deltas import Delta, deltas, replicates
+from ganlib.jobs.measuring.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import Model, fetch
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, connect

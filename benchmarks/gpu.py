@@ -26,7 +26,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganlib import families
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training.device import prepare
 from ganlib.training.distributed import ALONE
 from ganlib.training.ema import Ema

@@ -34,7 +34,7 @@ from ganlib import families
 from ganlib.config import Limits
 from ganlib.core.project import Project, Source
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.adversarial import discriminate
+from ganlib.families.parts.adversarial import discriminate
 from ganlib.jobs.training.finish import sheet
 from ganlib.nets import conv
 from ganlib.objectives.twice import tangent

@@ -19,7 +19,7 @@ from ganlib.config import Params, parse
 from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
-    from ganlib.families.base import Family, FamilyOptions
+    from ganlib.families.parts.base import Family, FamilyOptions
 
 _PARTS = {"base", "adversarial", "convolutional", "autoencoding", "space"}
 

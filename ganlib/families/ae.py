@@ -10,8 +10,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.data.batches import scaled
-from ganlib.families.autoencoding import Autoencoding, AutoencodingOptions
-from ganlib.families.base import Batch, Losses
+from ganlib.families.parts.autoencoding import Autoencoding, AutoencodingOptions
+from ganlib.families.parts.base import Batch, Losses
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvGenerator
 from ganlib.nets.mixture import GaussianMixture

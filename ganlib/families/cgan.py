@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ganlib.families.adversarial import LabelConditional
-from ganlib.families.convolutional import ConvolutionalOptions
+from ganlib.families.parts.adversarial import LabelConditional
+from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
 from ganlib.nets.label import DIGITS, Labelled
 from ganlib.objectives.losses import BCE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganlib.families.convolutional import Convolutional
+from ganlib.families.parts.convolutional import Convolutional
 from ganlib.objectives.losses import BCE
 
 

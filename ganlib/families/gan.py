@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ganlib.families.adversarial import Adversarial, AdversarialOptions
-from ganlib.families.base import OptimizerOptions
+from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.parts.base import OptimizerOptions
 from ganlib.nets.mlp import MlpDiscriminator, MlpGenerator
 from ganlib.objectives.losses import BCE
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ganlib.families.base import OptimizerOptions
-from ganlib.families.convolutional import Convolutional, ConvolutionalOptions
+from ganlib.families.parts.base import OptimizerOptions
+from ganlib.families.parts.convolutional import Convolutional, ConvolutionalOptions
 from ganlib.objectives.losses import LEAST_SQUARES
 
 

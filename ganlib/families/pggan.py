@@ -8,8 +8,8 @@ from typing import ClassVar
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from ganlib.families.adversarial import Adversarial, AdversarialOptions
-from ganlib.families.base import Batch, OptimizerOptions, Phase
+from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.parts.base import Batch, OptimizerOptions, Phase
 from ganlib.nets.progressive import TOP, ProgressiveDiscriminator, ProgressiveGenerator, reals_at, schedule
 from ganlib.objectives.losses import BCE
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganlib.families.adversarial import Adversarial, AdversarialOptions
-from ganlib.families.base import OptimizerOptions
+from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.parts.base import OptimizerOptions
 from ganlib.nets.attention import SelfAttentionDiscriminator, SelfAttentionGenerator
 from ganlib.objectives.losses import HINGE
 

@@ -11,9 +11,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.data.mnist import attributes, captions
-from ganlib.families.adversarial import Adversarial
-from ganlib.families.base import Batch, Losses, OptimizerOptions, Phase
-from ganlib.families.convolutional import ConvolutionalOptions
+from ganlib.families.parts.adversarial import Adversarial
+from ganlib.families.parts.base import Batch, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.autoencoder import ConvEncoder
 from ganlib.nets.captioned import ATTRIBUTES, CONDITION, CaptionedGenerator, condition
 from ganlib.nets.conv import ConvDiscriminator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ganlib.families.autoencoding import Variational, VariationalOptions
+from ganlib.families.parts.autoencoding import Variational, VariationalOptions
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvGenerator
 

@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganlib.families.adversarial import DiscriminatorOptions, discriminate
-from ganlib.families.autoencoding import Variational, VariationalOptions
-from ganlib.families.base import Batch, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.adversarial import DiscriminatorOptions, discriminate
+from ganlib.families.parts.autoencoding import Variational, VariationalOptions
+from ganlib.families.parts.base import Batch, Losses, OptimizerOptions, Phase
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
 from ganlib.objectives.losses import BCE

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlib.families.adversarial import DiscriminatorOptions, discriminate
-from ganlib.families.base import Batch, Family, Losses, OptimizerOptions, Phase
-from ganlib.families.space import Choice, Range, Space
+from ganlib.families.parts.adversarial import DiscriminatorOptions, discriminate
+from ganlib.families.parts.base import Batch, Family, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.space import Choice, Range, Space
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.prior import POSITIONS, CodePrior
 from ganlib.nets.quantizer import perplexity, use

@@ -21,7 +21,7 @@ import torch
 from ganlib.core.errors import BadInput
 from ganlib.core.files import atomic_path, require_space
 from ganlib.core.progress import Report, silent
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training.ema import Ema
 
 _PARTS = {"name", "config", "progress", "family", "ema", "optimizers"}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganlib.config import Limits
 from ganlib.core.progress import Report, silent
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.distributed import ALONE, Team
 from ganlib.training.ema import Ema

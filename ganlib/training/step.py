@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Batch, Family, Losses, Phase
+from ganlib.families.parts.base import Batch, Family, Losses, Phase
 from ganlib.training.distributed import Team
 from ganlib.training.health import PREFIX, OutOfMemory
 

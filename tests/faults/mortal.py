@@ -18,7 +18,7 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.ema import Ema

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 
 from ganlib.config import Params, load
 from ganlib.core.project import Project
-from ganlib.families.base import Batch, Phase
+from ganlib.families.parts.base import Batch, Phase
 from ganlib.families.vae import Vae
 from ganlib.jobs.training.train import run_folder, train
 from ganlib.tracking import charts

@@ -13,7 +13,7 @@ import requests
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.families.base import Phase
+from ganlib.families.parts.base import Phase
 from ganlib.families.vae import Vae
 from ganlib.jobs.training.train import train
 from ganlib.tracking.store import connect

@@ -12,7 +12,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.families.space import tree
+from ganlib.families.parts.space import tree
 from ganlib.jobs.models import fetch
 from ganlib.jobs.training.finish import pairs, reconstructed, squared_error
 from ganlib.jobs.training.train import run_folder

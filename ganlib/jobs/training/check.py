@@ -15,7 +15,7 @@ from ganlib.data.splits import load_split
 from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
 from ganlib.export.sampler import to_pixels
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training.loop import Verdict
 
 STAGE = "check"

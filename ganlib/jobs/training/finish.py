@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlib.core.project import Project
-    from ganlib.families.base import Family
+    from ganlib.families.parts.base import Family
     from ganlib.tracking.run import Run
 
 _CHUNK = 1000

@@ -12,7 +12,7 @@ from ganlib.core.errors import GanlibError, Interrupted
 from ganlib.core.progress import Facts, Report
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow
-from ganlib.families.space import Space
+from ganlib.families.parts.space import Space
 from ganlib.jobs.training import subprocess as child
 from ganlib.jobs.training.check import STAGE as CHECK
 from ganlib.jobs.training.study import distributions, finished_trials, requeue

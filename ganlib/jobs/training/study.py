@@ -14,7 +14,7 @@ from ganlib.core.files import sha256_bytes
 from ganlib.core.locks import held
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
-from ganlib.families.space import Choice, Space
+from ganlib.families.parts.space import Choice, Space
 
 if TYPE_CHECKING:
     import optuna

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
 
     from ganlib.data.versioning.record import DataVersion
-    from ganlib.families.base import Family, FamilyOptions
+    from ganlib.families.parts.base import Family, FamilyOptions
     from ganlib.jobs.training.check import Checker
     from ganlib.tracking.run import Run
     from ganlib.training.checkpoint import Progress

@@ -26,7 +26,7 @@ from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow, lay_over
-from ganlib.families.space import Space, tree, value_of
+from ganlib.families.parts.space import Space, tree, value_of
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.search import Search
 from ganlib.jobs.training.study import open_study, requeue_running, study_name

@@ -11,8 +11,8 @@ from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
-from ganlib.families.adversarial import Adversarial
-from ganlib.families.base import Batch, Family
+from ganlib.families.parts.adversarial import Adversarial
+from ganlib.families.parts.base import Batch, Family
 from ganlib.training.distributed import ALONE
 from ganlib.training.step import Step
 from tests.conftest import ROOT

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Family, OptimizerOptions
+from ganlib.families.parts.base import Family, OptimizerOptions
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.ema import Ema

@@ -13,7 +13,7 @@ from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.splits import file_names, load_split
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.jobs.training.check import Checker
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints

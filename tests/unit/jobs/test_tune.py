@@ -16,7 +16,7 @@ from ganlib.core.errors import BadInput, Interrupted, Unavailable
 from ganlib.core.locks import held
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
-from ganlib.families.space import Choice, Range, around, tree, value_of
+from ganlib.families.parts.space import Choice, Range, around, tree, value_of
 from ganlib.jobs.training import check, tune
 from ganlib.jobs.training import subprocess as child
 from ganlib.jobs.training import trial as trials

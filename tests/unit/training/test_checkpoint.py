@@ -10,7 +10,7 @@ import torch
 
 from ganlib import families
 from ganlib.core.errors import BadInput, NoSpace
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.ema import Ema
 

@@ -17,7 +17,7 @@ from ganlib.config import Limits
 from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
-from ganlib.families.base import Batch, Family, Phase
+from ganlib.families.parts.base import Batch, Family, Phase
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.device import prepare

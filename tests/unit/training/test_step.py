@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganlib import families
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.base import Family
+from ganlib.families.parts.base import Family
 from ganlib.training import device
 from ganlib.training.distributed import ALONE
 from ganlib.training.step import Precision, Step, compile_nets

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganlib.config import Frozen
 from ganlib.data import conditions
 from ganlib.data.conditions import Condition
-from ganlib.families.space import Space, around
+from ganlib.families.parts.space import Space, around
 
 
 class OptimizerOptions(Frozen):

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
 from ganlib.nets.autoencoder import Autoencoder
 from ganlib.objectives import losses
 

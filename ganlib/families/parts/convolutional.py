@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ganlib.families.adversarial import Adversarial, AdversarialOptions
-from ganlib.families.base import OptimizerOptions
+from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
+from ganlib.families.parts.base import OptimizerOptions
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
 from ganlib.objectives.losses import AdversarialLoss
 

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.data.augment import translate_and_cut
-from ganlib.families.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
 from ganlib.objectives import penalties
 from ganlib.objectives.losses import AdversarialLoss
 

@@ -23,14 +23,14 @@ from ganlib.generation.pictures.interpolate import slerp
 from ganlib.generation.wanted import wanted
 from ganlib.serving import pictures
 from ganlib.serving.access import Access, Below, Cors
-from ganlib.serving.engine import rows
+from ganlib.serving.api_page import as_head
+from ganlib.serving.api_page import page as reference_page
+from ganlib.serving.batcher import rows
 from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
+from ganlib.serving.pool import Keeper, Loaded, Shelf
 from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
-from ganlib.serving.reference import as_head
-from ganlib.serving.reference import page as reference_page
 from ganlib.serving.schema import Health, Images, ImagesAsked, ImagesBody, Models, Ready, WalkAsked, WalkBody
-from ganlib.serving.shelf import Keeper, Loaded, Shelf
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.serving.shelf import Loaded
+    from ganlib.serving.pool import Loaded
 
 _HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
 

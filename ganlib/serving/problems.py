@@ -12,8 +12,8 @@ from starlette.routing import Match
 
 from ganlib.core import wording
 from ganlib.core.errors import BadInput, GanlibError
+from ganlib.serving.pool import Unknown
 from ganlib.serving.schema import Problem
-from ganlib.serving.shelf import Unknown
 
 _RETRY_SECONDS = 1
 

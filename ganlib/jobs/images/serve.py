@@ -12,7 +12,7 @@ from ganlib.core.project import Project
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.champion import Champion
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from ganlib.serving.shelf import Opened
+from ganlib.serving.pool import Opened
 from ganlib.tracking.store import Absent, Store, connect
 
 
@@ -65,7 +65,7 @@ class Models:
                 self._aliases.setdefault(alias, (registered, alias))
 
     def look(self) -> Mapping[str, str]:
-        """See :class:`ganlib.serving.shelf.Source`: a version's URI, or a digest."""
+        """See :class:`ganlib.serving.pool.Source`: a version's URI, or a digest."""
         found = {name: model.sha256 for name, model in self._fixed.items()}
         targets = {name: self._targets(name) for name in {registered for registered, _ in self._aliases.values()}}
         for name, (registered, alias) in self._aliases.items():
@@ -74,7 +74,7 @@ class Models:
         return {name: found[name] for name in [*self._order, *found] if name in found}
 
     def open(self, name: str, meaning: str) -> Opened:
-        """See :class:`ganlib.serving.shelf.Source`."""
+        """See :class:`ganlib.serving.pool.Source`."""
         from ganlib.generation.session import OnnxModel
 
         model = self._fixed.get(name) or fetch(self._project, self._params, meaning)
@@ -152,7 +152,7 @@ def serve(
     """
     from ganlib.serving import app, server
     from ganlib.serving.metrics import Metrics
-    from ganlib.serving.shelf import Keeper, Shelf
+    from ganlib.serving.pool import Keeper, Shelf
 
     limits = params.serve if params else ServeConfig()
     limits = limits.model_copy(update={"host": limits.host if host is None else host})

@@ -18,7 +18,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
 from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
-from ganlib.serving.shelf import Keeper, Opened, Shelf
+from ganlib.serving.pool import Keeper, Opened, Shelf
 
 LONG = 300.0
 """Seconds after which a test gives up, on a machine that has much else to do, too."""

@@ -16,7 +16,7 @@ from ganlib.core.errors import BadInput, GanlibError
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.wanted import Wanted, wanted
-from ganlib.serving.engine import Engine, rows_are_independent
+from ganlib.serving.batcher import Engine, rows_are_independent
 from tests.unit.serving import graphs
 from tests.unit.serving.running import LONG
 

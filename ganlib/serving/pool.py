@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ganlib.core.errors import GanlibError, Unavailable, unknown
-from ganlib.serving.engine import Engine, rows_are_independent
+from ganlib.serving.batcher import Engine, rows_are_independent
 from ganlib.serving.schema import About
 
 if TYPE_CHECKING:

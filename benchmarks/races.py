@@ -28,12 +28,12 @@ import requests
 
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError, Unavailable
+from ganlib.registry.apply import settle
 from ganlib.registry.entries import STILL, Entry
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import reconcile
-from ganlib.registry.settle import settle
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import Store, connect
 from tests import factories

@@ -13,7 +13,7 @@ from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.registry.entries import Entry
-    from ganlib.registry.ledger_store import Ledger
+    from ganlib.registry.mlflow_ledger import Ledger
     from ganlib.registry.versions import Listing, Registry, Version
 
 app = Verbs(no_args_is_help=True)
@@ -115,7 +115,7 @@ def verify_ledger(as_json: Json = False) -> None:
     """
     registry = _registry()
     from ganlib.registry.audit import beyond_seal
-    from ganlib.registry.ledger_store import Ledger
+    from ganlib.registry.mlflow_ledger import Ledger
 
     book = Ledger(registry.store, registry.name).read()
     problems, entries, unsealed = book.problems(), book.entries(), beyond_seal(registry, book)
@@ -162,7 +162,7 @@ def who_was_champion(
 
 def _ledger() -> Ledger:
     registry = _registry()
-    from ganlib.registry.ledger_store import Ledger
+    from ganlib.registry.mlflow_ledger import Ledger
 
     return Ledger(registry.store, registry.name)
 

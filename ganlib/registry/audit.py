@@ -12,7 +12,7 @@ from ganlib.config import Frozen, GateConfig
 from ganlib.registry.entries import Decided, Entry, Evidence, Kind, Standing
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import who
+from ganlib.registry.mlflow_ledger import who
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
 from ganlib.tracking.store import Absent
 

@@ -15,7 +15,7 @@ from ganlib.registry.audit import existing
 from ganlib.registry.entries import Evidence, Standing
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import TAG, Ledger
+from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.versions import CHAMPION, Registry, Version
 from ganlib.tracking.store import Absent
 

@@ -1,6 +1,6 @@
 """The ledger as a chain: which entries count, what was tampered with, and who was champion when. Pure.
 
-Where they are kept is :mod:`ganlib.registry.ledger_store`; why it is made so is docs/decisions/0003-ledger.md.
+Where they are kept is :mod:`ganlib.registry.mlflow_ledger`; why it is made so is docs/decisions/0003-ledger.md.
 """
 
 from __future__ import annotations

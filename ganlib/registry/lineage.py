@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganlib.registry.entries import STILL, Entry
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Listing, Registry
 
 

@@ -16,7 +16,7 @@ from ganlib.registry.champion import OVERRULE
 from ganlib.registry.entries import STILL, Entry, Evidence
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.records import GATE
 from ganlib.registry.version import said
 from ganlib.registry.versions import Listing, Registry, Version, alias_lock

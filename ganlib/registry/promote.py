@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
+from ganlib.registry.apply import carry_out, settle
 from ganlib.registry.audit import displaced
 from ganlib.registry.entries import Decided, Entry, Evidence, Kind
 from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import Ledger, lock_name, who
-from ganlib.registry.settle import carry_out, settle
+from ganlib.registry.mlflow_ledger import Ledger, lock_name, who
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
 

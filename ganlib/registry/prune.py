@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from ganlib.config import Frozen
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Listing, Registry, alias_lock
 from ganlib.tracking.store import Store

@@ -11,14 +11,14 @@ from typing import Literal, NamedTuple
 
 from ganlib.config import Frozen, RegistryConfig
 from ganlib.core.errors import GanlibError
+from ganlib.registry.apply import carry_out, settle
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, Decided, Entry, Evidence
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import Ledger, who
+from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.promote import conclude, require_agreement
 from ganlib.registry.promote import record as write_evidence
-from ganlib.registry.settle import carry_out, settle
 from ganlib.registry.versions import CHAMPION, Registry, Version, alias_lock
 
 APPROVE, APPROVAL = "approve", "approval"
@@ -157,7 +157,7 @@ class _Reconciler:
         return self.gate(challenger, champion, self.ledger.read().tried(Evidence.of(challenger)))
 
     def _passes(self, challenger: Version, champion: Version | None) -> str | None:
-        """:data:`ganlib.registry.settle.Judge`: ask the gate, if it has not spoken."""
+        """:data:`ganlib.registry.apply.Judge`: ask the gate, if it has not spoken."""
         if self.ledger.read().verdict(challenger):
             return None  # it was refused; a pass would not have been asked about
         decision = self._decide(challenger, champion)

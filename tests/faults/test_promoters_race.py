@@ -11,7 +11,7 @@ import pytest
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import connect

@@ -20,7 +20,7 @@ import pytest
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.project import Project
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.reconcile import APPROVE, Reconciled, pending, reconcile
 from ganlib.registry.versions import CHAMPION, Registry

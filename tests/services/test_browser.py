@@ -18,7 +18,7 @@ from ganlib.core.project import Project
 from ganlib.jobs.images.generate import Order, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.reconcile import reconcile
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import Store, connect

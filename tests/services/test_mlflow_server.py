@@ -22,7 +22,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
 from ganlib.registry.entries import Decided, Entry
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.outbox import Outbox

@@ -20,7 +20,7 @@ import yaml
 
 from ganlib.config import GateConfig
 from ganlib.core.project import Project
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect

@@ -21,7 +21,7 @@ from ganlib.config import load
 from ganlib.core.project import Project
 from ganlib.jobs.images.generate import Order, generate
 from ganlib.jobs.promotion.promote import promote
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.page import TAKEN_BACK
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import connect

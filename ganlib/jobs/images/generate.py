@@ -272,7 +272,7 @@ def _ledger(project: Project | None, version: Version | None) -> dict[str, JsonV
     if project is None or version is None:
         return None
     from ganlib.registry.entries import STILL
-    from ganlib.registry.ledger_store import Ledger
+    from ganlib.registry.mlflow_ledger import Ledger
     from ganlib.tracking.store import connect
 
     entries = Ledger(connect(project), version.name).read().valid()

@@ -14,10 +14,10 @@ from ganlib.jobs.models import fetch
 from ganlib.jobs.promotion import gate_report
 from ganlib.registry import page
 from ganlib.registry import promote as promotion
+from ganlib.registry.apply import settle
 from ganlib.registry.entries import Entry
 from ganlib.registry.gate import Decision
-from ganlib.registry.ledger_store import Ledger
-from ganlib.registry.settle import settle
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Registry, Version, alias_lock
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect

@@ -21,7 +21,7 @@ from ganlib.core.project import Project
 from ganlib.jobs.images.generate import Order, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.entries import Decided, Evidence, canonical
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
 from tests import factories

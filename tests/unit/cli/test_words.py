@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganlib.core.project import Project
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
 from tests.unit.cli.test_registry_cli import Ganlib, ganlib, made

@@ -19,7 +19,7 @@ from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.images.generate import Order, begin, generate, grid_path, make_shards, preview
 from ganlib.registry.entries import Decided
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.tracking.store import Store
 from tests import factories
 

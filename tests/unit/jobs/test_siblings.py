@@ -21,7 +21,7 @@ from ganlib.jobs.promotion.explain import explain
 from ganlib.jobs.promotion.promote import promote, register
 from ganlib.jobs.promotion.prune import prune
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
 from ganlib.tracking import history
 from ganlib.tracking.run import UNHEALTHY_TAG

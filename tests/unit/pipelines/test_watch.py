@@ -13,7 +13,7 @@ from ganlib import config
 from ganlib.config import GateConfig
 from ganlib.core.errors import GanlibError
 from ganlib.jobs.promotion.reconcile import reconcile
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import Store

@@ -10,12 +10,12 @@ import pytest
 
 from ganlib.config import Params, load
 from ganlib.core.errors import Unavailable
+from ganlib.registry.apply import settle
 from ganlib.registry.champion import Champion, resolve
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.reconcile import reconcile
-from ganlib.registry.settle import settle
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.store import Absent, Store, connect
 from tests import factories

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
+from ganlib.registry.apply import settle
 from ganlib.registry.audit import beyond_seal
 from ganlib.registry.entries import Decided, Entry, Evidence, Seal, canonical
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger_store import TAG, Ledger
+from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import Reconciled, pending, reconcile
-from ganlib.registry.settle import settle
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import Store, connect
 from tests import factories

@@ -10,11 +10,11 @@ import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError
+from ganlib.registry.apply import settle
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger_store import TAG, Ledger
+from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, pending, reconcile
-from ganlib.registry.settle import settle
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import Store, connect
 from tests import factories

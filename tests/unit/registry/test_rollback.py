@@ -12,7 +12,7 @@ from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.entries import Decided
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import Store

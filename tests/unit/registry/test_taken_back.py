@@ -8,7 +8,7 @@ import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.registry.gate import Decision, decide
-from ganlib.registry.ledger_store import Ledger
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, reconcile
 from ganlib.registry.versions import CHAMPION, Registry

@@ -14,7 +14,7 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
 from ganlib.registry.entries import STILL, Decided, Entry, Evidence, Kind, Mark
 from ganlib.registry.ledger import Book
-from ganlib.registry.ledger_store import Ledger, who
+from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
 
 _MOVED_BY_US: frozenset[Kind] = frozenset({"promoted", "rolled-back", "accepted"})

@@ -45,7 +45,7 @@ from ganlib.generation.batch import shards
 from ganlib.generation.batch.batch import generate
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
-from ganlib.generation.pictures.png import Encoder
+from ganlib.generation.png import Encoder
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.speed.autotune import Tuning, measure
 from ganlib.generation.storage import locate

@@ -12,7 +12,7 @@ from ganlib.cli.app import Budget, Json, Set, show
 from ganlib.core import project as projects
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.retrain import best_run
-from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training import child
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
 from pipelines import artifacts, names, tasks

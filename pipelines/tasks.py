@@ -69,7 +69,7 @@ def train(
 
     A finished training that did not serve its purpose yet is taken instead.
     """
-    from ganlib.jobs.retrain import train_once as job
+    from ganlib.jobs.training.launch import train_once as job
 
     project, params = opened(root, overrides)
     result = job(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ganlib.core.errors import Unavailable
 from ganlib.core.files import require_writable
-from ganlib.jobs.training.subprocess import LIFELINE, watch_lifeline
+from ganlib.jobs.training.child import LIFELINE, watch_lifeline
 from pipelines.guard import guarded
 
 _started: list[subprocess.Popen[bytes]] = []  # each holds the pipe whose closing ends its server

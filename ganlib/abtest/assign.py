@@ -1,6 +1,7 @@
 """Which of two models makes the item of a key: decided by a hash, so that everybody answers alike and nobody is asked.
 
-A generator of batches or a server calls :func:`side` with what ``ganlib ab start`` recorded (:mod:`ganlib.abtest.experiment`).
+A generator of batches or a server calls :func:`side` with what ``ganlib ab start`` recorded
+(:mod:`ganlib.abtest.experiment`).
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def train(
     ]
     project, params = open_project(overrides)
     params.require_budget(budget)
-    from ganlib.jobs.training import subprocess as child
+    from ganlib.jobs.training import child
 
     child.watch_lifeline()
     from ganlib.jobs.training.train import follow, follows

@@ -34,7 +34,7 @@ def export(
         raise BadInput("--promote goes with --siblings; a version goes through the gate by: ganlib promote VERSION")
     project, params = open_project(overrides)
     if siblings:
-        from ganlib.jobs.measuring.siblings import siblings as job
+        from ganlib.jobs.promotion.siblings import siblings as job
 
         with reporting(as_json=as_json) as report:
             made = job(

@@ -57,7 +57,7 @@ def tune(
 def trial(family: Family, budget: Budget = None, overrides: Set = None, as_json: Json = False) -> None:
     """One trial of `ganlib tune`."""
     project, params = open_project(overrides)
-    from ganlib.jobs.training import subprocess as child
+    from ganlib.jobs.training import child
 
     child.watch_lifeline()
     from ganlib.jobs.training.trial import score

@@ -37,6 +37,10 @@ class Project:
         """URI of the folder that MLflow's artifacts go to where no server has a say."""
         return (self.root / "mlruns").as_uri()
 
+    def run_folder(self, run_id: str) -> Path:
+        """Return where the checkpoint and the graph of a run are kept on this machine."""
+        return self.state / "runs" / run_id
+
     @property
     def raw(self) -> Path:
         """The four IDX files, output of the DVC stage ``fetch``."""

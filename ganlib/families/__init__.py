@@ -1,7 +1,6 @@
 """The zoo. A family is one file here that names its class ``family``, and a row in params.yaml.
 
-The files ``base``, ``adversarial``, ``convolutional`` and ``autoencoding`` hold what families are composed from, and
-``space`` what a search may try for their options.
+:mod:`ganlib.families.parts` holds what families are composed from, and what a search may try for their options.
 """
 
 from __future__ import annotations
@@ -21,12 +20,10 @@ from ganlib.core.errors import BadInput, unknown
 if TYPE_CHECKING:
     from ganlib.families.parts.base import Family, FamilyOptions
 
-_PARTS = {"base", "adversarial", "convolutional", "autoencoding", "space"}
-
 
 def names() -> list[str]:
     """Names of all families, sorted. Imports none of them."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PARTS)
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def require(name: str) -> str:

@@ -54,7 +54,7 @@ class Wanted:
         return {self.name: self._block(seed, block)} if self.name and self._block else {}
 
     def codes(self, seed: int, count: int) -> NDArray[np.int64] | None:
-        """What is asked for images 0 to ``count - 1``: int64 [count, 4] as :meth:`ganlib.data.mnist.captions.Wish.codes`.
+        """What is asked for images 0 to ``count - 1``: int64 [count, 4] :meth:`ganlib.data.mnist.captions.Wish.codes`.
 
         None if nothing is asked.
         """

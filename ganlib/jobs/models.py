@@ -12,7 +12,6 @@ from ganlib.core.errors import BadInput, ReadOnly
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.storage.base import temporary
-from ganlib.jobs.training.train import run_folder
 from ganlib.registry import names
 from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version
@@ -95,7 +94,7 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
         raise BadInput(f"{reference!r} is no runs:/ID, an ID being letters, digits, - and _.")
     store = open_store(project)
     if run_id is not None:
-        local = run_folder(project, run_id) / "generator.onnx"
+        local = project.run_folder(run_id) / "generator.onnx"
         path = local if local.is_file() else _of_run(store, run_id, project)
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
     registry = Registry(store, params.registry.model)

@@ -6,7 +6,6 @@ Prefect's flow (pipelines/retrain.py) calls the same pieces as tasks of its own.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,15 +13,14 @@ from ganlib.config import Frozen, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.core.threads import SPINS
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.families import require_all
 from ganlib.jobs.data.version_data import version_data
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.promotion.promote import promote, register
-from ganlib.jobs.training import subprocess as child
-from ganlib.jobs.training.finished_runs import Service, unused
+from ganlib.jobs.training import child
+from ganlib.jobs.training.launch import train_once
 from ganlib.jobs.training.train import TrainResult
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
@@ -83,48 +81,3 @@ def best_run(evaluations: Mapping[str, Evaluation]) -> str:
     if not sound:
         raise BadInput("no run has a FID that is a number, so there is none to register.")
     return min(sound, key=sound.__getitem__)
-
-
-def train_once(
-    project: Project,
-    params: Params,
-    family: str,
-    *,
-    budget: str | None = None,
-    siblings: int = 1,
-    overrides: Sequence[str] = (),
-    serves: Service = "registration",
-    report: Report = silent,
-) -> TrainResult:
-    """:func:`train_in_child`, unless such a training is there that :func:`ganlib.jobs.training.finished_runs.unused` finds."""
-    return unused(project, params, family, budget=budget, serves=serves, report=report) or train_in_child(
-        project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=report
-    )
-
-
-def train_in_child(
-    project: Project,
-    params: Params,
-    family: str,
-    *,
-    budget: str | None = None,
-    siblings: int = 1,
-    resume: str | None = None,
-    overrides: Sequence[str] = (),
-    report: Report = silent,
-) -> TrainResult:
-    """:func:`ganlib.jobs.training.train.train` in a process of its own, beside ``siblings - 1`` others on the same cores."""
-    limits = params.limits(family, budget)
-    arguments = ["train", family, *(f"--set={override}" for override in overrides)]
-    if budget:
-        arguments.append(f"--budget={budget}")
-    if resume:
-        arguments.append(f"--resume={resume}")
-    # On shared cores it costs less to sleep at once.
-    sleepy = siblings > 1 and os.environ.get("GOMP_SPINCOUNT") == SPINS
-    variables = {"GOMP_SPINCOUNT": "0"} if sleepy else None
-    # Start-up, checkpointing and export are not training: allow for them on a slow machine.
-    timeout = limits.seconds * 1.5 + 300
-    return TrainResult.model_validate(
-        child.run(project, arguments, timeout=timeout, variables=variables, report=report)
-    )

@@ -1,6 +1,6 @@
 """What the ledger holds: decisions, each with its place in a chain of sha256. Pure.
 
-How the chain is found and read is :mod:`ganlib.registry.ledger`; where it is kept, :mod:`ganlib.registry.mlflow_ledger`.
+How the chain is found and read is :mod:`ganlib.registry.ledger`; :mod:`ganlib.registry.mlflow_ledger` keeps it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import ganlib
 from ganlib.generation.formats.base import words
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
-from ganlib.generation.pictures.png import SYNTHETIC, Encoder, international_chunk, text_chunk
+from ganlib.generation.png import SYNTHETIC, Encoder, international_chunk, text_chunk
 from ganlib.serving.schema import Card, Image, Images, ImagesAsked, WalkAsked
 
 if TYPE_CHECKING:

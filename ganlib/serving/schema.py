@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from ganlib.config import Frozen
-from ganlib.generation.pictures.png import SYNTHETIC
+from ganlib.generation.png import SYNTHETIC
 
 MAX_SEED = 2**64 - 1
 MAX_INDEX = 2**63 - 1

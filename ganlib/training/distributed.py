@@ -7,8 +7,8 @@ step, so all stay the same, and the same as one process's with the whole batch u
   sliced. Families draw as ever: :class:`_Shard` sees to it.
 - BatchNorm normalises by the whole batch's statistics, also on CPUs and under penalties that differentiate twice,
   neither of which ``torch.nn.SyncBatchNorm`` can.
-- What else ties a batch together goes through :mod:`ganlib.nets.collectives`; groups of a minibatch deviation stay whole because
-  a process takes a multiple of :data:`GROUP` images.
+- What else ties a batch together goes through :mod:`ganlib.nets.collectives`; groups of a minibatch deviation stay
+  whole, because a process takes a multiple of :data:`GROUP` images.
 
 ``DistributedDataParallel`` is not used: it wraps one module's ``forward``, and players call each other's parts, some
 of them twice a step. Averaging the gradients of the player whose turn it is needs one all-reduce, as it does.

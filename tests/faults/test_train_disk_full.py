@@ -12,7 +12,7 @@ import torch
 from ganlib.config import load
 from ganlib.core.errors import NoSpace
 from ganlib.core.project import Project
-from ganlib.jobs.training.train import TrainResult, run_folder, train
+from ganlib.jobs.training.train import TrainResult, train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 
@@ -32,7 +32,7 @@ def test_a_full_disk_ends_a_training_whose_checkpoint_stays_and_which_goes_on_on
     params = load(project.params_file, [f"{key}={value}" for key, value in {**overrides, **small}.items()])
     whole = train(project, params, "vae")
     expected = weights(whole)
-    size = (run_folder(project, whole.run_id) / "checkpoint.pt").stat().st_size
+    size = (project.run_folder(whole.run_id) / "checkpoint.pt").stat().st_size
 
     filler = small_disk / "filler"
     filler.write_bytes(bytes(2**20 - size * 3 // 2))  # there is room for one checkpoint, and not for the next beside it
@@ -45,7 +45,7 @@ def test_a_full_disk_ends_a_training_whose_checkpoint_stays_and_which_goes_on_on
     run = store.client.search_runs([store.experiment("mnist-generators")], max_results=1)[0]
     assert run.info.status == "FAILED"
     assert "no space" in run.data.tags["ganlib.reason"]
-    kept = run_folder(project, run.info.run_id)
+    kept = project.run_folder(run.info.run_id)
     assert torch.load(kept / "checkpoint.pt", weights_only=True)["progress"]["step"] == 2
     assert [path.name for path in kept.iterdir()] == ["checkpoint.pt"]
 

@@ -13,7 +13,7 @@ from ganlib.config import Params, load
 from ganlib.core.project import Project
 from ganlib.families.parts.base import Batch, Phase
 from ganlib.families.vae import Vae
-from ganlib.jobs.training.train import run_folder, train
+from ganlib.jobs.training.train import train
 from ganlib.tracking import charts
 from ganlib.tracking.store import Store, connect
 from ganlib.training.health import Unhealthy
@@ -86,7 +86,7 @@ def test_a_poisoned_batch_stops_the_run_which_is_tagged_and_keeps_its_healthy_st
     assert run.info.status == "FAILED"
     assert "not finite" in run.data.tags["ganlib.unhealthy"]
     assert "quality/validation_fid" in run.data.metrics
-    assert state(run_folder(project, run.info.run_id) / "checkpoint.pt")["progress"]["step"] == 10
+    assert state(project.run_folder(run.info.run_id) / "checkpoint.pt")["progress"]["step"] == 10
 
 
 def test_a_rollback_goes_on_from_the_healthy_state_with_halved_rates(
@@ -102,7 +102,7 @@ def test_a_rollback_goes_on_from_the_healthy_state_with_halved_rates(
     assert run.data.tags["ganlib.selected_step"] in {"10", "20"}
     names = {charts.plain(name) for name in run.data.metrics}
     assert {"validation_fid", "validation_fid_raw", "validation_fid_gained_by_ema"} <= names
-    optimizer = state(run_folder(project, run.info.run_id) / "checkpoint.pt")["optimizers"]["autoencoder"]
+    optimizer = state(project.run_folder(run.info.run_id) / "checkpoint.pt")["optimizers"]["autoencoder"]
     assert optimizer["param_groups"][0]["lr"] == Vae.Options().optimizer.learning_rate / 2
 
 

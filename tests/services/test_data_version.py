@@ -15,8 +15,7 @@ import pytest
 from ganlib.core.errors import BadInput, Corrupt, Unavailable
 from ganlib.core.progress import Facts
 from ganlib.core.project import Project
-from ganlib.data.versioning import dvc, state
-from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning import dvc, dvc_cache, state
 from ganlib.jobs.data.version_data import current_data, recorded_md5, verify_data, version_data
 from tests.unit.data.builders import digits, dvc_project, flip, idx_files, png_folders, write_files
 
@@ -60,7 +59,7 @@ def dvc_says(project: Project, *words: str) -> str:
 def test_a_version_is_recorded_pushed_and_clean_and_the_next_call_does_nothing(project: Project) -> None:
     told = Told()
     data = version_data(project, report=told)
-    assert data.md5 == recorded_md5(project) == objects.tree_md5(objects.tree(project.prepared))
+    assert data.md5 == recorded_md5(project) == dvc_cache.tree_md5(dvc_cache.tree(project.prepared))
     assert data.counts == {"train": 220, "validation": 20, "test": 100}
     assert told.stages == ["git"], "no stage ran"
     assert current_data(project) == verify_data(project) == data
@@ -102,7 +101,7 @@ def test_damage_that_dvc_would_restore_from_its_cache_is_healed_from_the_remote(
 
 def test_damage_everywhere_is_healed_by_making_the_files_again(project: Project) -> None:
     before = current_data(project)
-    remote = objects.local_remote(project)
+    remote = dvc_cache.local_remote(project)
     assert remote is not None
     for victim in (
         _cached(project, "train-images.npy"),
@@ -123,7 +122,7 @@ def test_a_damaged_copy_in_the_cache_is_found_by_verify(project: Project) -> Non
 
 
 def _cached(project: Project, name: str) -> Path:
-    store = objects.cache(project)
+    store = dvc_cache.cache(project)
     listing = store.listing(state.required(project, "prepare").md5)
     assert listing is not None
     return store.path(listing[name])

@@ -16,7 +16,7 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.generation import formats
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import manifest as manifests
-from ganlib.generation.batch import read_back as sample
+from ganlib.generation.batch import read_back
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.batch.repair import repair
 from ganlib.generation.session import OnnxModel
@@ -83,7 +83,7 @@ def test_a_batch_on_s3_has_the_bytes_of_one_in_a_folder_and_is_mended_there(
         body = s3.get_object(Bucket=BUCKET, Key=f"some/where/{name}")["Body"].read()
         assert body == local[name].read_bytes(), name
     assert verify(out).ok
-    assert len(sample.read(locate(out), made, 12, lambda done, total: None)[1]) == 12
+    assert len(read_back.read(locate(out), made, 12, lambda done, total: None)[1]) == 12
 
     victim = {"png": "shard-00001/00000010.png", "npy": "shard-00001.npy", "zarr": "shard-00001.zarr/seed/c/0"}[form]
     body = local[victim].read_bytes()

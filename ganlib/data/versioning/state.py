@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project, source
-from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning import dvc_cache
 from ganlib.data.versioning.dvc import Pinned, pinned
 from ganlib.data.versioning.record import DataVersion, Summary
 
@@ -67,10 +67,10 @@ def damages(project: Project, stage: Stage) -> list[Damage]:
     """
     record = required(project, stage)
     folder = folder_of(project, stage)
-    files = objects.tree(folder)
+    files = dvc_cache.tree(folder)
     if not files:
         return [Damage(folder, record.md5, None)]
-    actual = objects.tree_md5(files)
+    actual = dvc_cache.tree_md5(files)
     if actual == record.md5:
         return []
     listing = _listing(project, record.md5)
@@ -80,16 +80,16 @@ def damages(project: Project, stage: Stage) -> list[Damage]:
 
 def object_damages(project: Project) -> Iterator[Damage]:
     """Damaged objects of the pinned version in DVC's cache, and in the default remote if it is local."""
-    remote = objects.local_remote(project)
-    for store in (objects.cache(project), *([remote] if remote else [])):
+    remote = dvc_cache.local_remote(project)
+    for store in (dvc_cache.cache(project), *([remote] if remote else [])):
         for stage in STAGES:
             for path, expected, actual in store.damaged(required(project, stage).md5):
                 yield Damage(path, expected, actual)
 
 
 def _listing(project: Project, md5: str) -> dict[str, str] | None:
-    remote = objects.local_remote(project)
-    return objects.cache(project).listing(md5) or (remote.listing(md5) if remote else None)
+    remote = dvc_cache.local_remote(project)
+    return dvc_cache.cache(project).listing(md5) or (remote.listing(md5) if remote else None)
 
 
 def _compare(folder: Path, expected: Mapping[str, str], actual: Mapping[str, str]) -> Iterator[Damage]:

@@ -18,7 +18,6 @@ from ganlib.generation import formats
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch import shards
-from ganlib.generation.batch.lock import LOCK
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.batch.verify import Verification, verify
 from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
@@ -26,6 +25,7 @@ from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, require_few
+from ganlib.generation.storage.lock import LOCK
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
 

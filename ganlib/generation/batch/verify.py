@@ -8,11 +8,11 @@ from ganlib.core.progress import Report, silent
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.card import BESIDE
-from ganlib.generation.batch.lock import LOCK
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.batch.shards import combine, listed, location, read_sums, strangers, sums_name
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage
+from ganlib.generation.storage.lock import LOCK
 
 
 class Verification(Frozen):

@@ -106,7 +106,7 @@ def columns(job: BatchSpec, drawn: Drawn) -> dict[str, NDArray[Any]]:
 
 def facts(job: BatchSpec) -> dict[str, str]:
     """What a file says of its origin, where its format has a place for that."""
-    from ganlib.generation.pictures.png import SYNTHETIC
+    from ganlib.generation.png import SYNTHETIC
 
     cut = {"ganlib:truncation": repr(job.truncation)} if job.truncation != 1 else {}
     return {

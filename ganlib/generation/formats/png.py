@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.core.files import sha256_bytes
 from ganlib.generation.formats.base import Add, Format, words
-from ganlib.generation.pictures.png import END, Encoder
+from ganlib.generation.png import END, Encoder
 from ganlib.generation.spec import file_name
 
 if TYPE_CHECKING:

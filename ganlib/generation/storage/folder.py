@@ -11,7 +11,7 @@ from typing import IO
 
 from ganlib.core.errors import BadInput
 from ganlib.core.files import explained, require_space, require_writable, sha256_file, write_bytes
-from ganlib.generation.batch import lock
+from ganlib.generation.storage import lock
 from ganlib.generation.storage.base import Storage, remove
 
 

@@ -17,8 +17,7 @@ from ganlib.core.project import Project
 from ganlib.core.yaml_edit import set_values
 from ganlib.data import fetch, folder, prepare
 from ganlib.data.splits import load_split
-from ganlib.data.versioning import dvc_cache as objects
-from ganlib.data.versioning import state
+from ganlib.data.versioning import dvc_cache, state
 from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import STAGES, Damage
@@ -155,9 +154,9 @@ def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
     for damage in _problems(project):
         _set_aside(project, damage, report)
     md5s = [state.required(project, stage).md5 for stage in STAGES]
-    remote = objects.local_remote(project)
+    remote = dvc_cache.local_remote(project)
     try:
-        if all(map(objects.cache(project).holds, md5s)):
+        if all(map(dvc_cache.cache(project).holds, md5s)):
             dvc.run("checkout", "--force", *STAGES)
         elif remote is None or any(map(remote.holds, md5s)):
             dvc.run("pull", "--force", *STAGES)
@@ -182,10 +181,10 @@ def _set_aside(project: Project, damage: Damage, report: Report) -> None:
 
 def _push(project: Project, dvc: Dvc, report: Report) -> None:
     """Push, and look whether it arrived: DVC has been seen to call an incomplete remote up to date."""
-    if not objects.has_remote(project):
+    if not dvc_cache.has_remote(project):
         report("push", 0, 0, {"skipped": "DVC has no default remote"})
         return
-    remote = objects.local_remote(project)
+    remote = dvc_cache.local_remote(project)
     md5s = [state.required(project, stage).md5 for stage in STAGES]
     if remote is not None and all(map(remote.holds, md5s)):
         return

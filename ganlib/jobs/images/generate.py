@@ -258,12 +258,12 @@ def _opened(path: Path, sha256: str, provider: str, allow_cpu: bool) -> OnnxMode
 
 def _tuned(project: Project | None, opened: Opened, report: Report) -> tuple[int | None, int | None]:
     """Threads and batch size for a job that is large enough to measure them first; else as the session has it."""
-    from ganlib.generation.speed import autotune as probe
+    from ganlib.generation.speed import autotune
 
     job = opened.job
-    if sum(len(job.manifest.images(shard)) for shard in job.missing) < probe.WORTHWHILE:
+    if sum(len(job.manifest.images(shard)) for shard in job.missing) < autotune.WORTHWHILE:
         return None, None
-    found = probe.tuned(opened.model, project.state / "cache" if project else None, report)
+    found = autotune.tuned(opened.model, project.state / "cache" if project else None, report)
     return found.threads, found.batch_size
 
 

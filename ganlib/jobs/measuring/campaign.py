@@ -13,9 +13,8 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
 from ganlib.jobs.measuring.selection import of_limits
-from ganlib.jobs.retrain import train_in_child
-from ganlib.jobs.training import subprocess as child
-from ganlib.jobs.training.train import run_folder
+from ganlib.jobs.training import child
+from ganlib.jobs.training.launch import train_in_child
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.store import Store
@@ -90,7 +89,7 @@ class Campaign:
                 return run.id
             if run.status == "RUNNING":
                 raise BadInput(f"run {run.id} of {family} still goes on in another process: wait for it, or end it.")
-            if run.status == "KILLED" and (run_folder(self._project, run.id) / "checkpoint.pt").is_file():
+            if run.status == "KILLED" and (self._project.run_folder(run.id) / "checkpoint.pt").is_file():
                 resume = run.id
                 break
         return train_in_child(

@@ -14,7 +14,7 @@ from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_referenc
 from ganlib.evaluation.judge.judge import Judge, load_judge
 from ganlib.evaluation.needs import fitted
 from ganlib.generation.batch import card as cards
-from ganlib.generation.batch import read_back as sample
+from ganlib.generation.batch import read_back
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.storage.base import Storage
@@ -48,7 +48,7 @@ def inspect(
         Corrupt: an image that was written cannot be read back.
     """
     try:
-        numbers, images = sample.read(
+        numbers, images = read_back.read(
             storage, manifest, SAMPLE, lambda done, total: report("read a sample back", done, total)
         )
     except (OSError, ValueError, KeyError) as error:

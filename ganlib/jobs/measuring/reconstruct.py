@@ -15,7 +15,6 @@ from ganlib.core.project import Project
 from ganlib.families.parts.space import tree
 from ganlib.jobs.models import fetch
 from ganlib.jobs.training.finish import pairs, reconstructed, squared_error
-from ganlib.jobs.training.train import run_folder
 from ganlib.tracking.store import Absent, connect
 
 _CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")
@@ -84,7 +83,7 @@ def reconstruct(
 def _checkpoint(project: Project, run_id: str) -> Path:
     """The run's best checkpoint or else its last one, on this machine or from MLflow."""
     for name in _CHECKPOINTS:
-        local = run_folder(project, run_id) / name
+        local = project.run_folder(run_id) / name
         if local.is_file():
             return local
     store, folder = connect(project), project.state / "cache" / "checkpoints" / run_id

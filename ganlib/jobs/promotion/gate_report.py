@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganlib.core.progress import doing
 from ganlib.evaluation.metrics import table
-from ganlib.generation.pictures import side_by_side as same_noise
+from ganlib.generation.pictures import side_by_side
 from ganlib.jobs.measuring.deltas import Delta
 from ganlib.registry.gate import Decision
 from ganlib.registry.versions import Version
@@ -57,7 +57,7 @@ def page(
 
 def picture(models: Sequence[OnnxModel], titles: Sequence[str], seed: int) -> bytes:
     """One PNG: what both make of the same noise, the champion at the left and the challenger at the right."""
-    return same_noise.picture(models, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True)
+    return side_by_side.picture(models, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True)
 
 
 def _figures(champion: Version | None, challenger: Version, found: Sequence[Delta]) -> list[str]:

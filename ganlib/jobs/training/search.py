@@ -13,10 +13,9 @@ from ganlib.core.progress import Facts, Report
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow
 from ganlib.families.parts.space import Space
-from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training import child
 from ganlib.jobs.training.check import STAGE as CHECK
 from ganlib.jobs.training.study import distributions, finished_trials, requeue
-from ganlib.jobs.training.train import run_folder
 from ganlib.jobs.training.trial import STAGE as TRIAL
 from ganlib.jobs.training.trial import Score
 from ganlib.tracking.run import REASON_TAG, Run
@@ -122,7 +121,7 @@ class Search:
             raise
         finally:
             if seen["run"]:  # options are what is kept of a trial, not weights
-                shutil.rmtree(run_folder(self._project, seen["run"]), ignore_errors=True)
+                shutil.rmtree(self._project.run_folder(seen["run"]), ignore_errors=True)
 
     def _settle(self, trial: optuna.Trial, state: Any, note: str | None, fid: float | None = None) -> None:
         if note:

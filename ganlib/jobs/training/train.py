@@ -105,7 +105,7 @@ def train(
     with session(project, params, family, budget=budget, resume=resume, overrides=overrides) as begun:
         if smaller := changes(params.evaluate, fitted(params.evaluate, begun.data.counts)):
             report(f"train {family}", 0, 0, {"note": f"will be measured by less: {smaller}"})
-        run, folder = begun.run, run_folder(project, begun.run.id)
+        run, folder = begun.run, project.run_folder(begun.run.id)
         require_writable(folder)
         model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
 
@@ -205,11 +205,6 @@ def code_sha256() -> str:
     return sha256_bytes("".join(sha256_file(path) for path in sorted(root.rglob("*.py"))).encode())
 
 
-def run_folder(project: Project, run_id: str) -> Path:
-    """Where the checkpoint and the graph of a run are kept on this machine."""
-    return project.state / "runs" / run_id
-
-
 def fit(
     project: Project,
     params: Params,
@@ -255,7 +250,7 @@ def fit(
         share=(team.rank, team.size),
     )
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
-    kept = Checkpoints(run_folder(project, team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
+    kept = Checkpoints(project.run_folder(team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
     checker = Checker(
         model,
         project.prepared,
@@ -351,7 +346,7 @@ def _export(
     from ganlib.export.onnx import export
 
     report(f"export {family}", 0, 1)
-    path = run_folder(project, run.id) / "generator.onnx"
+    path = project.run_folder(run.id) / "generator.onnx"
     metadata = {
         "family": family,
         "data_version": data.md5,

@@ -10,7 +10,7 @@ from ganlib.core.errors import Interrupted
 from ganlib.core.files import require_writable
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.jobs.training.train import fit, run_folder, session
+from ganlib.jobs.training.train import fit, session
 
 STAGE = "trial"
 """Of the remark that tells of the trial's run."""
@@ -50,7 +50,7 @@ def score(
         with session(project, params, family, budget=budget, overrides=overrides, verb="try") as begun:
             run_id = begun.run.id
             report(STAGE, 0, 0, {"run": run_id})
-            require_writable(run_folder(project, run_id))
+            require_writable(project.run_folder(run_id))
             model, ema, outcome, checker = fit(project, params, family, begun, report, raw=False)
             if outcome.stopped:
                 raise Interrupted(f"the trial was stopped at step {outcome.steps}.")

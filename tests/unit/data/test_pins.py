@@ -9,7 +9,7 @@ import yaml
 from ganlib import config
 from ganlib.core.project import Project
 from ganlib.data.mnist import files as mnist
-from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning import dvc_cache
 from ganlib.data.versioning.dvc import pinned
 
 
@@ -22,7 +22,7 @@ def test_the_lock_was_made_with_the_code_and_parameters_that_are_here(checkout: 
         for dep in lock[name]["deps"]:
             if dep["path"].endswith(".py"):
                 changed = f"{dep['path']} changed: run `ganlib data version` and commit dvc.lock"
-                assert objects.md5_file(checkout / dep["path"]) == dep["md5"], changed
+                assert dvc_cache.md5_file(checkout / dep["path"]) == dep["md5"], changed
         for key, value in lock[name]["params"]["params.yaml"].items():
             assert getattr(params, key.removeprefix("data.")) == value
 
@@ -35,7 +35,7 @@ def test_the_raw_files_of_the_lock_are_mnist(checkout: Path) -> None:
 
 
 def test_the_default_remote_is_a_local_folder_whose_bytes_dvc_verifies(checkout: Path) -> None:
-    remote = objects.local_remote(Project(checkout))
+    remote = dvc_cache.local_remote(Project(checkout))
     assert remote is not None
     assert remote.root == (checkout / ".ganlib" / "dvc-remote").resolve()
     text = (checkout / ".dvc" / "config").read_text(encoding="utf-8")

@@ -16,11 +16,11 @@ from ganlib.core.errors import BadInput, GanlibError
 from ganlib.export.runtime import open_session
 from ganlib.generation import formats
 from ganlib.generation.batch import card as cards
-from ganlib.generation.batch import read_back as sample
+from ganlib.generation.batch import read_back
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.speed import autotune as probe
+from ganlib.generation.speed import autotune
 from ganlib.generation.storage import locate
 from ganlib.generation.storage.base import SHARDS_LIMIT
 from ganlib.generation.wanted import wanted
@@ -177,7 +177,7 @@ def test_a_resumed_job_adds_a_row_to_its_card(model: OnnxModel, tmp_path: Path) 
 @pytest.mark.parametrize("form", formats.names())
 def test_what_is_read_back_is_what_was_made(model: OnnxModel, tmp_path: Path, form: str) -> None:
     made = make(model, tmp_path / "out", file_format=form, start=1000)
-    numbers, images = sample.read(locate(tmp_path / "out"), made, 90, lambda done, total: None)
+    numbers, images = read_back.read(locate(tmp_path / "out"), made, 90, lambda done, total: None)
     assert len(numbers) == len(images) == 90
     assert len(set(numbers.tolist())) == 90
     expected = model.images(3, 1000, 150)
@@ -186,9 +186,9 @@ def test_what_is_read_back_is_what_was_made(model: OnnxModel, tmp_path: Path, fo
 
 def test_a_sample_of_few_shards_is_spread_over_all_that_it_needs(model: OnnxModel, tmp_path: Path) -> None:
     made = make(model, tmp_path / "out", count=200, shard_size=10, file_format="npy")
-    assert sum(len(rows) for rows in sample.chosen(made, 150).values()) == 150
-    assert len(sample.chosen(made, 20)) == 8
-    assert sum(len(rows) for rows in sample.chosen(made, 10**6).values()) == 200
+    assert sum(len(rows) for rows in read_back.chosen(made, 150).values()) == 150
+    assert len(read_back.chosen(made, 20)) == 8
+    assert sum(len(rows) for rows in read_back.chosen(made, 10**6).values()) == 200
 
 
 # Speed
@@ -197,21 +197,21 @@ def test_a_sample_of_few_shards_is_spread_over_all_that_it_needs(model: OnnxMode
 def test_the_probe_is_kept_for_the_model_and_the_machine(
     model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "_SECONDS", 0.01)
-    found = probe.tuned(model, tmp_path)
+    monkeypatch.setattr(autotune, "_SECONDS", 0.01)
+    found = autotune.tuned(model, tmp_path)
     assert found.threads >= 1
     assert 0 < found.images_per_second <= max(found.tried.values())
-    monkeypatch.setattr(probe, "measure", None)  # a second measurement would fail
-    assert probe.tuned(model, tmp_path) == found
+    monkeypatch.setattr(autotune, "measure", None)  # a second measurement would fail
+    assert autotune.tuned(model, tmp_path) == found
     (path,) = (tmp_path / "speed").iterdir()
     path.write_text("{")
     with pytest.raises(TypeError):
-        probe.tuned(model, tmp_path)  # damaged: measured anew
+        autotune.tuned(model, tmp_path)  # damaged: measured anew
 
 
 def test_more_threads_are_kept_unless_fewer_are_clearly_faster() -> None:
-    assert probe.choose({(1, 128): 1000.0, (2, 256): 950.0, (2, 1024): 970.0}) == (2, 1024)
-    assert probe.choose({(1, 128): 1000.0, (2, 256): 600.0, (2, 1024): 890.0}) == (1, 128)
+    assert autotune.choose({(1, 128): 1000.0, (2, 256): 950.0, (2, 1024): 970.0}) == (2, 1024)
+    assert autotune.choose({(1, 128): 1000.0, (2, 256): 600.0, (2, 1024): 890.0}) == (1, 128)
 
 
 def test_more_shards_than_a_manifest_can_name_are_refused(model: OnnxModel, tmp_path: Path) -> None:

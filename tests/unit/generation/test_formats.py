@@ -33,9 +33,9 @@ from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
-from ganlib.generation.batch.lock import locked
 from ganlib.generation.formats.webdataset import header
 from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.storage.lock import locked
 from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.images.repair import repair
 

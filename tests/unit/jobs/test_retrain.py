@@ -10,7 +10,8 @@ from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Interval
-from ganlib.jobs.retrain import best_run, train_in_child
+from ganlib.jobs.retrain import best_run
+from ganlib.jobs.training.launch import train_in_child
 from tests.conftest import ROOT
 from tests.factories import evaluation
 
@@ -48,7 +49,7 @@ def test_trainings_side_by_side_do_not_spin_unless_the_user_has_said_how_long(
         seen.append(variables)
         raise BadInput("enough")
 
-    monkeypatch.setattr("ganlib.jobs.training.subprocess.run", run)
+    monkeypatch.setattr("ganlib.jobs.training.child.run", run)
     with pytest.raises(BadInput, match="enough"):
         train_in_child(Project(ROOT), load(ROOT / "params.yaml"), "vae", siblings=siblings)
     assert seen == [given]

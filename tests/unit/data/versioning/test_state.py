@@ -12,8 +12,7 @@ from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.data.prepare import prepare
-from ganlib.data.versioning import dvc, state
-from ganlib.data.versioning import dvc_cache as objects
+from ganlib.data.versioning import dvc, dvc_cache, state
 from tests.unit.data.builders import flip, idx_files, write_files
 
 WHOLE = f"stages: {{fetch: {{cmd: x, outs: [{{md5: {'a' * 32}}}]}}}}"
@@ -28,7 +27,7 @@ def project(tmp_path: Path) -> Project:
     stages = {
         name: {
             "cmd": f"make {name}",
-            "outs": [{"md5": objects.tree_md5(objects.tree(state.folder_of(here, name)))}],
+            "outs": [{"md5": dvc_cache.tree_md5(dvc_cache.tree(state.folder_of(here, name)))}],
             "params": {"params.yaml": {"data.source": "own"}},
         }
         for name in state.STAGES
@@ -39,8 +38,8 @@ def project(tmp_path: Path) -> Project:
 
 def store_listing(project: Project, stage: state.Stage) -> None:
     """Put the listing of a stage's output into the cache, as DVC does."""
-    files = objects.tree(state.folder_of(project, stage))
-    path = objects.cache(project).path(objects.tree_md5(files))
+    files = dvc_cache.tree(state.folder_of(project, stage))
+    path = dvc_cache.cache(project).path(dvc_cache.tree_md5(files))
     path.parent.mkdir(parents=True)
     entries = ", ".join(f'{{"md5": "{md5}", "relpath": "{name}"}}' for name, md5 in sorted(files.items()))
     path.write_text(f"[{entries}]")
@@ -53,7 +52,7 @@ def test_a_folders_hash_is_the_one_that_dvc_computes() -> None:
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
         "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     }
-    assert objects.tree_md5(files) == "d0193be11ab497254ec667a4864050d9.dir"
+    assert dvc_cache.tree_md5(files) == "d0193be11ab497254ec667a4864050d9.dir"
 
 
 @pytest.mark.parametrize("stage", state.STAGES)
@@ -66,7 +65,7 @@ def test_a_flipped_byte_is_named_with_expected_and_actual(project: Project, list
     if listed:
         store_listing(project, "prepare")
     path = project.prepared / "test-images.npy"
-    digest = objects.md5_file if listed else sha256_file
+    digest = dvc_cache.md5_file if listed else sha256_file
     expected = digest(path)
     flip(path)
     (found,) = state.damages(project, "prepare")
@@ -109,7 +108,7 @@ def test_a_summary_that_lies_about_a_file_is_noticed(project: Project) -> None:
 
 def test_a_version_is_described_from_lock_and_summary(project: Project) -> None:
     data = state.describe(project)
-    assert data.md5 == objects.tree_md5(objects.tree(project.prepared))
+    assert data.md5 == dvc_cache.tree_md5(dvc_cache.tree(project.prepared))
     assert data.id == data.md5[:12]
     assert data.counts == {"train": 220, "validation": 20, "test": 100}
     assert data.source == "own"
@@ -142,10 +141,10 @@ def test_a_damaged_lock_file_is_refused_with_what_to_do(tmp_path: Path, text: st
 
 def test_damaged_objects_of_a_store_are_found(project: Project) -> None:
     store_listing(project, "prepare")
-    store = objects.cache(project)
+    store = dvc_cache.cache(project)
     md5 = state.required(project, "prepare").md5
     assert not store.holds(md5)
-    files = objects.tree(project.prepared)
+    files = dvc_cache.tree(project.prepared)
     for name, file in files.items():
         write_files(store.path(file).parent, {store.path(file).name: (project.prepared / name).read_bytes()})
     assert store.holds(md5)

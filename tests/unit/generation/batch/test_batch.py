@@ -17,8 +17,8 @@ from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
-from ganlib.generation.batch.lock import locked
 from ganlib.generation.session import OnnxModel
+from ganlib.generation.storage.lock import locked
 
 NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SEED = 200, 11

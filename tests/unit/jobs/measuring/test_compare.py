@@ -26,7 +26,7 @@ from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, Row
 from ganlib.jobs.measuring.measured import Measured
 from ganlib.jobs.measuring.selection import Selected, opened, select
-from ganlib.jobs.retrain import train_in_child
+from ganlib.jobs.training.launch import train_in_child
 from ganlib.jobs.training.train import TrainResult
 from ganlib.tracking.store import Store
 from tests import factories

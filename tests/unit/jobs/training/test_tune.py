@@ -17,8 +17,7 @@ from ganlib.core.locks import held
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
 from ganlib.families.parts.space import Choice, Range, around, tree, value_of
-from ganlib.jobs.training import check, tune
-from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training import check, child, tune
 from ganlib.jobs.training import trial as trials
 from ganlib.jobs.training.tune import Found
 from ganlib.tracking.store import Store

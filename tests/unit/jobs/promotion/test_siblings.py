@@ -15,11 +15,11 @@ from ganlib.core.project import Project
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.export.contract import describe
 from ganlib.jobs.measuring.evaluate import evaluate
-from ganlib.jobs.measuring.sibling_table import Row, fid_change, remarks
-from ganlib.jobs.measuring.siblings import siblings
 from ganlib.jobs.promotion.explain import explain
 from ganlib.jobs.promotion.promote import promote, register
 from ganlib.jobs.promotion.prune import prune
+from ganlib.jobs.promotion.sibling_table import Row, fid_change, remarks
+from ganlib.jobs.promotion.siblings import siblings
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry

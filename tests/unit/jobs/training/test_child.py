@@ -11,7 +11,7 @@ import pytest
 
 from ganlib.core.errors import GanlibError, Interrupted
 from ganlib.core.project import Project
-from ganlib.jobs.training import subprocess as child
+from ganlib.jobs.training import child
 
 
 @pytest.fixture

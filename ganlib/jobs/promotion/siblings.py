@@ -22,10 +22,9 @@ from ganlib.export.precision import PRECISIONS, Precision
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring.evaluate import evaluate
-from ganlib.jobs.measuring.sibling_table import Row, Siblings, fid_change, remarks
 from ganlib.jobs.models import Model, fetch
 from ganlib.jobs.promotion.promote import promote
-from ganlib.jobs.training.train import run_folder
+from ganlib.jobs.promotion.sibling_table import Row, Siblings, fid_change, remarks
 from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of
@@ -189,7 +188,7 @@ def _registered(
         source=projects.source(project.root),
         experiment=params.registry.experiment,
     ) as run:
-        kept = run_folder(project, run.id) / "generator.onnx"
+        kept = project.run_folder(run.id) / "generator.onnx"
         write_bytes(kept, path.read_bytes())
         run.artifact(kept, "onnx")
     evaluation = evaluate(project, params, f"runs:/{run.id}", report=report)

@@ -18,7 +18,7 @@ from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.storage import is_url, locate
-from ganlib.jobs.images.generate import Batch, Order
+from ganlib.jobs.images.generate import BatchResult, Order
 from pipelines import artifacts, names, places, tasks, workers
 from pipelines.launch import launch, main
 
@@ -99,7 +99,7 @@ def generate(
     if runner == "dask":
         batch = workers.generate(root, changes, pinned, order, scheduler)
     else:
-        batch = Batch.model_validate(tasks.generate(str(root), changes, pinned, order.model_dump(mode="json")))
+        batch = BatchResult.model_validate(tasks.generate(str(root), changes, pinned, order.model_dump(mode="json")))
     artifacts.sheet(sheet_of(batch.manifest, place), f"the first of {count} images of {model}")
     if batch.quality:
         artifacts.quality(batch.quality.summary)
@@ -149,7 +149,7 @@ def command(
     )
     quality = Drift.model_validate(made["quality"]) if made["quality"] else None
     manifest = Manifest.model_validate({k: v for k, v in made.items() if k in Manifest.model_fields})
-    show_batch(Batch(manifest=manifest, quality=quality), asked.out, fail_on_drift=fail_on_drift, as_json=as_json)
+    show_batch(BatchResult(manifest=manifest, quality=quality), asked.out, fail_on_drift=fail_on_drift, as_json=as_json)
 
 
 if __name__ == "__main__":

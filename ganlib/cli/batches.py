@@ -11,7 +11,7 @@ from ganlib.cli.app import output_path, show
 from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from ganlib.jobs.images.generate import Batch
+    from ganlib.jobs.images.generate import BatchResult
 
 
 def output_place(text: str) -> str:
@@ -25,7 +25,7 @@ def output_place(text: str) -> str:
     return text if "://" in text else str(output_path(Path(text)))
 
 
-def show_batch(batch: Batch, out: str, *, fail_on_drift: bool, as_json: bool) -> None:
+def show_batch(batch: BatchResult, out: str, *, fail_on_drift: bool, as_json: bool) -> None:
     """Print a finished job; exit code 1 if it drifts and that is to be a failure."""
     made, quality = batch.manifest, batch.quality
     drifted = bool(quality and quality.drifted)

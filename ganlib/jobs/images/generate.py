@@ -71,7 +71,7 @@ class Order(Frozen):
         require_range(self.start, self.count or 1)
 
 
-class Batch(Frozen):
+class BatchResult(Frozen):
     """A finished job."""
 
     manifest: Manifest
@@ -90,7 +90,7 @@ class Opened:
 
 def generate(
     project: Project | None, params: Params | None, model: str, order: Order, *, report: Report = silent
-) -> Batch:
+) -> BatchResult:
     """Make the images of ``order`` with ``model``; what is there and whole is kept.
 
     Image i depends only on (model sha256, seed, i) and on what is asked of the model. With an ``.onnx`` file as
@@ -144,18 +144,18 @@ def finish(
     opened: Opened,
     manifest: Manifest,
     report: Report = silent,
-) -> Batch:
+) -> BatchResult:
     """What follows once all shards are there: the sheet, and the judge's opinion of a sample."""
     if order.grid:
         _draw_sheet(opened.model, order, manifest.seed, manifest.count, opened.job.wanted, silent)
     version = opened.found.version
     asked = order.check if order.check is not None else bool(version and version.evaluation and opened.job.missing)
     if not asked:
-        return Batch(manifest=manifest)
+        return BatchResult(manifest=manifest)
     from ganlib.jobs.measuring.quality import inspect
 
     quality = inspect(project, params, opened.found, manifest, opened.job.storage, opened.job.wanted, report)
-    return Batch(manifest=manifest, quality=quality)
+    return BatchResult(manifest=manifest, quality=quality)
 
 
 def preview(

@@ -80,7 +80,7 @@ class BatchResult(Frozen):
 
 
 @dataclass(frozen=True)
-class Opened:
+class BatchWithModel:
     """A job under way and its model."""
 
     job: Begun
@@ -115,7 +115,7 @@ def generate(
 @contextmanager
 def begin(
     project: Project | None, params: Params | None, model: str, order: Order, report: Report = silent
-) -> Iterator[Opened]:
+) -> Iterator[BatchWithModel]:
     """The job of :func:`generate`, checked and under its lock, for a caller that has the shards made elsewhere."""
     order.require()
     defaults = params.generate if params else GenerateConfig()
@@ -134,14 +134,14 @@ def begin(
         origin={**found.origin, "ledger": _ledger(project, found.version)},
         report=report,
     ) as job:
-        yield Opened(job=job, found=found, model=opened)
+        yield BatchWithModel(job=job, found=found, model=opened)
 
 
 def finish(
     project: Project | None,
     params: Params | None,
     order: Order,
-    opened: Opened,
+    opened: BatchWithModel,
     manifest: Manifest,
     report: Report = silent,
 ) -> BatchResult:
@@ -256,7 +256,7 @@ def _opened(path: Path, sha256: str, provider: str, allow_cpu: bool) -> OnnxMode
     return OnnxModel(path, sha256=sha256, provider=provider, allow_cpu=allow_cpu)
 
 
-def _tuned(project: Project | None, opened: Opened, report: Report) -> tuple[int | None, int | None]:
+def _tuned(project: Project | None, opened: BatchWithModel, report: Report) -> tuple[int | None, int | None]:
     """Threads and batch size for a job that is large enough to measure them first; else as the session has it."""
     from ganlib.generation.speed import autotune
 

@@ -36,7 +36,7 @@ _LAST = 2**63  # image numbers are int64 in files
 
 
 @dataclass
-class Begun:
+class OpenBatch:
     """A job under way in this process, which holds its lock."""
 
     storage: Storage
@@ -136,7 +136,7 @@ def begun(
     wanted: Wanted | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
-) -> Iterator[Begun]:
+) -> Iterator[OpenBatch]:
     """The job of :func:`generate`, checked and under its lock: whoever calls makes the missing shards, and finishes it.
 
     Arguments and errors are those of :func:`generate`.
@@ -167,10 +167,10 @@ def begun(
         storage.sweep()
         missing = _missing(storage, job, report)
         if earlier and earlier.complete and not missing:
-            yield Begun(storage, earlier, wanted, [], finished=True)
+            yield OpenBatch(storage, earlier, wanted, [], finished=True)
             return
         manifest = _begin(storage, job, model, origin or {}, earlier)
-        yield Begun(storage, manifest, wanted, missing, finished=False)
+        yield OpenBatch(storage, manifest, wanted, missing, finished=False)
 
 
 def require_positive(**numbers: int) -> None:

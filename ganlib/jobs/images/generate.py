@@ -22,7 +22,7 @@ from ganlib.evaluation.drift import Drift
 from ganlib.export.runtime import require_provider
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
-from ganlib.generation.batch.batch import Begun, Manifest, begun, require_positive, require_range
+from ganlib.generation.batch.batch import Manifest, OpenBatch, begun, require_positive, require_range
 from ganlib.generation.batch.batch import make as make_missing
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.storage import is_url, locate
@@ -83,7 +83,7 @@ class BatchResult(Frozen):
 class BatchWithModel:
     """A job under way and its model."""
 
-    job: Begun
+    job: OpenBatch
     found: Model
     model: OnnxModel
 

@@ -35,7 +35,7 @@ class Run(Frozen):
     cores: int
 
 
-class Card(Frozen):
+class BatchCard(Frozen):
     """Where a batch comes from and what it took."""
 
     synthetic: bool = True
@@ -117,19 +117,19 @@ class Card(Frozen):
         return "\n".join(lines) + "\n"
 
 
-def read(storage: Storage) -> Card | None:
+def read(storage: Storage) -> BatchCard | None:
     """The card in ``storage``; None if there is none, or one of another version of ganlib."""
     try:
-        return Card.model_validate_json(storage.read(FILE))
+        return BatchCard.model_validate_json(storage.read(FILE))
     except (OSError, ValidationError):
         return None
 
 
-def write(storage: Storage, manifest: Manifest, run: Run) -> Card:
+def write(storage: Storage, manifest: Manifest, run: Run) -> BatchCard:
     """Write the card of a finished job, with ``run`` added to those of an earlier card."""
     earlier, about, origin = read(storage), manifest.model_metadata, manifest.origin
     ledger, aliases = origin.get("ledger"), origin.get("aliases")
-    card = Card(
+    card = BatchCard(
         reference=_text(origin.get("reference")),
         model=_text(origin.get("model")),
         version=int(str(origin["version"])) if origin.get("version") else None,
@@ -156,7 +156,7 @@ def write(storage: Storage, manifest: Manifest, run: Run) -> Card:
     return card
 
 
-def put(storage: Storage, card: Card) -> None:
+def put(storage: Storage, card: BatchCard) -> None:
     """Write both forms of ``card``."""
     storage.write(FILE, json_bytes(card.model_dump(mode="json")))
     storage.write(TEXT, card.markdown().encode())

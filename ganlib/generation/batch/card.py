@@ -19,7 +19,7 @@ BESIDE = (FILE, TEXT, QUALITY)
 """What lies beside the shards and holds times and costs: no two jobs have the same, so no digest is of it."""
 
 
-class Run(Frozen):
+class CallRecord(Frozen):
     """One call that ended in order. Calls that were killed have no row: their shards count in the next one's job."""
 
     began: str
@@ -64,7 +64,7 @@ class BatchCard(Frozen):
     provider: str
     ganlib: str
     versions: dict[str, str]
-    runs: tuple[Run, ...]
+    runs: tuple[CallRecord, ...]
     quality: dict[str, JsonValue] | None = None
     """What the judge says of a sample that was read back; None: nobody asked it."""
 
@@ -125,7 +125,7 @@ def read(storage: Storage) -> BatchCard | None:
         return None
 
 
-def write(storage: Storage, manifest: Manifest, run: Run) -> BatchCard:
+def write(storage: Storage, manifest: Manifest, run: CallRecord) -> BatchCard:
     """Write the card of a finished job, with ``run`` added to those of an earlier card."""
     earlier, about, origin = read(storage), manifest.model_metadata, manifest.origin
     ledger, aliases = origin.get("ledger"), origin.get("aliases")
@@ -162,11 +162,11 @@ def put(storage: Storage, card: BatchCard) -> None:
     storage.write(TEXT, card.markdown().encode())
 
 
-def run(began: datetime, seconds: float, cpu_seconds: float, images: int, provider: str) -> Run:
+def run(began: datetime, seconds: float, cpu_seconds: float, images: int, provider: str) -> CallRecord:
     """The row of a call that began at ``began`` on this machine, with onnxruntime's ``provider``."""
     from ganlib.core.processes import usable_cores
 
-    return Run(
+    return CallRecord(
         began=began.astimezone(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),

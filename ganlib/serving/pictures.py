@@ -14,7 +14,7 @@ from ganlib.generation.formats.base import words
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import SYNTHETIC, Encoder, international_chunk, text_chunk
-from ganlib.serving.schema import Card, Image, Images, ImagesAsked, WalkAsked
+from ganlib.serving.schema import Image, Images, ImagesAsked, Provenance, WalkAsked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,11 +33,11 @@ def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
     return png[:_HEAD] + chunks + png[_HEAD:]
 
 
-def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Card:
+def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Provenance:
     """Where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
     model, opened = loaded.model, loaded.opened
     walk = {"to_seed": asked.to_seed, "to_start": asked.to_start} if isinstance(asked, WalkAsked) else {}
-    return Card(
+    return Provenance(
         model=loaded.name,
         model_sha256=model.sha256,
         registered_model=opened.registered,
@@ -60,13 +60,13 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Card
     )
 
 
-def single(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None) -> bytes:
+def single(made: Provenance, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None) -> bytes:
     """One image, uint8 ``[1, 28, 28]``: the very file that `ganlib generate` writes."""
     encoder = Encoder(model_sha256=made.model_sha256, seed=made.seed, truncation=made.truncation)
     return encoder.encode(image[None], index, [said] if said else None)[0]
 
 
-def sheet(made: Card, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
+def sheet(made: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
     """All images, uint8 ``[n, 1, 28, 28]``, on one PNG with what the card says in its text chunks."""
     facts = {
         "synthetic": SYNTHETIC,
@@ -92,7 +92,7 @@ def npy(images: NDArray[np.uint8]) -> bytes:
 
 
 def as_json(
-    made: Card, images: NDArray[np.uint8], conditions: Mapping[str, NDArray[Any]], *, pixels: bool = False
+    made: Provenance, images: NDArray[np.uint8], conditions: Mapping[str, NDArray[Any]], *, pixels: bool = False
 ) -> bytes:
     """An :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
     said: Sequence[tuple[str, str] | None] = words(conditions) or [None] * len(images)
@@ -103,7 +103,7 @@ def as_json(
     return Images(card=made, images=numbered).model_dump_json().encode()
 
 
-def _image(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None, pixels: bool) -> Image:
+def _image(made: Provenance, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None, pixels: bool) -> Image:
     shown: dict[str, Any] = {"label": int(said[1])} if said and said[0] == "label" else dict([said] if said else [])
     if pixels:
         return Image(index=index, pixels=image[0].tolist(), **shown)
@@ -112,7 +112,7 @@ def _image(made: Card, image: NDArray[np.uint8], index: int, said: tuple[str, st
     return Image(index=index, png=base64.b64encode(png).decode(), **shown)
 
 
-def step(made: Card, image: NDArray[np.uint8], number: int) -> bytes:
+def step(made: Provenance, image: NDArray[np.uint8], number: int) -> bytes:
     """Image ``number`` of a walk, uint8 ``[1, 28, 28]``, as a PNG of its own size."""
     bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
     facts = {"synthetic": SYNTHETIC, "model_sha256": made.model_sha256, "step": str(number)}

@@ -98,7 +98,7 @@ class Models(Frozen):
     max_requests: int = Field(description="requests for images under way at once, before 429")
 
 
-class Card(Frozen):
+class Provenance(Frozen):
     """Where images came from. It has no time in it: the same request gives the same bytes."""
 
     synthetic: str = SYNTHETIC
@@ -139,7 +139,7 @@ class Image(Frozen):
 class Images(Frozen):
     """Images with their card."""
 
-    card: Card
+    card: Provenance
     images: list[Image]
 
 

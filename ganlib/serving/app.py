@@ -30,7 +30,7 @@ from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import Keeper, Loaded, Shelf
 from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
-from ganlib.serving.schema import Health, Images, ImagesAsked, ImagesBody, Models, Ready, WalkAsked, WalkBody
+from ganlib.serving.schema import Health, Images, ImagesAsked, ImagesBody, ModelList, Ready, WalkAsked, WalkBody
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,10 +81,10 @@ class Server:
         except TimeoutError:
             raise Busy(f"no images within {self.limits.timeout_seconds:g} s: too much is asked at once.", 503) from None
 
-    def models(self) -> Models:
+    def models(self) -> ModelList:
         """What is served."""
         default = self.shelf.default
-        return Models(
+        return ModelList(
             models=[loaded.about(default) for loaded in self.shelf.all()],
             max_images=self.limits.max_images,
             max_requests=self.limits.max_requests,
@@ -167,7 +167,7 @@ def _add_images(app: FastAPI) -> None:
         return await _walk(asked, request)
 
     @app.get("/v1/models", tags=tags)
-    async def models(request: Request) -> Models:
+    async def models(request: Request) -> ModelList:
         """What is served, and the limits."""
         return _server(request).models()
 

@@ -90,7 +90,7 @@ class About(Frozen):
     since: str = Field(description="when it was loaded: UTC, ISO 8601")
 
 
-class Models(Frozen):
+class ModelList(Frozen):
     """What is served, the default first, and the limits."""
 
     models: list[About]

@@ -13,7 +13,7 @@ from starlette.routing import Match
 from ganlib.core import wording
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.serving.pool import Unknown
-from ganlib.serving.schema import Problem
+from ganlib.serving.schema import ErrorBody
 
 _RETRY_SECONDS = 1
 
@@ -32,15 +32,15 @@ class Moved(GanlibError):
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Problem, "description": "The body is not text in UTF-8."},
-    403: {"model": Problem, "description": "A page of another site asks, or by a name that is not this server's."},
-    404: {"model": Problem, "description": "No such model is served."},
-    408: {"model": Problem, "description": "The body did not arrive in time."},
-    409: {"model": Problem, "description": "The model is not of the sha256 that was asked: its name has moved on."},
-    413: {"model": Problem, "description": "The body is too long."},
-    422: {"model": Problem, "description": "What was asked cannot be made; the message says why."},
-    429: {"model": Problem, "description": "Too many requests are under way; see Retry-After."},
-    503: {"model": Problem, "description": "No answer in time; see Retry-After."},
+    400: {"model": ErrorBody, "description": "The body is not text in UTF-8."},
+    403: {"model": ErrorBody, "description": "A page of another site asks, or by a name that is not this server's."},
+    404: {"model": ErrorBody, "description": "No such model is served."},
+    408: {"model": ErrorBody, "description": "The body did not arrive in time."},
+    409: {"model": ErrorBody, "description": "The model is not of the sha256 that was asked: its name has moved on."},
+    413: {"model": ErrorBody, "description": "The body is too long."},
+    422: {"model": ErrorBody, "description": "What was asked cannot be made; the message says why."},
+    429: {"model": ErrorBody, "description": "Too many requests are under way; see Retry-After."},
+    503: {"model": ErrorBody, "description": "No answer in time; see Retry-After."},
 }
 """What the routes for images may answer instead of them."""
 

@@ -157,7 +157,7 @@ class Ready(Frozen):
     registry: Literal["up", "down"] = Field(description="down: what is loaded is served on, and aliases stand still")
 
 
-class Problem(Frozen):
+class ErrorBody(Frozen):
     """What was wrong, in one line."""
 
     error: str

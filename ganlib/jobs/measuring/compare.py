@@ -23,7 +23,7 @@ from ganlib.export.size import parameters
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring import comparison, measured
 from ganlib.jobs.measuring.campaign import Campaign
-from ganlib.jobs.measuring.comparison import Comparison, Row
+from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.measuring.selection import Selected, of_limits, opened, select
 from ganlib.tracking import history
@@ -95,7 +95,7 @@ def compare(
 
 def _rows(
     project: Project, params: Params, store: Store, selected: Sequence[Selected], data: DataVersion, report: Report
-) -> tuple[Row, ...]:
+) -> tuple[ComparisonRow, ...]:
     from ganlib.generation.speed.latency import images_per_second
 
     labels = _labels(selected)
@@ -113,10 +113,10 @@ def _rows(
 
 def _row(
     params: Params, store: Store, each: Selected, label: str, evaluation: Evaluation, reused: bool, speed: float
-) -> Row:
+) -> ComparisonRow:
     run, content = each.run, each.model.path.read_bytes()
     steps = history.last_step(store, run.id, "train_seconds") if run else None
-    return Row(
+    return ComparisonRow(
         label=label,
         family=each.family,
         reference=each.reference,
@@ -170,7 +170,7 @@ def _log(
     project: Project,
     params: Params,
     store: Store,
-    rows: tuple[Row, ...],
+    rows: tuple[ComparisonRow, ...],
     selected: Sequence[Selected],
     data: DataVersion,
     recorded: tuple[str, ...],

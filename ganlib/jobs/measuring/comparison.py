@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS = 20  # images of each model on the sheet
 
 
-class Row(Frozen):
+class ComparisonRow(Frozen):
     """One model."""
 
     label: str
@@ -46,7 +46,7 @@ class Row(Frozen):
 class Comparison(Frozen):
     """All rows, and what their figures depend on."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     data_version: str
     machine: str
     """Where images a second were measured."""
@@ -68,7 +68,7 @@ class Comparison(Frozen):
         )
 
 
-_CELLS: dict[str, Callable[[Row], str]] = {
+_CELLS: dict[str, Callable[[ComparisonRow], str]] = {
     "model": lambda row: row.label,
     "FID": lambda row: str(row.evaluation.fid),
     "x F": lambda row: f"{row.evaluation.fid_over_floor:.1f}",
@@ -115,7 +115,7 @@ def text(found: Comparison) -> str:
     )
 
 
-def plot(rows: Sequence[Row]) -> bytes:
+def plot(rows: Sequence[ComparisonRow]) -> bytes:
     """A PNG of quality against speed: FID over F with its interval, and images a second, both logarithmic."""
     from matplotlib.figure import Figure  # comes with mlflow; no pyplot, which would look for a display
 
@@ -136,7 +136,7 @@ def plot(rows: Sequence[Row]) -> bytes:
     return file.getvalue()
 
 
-def sheet(rows: Sequence[Row], models: Sequence[OnnxModel], seed: int) -> bytes:
+def sheet(rows: Sequence[ComparisonRow], models: Sequence[OnnxModel], seed: int) -> bytes:
     """A PNG with a row of images for each model, all of the same ``seed``; conditional models draw 0 to 9 twice."""
     from ganlib.generation.pictures.side_by_side import picture
 

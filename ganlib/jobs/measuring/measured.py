@@ -16,7 +16,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.files import write_json
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.jobs.measuring.comparison import Row
+from ganlib.jobs.measuring.comparison import ComparisonRow
 from ganlib.jobs.measuring.selection import Selected
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
@@ -127,7 +127,12 @@ def require_finished(project: Project, selected: Sequence[Selected], budget: str
 
 
 def record_all(
-    store: Store, rows: Sequence[Row], selected: Sequence[Selected], hardware: str | None, machine: str, budget: str
+    store: Store,
+    rows: Sequence[ComparisonRow],
+    selected: Sequence[Selected],
+    hardware: str | None,
+    machine: str,
+    budget: str,
 ) -> tuple[str, ...]:
     """Record what was measured of the models that :func:`require_finished` let pass; their families.
 
@@ -143,7 +148,7 @@ def record_all(
     return tuple(made)
 
 
-def _measured(store: Store, row: Row, run: Past, hardware: str | None, machine: str) -> Measured:
+def _measured(store: Store, row: ComparisonRow, run: Past, hardware: str | None, machine: str) -> Measured:
     if row.train_seconds is None or row.images_seen is None or run.ended is None:
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")

@@ -23,7 +23,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import images_per_second
 from ganlib.jobs.measuring import campaign, comparison, measured
 from ganlib.jobs.measuring.campaign import Campaign
-from ganlib.jobs.measuring.comparison import Comparison, Row
+from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.measured import Measured
 from ganlib.jobs.measuring.selection import Selected, opened, select
 from ganlib.jobs.training.launch import train_in_child
@@ -66,8 +66,8 @@ def trained(
     return run.id
 
 
-def row(label: str = "dcgan", **changes: Any) -> Row:
-    base = Row(
+def row(label: str = "dcgan", **changes: Any) -> ComparisonRow:
+    base = ComparisonRow(
         label=label, family="dcgan", reference=f"runs:/{label}", sha256="a" * 64, version=None, run_id="b" * 32,
         budget="standard", evaluation=factories.evaluation(), reused=False, held_out={}, train_seconds=60.0,
         images_seen=6400, images_per_second=1000.0, onnx_bytes=5000, parameters=1234,
@@ -75,7 +75,7 @@ def row(label: str = "dcgan", **changes: Any) -> Row:
     return base.model_copy(update=changes)
 
 
-def found(*rows: Row) -> Comparison:
+def found(*rows: ComparisonRow) -> Comparison:
     return Comparison(rows=rows, data_version="d" * 32, machine="a machine", rounds=5, run_id="e" * 32)
 
 

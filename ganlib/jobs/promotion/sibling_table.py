@@ -17,7 +17,7 @@ _NOTHING = 0.01
 """Of real images' own FID: twins' replicates move together, so that an interval tells apart what nobody can see."""
 
 
-class Row(Frozen):
+class SiblingRow(Frozen):
     """The parent, or one of its siblings."""
 
     precision: str
@@ -46,7 +46,7 @@ class Siblings(Frozen):
     reference: str
     calibration: str
     machine: str
-    rows: tuple[Row, ...]
+    rows: tuple[SiblingRow, ...]
 
     def summary(self) -> str:
         """A table, and a line for each sibling in words."""
@@ -90,7 +90,7 @@ def fid_change(parent: Evaluation, sibling: Evaluation) -> Interval | None:
     return difference(a, b, parent.level)
 
 
-def remarks(row: Row, parent: Row, decided: Decision | None) -> tuple[str, ...]:
+def remarks(row: SiblingRow, parent: SiblingRow, decided: Decision | None) -> tuple[str, ...]:
     """What a sibling is beside its parent, in words: what is lost is said as plainly as what is gained."""
     size = row.bytes / parent.bytes
     words = [f"{size:.2f} x the size" if size < 1 else f"no smaller: {size:.2f} x the size"]

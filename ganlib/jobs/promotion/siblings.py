@@ -24,7 +24,7 @@ from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.models import Model, fetch
 from ganlib.jobs.promotion.promote import promote
-from ganlib.jobs.promotion.sibling_table import Row, Siblings, fid_change, remarks
+from ganlib.jobs.promotion.sibling_table import SiblingRow, Siblings, fid_change, remarks
 from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of
@@ -219,8 +219,8 @@ def _decided(project: Project, params: Params, model: Model, *, put_through: boo
     return promote(project, params, str(model.version.version), dry_run=not put_through)
 
 
-def _row(precision: str, model: Model, evaluation: Evaluation, latency: float, speed: float) -> Row:
-    return Row(
+def _row(precision: str, model: Model, evaluation: Evaluation, latency: float, speed: float) -> SiblingRow:
+    return SiblingRow(
         precision=precision,
         version=model.version.version if model.version else None,
         path=model.path,

@@ -18,7 +18,7 @@ from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.promotion.explain import explain
 from ganlib.jobs.promotion.promote import promote, register
 from ganlib.jobs.promotion.prune import prune
-from ganlib.jobs.promotion.sibling_table import Row, fid_change, remarks
+from ganlib.jobs.promotion.sibling_table import SiblingRow, fid_change, remarks
 from ganlib.jobs.promotion.siblings import siblings
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
@@ -33,8 +33,8 @@ from tests.unit.registry.test_gate import version
 NAME = "mnist-generator"
 
 
-def row(**changes: Any) -> Row:
-    base = Row(
+def row(**changes: Any) -> SiblingRow:
+    base = SiblingRow(
         precision="int8", version=2, path=Path("m.onnx"), sha256="a" * 64, bytes=500, latency_ms=1.0,
         images_per_second=1000.0, evaluation=factories.evaluation(),
         fid_change=Interval(value=0.0, low=-0.1, high=0.1),

@@ -93,7 +93,7 @@ class Standing(Frozen):
 
     test: Test
     comparison: dict[str, float | str | None]
-    """See :class:`ganlib.abtest.sequential.Comparison`."""
+    """See :class:`ganlib.abtest.sequential.SequentialResult`."""
     torn: int
     """Lines that a killed writer left unfinished; they do not count."""
 

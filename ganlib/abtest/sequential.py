@@ -36,7 +36,7 @@ _TIGHTEST = 1000.0
 """The sequence of numbers is tightest around so many outcomes."""
 
 
-class Comparison(Frozen):
+class SequentialResult(Frozen):
     """Where a comparison stands."""
 
     n_a: int
@@ -59,7 +59,7 @@ class Comparison(Frozen):
 
 def compare(
     values: Sequence[float], is_b: Sequence[bool], *, kind: Kind, share_a: float, level: float = 0.05
-) -> Comparison:
+) -> SequentialResult:
     """The state after all outcomes, in the order in which they came.
 
     Args:
@@ -92,7 +92,7 @@ def compare(
         early, sides = x[:first], b[:first]
         gain = centre[first - 1] if kind == "number" else early[sides].mean() - early[~sides].mean()
         better = "b" if gain > 0 else "a"
-    return Comparison(
+    return SequentialResult(
         n_a=n[0],
         n_b=n[1],
         mean_a=means[0],

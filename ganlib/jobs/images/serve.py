@@ -24,7 +24,7 @@ class Serving(Frozen):
     """sha256 by name; the first is the default."""
 
 
-class Models:
+class ServedModels:
     """The models that a server was asked for, and, with an alias, the other aliases that decisions move."""
 
     def __init__(
@@ -161,7 +161,7 @@ def serve(
     with bound:
         shelf, metrics = Shelf(), Metrics()
         keeper = Keeper(
-            Models(project, params, models, tell), shelf, metrics,
+            ServedModels(project, params, models, tell), shelf, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,
         )  # fmt: skip
         keeper.fill()

@@ -79,7 +79,7 @@ class Assigned(Frozen):
     """What ``ganlib generate --model`` takes."""
 
 
-class Outcome(Frozen):
+class RecordedOutcome(Frozen):
     """A line of the outcomes."""
 
     key: str
@@ -225,7 +225,7 @@ def assign(project: Project, key: str) -> Assigned:
     )
 
 
-def record(project: Project, key: str, value: float) -> Outcome:
+def record(project: Project, key: str, value: float) -> RecordedOutcome:
     """Add the outcome of ``key``, on disk when this returns. Said again, it is not counted again.
 
     Raises:
@@ -244,12 +244,12 @@ def record(project: Project, key: str, value: float) -> Outcome:
                 if other.value == value:
                     return other
                 raise BadInput(f"the outcome of {key!r} is {other.value:g} already. Nothing was recorded.")
-        made = Outcome(key=key, side=test.side_of(key), value=value, time=_now())
+        made = RecordedOutcome(key=key, side=test.side_of(key), value=value, time=_now())
         _append(_folder(project, test) / _OUTCOMES, made.model_dump_json())
     return made
 
 
-def outcomes(project: Project, test: Test) -> tuple[list[Outcome], int]:
+def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
     """All outcomes in order, and how many unfinished lines there are besides."""
     try:
         lines = (_folder(project, test) / _OUTCOMES).read_bytes().split(b"\n")
@@ -258,7 +258,7 @@ def outcomes(project: Project, test: Test) -> tuple[list[Outcome], int]:
     found, torn = [], 0
     for line in filter(None, lines):
         try:
-            found.append(Outcome.model_validate_json(line))
+            found.append(RecordedOutcome.model_validate_json(line))
         except ValueError:
             torn += 1
     return found, torn

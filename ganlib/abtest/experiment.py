@@ -88,7 +88,7 @@ class RecordedOutcome(Frozen):
     time: str
 
 
-class Standing(Frozen):
+class TestReport(Frozen):
     """A test and what its outcomes say."""
 
     test: Test
@@ -264,7 +264,7 @@ def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
     return found, torn
 
 
-def report(project: Project) -> Standing:
+def report(project: Project) -> TestReport:
     """What the latest test says so far; may be asked at any time, as often as one likes.
 
     Raises:
@@ -281,7 +281,7 @@ def report(project: Project) -> Standing:
         share_a=test.share_a,
         level=test.level,
     )
-    return Standing(test=test, comparison=compared.model_dump(mode="json"), torn=torn)
+    return TestReport(test=test, comparison=compared.model_dump(mode="json"), torn=torn)
 
 
 def split(text: str) -> float:

@@ -94,7 +94,7 @@ class Loaded:
         )
 
 
-class Shelf:
+class ModelPool:
     """Models by name. A request holds the one it began with until it ends, whatever takes its place meanwhile."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class Keeper:
     def __init__(
         self,
         source: Source,
-        shelf: Shelf,
+        shelf: ModelPool,
         metrics: Metrics,
         *,
         window: float,

@@ -152,14 +152,14 @@ def serve(
     """
     from ganlib.serving import app, server
     from ganlib.serving.metrics import Metrics
-    from ganlib.serving.pool import Keeper, Shelf
+    from ganlib.serving.pool import Keeper, ModelPool
 
     limits = params.serve if params else ServeConfig()
     limits = limits.model_copy(update={"host": limits.host if host is None else host})
     # Before anything is loaded: a port that is taken is told at once.
     bound = server.listen(limits.host, limits.port if port is None else port)
     with bound:
-        shelf, metrics = Shelf(), Metrics()
+        shelf, metrics = ModelPool(), Metrics()
         keeper = Keeper(
             ServedModels(project, params, models, tell), shelf, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,

@@ -18,7 +18,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
 from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
-from ganlib.serving.pool import Keeper, Opened, Shelf
+from ganlib.serving.pool import Keeper, ModelPool, Opened
 
 LONG = 300.0
 """Seconds after which a test gives up, on a machine that has much else to do, too."""
@@ -91,7 +91,7 @@ class Running:
 def running(source: Files, **limits: Any) -> Iterator[Running]:
     """Serve ``source`` until the block ends, on loopback even where another host is set."""
     settings = ServeConfig(**{"poll_seconds": 3600, **limits})
-    shelf, metrics, lines = Shelf(), Metrics(), list[str]()
+    shelf, metrics, lines = ModelPool(), Metrics(), list[str]()
     window = settings.window_ms / 1000
     keeper = Keeper(
         source, shelf, metrics,

@@ -28,7 +28,7 @@ from ganlib.serving.api_page import page as reference_page
 from ganlib.serving.batcher import rows
 from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
-from ganlib.serving.pool import Keeper, Loaded, ModelPool
+from ganlib.serving.pool import AliasWatcher, Loaded, ModelPool
 from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
 from ganlib.serving.schema import Health, Images, ImagesAsked, ImagesBody, ModelList, Ready, WalkAsked, WalkBody
 
@@ -47,7 +47,7 @@ _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/p
 class Server:
     """What requests share."""
 
-    def __init__(self, shelf: ModelPool, keeper: Keeper, metrics: Metrics, limits: ServeConfig) -> None:
+    def __init__(self, shelf: ModelPool, keeper: AliasWatcher, metrics: Metrics, limits: ServeConfig) -> None:
         """The shelf is filled already."""
         self.shelf, self.keeper, self.metrics, self.limits = shelf, keeper, metrics, limits
         self.draining = False

@@ -164,7 +164,7 @@ class ModelPool:
             loaded.engine.close()
 
 
-class Keeper:
+class AliasWatcher:
     """Keeps a shelf at what a source says: at once on :meth:`fill`, then every few seconds in a thread."""
 
     def __init__(

@@ -152,7 +152,7 @@ def serve(
     """
     from ganlib.serving import app, server
     from ganlib.serving.metrics import Metrics
-    from ganlib.serving.pool import Keeper, ModelPool
+    from ganlib.serving.pool import AliasWatcher, ModelPool
 
     limits = params.serve if params else ServeConfig()
     limits = limits.model_copy(update={"host": limits.host if host is None else host})
@@ -160,7 +160,7 @@ def serve(
     bound = server.listen(limits.host, limits.port if port is None else port)
     with bound:
         shelf, metrics = ModelPool(), Metrics()
-        keeper = Keeper(
+        keeper = AliasWatcher(
             ServedModels(project, params, models, tell), shelf, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,
         )  # fmt: skip

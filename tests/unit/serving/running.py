@@ -18,7 +18,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
 from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
-from ganlib.serving.pool import Keeper, ModelPool, Opened
+from ganlib.serving.pool import AliasWatcher, ModelPool, Opened
 
 LONG = 300.0
 """Seconds after which a test gives up, on a machine that has much else to do, too."""
@@ -93,7 +93,7 @@ def running(source: Files, **limits: Any) -> Iterator[Running]:
     settings = ServeConfig(**{"poll_seconds": 3600, **limits})
     shelf, metrics, lines = ModelPool(), Metrics(), list[str]()
     window = settings.window_ms / 1000
-    keeper = Keeper(
+    keeper = AliasWatcher(
         source, shelf, metrics,
         window=window, every=settings.poll_seconds, patience=settings.registry_seconds, tell=lines.append,
     )  # fmt: skip

@@ -40,7 +40,7 @@ class Opened:
     run_id: str | None = None
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """Where models come from."""
 
     def look(self) -> Mapping[str, str]:
@@ -60,7 +60,7 @@ class Loaded:
 
     name: str
     meaning: str
-    """What :meth:`Source.look` said of it."""
+    """What :meth:`ModelSource.look` said of it."""
     opened: Opened
     engine: Engine
     since: str
@@ -169,7 +169,7 @@ class AliasWatcher:
 
     def __init__(
         self,
-        source: Source,
+        source: ModelSource,
         shelf: ModelPool,
         metrics: Metrics,
         *,

@@ -65,7 +65,7 @@ class ServedModels:
                 self._aliases.setdefault(alias, (registered, alias))
 
     def look(self) -> Mapping[str, str]:
-        """See :class:`ganlib.serving.pool.Source`: a version's URI, or a digest."""
+        """See :class:`ganlib.serving.pool.ModelSource`: a version's URI, or a digest."""
         found = {name: model.sha256 for name, model in self._fixed.items()}
         targets = {name: self._targets(name) for name in {registered for registered, _ in self._aliases.values()}}
         for name, (registered, alias) in self._aliases.items():
@@ -74,7 +74,7 @@ class ServedModels:
         return {name: found[name] for name in [*self._order, *found] if name in found}
 
     def open(self, name: str, meaning: str) -> Opened:
-        """See :class:`ganlib.serving.pool.Source`."""
+        """See :class:`ganlib.serving.pool.ModelSource`."""
         from ganlib.generation.session import OnnxModel
 
         model = self._fixed.get(name) or fetch(self._project, self._params, meaning)

@@ -29,7 +29,7 @@ class Unknown(GanlibError):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenModel:
     """A graph and what is known of where it came from."""
 
     model: OnnxModel
@@ -50,7 +50,7 @@ class ModelSource(Protocol):
             Unavailable: that cannot be told just now.
         """
 
-    def open(self, name: str, meaning: str) -> Opened:
+    def open(self, name: str, meaning: str) -> OpenModel:
         """The model ``name``, as :meth:`look` said what it means."""
 
 
@@ -61,7 +61,7 @@ class Loaded:
     name: str
     meaning: str
     """What :meth:`ModelSource.look` said of it."""
-    opened: Opened
+    opened: OpenModel
     engine: Engine
     since: str
     """UTC, ISO 8601."""

@@ -12,7 +12,7 @@ from ganlib.core.project import Project
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.champion import Champion
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from ganlib.serving.pool import Opened
+from ganlib.serving.pool import OpenModel
 from ganlib.tracking.store import Absent, Store, connect
 
 
@@ -73,13 +73,13 @@ class ServedModels:
                 found[name] = f"models:/{registered}/{targets[registered][alias]}"
         return {name: found[name] for name in [*self._order, *found] if name in found}
 
-    def open(self, name: str, meaning: str) -> Opened:
+    def open(self, name: str, meaning: str) -> OpenModel:
         """See :class:`ganlib.serving.pool.ModelSource`."""
         from ganlib.generation.session import OnnxModel
 
         model = self._fixed.get(name) or fetch(self._project, self._params, meaning)
         version = model.version
-        return Opened(
+        return OpenModel(
             OnnxModel(model.path, sha256=model.sha256),
             # Of a file its name alone: where it lies here is nobody's business.
             "models:/{}@{}".format(*self._aliases[name]) if name in self._aliases else Path(model.reference).name,

@@ -18,7 +18,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
 from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
-from ganlib.serving.pool import AliasWatcher, ModelPool, Opened
+from ganlib.serving.pool import AliasWatcher, ModelPool, OpenModel
 
 LONG = 300.0
 """Seconds after which a test gives up, on a machine that has much else to do, too."""
@@ -44,8 +44,8 @@ class Files:
             raise self.down
         return {name: str(path) for name, path in self.paths.items()}
 
-    def open(self, name: str, meaning: str) -> Opened:
-        return Opened(OnnxModel(Path(meaning)), f"{name}.onnx", registered="small", version=len(meaning))
+    def open(self, name: str, meaning: str) -> OpenModel:
+        return OpenModel(OnnxModel(Path(meaning)), f"{name}.onnx", registered="small", version=len(meaning))
 
 
 class Running:

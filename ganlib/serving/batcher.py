@@ -63,7 +63,7 @@ def rows_are_independent(model: OnnxModel) -> bool:
     return True
 
 
-class _Asked:
+class _PendingRequest:
     """One request's rows: made when they are first needed, in the thread that needs them."""
 
     def __init__(self, count: int, make: Callable[[], Inputs]) -> None:
@@ -120,7 +120,7 @@ class Engine:
         """
         self.model, self.share = model, share
         self._window, self._observe = window, observe
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[_PendingRequest] = deque()
         self._condition, self._closed = threading.Condition(), False
         self._threads = [
             threading.Thread(target=self._work, name=f"ganlib-serve-{number}", daemon=True)
@@ -169,7 +169,7 @@ class Engine:
             thread.join()
 
     def _submit(self, count: int, make: Callable[[], Inputs]) -> Future[NDArray[np.uint8]]:
-        asked = _Asked(count, make)
+        asked = _PendingRequest(count, make)
         with self._condition:
             if self._closed:
                 raise BadInput("this model is no longer served.")
@@ -185,7 +185,7 @@ class Engine:
                 for asked, _ in parts:
                     asked.fail(error)
 
-    def _next(self) -> list[tuple[_Asked, slice]]:
+    def _next(self) -> list[tuple[_PendingRequest, slice]]:
         """Up to 64 rows of the requests that wait longest; empty once the engine is closed and nothing waits."""
         with self._condition:
             while True:
@@ -208,9 +208,9 @@ class Engine:
                 break
         return total
 
-    def _take(self) -> list[tuple[_Asked, slice]]:
+    def _take(self) -> list[tuple[_PendingRequest, slice]]:
         """Up to 64 rows; empty if all that waited was cancelled."""
-        parts: list[tuple[_Asked, slice]] = []
+        parts: list[tuple[_PendingRequest, slice]] = []
         room = BLOCK
         while room and self._waiting:
             asked = self._waiting[0]
@@ -229,7 +229,7 @@ class Engine:
             self._condition.notify()  # what did not fit is for another thread
         return parts
 
-    def _run(self, parts: list[tuple[_Asked, slice]]) -> None:
+    def _run(self, parts: list[tuple[_PendingRequest, slice]]) -> None:
         import numpy as np
 
         given = [asked.inputs(part) for asked, part in parts]

@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.rounds import Figure, at_least, at_most, show
 from ganlib import families
 from ganlib.config import Limits
-from ganlib.core.project import Project, Source
+from ganlib.core.project import Project, SourceRevision
 from ganlib.data.batches import DeviceBatches
 from ganlib.families.parts.adversarial import discriminate
 from ganlib.jobs.training.finish import sheet
@@ -132,7 +132,7 @@ def _engine(name: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         store = connect(Project(Path(folder)))
         with store.start_run(
-            "bench", family=name, params={}, tags={}, data=data_version(), source=Source(None, dirty=False),
+            "bench", family=name, params={}, tags={}, data=data_version(), source=SourceRevision(None, dirty=False),
             experiment="bench",
         ) as logged:  # fmt: skip
             plan = loop.Plan(

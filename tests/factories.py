@@ -10,7 +10,7 @@ import numpy as np
 
 from ganlib.config import ExportConfig
 from ganlib.core.files import sha256_file
-from ganlib.core.project import Project, Source
+from ganlib.core.project import Project, SourceRevision
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
@@ -104,7 +104,7 @@ def finished_run(store: Store, onnx: Path | None = None) -> str:
         params={"seed": 0},
         tags={},
         data=data_version(),
-        source=Source("c" * 40, dirty=False),
+        source=SourceRevision("c" * 40, dirty=False),
         experiment="tests",
     ) as run:
         if onnx:

@@ -74,14 +74,14 @@ def find(start: Path | None = None) -> Project:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceRevision:
     """The state of the source tree: ``commit`` is None where git knows nothing of the folder."""
 
     commit: str | None
     dirty: bool
 
 
-def source(root: Path) -> Source:
+def source(root: Path) -> SourceRevision:
     """Ask git for the commit of ``root`` and whether tracked files differ from it (untracked ones do not count)."""
 
     def git(*words: str) -> str | None:
@@ -94,4 +94,4 @@ def source(root: Path) -> Source:
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = git("rev-parse", "HEAD")
-    return Source(commit, bool(git("status", "--porcelain", "--untracked-files=no")) if commit else False)
+    return SourceRevision(commit, bool(git("status", "--porcelain", "--untracked-files=no")) if commit else False)

@@ -20,7 +20,7 @@ import psutil
 
 from ganlib.core import accounts, processes
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
-from ganlib.core.project import Source
+from ganlib.core.project import SourceRevision
 from ganlib.core.redact import redacted
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import Store
@@ -148,7 +148,7 @@ def start(
     params: Mapping[str, object],
     tags: Mapping[str, str],
     data: DataVersion,
-    source: Source,
+    source: SourceRevision,
     experiment: str,
     resume: str | None,
 ) -> Run:
@@ -189,7 +189,7 @@ def spool_file(store: Store, run_id: str) -> Path:
     return store.project.state / "spool" / f"{run_id}.jsonl"
 
 
-def _lineage(family: str, data: DataVersion, source: Source) -> dict[str, str]:
+def _lineage(family: str, data: DataVersion, source: SourceRevision) -> dict[str, str]:
     tags = {
         "mlflow.user": accounts.user(),
         "mlflow.source.type": "LOCAL",

@@ -22,7 +22,7 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.files import explained
 from ganlib.core.locks import held_if_writable
 from ganlib.core.progress import doing
-from ganlib.core.project import Project, Source
+from ganlib.core.project import Project, SourceRevision
 from ganlib.core.proxies import spare_loopback, through
 from ganlib.core.redact import redacted
 from ganlib.core.startup import uncollected
@@ -113,7 +113,7 @@ class Store:
         params: Mapping[str, object],
         tags: Mapping[str, str],
         data: DataVersion,
-        source: Source,
+        source: SourceRevision,
         experiment: str,
         resume: str | None = None,
     ) -> Run:

@@ -109,7 +109,7 @@ def test_a_run_records_what_it_was(store: Store) -> None:
         params={"seed": 3, "generator.learning_rate": 0.002},
         tags={"ganlib.overrides": "train.seed=3"},
         data=data,
-        source=factories.Source("c" * 40, dirty=True),
+        source=factories.SourceRevision("c" * 40, dirty=True),
         experiment="over http",
     ) as run:
         for step in range(1, 2501):
@@ -168,7 +168,7 @@ def begin(store: Store) -> Run:
         params={},
         tags={},
         data=factories.data_version(),
-        source=factories.Source(None, dirty=False),
+        source=factories.SourceRevision(None, dirty=False),
         experiment="outages",
     )
 

@@ -21,7 +21,7 @@ def begin_run(store: Store, resume: str | None = None, **tags: str) -> Run:
         params={"seed": 1},
         tags=tags,
         data=factories.data_version(),
-        source=factories.Source(None, dirty=False),
+        source=factories.SourceRevision(None, dirty=False),
         experiment="tests",
         resume=resume,
     )

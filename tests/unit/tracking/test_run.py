@@ -116,7 +116,7 @@ def test_a_run_that_cannot_be_recorded_fails_and_does_not_stay_running(store: St
             params={"no good: %": 1},
             tags={},
             data=factories.data_version(),
-            source=factories.Source(None, dirty=False),
+            source=factories.SourceRevision(None, dirty=False),
             experiment="tests",
         )
     (run,) = store.client.search_runs([store.experiment("tests")])

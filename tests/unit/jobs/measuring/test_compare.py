@@ -17,7 +17,7 @@ from PIL import Image
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
-from ganlib.core.project import Source
+from ganlib.core.project import SourceRevision
 from ganlib.export.size import parameters
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import images_per_second
@@ -56,7 +56,7 @@ def trained(
         params={"steps": limits.steps, "seconds": limits.seconds, "batch_size": 64},
         tags={"ganlib.overrides": "none", "ganlib.device": "cpu", **tags},
         data=factories.data_version(),
-        source=Source("c" * 40, dirty=False),
+        source=SourceRevision("c" * 40, dirty=False),
         experiment=params.registry.experiment,
     ) as run:
         if onnx:

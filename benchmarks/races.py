@@ -35,7 +35,7 @@ from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import reconcile
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, alias_lock
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.services.postgres import binaries, postgres
 
@@ -209,7 +209,7 @@ def _round(
     return codes
 
 
-def _stall(store: Store, draw: random.Random, longest: float) -> None:
+def _stall(store: MlflowStore, draw: random.Random, longest: float) -> None:
     """Make the client wait before its writes, and now and then before it reads."""
 
     def slow(call: Any, chance: float) -> Any:

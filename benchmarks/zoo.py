@@ -18,7 +18,7 @@ from ganlib.jobs.images.interpolate import interpolate
 from ganlib.jobs.measuring import measured
 from ganlib.jobs.measuring.evaluate import SAMPLES
 from ganlib.tracking import history
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 
 _HIDDEN = (
     "system",
@@ -185,7 +185,7 @@ def _cells(name: str, row: measured.Measured) -> tuple[str, ...]:
     )
 
 
-def _samples(store: Store, run_id: str, path: Path) -> None:
+def _samples(store: MlflowStore, run_id: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path.write_bytes(store.download(run_id, SAMPLES, Path(folder)).read_bytes())
 
@@ -199,7 +199,7 @@ def _between(project: Project, params: config.Params, run_id: str, folder: Path,
             )
 
 
-def _curves(store: Store, run_id: str, path: Path) -> None:
+def _curves(store: MlflowStore, run_id: str, path: Path) -> None:
     """Every metric over the steps; the validation FIDs of moving average and raw generator share the first row."""
     import matplotlib as mpl
 

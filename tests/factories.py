@@ -18,7 +18,7 @@ from ganlib.evaluation.metrics.quality import Quality
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
 from ganlib.registry.versions import CHALLENGER, Registry, Version
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests.conftest import ROOT
 
 EVEN = (0.1,) * 10
@@ -96,7 +96,7 @@ def project(folder: Path, database: Path | None = None) -> Project:
     return Project(folder)
 
 
-def finished_run(store: Store, onnx: Path | None = None) -> str:
+def finished_run(store: MlflowStore, onnx: Path | None = None) -> str:
     """A run that trained something, with its graph as an artifact."""
     with store.start_run(
         "train dcgan (test)",
@@ -113,7 +113,7 @@ def finished_run(store: Store, onnx: Path | None = None) -> str:
 
 
 def registered(
-    store: Store, onnx: Path, fid: float = 10.0, name: str = "mnist-generator", **changes: object
+    store: MlflowStore, onnx: Path, fid: float = 10.0, name: str = "mnist-generator", **changes: object
 ) -> Version:
     """A real version of a real graph."""
     return Registry(store, name).register(
@@ -131,7 +131,7 @@ def variant(graph: Path, path: Path, note: str) -> str:
     return sha256_file(path)
 
 
-def bare_version(store: Store, number: int, fid: float, name: str = "mnist-generator") -> Version:
+def bare_version(store: MlflowStore, number: int, fid: float, name: str = "mnist-generator") -> Version:
     """A version with all its evidence and no graph, in a hundredth of the time: for tests of decisions alone."""
     registry = Registry(store, name)
     contract = Contract(inputs={"noise": TensorType(dtype="float32", dims=(None, 8))})

@@ -16,7 +16,7 @@ from ganlib.registry import names
 from ganlib.registry.champion import resolve
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking.reap import open_store
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a path
 
@@ -55,7 +55,7 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
     return temporary()
 
 
-def _of_run(store: Store, run_id: str, project: Project) -> Path:
+def _of_run(store: MlflowStore, run_id: str, project: Project) -> Path:
     try:
         return store.download(run_id, "onnx/generator.onnx", project.state / "cache")
     except ReadOnly:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import ORIGIN, Decided, Entry, Mark, Seal, canonical, digest, stamp
 from ganlib.registry.ledger import Book
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 
 TAG = "ganlib.ledger"
 """On the run: the model whose ledger it is. On the registered model: the seal."""
@@ -38,7 +38,7 @@ class _Run(NamedTuple):
 class Ledger:
     """The decisions about the registered model ``model`` in ``store``."""
 
-    def __init__(self, store: Store, model: str) -> None:
+    def __init__(self, store: MlflowStore, model: str) -> None:
         """Nothing is asked of MLflow yet."""
         self.store, self.model = store, model
         self._run_id: str | None = None

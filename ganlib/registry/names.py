@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ganlib import families
 from ganlib.core.errors import BadInput
 from ganlib.tracking import history
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 
 if TYPE_CHECKING:
     from ganlib.registry.version import Listing
@@ -58,7 +58,7 @@ def parse(text: str, name: str) -> Reference:
     raise BadInput(f"{no_file(text) or f'{text!r} names no version.'} Wanted is {_FORMS}.{_meant(text)}")
 
 
-def absent(store: Store, name: str, alias: str, versions: Sequence[Listing]) -> Absent:
+def absent(store: MlflowStore, name: str, alias: str, versions: Sequence[Listing]) -> Absent:
     """There is no ``alias`` among ``versions`` of the model ``name``: what it may be instead, and what there is."""
     if problem := no_file(alias):
         return Absent(f"{name} has no {alias!r}. {problem}")
@@ -89,7 +89,7 @@ def no_file(text: str) -> str:
     return ""
 
 
-def _of_family(store: Store, family: str, versions: Sequence[Listing]) -> str:
+def _of_family(store: MlflowStore, family: str, versions: Sequence[Listing]) -> str:
     runs = history.newest(store, family)
     if not runs:
         return f"No run of it has finished: ganlib train {family}"

@@ -10,7 +10,7 @@ from ganlib.config import Frozen
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Listing, Registry, alias_lock
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 _SIBLING = "sibling"
 """In the key of a tag that links a version to another: both stay, whichever side the link is on."""
@@ -141,7 +141,7 @@ def _reasons(
     return found
 
 
-def _orphans(store: Store) -> tuple[tuple[Orphan, ...], tuple[str, ...]]:
+def _orphans(store: MlflowStore) -> tuple[tuple[Orphan, ...], tuple[str, ...]]:
     """Files under the experiments' artifact folders that belong to no run and no logged model, by topmost folder."""
     roots, unseen, known = set(), set(), set()
     for location, places in store.artifact_places():

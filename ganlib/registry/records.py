@@ -21,7 +21,7 @@ from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract
 from ganlib.export.onnx import Certificate
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 
 EVIDENCE, DECISION = "evidence", "decision"
 """Tags: the sha256 of the record of that name, or the record itself where there is no model to put it beside."""
@@ -58,7 +58,7 @@ def evidence(evaluation: Evaluation, certificate: str, contract: Contract) -> st
 class Records:
     """The records of the versions in ``store``, each read from MLflow once and kept in the state folder."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: MlflowStore) -> None:
         """Nothing is asked of MLflow yet."""
         self._store = store
 

@@ -22,7 +22,7 @@ from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, liste
 from ganlib.registry.version import Listing as Listing
 from ganlib.registry.version import Version as Version
 from ganlib.tracking.run import UNHEALTHY_TAG
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
@@ -37,7 +37,7 @@ def alias_lock(state: Path) -> AbstractContextManager[None]:
 class Registry:
     """The registered model ``name`` in ``store``."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: MlflowStore, name: str) -> None:
         """Nothing is asked of MLflow yet."""
         self.store, self.name = store, name
         self._records = Records(store)

@@ -11,7 +11,7 @@ from typing import Any
 from ganlib.config import Frozen
 from ganlib.data.versioning.record import DataVersion
 from ganlib.tracking import charts
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 
 
 class Past(Frozen):
@@ -33,7 +33,7 @@ class Past(Frozen):
         return self.tags.get("ganlib.family")
 
 
-def read(store: Store, run_id: str) -> Past:
+def read(store: MlflowStore, run_id: str) -> Past:
     """Run ``run_id``.
 
     Raises:
@@ -42,7 +42,7 @@ def read(store: Store, run_id: str) -> Past:
     return _past(store.known(run_id))
 
 
-def newest(store: Store, family: str, most: int = 3) -> list[str]:
+def newest(store: MlflowStore, family: str, most: int = 3) -> list[str]:
     """Ids of the newest finished runs of ``family`` in any experiment, newest first."""
     with store.talking():
         found = store.client.search_runs(
@@ -54,7 +54,7 @@ def newest(store: Store, family: str, most: int = 3) -> list[str]:
     return [str(run.info.run_id) for run in found]
 
 
-def of_family(store: Store, experiment: str, family: str) -> Iterator[Past]:
+def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[Past]:
     """All runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
     with store.talking():
         found = store.client.get_experiment_by_name(experiment)
@@ -74,13 +74,13 @@ def of_family(store: Store, experiment: str, family: str) -> Iterator[Past]:
             return
 
 
-def has_graph(store: Store, run_id: str) -> bool:
+def has_graph(store: MlflowStore, run_id: str) -> bool:
     """Whether the run has its exported graph among its artifacts."""
     with store.talking():
         return any(file.path == "onnx/generator.onnx" for file in store.client.list_artifacts(run_id, "onnx"))
 
 
-def text(store: Store, run_id: str, artifact: str) -> str | None:
+def text(store: MlflowStore, run_id: str, artifact: str) -> str | None:
     """The content of a text artifact; None if the run has none of that name."""
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -89,7 +89,7 @@ def text(store: Store, run_id: str, artifact: str) -> str | None:
             return None
 
 
-def data_version(store: Store, run_id: str) -> DataVersion | None:
+def data_version(store: MlflowStore, run_id: str) -> DataVersion | None:
     """The data version that a run recorded; None if it recorded none, or somebody has overwritten it."""
     try:
         return DataVersion.model_validate_json(text(store, run_id, "data_version.json") or "")
@@ -97,12 +97,12 @@ def data_version(store: Store, run_id: str) -> DataVersion | None:
         return None
 
 
-def last_step(store: Store, run_id: str, metric: str) -> int | None:
+def last_step(store: MlflowStore, run_id: str, metric: str) -> int | None:
     """The step of the last value of ``metric``; None if the run has none."""
     return max(curve(store, run_id, metric), default=None)
 
 
-def curve(store: Store, run_id: str, metric: str) -> dict[int, float]:
+def curve(store: MlflowStore, run_id: str, metric: str) -> dict[int, float]:
     """Values of ``metric`` by step, whatever group of charts it is in; of a step with several, the last."""
     with store.talking():
         written = [name for name in store.client.get_run(run_id).data.metrics if metric in (name, charts.plain(name))]

@@ -17,7 +17,7 @@ from ganlib.core.progress import doing
 from ganlib.core.project import Project
 from ganlib.tracking.outbox import Point
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 
 _SILENT = 600
 """Seconds without a sign of life after which a process that cannot be seen from here is taken for dead.
@@ -31,7 +31,7 @@ Another machine of the same name and installation, which clones are, must not ha
 """
 
 
-def open_store(project: Project) -> Store:
+def open_store(project: Project) -> MlflowStore:
     """:func:`connect`, and end first what a killed process left running, if that may be written. Raises as both do."""
     store = connect(project)
     with suppress(ReadOnly):
@@ -40,7 +40,7 @@ def open_store(project: Project) -> Store:
 
 
 @doing("look for runs that were killed")
-def reap(store: Store) -> list[str]:
+def reap(store: MlflowStore) -> list[str]:
     """End as KILLED all running runs of ours whose process is gone, and replay metrics that were spooled.
 
     A process of this host is looked up; one of another host or container is gone once its heartbeat has stood still
@@ -108,7 +108,7 @@ def _gone(run_id: str, tags: Mapping[str, str], watch: _Watch) -> str | None:
         return None
 
 
-def _replay(store: Store) -> None:
+def _replay(store: MlflowStore) -> None:
     """Send metric values that outlived their run on disk; a file is removed once MLflow has all of it.
 
     A file that MLflow does not want stays: its run may be of another store, or deleted. That is no reason to stop.

@@ -23,7 +23,7 @@ from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import SourceRevision
 from ganlib.core.redact import redacted
 from ganlib.tracking.outbox import Outbox, Point
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 if TYPE_CHECKING:
     from ganlib.data.versioning.record import DataVersion
@@ -44,8 +44,8 @@ class Run(AbstractContextManager["Run"]):
     With an outbox, writes happen in the background and wait while the store is away; without one, at once.
     """
 
-    def __init__(self, store: Store, run_id: str, outbox: Outbox | None = None) -> None:
-        """Use :meth:`Store.start_run` or :meth:`Store.open_run`."""
+    def __init__(self, store: MlflowStore, run_id: str, outbox: Outbox | None = None) -> None:
+        """Use :meth:`MlflowStore.start_run` or :meth:`MlflowStore.open_run`."""
         self.id = run_id
         self._store, self._outbox = store, outbox
         self._monitor: SystemMonitor | None = None
@@ -141,7 +141,7 @@ class Unheard(Run):
 
 
 def start(
-    store: Store,
+    store: MlflowStore,
     name: str,
     *,
     family: str,
@@ -152,7 +152,7 @@ def start(
     experiment: str,
     resume: str | None,
 ) -> Run:
-    """See :meth:`Store.start_run`."""
+    """See :meth:`MlflowStore.start_run`."""
     all_tags = {key: redacted(value) for key, value in {**_lineage(family, data, source), **tags}.items()}
     with store.talking():
         if resume is None:
@@ -176,7 +176,7 @@ def start(
     return run
 
 
-def send(store: Store, run_id: str, points: list[Point]) -> None:
+def send(store: MlflowStore, run_id: str, points: list[Point]) -> None:
     """Write metric values in one call."""
     from mlflow.entities import Metric
 
@@ -184,7 +184,7 @@ def send(store: Store, run_id: str, points: list[Point]) -> None:
         store.client.log_batch(run_id, metrics=[Metric(*point) for point in points])
 
 
-def spool_file(store: Store, run_id: str) -> Path:
+def spool_file(store: MlflowStore, run_id: str) -> Path:
     """Where metric values of a run wait if the store is away when the run ends."""
     return store.project.state / "spool" / f"{run_id}.jsonl"
 
@@ -208,12 +208,12 @@ def _lineage(family: str, data: DataVersion, source: SourceRevision) -> dict[str
     return tags
 
 
-def _beat(store: Store, run_id: str) -> None:
+def _beat(store: MlflowStore, run_id: str) -> None:
     with store.talking():
         store.client.set_tag(run_id, HEARTBEAT_TAG, str(int(time.time())))
 
 
-def _record(store: Store, run_id: str, params: Mapping[str, object], data: DataVersion) -> None:
+def _record(store: MlflowStore, run_id: str, params: Mapping[str, object], data: DataVersion) -> None:
     """Parameters, the data version as the run's dataset input, and the environment."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
@@ -250,7 +250,7 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _reopen(store: Store, run_id: str, tags: Mapping[str, str]) -> str:
+def _reopen(store: MlflowStore, run_id: str, tags: Mapping[str, str]) -> str:
     run = store.known(run_id)
     if run.info.status == "FINISHED":
         raise BadInput(f"run {run_id} is finished: there is nothing to resume.")

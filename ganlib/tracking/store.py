@@ -49,7 +49,7 @@ _ENVIRONMENT = {
 _ENVIRONMENT_LOCK = threading.Lock()
 
 
-class Store:
+class MlflowStore:
     """One MLflow tracking server or database that answered when it was connected to."""
 
     def __init__(self, project: Project, uri: str, client: MlflowClient) -> None:
@@ -241,7 +241,7 @@ class Store:
 
 
 @doing("connect to MLflow")
-def connect(project: Project, uri: str | None = None) -> Store:
+def connect(project: Project, uri: str | None = None) -> MlflowStore:
     """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the server of `make up` if it runs, else ``mlflow.db``.
 
     The database and ``mlruns`` beside it are MLflow's own defaults in the project's root, so that `mlflow ui` and
@@ -273,7 +273,7 @@ def connect(project: Project, uri: str | None = None) -> Store:
         prepare(project, chosen)
         client = mlflow.MlflowClient(chosen, chosen)
         client.search_experiments(max_results=1)
-    return Store(project, chosen, client)
+    return MlflowStore(project, chosen, client)
 
 
 def prepare(project: Project, uri: str) -> None:
@@ -296,7 +296,7 @@ def prepare(project: Project, uri: str) -> None:
 
 @contextmanager
 def _translated(project: Project, shown: str) -> Iterator[None]:
-    """See :meth:`Store.talking`."""
+    """See :meth:`MlflowStore.talking`."""
     try:
         yield
     except Exception as error:

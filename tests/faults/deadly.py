@@ -7,10 +7,10 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 
-def arm(store: Store, writes: Sequence[str], step: int) -> Callable[[], int]:
+def arm(store: MlflowStore, writes: Sequence[str], step: int) -> Callable[[], int]:
     """From now on, this process is killed just before write ``step`` (from 0) reaches MLflow.
 
     Args:

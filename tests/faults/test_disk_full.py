@@ -14,7 +14,7 @@ from ganlib.core.errors import BadInput, NoSpace
 from ganlib.core.project import Project
 from ganlib.data.versioning import dvc
 from ganlib.registry.versions import Registry, Version
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -43,7 +43,7 @@ def disk(small_disk: Path) -> Iterator[Path]:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
     """With one version."""
-    store: Store = connect(factories.project(tmp_path / "project"))
+    store: MlflowStore = connect(factories.project(tmp_path / "project"))
     factories.graph(tmp_path / "g.onnx")
     factories.registered(store, tmp_path / "g.onnx")
     yield Registry(store, "mnist-generator")

@@ -24,7 +24,7 @@ from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVE, reconcile
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, alias_lock
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 pytestmark = pytest.mark.faults
@@ -140,7 +140,7 @@ def registering(registry: Registry) -> None:
         settle(registry, Ledger(registry.store, NAME))
 
 
-def stand(store: Store) -> tuple[int | None, int | None, list[tuple[str, int | None, int | None]]]:
+def stand(store: MlflowStore) -> tuple[int | None, int | None, list[tuple[str, int | None, int | None]]]:
     """Champion, previous and the moves since entry 2; ledger and aliases must agree, and the chain must be one."""
     registry, book = Registry(store, NAME), Ledger(store, NAME).read()
     assert book.problems() == []

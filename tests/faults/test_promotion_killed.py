@@ -17,7 +17,7 @@ from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.faults.deadly import arm
 
@@ -78,16 +78,16 @@ def _copy(project: Project, folder: Path) -> Project:
     return copied
 
 
-def promoted(store: Store, reference: str) -> bool:
+def promoted(store: MlflowStore, reference: str) -> bool:
     registry = Registry(store, NAME)
     return promote(registry, registry.resolve(reference), policy=GateConfig(), state=store.project.state).promoted
 
 
-def rolled_back(store: Store) -> int | None:
+def rolled_back(store: MlflowStore) -> int | None:
     return rollback(Registry(store, NAME), state=store.project.state).to_version
 
 
-def moves(store: Store) -> Moves:
+def moves(store: MlflowStore) -> Moves:
     """What the ledger says; it must be whole, and nothing may be left to do."""
     book = Ledger(store, NAME).read()
     assert book.problems() == []
@@ -95,7 +95,7 @@ def moves(store: Store) -> Moves:
     return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()]
 
 
-def aliases(store: Store) -> dict[str, int]:
+def aliases(store: MlflowStore) -> dict[str, int]:
     return {name: int(number) for name, number in store.client.get_registered_model(NAME).aliases.items()}
 
 
@@ -107,7 +107,7 @@ def _do_and_die(root: Path, what: str, step: int) -> None:
     os._exit(100 + done())
 
 
-def killed(project: Project, what: str, step: int, steps: int) -> Store:
+def killed(project: Project, what: str, step: int, steps: int) -> MlflowStore:
     """The registry after a command that was killed before its write ``step``; at ``steps`` it gets through."""
     child = multiprocessing.get_context("spawn").Process(target=_do_and_die, args=(project.root, what, step))
     child.start()

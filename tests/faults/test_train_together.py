@@ -13,7 +13,7 @@ import torch
 from mlflow.entities import Run
 
 from ganlib.core.project import Project
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests.services import project as projects
 from tests.services.conftest import free_port
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(folder: Path) -> Store:
+def store(folder: Path) -> MlflowStore:
     return connect(Project(folder))
 
 
@@ -39,12 +39,12 @@ def begin(folder: Path, *words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def runs(store: Store) -> list[Run]:
+def runs(store: MlflowStore) -> list[Run]:
     """Newest first."""
     return list(store.client.search_runs([store.experiment("mnist-generators")]))
 
 
-def test_two_processes_make_one_finished_run_and_one_graph(folder: Path, store: Store) -> None:
+def test_two_processes_make_one_finished_run_and_one_graph(folder: Path, store: MlflowStore) -> None:
     process = begin(folder, "--set", "families.vae.channels=8")
     told, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
@@ -57,7 +57,7 @@ def test_two_processes_make_one_finished_run_and_one_graph(folder: Path, store: 
     assert Path(result["onnx"]).is_file()
 
 
-def test_sigterm_ends_both_and_their_run_as_killed_with_a_checkpoint(folder: Path, store: Store) -> None:
+def test_sigterm_ends_both_and_their_run_as_killed_with_a_checkpoint(folder: Path, store: MlflowStore) -> None:
     process = begin(folder, "--set", "families.vae.channels=8", "--set", "budgets.smoke.steps=1000000")
     assert process.stderr
     seen = []
@@ -77,7 +77,7 @@ def test_sigterm_ends_both_and_their_run_as_killed_with_a_checkpoint(folder: Pat
 
 
 def test_a_batch_that_cannot_be_shared_is_one_line_of_the_first_process_and_its_run_has_failed(
-    folder: Path, store: Store
+    folder: Path, store: MlflowStore
 ) -> None:
     process = begin(folder, "--set", "families.vae.batch_size=24")
     _, said = process.communicate(timeout=900)

@@ -15,7 +15,7 @@ from ganlib.families.parts.base import Batch, Phase
 from ganlib.families.vae import Vae
 from ganlib.jobs.training.train import train
 from ganlib.tracking import charts
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from ganlib.training.health import Unhealthy
 from tests.services import project as projects
 
@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def store(project: Project) -> Store:
+def store(project: Project) -> MlflowStore:
     return connect(project)
 
 
@@ -64,7 +64,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     monkeypatch.setattr(Vae, "phases", phases)
 
 
-def newest(store: Store) -> Run:
+def newest(store: MlflowStore) -> Run:
     found: Run = store.client.search_runs([store.experiment("mnist-generators")], max_results=1)[0]
     return found
 
@@ -76,7 +76,7 @@ def state(path: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def test_a_poisoned_batch_stops_the_run_which_is_tagged_and_keeps_its_healthy_state(
-    project: Project, store: Store, monkeypatch: pytest.MonkeyPatch
+    project: Project, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, times=1)
     with pytest.raises(Unhealthy, match="not finite at step 14") as caught:
@@ -90,7 +90,7 @@ def test_a_poisoned_batch_stops_the_run_which_is_tagged_and_keeps_its_healthy_st
 
 
 def test_a_rollback_goes_on_from_the_healthy_state_with_halved_rates(
-    project: Project, store: Store, monkeypatch: pytest.MonkeyPatch
+    project: Project, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, times=1)
     result = train(project, params(project, "rollback"), "vae")
@@ -107,7 +107,7 @@ def test_a_rollback_goes_on_from_the_healthy_state_with_halved_rates(
 
 
 def test_what_two_rollbacks_do_not_heal_is_stopped(
-    project: Project, store: Store, monkeypatch: pytest.MonkeyPatch
+    project: Project, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, times=10)
     with pytest.raises(Unhealthy):
@@ -117,7 +117,7 @@ def test_what_two_rollbacks_do_not_heal_is_stopped(
     assert "ganlib.rollback_3" not in tags
 
 
-def test_a_run_is_not_resumed_as_another_family(project: Project, store: Store) -> None:
+def test_a_run_is_not_resumed_as_another_family(project: Project, store: MlflowStore) -> None:
     run = newest(store)
     with pytest.raises(Exception, match="is of the family vae, not dcgan"):
         train(project, params(project, "stop"), "dcgan", resume=run.info.run_id)

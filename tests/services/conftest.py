@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from ganlib.core.project import Project
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.services.postgres import WHERE, binaries, postgres
 
@@ -130,6 +130,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def store(project: Project, mlflow_server: str) -> Store:
+def store(project: Project, mlflow_server: str) -> MlflowStore:
     """Its store, on the real server that all modules share."""
     return connect(project, mlflow_server)

@@ -21,7 +21,7 @@ from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -52,7 +52,7 @@ def page(browser: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def store(page: Any, project: Project, params: Params, mlflow_server: str) -> Iterator[Store]:
+def store(page: Any, project: Project, params: Params, mlflow_server: str) -> Iterator[MlflowStore]:
     """Version 1 is champion, approved by tag; version 2 passed the gate and awaits approval."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
@@ -76,7 +76,7 @@ def look(page: Any, name: str) -> None:
 
 
 def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_version(
-    page: Any, store: Store, project: Project, params: Params, tmp_path: Path
+    page: Any, store: MlflowStore, project: Project, params: Params, tmp_path: Path
 ) -> None:
     assert Registry(store, NAME).resolve("champion").version == 1
     page.goto(f"{store.uri}/#/models/{NAME}/versions/2")
@@ -105,7 +105,7 @@ def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_versi
 
 
 def test_an_approval_typed_in_the_page_is_put_to_the_gate_and_the_answer_is_there(
-    page: Any, store: Store, project: Project, params: Params
+    page: Any, store: MlflowStore, project: Project, params: Params
 ) -> None:
     page.goto(f"{store.uri}/#/models/{NAME}/versions/1")
     page.get_by_placeholder("Name").fill(APPROVE)

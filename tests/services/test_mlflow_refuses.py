@@ -14,7 +14,7 @@ import requests
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.project import Project
 from ganlib.tracking.failures import Refused
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.conftest import ROOT
 from tests.services import project as projects
@@ -103,7 +103,7 @@ def moto(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def on_s3(moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def on_s3(moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowStore:
     """A store whose experiment keeps its artifacts in the bucket ``models``, which is not there yet."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
@@ -117,14 +117,14 @@ def on_s3(moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def test_a_missing_bucket_is_named_and_no_outage(on_s3: Store) -> None:
+def test_a_missing_bucket_is_named_and_no_outage(on_s3: MlflowStore) -> None:
     with pytest.raises(BadInput, match=r"bucket 'models' is not there") as told:
         factories.finished_run(on_s3)
     assert "\n" not in str(told.value)
 
 
 def test_a_bucket_that_goes_while_models_are_in_it_is_told_where_they_are_read_and_registered(
-    on_s3: Store, moto: str, tmp_path: Path
+    on_s3: MlflowStore, moto: str, tmp_path: Path
 ) -> None:
     from ganlib.registry.versions import Registry
 
@@ -144,7 +144,9 @@ def test_a_bucket_that_goes_while_models_are_in_it_is_told_where_they_are_read_a
         assert "\n" not in str(told.value)
 
 
-def test_a_store_of_artifacts_that_is_away_is_worth_another_try(on_s3: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_of_artifacts_that_is_away_is_worth_another_try(
+    on_s3: MlflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     boto3.client("s3").create_bucket(Bucket="models")
     away = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", away)

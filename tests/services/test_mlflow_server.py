@@ -28,7 +28,7 @@ from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.outbox import Outbox
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import Run, spool_file
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.services.conftest import free_port
 from tests.services.wire import Wire
@@ -45,7 +45,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def versions(store: Store, graphs: list[Path]) -> list[int]:
+def versions(store: MlflowStore, graphs: list[Path]) -> list[int]:
     """Two versions, the first of which is champion."""
     made = [factories.registered(store, path).version for path in graphs]
     Registry(store, "mnist-generator").set_alias(CHAMPION, made[0])
@@ -53,7 +53,7 @@ def versions(store: Store, graphs: list[Path]) -> list[int]:
 
 
 def test_a_version_makes_the_round_trip_over_http(
-    store: Store, versions: list[int], graphs: list[Path], tmp_path: Path
+    store: MlflowStore, versions: list[int], graphs: list[Path], tmp_path: Path
 ) -> None:
     registry = Registry(store, "mnist-generator")
     found = registry.resolve("models:/mnist-generator@champion")
@@ -62,7 +62,7 @@ def test_a_version_makes_the_round_trip_over_http(
 
 
 def test_a_sibling_is_linked_to_its_parent_over_http_and_takes_no_alias(
-    store: Store, versions: list[int], graphs: list[Path], tmp_path: Path
+    store: MlflowStore, versions: list[int], graphs: list[Path], tmp_path: Path
 ) -> None:
     registry = Registry(store, "mnist-generator")
     model, before = OnnxModel(graphs[0]), registry.aliases()
@@ -83,7 +83,7 @@ def test_a_sibling_is_linked_to_its_parent_over_http_and_takes_no_alias(
 
 
 def test_the_alias_that_a_person_sets_in_the_page_decides_what_is_generated_next(
-    store: Store, project: Project, versions: list[int], graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+    store: MlflowStore, project: Project, versions: list[int], graphs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page's Save button sends just this request."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
@@ -101,7 +101,7 @@ def test_the_alias_that_a_person_sets_in_the_page_decides_what_is_generated_next
     assert found.version.version == versions[1]
 
 
-def test_a_run_records_what_it_was(store: Store) -> None:
+def test_a_run_records_what_it_was(store: MlflowStore) -> None:
     data: DataVersion = factories.data_version()
     with store.start_run(
         "train dcgan (test)",
@@ -132,7 +132,7 @@ def test_a_run_records_what_it_was(store: Store) -> None:
 
 @pytest.mark.slow
 def test_mlflow_models_serve_gives_the_bytes_that_bare_onnxruntime_gives(
-    store: Store, serve: Callable[..., None], versions: list[int], graphs: list[Path], tmp_path: Path
+    store: MlflowStore, serve: Callable[..., None], versions: list[int], graphs: list[Path], tmp_path: Path
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -161,7 +161,7 @@ def wire(mlflow_server: str) -> Iterator[Wire]:
     wire.cut()
 
 
-def begin(store: Store) -> Run:
+def begin(store: MlflowStore) -> Run:
     return store.start_run(
         "outage",
         family="vae",
@@ -173,12 +173,12 @@ def begin(store: Store) -> Run:
     )
 
 
-def steps(store: Store, run_id: str) -> list[int]:
+def steps(store: MlflowStore, run_id: str) -> list[int]:
     return [point.step for point in store.client.get_metric_history(run_id, "loss")]
 
 
 def test_a_server_that_is_away_in_the_middle_of_a_run_costs_and_doubles_no_value(
-    store: Store, project: Project, wire: Wire
+    store: MlflowStore, project: Project, wire: Wire
 ) -> None:
     with begin(connect(project, wire.url)) as run:
         for step in range(1, 701):
@@ -201,7 +201,7 @@ def test_a_server_that_is_away_in_the_middle_of_a_run_costs_and_doubles_no_value
 
 
 def test_values_that_a_run_could_not_deliver_are_kept_and_delivered_later(
-    store: Store, project: Project, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    store: MlflowStore, project: Project, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
     with pytest.raises(Unavailable, match="values are kept in") as caught, begin(connect(project, wire.url)) as run:
@@ -217,7 +217,7 @@ def test_values_that_a_run_could_not_deliver_are_kept_and_delivered_later(
 
 
 def test_a_registry_that_goes_away_is_never_taken_for_one_without_a_champion(
-    store: Store, project: Project, wire: Wire, versions: list[int]
+    store: MlflowStore, project: Project, wire: Wire, versions: list[int]
 ) -> None:
     registry = Registry(connect(project, wire.url), "mnist-generator")
     challenger = registry.get(versions[1])
@@ -235,7 +235,7 @@ def test_a_registry_that_goes_away_is_never_taken_for_one_without_a_champion(
 
 
 def test_a_promotion_whose_server_goes_away_after_it_was_recorded_is_finished_by_the_next_over_http(
-    store: Store, project: Project, wire: Wire, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+    store: MlflowStore, project: Project, wire: Wire, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "recorded-over-http"
     registry = Registry(connect(project, wire.url), name)
@@ -270,7 +270,7 @@ def test_a_promotion_whose_server_goes_away_after_it_was_recorded_is_finished_by
 
 
 def test_a_stored_graph_with_a_flipped_byte_is_refused_over_http(
-    store: Store, mlflow_folder: Path, graphs: list[Path], tmp_path: Path
+    store: MlflowStore, mlflow_folder: Path, graphs: list[Path], tmp_path: Path
 ) -> None:
     made = factories.registered(store, graphs[0], name="damaged")
     model_id = store.client.get_model_version(made.name, "1").source.removeprefix("models:/")
@@ -283,6 +283,6 @@ def test_a_stored_graph_with_a_flipped_byte_is_refused_over_http(
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_an_artifact_that_is_gone_is_absent_and_not_an_outage(store: Store, tmp_path: Path) -> None:
+def test_an_artifact_that_is_gone_is_absent_and_not_an_outage(store: MlflowStore, tmp_path: Path) -> None:
     with pytest.raises(Absent):
         store.download(factories.finished_run(store), "onnx/generator.onnx", tmp_path)

@@ -15,7 +15,7 @@ from ganlib.config import GateConfig
 from ganlib.core.project import Project
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.services import project as projects
 
@@ -48,14 +48,14 @@ def services(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path, services: dict[str, Any]) -> Store:
+def store(folder: Path, services: dict[str, Any]) -> MlflowStore:
     """Version 1 is champion."""
     store = connect(Project(folder), services["mlflow"]["url"])
     _promoted(store, 10)
     return store
 
 
-def _promoted(store: Store, fid: float) -> None:
+def _promoted(store: MlflowStore, fid: float) -> None:
     number = len(Registry(store, "mnist-generator").versions()) + 1 if fid < 10 else 1
     factories.graph(store.project.root / f"{number}.onnx", seed=number)
     factories.registered(store, store.project.root / f"{number}.onnx", fid)
@@ -105,7 +105,7 @@ def test_the_projects_own_commands_know_it(folder: Path, services: dict[str, Any
 
 
 def test_generate_by_default_goes_on_after_a_promotion_in_a_folder_of_its_own(
-    folder: Path, services: dict[str, Any], store: Store
+    folder: Path, services: dict[str, Any], store: MlflowStore
 ) -> None:
     first = started(services, "generate/batch", count=3, check=False)
     assert first["state_type"] == "COMPLETED", first["state"]["message"]
@@ -122,7 +122,7 @@ def test_generate_by_default_goes_on_after_a_promotion_in_a_folder_of_its_own(
 
 @pytest.mark.parametrize("out", ["elsewhere", "out/../elsewhere", "{tmp}/elsewhere", "out/link/elsewhere"])
 def test_a_run_from_the_page_writes_nowhere_else(
-    folder: Path, services: dict[str, Any], store: Store, tmp_path: Path, out: str
+    folder: Path, services: dict[str, Any], store: MlflowStore, tmp_path: Path, out: str
 ) -> None:
     (folder / "out").mkdir(exist_ok=True)
     (folder / "out/link").unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects
 from tests.services.conftest import end
@@ -40,7 +40,7 @@ NAME = "served-generator"
 
 
 @pytest.fixture(scope="module")
-def models(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+def models(store: MlflowStore, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Two versions by number; the first is champion."""
     folder, made = tmp_path_factory.mktemp("served-graphs"), {}
     for seed in range(2):
@@ -97,7 +97,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_no_request_fails_while_the_champion_moves_and_each_answer_is_of_one_model(
-    project: Project, store: Store, models: dict[int, Path]
+    project: Project, store: MlflowStore, models: dict[int, Path]
 ) -> None:
     """A small one of `python -m benchmarks.serving`: there, 10,000 requests during 20 moves.
 
@@ -170,7 +170,7 @@ def served_digest(served: Served) -> str:
 
 
 def test_a_registry_that_goes_away_is_not_missed_and_is_followed_again_when_it_is_back(
-    project: Project, store: Store, models: dict[int, Path], mlflow_server: str
+    project: Project, store: MlflowStore, models: dict[int, Path], mlflow_server: str
 ) -> None:
     first, second = sorted(models)
     Registry(store, NAME).set_alias(CHAMPION, first)
@@ -189,7 +189,7 @@ def test_a_registry_that_goes_away_is_not_missed_and_is_followed_again_when_it_i
 
 
 def test_a_registry_that_falls_silent_is_told_from_one_that_answers_and_followed_when_it_does_again(
-    project: Project, store: Store, models: dict[int, Path], mlflow_server: str
+    project: Project, store: MlflowStore, models: dict[int, Path], mlflow_server: str
 ) -> None:
     """The connection stays open, and nothing comes: a machine without power, or a firewall that forgot."""
     first, second = sorted(models)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 
@@ -19,7 +19,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty_database: Path) -> Store:
+def store(tmp_path: Path, empty_database: Path) -> MlflowStore:
     """An empty SQLite store in a project of its own."""
     project = factories.project(tmp_path / "project", empty_database)
     return connect(project)

@@ -13,7 +13,7 @@ from ganlib.jobs.models import Model, fetch
 from ganlib.registry.champion import Champion
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.serving.pool import OpenModel
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 
 
 class Serving(Frozen):
@@ -107,7 +107,7 @@ class ServedModels:
         self._told = choice.note
         return choice.version.version
 
-    def _store(self) -> Store:
+    def _store(self) -> MlflowStore:
         assert self._project is not None  # noqa: S101  (an alias was resolved, for which there is a project)
         return connect(self._project)
 

@@ -17,7 +17,7 @@ from ganlib.jobs.training import child
 from ganlib.jobs.training.launch import train_in_child
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 
 class Campaign:
@@ -31,7 +31,7 @@ class Campaign:
         self,
         project: Project,
         params: Params,
-        store: Store,
+        store: MlflowStore,
         data: DataVersion,
         families: Sequence[str],
         *,

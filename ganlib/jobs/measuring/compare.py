@@ -27,7 +27,7 @@ from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.measuring.selection import Selected, of_limits, opened, select
 from ganlib.tracking import history
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 
 _HELD_OUT = "held_out_"
 
@@ -94,7 +94,12 @@ def compare(
 
 
 def _rows(
-    project: Project, params: Params, store: Store, selected: Sequence[Selected], data: DataVersion, report: Report
+    project: Project,
+    params: Params,
+    store: MlflowStore,
+    selected: Sequence[Selected],
+    data: DataVersion,
+    report: Report,
 ) -> tuple[ComparisonRow, ...]:
     from ganlib.generation.speed.latency import images_per_second
 
@@ -112,7 +117,7 @@ def _rows(
 
 
 def _row(
-    params: Params, store: Store, each: Selected, label: str, evaluation: Evaluation, reused: bool, speed: float
+    params: Params, store: MlflowStore, each: Selected, label: str, evaluation: Evaluation, reused: bool, speed: float
 ) -> ComparisonRow:
     run, content = each.run, each.model.path.read_bytes()
     steps = history.last_step(store, run.id, "train_seconds") if run else None
@@ -141,7 +146,7 @@ def _row(
     )
 
 
-def _known(params: Params, store: Store, each: Selected, data: DataVersion) -> Evaluation | None:
+def _known(params: Params, store: MlflowStore, each: Selected, data: DataVersion) -> Evaluation | None:
     """The evaluation that the model's run already has, if it is of the same images by the same measure."""
     text = history.text(store, each.run.id, "evaluation/evaluation.json") if each.run else None
     try:
@@ -169,7 +174,7 @@ def _labels(selected: Sequence[Selected]) -> list[str]:
 def _log(
     project: Project,
     params: Params,
-    store: Store,
+    store: MlflowStore,
     rows: tuple[ComparisonRow, ...],
     selected: Sequence[Selected],
     data: DataVersion,

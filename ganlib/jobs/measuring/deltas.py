@@ -12,7 +12,7 @@ from ganlib.evaluation.bootstrap import Interval, difference, unpack
 from ganlib.evaluation.evaluate import SETTINGS, Evaluation
 from ganlib.jobs.measuring.evaluate import REPLICATES
 from ganlib.tracking import history
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 _NOT_THE_MODEL_S = {"judge_agreement", "threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
 """Of the data, of the machine, and of parity with torch or with a parent: other things for the two models."""
@@ -61,7 +61,7 @@ def deltas(
     return tuple(_delta(name, left[name], right[name], pairs.get(name)) for name in left if name in right)
 
 
-def replicates(store: Store, run_id: str | None, evaluation: Evaluation | None) -> Replicates:
+def replicates(store: MlflowStore, run_id: str | None, evaluation: Evaluation | None) -> Replicates:
     """What the run keeps of ``evaluation``; empty if it keeps none, or those of another evaluation."""
     if run_id is None or evaluation is None:
         return {}

@@ -20,7 +20,7 @@ from ganlib.jobs.measuring.comparison import ComparisonRow
 from ganlib.jobs.measuring.selection import Selected
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 BUDGET = "standard"
 """What every family has a row of."""
@@ -127,7 +127,7 @@ def require_finished(project: Project, selected: Sequence[Selected], budget: str
 
 
 def record_all(
-    store: Store,
+    store: MlflowStore,
     rows: Sequence[ComparisonRow],
     selected: Sequence[Selected],
     hardware: str | None,
@@ -148,7 +148,7 @@ def record_all(
     return tuple(made)
 
 
-def _measured(store: Store, row: ComparisonRow, run: Past, hardware: str | None, machine: str) -> Measured:
+def _measured(store: MlflowStore, row: ComparisonRow, run: Past, hardware: str | None, machine: str) -> Measured:
     if row.train_seconds is None or row.images_seen is None or run.ended is None:
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
@@ -170,7 +170,7 @@ def _measured(store: Store, row: ComparisonRow, run: Past, hardware: str | None,
     )
 
 
-def _hardware(store: Store, run: Past) -> str:
+def _hardware(store: MlflowStore, run: Past) -> str:
     """What the run says of the machine that it was trained on."""
     device = run.tags.get("ganlib.device", "unknown device")
     try:

@@ -12,7 +12,7 @@ from ganlib.core.project import Project
 from ganlib.jobs.models import Model, fetch
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 
 if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel
@@ -39,7 +39,7 @@ class Selected:
         return self.model.version.uri if self.model.version else self.model.reference
 
 
-def select(project: Project, params: Params, store: Store, name: str, *, budget: str | None = None) -> Selected:
+def select(project: Project, params: Params, store: MlflowStore, name: str, *, budget: str | None = None) -> Selected:
     """The model ``name``: of a family, the newest finished run in the experiment that has a graph.
 
     Args:
@@ -67,7 +67,7 @@ def select(project: Project, params: Params, store: Store, name: str, *, budget:
         raise BadInput(f"{error} Nor is it a family: {unknown('family', name, families.names())}") from None
 
 
-def opened(project: Project, params: Params, store: Store, reference: str, name: str) -> Selected:
+def opened(project: Project, params: Params, store: MlflowStore, reference: str, name: str) -> Selected:
     """The model ``reference``, under ``name``."""
     from ganlib.generation.session import OnnxModel
 

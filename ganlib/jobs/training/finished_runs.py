@@ -18,7 +18,7 @@ from ganlib.jobs.training.train import CODE_TAG, TrainResult, code_sha256, flat,
 from ganlib.registry.versions import Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import Past
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 
 Service = Literal["evaluation", "registration"]
 """What a training is for: a retraining registers one of its models, a training by itself is evaluated."""
@@ -80,7 +80,7 @@ def _fits(run: Past, wanted: dict[str, str]) -> bool:
     )
 
 
-def _result(project: Project, params: Params, store: Store, run: Past) -> TrainResult | None:
+def _result(project: Project, params: Params, store: MlflowStore, run: Past) -> TrainResult | None:
     """What :func:`ganlib.jobs.training.train.train` gave; None if somebody has taken a part of it away."""
     steps = history.last_step(store, run.id, "train_seconds")
     parity = history.text(store, run.id, "onnx/parity.json")

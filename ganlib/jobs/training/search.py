@@ -19,7 +19,7 @@ from ganlib.jobs.training.study import distributions, finished_trials, requeue
 from ganlib.jobs.training.trial import STAGE as TRIAL
 from ganlib.jobs.training.trial import Score
 from ganlib.tracking.run import REASON_TAG, Run
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 
 if TYPE_CHECKING:
     import optuna
@@ -35,7 +35,7 @@ class Search:
     def __init__(
         self,
         project: Project,
-        store: Store,
+        store: MlflowStore,
         study: optuna.Study,
         run: Run,
         family: str,

@@ -33,7 +33,7 @@ from ganlib.jobs.training.study import open_study, requeue_running, study_name
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import Run
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 
 if TYPE_CHECKING:
     import optuna
@@ -203,7 +203,7 @@ def _apply(project: Project, found: Found) -> None:
     write_bytes(project.params_file, changed.encode())
 
 
-def _earlier(store: Store, study: optuna.Study) -> str | None:
+def _earlier(store: MlflowStore, study: optuna.Study) -> str | None:
     """The run of an earlier call that was cut off; what had ended well is not opened again."""
     run_id = study.user_attrs.get("run")
     try:

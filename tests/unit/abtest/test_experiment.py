@@ -16,12 +16,12 @@ from ganlib.abtest.assign import side
 from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 
 
 @pytest.fixture
-def project(store: Store, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(store: MlflowStore, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Versions 1 and 2; A/B test 1 of them gives 90% of the keys to 1."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     for number, fid in enumerate((20, 10), 1):

@@ -16,7 +16,7 @@ from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.conftest import ROOT
 
@@ -24,7 +24,7 @@ PARAMS = config.load(ROOT / "params.yaml")
 
 
 @pytest.fixture
-def registry(store: Store) -> Registry:
+def registry(store: MlflowStore) -> Registry:
     """Version 1 is the first champion."""
     registry = Registry(store, PARAMS.registry.model)
     factories.bare_version(store, 1, 10)

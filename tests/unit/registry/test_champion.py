@@ -17,14 +17,14 @@ from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.reconcile import reconcile
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 
 NAME = "mnist-generator"
 
 
 @pytest.fixture(scope="module")
-def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowStore:
     store = connect(factories.project(tmp_path_factory.mktemp("registered"), empty_database))
     for number, fid in enumerate((20, 10, 30, 5), 1):
         factories.bare_version(store, number, fid)
@@ -32,7 +32,7 @@ def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def registry(template: Store, tmp_path: Path) -> Registry:
+def registry(template: MlflowStore, tmp_path: Path) -> Registry:
     """Versions of FID 20, 10, 30 and 5, and nothing decided."""
     project = factories.project(tmp_path / "project", template.project.root / "mlflow.db")
     return Registry(connect(project), NAME)

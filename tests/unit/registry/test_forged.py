@@ -18,7 +18,7 @@ from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import Reconciled, pending, reconcile
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, alias_lock
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 NAME, POLICY = "mnist-generator", GateConfig()
@@ -26,7 +26,7 @@ Move = tuple[str, int | None, int | None]
 
 
 @pytest.fixture(scope="module")
-def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowStore:
     """Copied for each test: see ``registry``."""
     store = connect(factories.project(tmp_path_factory.mktemp("registered"), empty_database))
     for number, fid in enumerate((20, 10, 30, 5, 1), 1):
@@ -37,7 +37,7 @@ def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def registry(template: Store, tmp_path: Path) -> Registry:
+def registry(template: MlflowStore, tmp_path: Path) -> Registry:
     """Champion 2, which displaced 1; the gate refuses 3 and would pass 4 and 5. The last entry is 2."""
     project = factories.project(tmp_path / "project", template.project.root / "mlflow.db")
     return Registry(connect(project), NAME)

@@ -19,31 +19,31 @@ from ganlib.core.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.promote import promote
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests.factories import registered
 
 POLICY = GateConfig()
 
 
-def aliases(store: Store) -> dict[str, int]:
+def aliases(store: MlflowStore) -> dict[str, int]:
     registry = Registry(store, "mnist-generator")
     found = {name: registry.alias(name) for name in (CHAMPION, CHALLENGER, PREVIOUS)}
     return {name: version.version for name, version in found.items() if version}
 
 
-def run(store: Store, reference: str, **changes: object) -> bool:
+def run(store: MlflowStore, reference: str, **changes: object) -> bool:
     registry = Registry(store, "mnist-generator")
     version = registry.resolve(reference)
     return promote(registry, version, policy=POLICY, state=store.project.state, **changes).promoted  # type: ignore[arg-type]
 
 
-def test_the_first_version_becomes_champion_and_is_no_longer_challenger(store: Store, graphs: list[Path]) -> None:
+def test_the_first_version_becomes_champion_and_is_no_longer_challenger(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0])
     assert run(store, CHALLENGER)
     assert aliases(store) == {CHAMPION: 1}
 
 
-def test_a_better_version_displaces_the_champion_which_stays_at_hand(store: Store, graphs: list[Path]) -> None:
+def test_a_better_version_displaces_the_champion_which_stays_at_hand(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0], 10)
     run(store, "1")
     registered(store, graphs[1], 5)
@@ -51,7 +51,9 @@ def test_a_better_version_displaces_the_champion_which_stays_at_hand(store: Stor
     assert aliases(store) == {CHAMPION: 2, PREVIOUS: 1}
 
 
-def test_a_refused_version_stays_challenger_and_its_reasons_are_recorded(store: Store, graphs: list[Path]) -> None:
+def test_a_refused_version_stays_challenger_and_its_reasons_are_recorded(
+    store: MlflowStore, graphs: list[Path]
+) -> None:
     registered(store, graphs[0], 10)
     run(store, "1")
     made = registered(store, graphs[1], 12)
@@ -64,14 +66,14 @@ def test_a_refused_version_stays_challenger_and_its_reasons_are_recorded(store: 
     assert "refused" in Path(report).read_text()
 
 
-def test_a_dry_run_decides_and_changes_nothing(store: Store, graphs: list[Path]) -> None:
+def test_a_dry_run_decides_and_changes_nothing(store: MlflowStore, graphs: list[Path]) -> None:
     made = registered(store, graphs[0])
     assert run(store, "1", dry_run=True)
     assert aliases(store) == {CHALLENGER: 1}
     assert store.client.get_model_version(made.name, "1").tags["gate"] == "not decided yet"
 
 
-def test_a_champion_that_moved_since_it_was_read_stops_the_promotion(store: Store, graphs: list[Path]) -> None:
+def test_a_champion_that_moved_since_it_was_read_stops_the_promotion(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0], 10)
     registered(store, graphs[1], 5)
     run(store, "1", expect=0)
@@ -81,14 +83,14 @@ def test_a_champion_that_moved_since_it_was_read_stops_the_promotion(store: Stor
     assert run(store, "2", expect=1)
 
 
-def test_the_champion_is_not_promoted_over_itself(store: Store, graphs: list[Path]) -> None:
+def test_the_champion_is_not_promoted_over_itself(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0])
     run(store, "1")
     with pytest.raises(BadInput, match="champion already"):
         run(store, "1")
 
 
-def test_a_challenger_that_arrived_meanwhile_keeps_its_alias(store: Store, graphs: list[Path]) -> None:
+def test_a_challenger_that_arrived_meanwhile_keeps_its_alias(store: MlflowStore, graphs: list[Path]) -> None:
     read_before = registered(store, graphs[0], 10)
     registered(store, graphs[1], 9)
     assert CHALLENGER in read_before.aliases
@@ -97,7 +99,7 @@ def test_a_challenger_that_arrived_meanwhile_keeps_its_alias(store: Store, graph
     assert aliases(store) == {CHAMPION: 1, CHALLENGER: 2}
 
 
-def test_evidence_that_changed_since_it_was_read_is_read_again(store: Store, graphs: list[Path]) -> None:
+def test_evidence_that_changed_since_it_was_read_is_read_again(store: MlflowStore, graphs: list[Path]) -> None:
     read_before = registered(store, graphs[0])
     registry = Registry(store, "mnist-generator")
     registry.tag(1, {"evidence": "removed by a person"})
@@ -113,7 +115,7 @@ class MeddledWith(Registry):
         self.set_alias(CHAMPION, 3)
 
 
-def test_an_alias_that_a_person_moves_meanwhile_is_not_overwritten(store: Store, graphs: list[Path]) -> None:
+def test_an_alias_that_a_person_moves_meanwhile_is_not_overwritten(store: MlflowStore, graphs: list[Path]) -> None:
     for path, fid in zip(graphs, (10, 5, 50), strict=True):
         registered(store, path, fid)
     run(store, "1")
@@ -130,7 +132,7 @@ class Unreachable(Registry):
         raise Unavailable("away")
 
 
-def test_a_decision_that_cannot_be_recorded_moves_nothing(store: Store, graphs: list[Path]) -> None:
+def test_a_decision_that_cannot_be_recorded_moves_nothing(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0])
     registry = Unreachable(store, "mnist-generator")
     with pytest.raises(Unavailable):
@@ -138,7 +140,7 @@ def test_a_decision_that_cannot_be_recorded_moves_nothing(store: Store, graphs: 
     assert aliases(store) == {CHALLENGER: 1}
 
 
-def test_a_version_whose_run_was_purged_is_decided_all_the_same(store: Store, graphs: list[Path]) -> None:
+def test_a_version_whose_run_was_purged_is_decided_all_the_same(store: MlflowStore, graphs: list[Path]) -> None:
     made = registered(store, graphs[0])
     store.client.set_model_version_tag(made.name, "1", "note", "kept")
     store.client.delete_run(made.run_id)
@@ -147,7 +149,7 @@ def test_a_version_whose_run_was_purged_is_decided_all_the_same(store: Store, gr
     assert aliases(store) == {CHAMPION: 1}
 
 
-def test_a_corrupt_registry_stops_the_promotion(store: Store, graphs: list[Path]) -> None:
+def test_a_corrupt_registry_stops_the_promotion(store: MlflowStore, graphs: list[Path]) -> None:
     for path in graphs[:2]:
         registered(store, path)
     run(store, "1")
@@ -171,7 +173,7 @@ def _race(root: Path, reference: str, gate: object, results: object) -> None:
 
 
 @pytest.mark.slow
-def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(store: Store, graphs: list[Path]) -> None:
+def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(store: MlflowStore, graphs: list[Path]) -> None:
     for path, fid in zip(graphs, (10, 5, 5), strict=True):
         registered(store, path, fid)
     run(store, "1")
@@ -196,7 +198,7 @@ def _hold(path: Path, told: object) -> None:
         time.sleep(600)
 
 
-def test_a_promoter_killed_with_the_lock_in_its_hand_blocks_nobody(store: Store, graphs: list[Path]) -> None:
+def test_a_promoter_killed_with_the_lock_in_its_hand_blocks_nobody(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0])
     spawn = multiprocessing.get_context("spawn")
     told = spawn.Event()

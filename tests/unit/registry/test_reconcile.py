@@ -16,7 +16,7 @@ from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, pending, reconcile
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, alias_lock
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 NAME = "mnist-generator"
@@ -24,7 +24,7 @@ POLICY = GateConfig()
 
 
 @pytest.fixture(scope="module")
-def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowStore:
     """Copied for each test: see ``registry``."""
     project = factories.project(tmp_path_factory.mktemp("registered"), empty_database)
     store = connect(project)
@@ -36,7 +36,7 @@ def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def registry(template: Store, tmp_path: Path) -> Registry:
+def registry(template: MlflowStore, tmp_path: Path) -> Registry:
     """Champion 2, which displaced 1; undecided are 3, worse than both, 4, better, and 5, best, which is challenger."""
     project = factories.project(tmp_path / "project", template.project.root / "mlflow.db")
     return Registry(connect(project), NAME)

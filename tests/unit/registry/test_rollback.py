@@ -15,7 +15,7 @@ from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests.factories import registered
 
 NAME = "mnist-generator"
@@ -23,7 +23,7 @@ POLICY = GateConfig()
 
 
 @pytest.fixture
-def registry(store: Store, graphs: list[Path]) -> Registry:
+def registry(store: MlflowStore, graphs: list[Path]) -> Registry:
     """Versions 1, 2, 3, each better than the one before; none promoted."""
     for path, fid in zip(graphs, (30, 20, 10), strict=True):
         registered(store, path, fid)

@@ -12,14 +12,14 @@ from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, reconcile
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 NAME, POLICY = "mnist-generator", GateConfig()
 
 
 @pytest.fixture(scope="module")
-def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowStore:
     """Copied for each test: see ``registry``."""
     store = connect(factories.project(tmp_path_factory.mktemp("registered"), empty_database))
     for number, fid in enumerate((30, 20, 10, 5), 1):
@@ -32,7 +32,7 @@ def template(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def registry(template: Store, tmp_path: Path) -> Registry:
+def registry(template: MlflowStore, tmp_path: Path) -> Registry:
     """Champion 2; a person rolled back from 3, by entry 4. 4 is better than all."""
     project = factories.project(tmp_path / "project", template.project.root / "mlflow.db")
     return Registry(connect(project), NAME)

@@ -12,12 +12,12 @@ from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.factories import data_version, evaluation, finished_run, registered
 
 
-def test_a_version_keeps_its_evidence_and_its_bytes(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+def test_a_version_keeps_its_evidence_and_its_bytes(store: MlflowStore, graphs: list[Path], tmp_path: Path) -> None:
     made = registered(store, graphs[0], fid=12.0)
     registry = Registry(store, made.name)
     found = registry.resolve("1")
@@ -29,7 +29,9 @@ def test_a_version_keeps_its_evidence_and_its_bytes(store: Store, graphs: list[P
     assert sha256_file(out) == found.sha256 == sha256_file(graphs[0])
 
 
-def test_a_model_loaded_by_pyfunc_gives_the_bytes_that_bare_onnxruntime_gives(store: Store, graphs: list[Path]) -> None:
+def test_a_model_loaded_by_pyfunc_gives_the_bytes_that_bare_onnxruntime_gives(
+    store: MlflowStore, graphs: list[Path]
+) -> None:
     import mlflow.pyfunc
 
     made = registered(store, graphs[0])
@@ -43,7 +45,7 @@ def test_a_model_loaded_by_pyfunc_gives_the_bytes_that_bare_onnxruntime_gives(st
     assert loaded.metadata.signature.inputs.input_names() == ["noise"]
 
 
-def test_versions_are_listed_newest_first_with_their_aliases(store: Store, graphs: list[Path]) -> None:
+def test_versions_are_listed_newest_first_with_their_aliases(store: MlflowStore, graphs: list[Path]) -> None:
     registry = Registry(store, "mnist-generator")
     assert registry.versions() == []
     for path in graphs[:2]:
@@ -55,7 +57,7 @@ def test_versions_are_listed_newest_first_with_their_aliases(store: Store, graph
 @pytest.mark.parametrize(
     "reference", ["2", "champion", "models:/mnist-generator@champion", "models:/mnist-generator/2"]
 )
-def test_every_way_to_name_a_version_finds_it(store: Store, graphs: list[Path], reference: str) -> None:
+def test_every_way_to_name_a_version_finds_it(store: MlflowStore, graphs: list[Path], reference: str) -> None:
     for path in graphs[:2]:
         registered(store, path)
     Registry(store, "mnist-generator").set_alias(CHAMPION, 2)
@@ -81,18 +83,18 @@ def test_every_way_to_name_a_version_finds_it(store: Store, graphs: list[Path], 
         "a b",
     ],
 )
-def test_a_malformed_reference_is_refused(store: Store, reference: str) -> None:
+def test_a_malformed_reference_is_refused(store: MlflowStore, reference: str) -> None:
     with pytest.raises(BadInput, match=r"(names|is) no version"):
         Registry(store, "mnist-generator").resolve(reference)
 
 
 @pytest.mark.parametrize("reference", ["7", "champion", "models:/nothing@champion", "models:/nothing/1"])
-def test_what_does_not_exist_is_said_to_be_absent(store: Store, reference: str) -> None:
+def test_what_does_not_exist_is_said_to_be_absent(store: MlflowStore, reference: str) -> None:
     with pytest.raises(Absent):
         Registry(store, "mnist-generator").resolve(reference)
 
 
-def test_no_champion_is_none_only_if_mlflow_said_so(store: Store, graphs: list[Path]) -> None:
+def test_no_champion_is_none_only_if_mlflow_said_so(store: MlflowStore, graphs: list[Path]) -> None:
     registry = Registry(store, "mnist-generator")
     assert registry.alias(CHAMPION) is None
     registered(store, graphs[0])
@@ -104,7 +106,9 @@ def test_no_champion_is_none_only_if_mlflow_said_so(store: Store, graphs: list[P
         registry.alias(CHAMPION)
 
 
-def test_an_alias_of_a_deleted_version_is_corruption_and_not_no_champion(store: Store, graphs: list[Path]) -> None:
+def test_an_alias_of_a_deleted_version_is_corruption_and_not_no_champion(
+    store: MlflowStore, graphs: list[Path]
+) -> None:
     import sqlite3
 
     registered(store, graphs[0])
@@ -116,7 +120,9 @@ def test_an_alias_of_a_deleted_version_is_corruption_and_not_no_champion(store: 
         registry.alias(CHAMPION)
 
 
-def test_one_flipped_byte_in_the_stored_graph_is_refused(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+def test_one_flipped_byte_in_the_stored_graph_is_refused(
+    store: MlflowStore, graphs: list[Path], tmp_path: Path
+) -> None:
     made = registered(store, graphs[0])
     (stored,) = (store.project.root / "mlruns").rglob("model.onnx")
     data = bytearray(stored.read_bytes())
@@ -129,7 +135,7 @@ def test_one_flipped_byte_in_the_stored_graph_is_refused(store: Store, graphs: l
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_a_stored_graph_that_is_gone_is_said_so(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+def test_a_stored_graph_that_is_gone_is_said_so(store: MlflowStore, graphs: list[Path], tmp_path: Path) -> None:
     import shutil
 
     made = registered(store, graphs[0])
@@ -141,7 +147,7 @@ def test_a_stored_graph_that_is_gone_is_said_so(store: Store, graphs: list[Path]
 
 
 def test_a_version_that_a_person_made_by_hand_is_listed_and_not_loaded(
-    store: Store, graphs: list[Path], tmp_path: Path
+    store: MlflowStore, graphs: list[Path], tmp_path: Path
 ) -> None:
     made = registered(store, graphs[0])
     store.client.create_model_version(made.name, store.client.get_model_version(made.name, "1").source)
@@ -153,7 +159,7 @@ def test_a_version_that_a_person_made_by_hand_is_listed_and_not_loaded(
 
 
 def test_tags_that_a_person_overwrote_are_no_evidence_and_do_not_break_the_list(
-    store: Store, graphs: list[Path]
+    store: MlflowStore, graphs: list[Path]
 ) -> None:
     made = registered(store, graphs[0])
     registry = Registry(store, made.name)
@@ -164,13 +170,13 @@ def test_tags_that_a_person_overwrote_are_no_evidence_and_do_not_break_the_list(
         assert (found.fid, found.evaluation, found.certificate, found.contract) == (None, None, None, None)
 
 
-def test_a_figure_that_is_not_a_number_is_no_evidence(store: Store, graphs: list[Path]) -> None:
+def test_a_figure_that_is_not_a_number_is_no_evidence(store: MlflowStore, graphs: list[Path]) -> None:
     made = registered(store, graphs[0], fid=float("nan"))
     assert (made.fid, made.evaluation) == (None, None)
 
 
 def test_a_second_store_in_the_same_process_is_not_written_to(
-    store: Store, empty_database: Path, graphs: list[Path], tmp_path: Path
+    store: MlflowStore, empty_database: Path, graphs: list[Path], tmp_path: Path
 ) -> None:
     other = factories.project(tmp_path / "other", empty_database)
     second = connect(other)  # MLflow's own calls would now go there
@@ -180,7 +186,9 @@ def test_a_second_store_in_the_same_process_is_not_written_to(
     assert not (other.root / "mlruns").exists()
 
 
-def test_a_graph_without_a_certificate_is_not_registered(store: Store, graphs: list[Path], tmp_path: Path) -> None:
+def test_a_graph_without_a_certificate_is_not_registered(
+    store: MlflowStore, graphs: list[Path], tmp_path: Path
+) -> None:
     import onnx
 
     model = onnx.load(graphs[0])
@@ -195,7 +203,7 @@ def test_a_graph_without_a_certificate_is_not_registered(store: Store, graphs: l
     assert Registry(store, "m").versions() == []
 
 
-def test_the_list_is_json_of_objects(store: Store, graphs: list[Path]) -> None:
+def test_the_list_is_json_of_objects(store: MlflowStore, graphs: list[Path]) -> None:
     made = registered(store, graphs[0])
     row = json.loads(made.model_dump_json())
     assert {"version", "family", "aliases", "fid", "sha256"} <= row.keys()

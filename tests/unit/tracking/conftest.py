@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from ganlib.tracking.run import Run
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 
 Begin = Callable[..., Run]
 
 
-def begin_run(store: Store, resume: str | None = None, **tags: str) -> Run:
+def begin_run(store: MlflowStore, resume: str | None = None, **tags: str) -> Run:
     """A run of nothing in particular."""
     return store.start_run(
         "test",
@@ -28,6 +28,6 @@ def begin_run(store: Store, resume: str | None = None, **tags: str) -> Run:
 
 
 @pytest.fixture
-def begin(store: Store) -> Begin:
+def begin(store: MlflowStore) -> Begin:
     """Start a run in the store, or resume one."""
     return lambda resume=None, **tags: begin_run(store, resume, **tags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 from ganlib.tracking import charts, history
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.unit.tracking.conftest import Begin
 
@@ -33,7 +33,7 @@ def test_floors_and_ends_of_intervals_are_in_the_table_and_are_no_charts() -> No
     assert [float(value) for name, value in rows["fid"].items() if name != "figure"] == wanted
 
 
-def test_metrics_of_earlier_versions_and_of_today_are_read_by_the_same_names(store: Store, begin: Begin) -> None:
+def test_metrics_of_earlier_versions_and_of_today_are_read_by_the_same_names(store: MlflowStore, begin: Begin) -> None:
     read = []
     for names in (
         ["fid", "train_seconds", "held_out_kl"],
@@ -54,7 +54,7 @@ def test_metrics_of_earlier_versions_and_of_today_are_read_by_the_same_names(sto
     assert read[0][1] == {"fid": {10: 10.0, 20: 20.0}, "train_seconds": {10: 11.0, 20: 21.0}, "nothing": {}}
 
 
-def test_two_runs_of_the_same_kind_have_names_of_their_own(store: Store, begin: Begin) -> None:
+def test_two_runs_of_the_same_kind_have_names_of_their_own(store: MlflowStore, begin: Begin) -> None:
     with begin() as one, begin() as other:
         pass
     names = [store.client.get_run(run.id).info.run_name for run in (one, other)]

@@ -10,7 +10,7 @@ import pytest
 
 from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.tracking.outbox import Outbox, Point
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 
 
@@ -57,7 +57,9 @@ def test_no_call_carries_more_than_mlflow_takes_and_values_keep_their_order(tmp_
     assert sent == points(2600)
 
 
-def test_a_call_that_came_through_without_an_answer_doubles_nothing_in_mlflow(store: Store, tmp_path: Path) -> None:
+def test_a_call_that_came_through_without_an_answer_doubles_nothing_in_mlflow(
+    store: MlflowStore, tmp_path: Path
+) -> None:
     from ganlib.tracking.run import send
 
     run_id = factories.finished_run(store)

@@ -19,7 +19,7 @@ from ganlib.core.project import Project
 from ganlib.registry.prune import prune
 from ganlib.registry.versions import CHALLENGER, Registry
 from ganlib.tracking import place
-from ganlib.tracking.store import Store, connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 
@@ -107,7 +107,7 @@ def test_a_database_from_before_the_folder_was_written_down_is_recognised_by_its
     assert loads(moved, tmp_path)
 
 
-def test_a_place_that_a_person_chose_stays(store: Store, tmp_path: Path) -> None:
+def test_a_place_that_a_person_chose_stays(store: MlflowStore, tmp_path: Path) -> None:
     """Outside the project, or in a folder of another name that begins alike."""
     chosen = [(tmp_path / "archive" / "mlruns").as_uri(), f"{store.project.root.as_uri()}-2/mlruns", "s3://bucket/runs"]
     made = [store.client.create_experiment(f"chosen {n}", artifact_location=uri) for n, uri in enumerate(chosen)]

@@ -22,7 +22,7 @@ from ganlib.jobs.models import fetch
 from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.tracking.reap import reap
 from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_file
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.clocks import STEPS, shifted
 from tests.unit.tracking.conftest import Begin, begin_run
@@ -40,7 +40,7 @@ def _hang(root: Path, told: object) -> None:
 
 
 def test_a_killed_run_is_found_and_ended_by_the_next_command_and_others_are_left_alone(
-    store: Store, begin: Begin
+    store: MlflowStore, begin: Begin
 ) -> None:
     spawn = multiprocessing.get_context("spawn")
     told = spawn.Queue()
@@ -60,14 +60,14 @@ def test_a_killed_run_is_found_and_ended_by_the_next_command_and_others_are_left
     assert reap(store) == []
 
 
-def test_reconcile_ends_what_a_killed_process_left_running(store: Store, begin: Begin) -> None:
+def test_reconcile_ends_what_a_killed_process_left_running(store: MlflowStore, begin: Begin) -> None:
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"started": 1.0}))
         reconcile(store.project, load(store.project.params_file))
         assert store.client.get_run(run.id).info.status == "KILLED"
 
 
-def test_looking_for_a_model_ends_it_too(store: Store, begin: Begin) -> None:
+def test_looking_for_a_model_ends_it_too(store: MlflowStore, begin: Begin) -> None:
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"started": 1.0}))
         with pytest.raises(Absent, match=r"generator\.onnx"):
@@ -87,7 +87,7 @@ ELSEWHERE = [{"host": "another"}, {"namespace": "pid:[1]"}, {"machine": "another
 @pytest.mark.parametrize("elsewhere", ELSEWHERE, ids=lambda change: next(iter(change)))
 @pytest.mark.parametrize("age", [-86_400, 0, 86_400], ids=["its clock is ahead", "same clock", "its clock is behind"])
 def test_a_process_that_cannot_be_seen_is_dead_once_its_heartbeat_stood_still_here_whatever_the_clocks_say(
-    store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch, elsewhere: dict[str, str], age: int
+    store: MlflowStore, begin: Begin, monkeypatch: pytest.MonkeyPatch, elsewhere: dict[str, str], age: int
 ) -> None:
     with begin() as run:
         # This very process number lives here, which says nothing of a process elsewhere.
@@ -107,7 +107,9 @@ def test_a_process_that_cannot_be_seen_is_dead_once_its_heartbeat_stood_still_he
 
 
 @pytest.mark.parametrize("kept", ["", "[]", "{}", '{"RUN": "torn"}', '{"RUN": ["beat", "boot", null]}'])
-def test_a_damaged_note_of_heartbeats_stops_nobody_and_ends_nothing(store: Store, begin: Begin, kept: str) -> None:
+def test_a_damaged_note_of_heartbeats_stops_nobody_and_ends_nothing(
+    store: MlflowStore, begin: Begin, kept: str
+) -> None:
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"host": "another"}))
         (store.project.state / "heartbeats.json").write_text(kept.replace("RUN", run.id))
@@ -118,7 +120,7 @@ def test_a_damaged_note_of_heartbeats_stops_nobody_and_ends_nothing(store: Store
     "change", [{"started": 1.0}, {"boot": 1.0}, {"pid": 2**22 + 1}], ids=lambda change: next(iter(change))
 )
 def test_another_process_under_the_same_number_is_not_taken_for_it(
-    store: Store, begin: Begin, change: dict[str, float]
+    store: MlflowStore, begin: Begin, change: dict[str, float]
 ) -> None:
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | change))
@@ -127,7 +129,7 @@ def test_another_process_under_the_same_number_is_not_taken_for_it(
 
 @pytest.mark.parametrize(("age", "expected"), [(30, False), (300, True), (-86_400, True)])
 def test_a_run_of_this_machine_before_it_was_started_anew_is_ended_unless_somebody_still_writes_to_it(
-    store: Store, begin: Begin, age: int, expected: bool
+    store: MlflowStore, begin: Begin, age: int, expected: bool
 ) -> None:
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, json.dumps(process() | {"boot": "an earlier one"}))
@@ -137,7 +139,7 @@ def test_a_run_of_this_machine_before_it_was_started_anew_is_ended_unless_somebo
 
 @pytest.mark.parametrize("moved", [-3600.0, -3.0, 0.0, 3.0, 3600.0])
 def test_a_run_that_an_earlier_version_started_is_told_apart_by_its_times(
-    store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch, moved: float
+    store: MlflowStore, begin: Begin, monkeypatch: pytest.MonkeyPatch, moved: float
 ) -> None:
     me, boot = psutil.Process().create_time(), psutil.boot_time()
     earlier = {key: process()[key] for key in ("host", "namespace", "pid")}
@@ -152,7 +154,7 @@ def test_a_run_that_an_earlier_version_started_is_told_apart_by_its_times(
 
 
 @pytest.mark.parametrize("seconds", STEPS)
-def test_a_clock_that_is_set_ends_no_living_run(store: Store, begin: Begin, tmp_path: Path, seconds: int) -> None:
+def test_a_clock_that_is_set_ends_no_living_run(store: MlflowStore, begin: Begin, tmp_path: Path, seconds: int) -> None:
     look = (
         "import sys; from pathlib import Path; from ganlib.core.project import Project;"
         "from ganlib.tracking.reap import reap; from ganlib.tracking.store import connect;"
@@ -165,7 +167,7 @@ def test_a_clock_that_is_set_ends_no_living_run(store: Store, begin: Begin, tmp_
         assert store.client.get_run(run.id).info.status == "RUNNING"
 
 
-def test_runs_that_are_not_ours_or_were_tampered_with_are_left_alone(store: Store, begin: Begin) -> None:
+def test_runs_that_are_not_ours_or_were_tampered_with_are_left_alone(store: MlflowStore, begin: Begin) -> None:
     foreign = store.client.create_run(store.experiment("tests")).info.run_id
     with begin() as run:
         store.client.set_tag(run.id, PROCESS_TAG, "what a person wrote")
@@ -173,14 +175,14 @@ def test_runs_that_are_not_ours_or_were_tampered_with_are_left_alone(store: Stor
     assert store.client.get_run(foreign).info.status == "RUNNING"
 
 
-def spooled(store: Store, run_id: str, count: int) -> Path:
+def spooled(store: MlflowStore, run_id: str, count: int) -> Path:
     path = spool_file(store, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(["late", float(step), 1, step]) + "\n" for step in range(count)))
     return path
 
 
-def test_metrics_that_were_spooled_are_replayed_once(store: Store) -> None:
+def test_metrics_that_were_spooled_are_replayed_once(store: MlflowStore) -> None:
     run_id = factories.finished_run(store)
     for _ in range(2):  # as if the first replay had died before it removed the file
         path = spooled(store, run_id, 1500)
@@ -189,7 +191,7 @@ def test_metrics_that_were_spooled_are_replayed_once(store: Store) -> None:
     assert [point.step for point in store.client.get_metric_history(run_id, "late")] == list(range(1500))
 
 
-def test_spooled_metrics_of_a_run_of_another_store_stay_and_stop_nobody(store: Store) -> None:
+def test_spooled_metrics_of_a_run_of_another_store_stay_and_stop_nobody(store: MlflowStore) -> None:
     stranger = spooled(store, "0" * 32, 3)
     torn = spooled(store, "1" * 32, 3)
     torn.write_text(torn.read_text()[:-5])

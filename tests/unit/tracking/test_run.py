@@ -10,12 +10,12 @@ import pytest
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError, Interrupted
 from ganlib.tracking.run import PROCESS_TAG, REASON_TAG, Run
-from ganlib.tracking.store import Absent, Store
+from ganlib.tracking.store import Absent, MlflowStore
 from tests import factories
 from tests.unit.tracking.conftest import Begin, begin_run
 
 
-def status(store: Store, run: Run) -> tuple[str, str | None]:
+def status(store: MlflowStore, run: Run) -> tuple[str, str | None]:
     found = store.client.get_run(run.id)
     return found.info.status, found.data.tags.get(REASON_TAG)
 
@@ -31,7 +31,7 @@ def status(store: Store, run: Run) -> tuple[str, str | None]:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
 )
 def test_a_run_ends_as_its_error_says_with_the_reason(
-    store: Store, begin: Begin, error: BaseException, expected: str
+    store: MlflowStore, begin: Begin, error: BaseException, expected: str
 ) -> None:
     run = begin()
     with pytest.raises(type(error)), run:
@@ -39,7 +39,7 @@ def test_a_run_ends_as_its_error_says_with_the_reason(
     assert status(store, run) == (expected, f"{type(error).__name__}: no")
 
 
-def test_a_run_that_succeeds_is_finished_and_cannot_be_resumed(store: Store, begin: Begin) -> None:
+def test_a_run_that_succeeds_is_finished_and_cannot_be_resumed(store: MlflowStore, begin: Begin) -> None:
     with begin() as run:
         pass
     assert status(store, run) == ("FINISHED", None)
@@ -48,7 +48,7 @@ def test_a_run_that_succeeds_is_finished_and_cannot_be_resumed(store: Store, beg
 
 
 def test_an_interrupted_run_goes_on_under_the_same_id_and_forgets_why_it_was_stopped(
-    store: Store, begin: Begin
+    store: MlflowStore, begin: Begin
 ) -> None:
     run = begin()
     with pytest.raises(Interrupted), run:
@@ -71,7 +71,7 @@ def test_a_run_that_does_not_exist_is_absent(begin: Begin) -> None:
         begin("0" * 32)
 
 
-def test_everything_logged_is_there_when_the_run_ends(store: Store, begin: Begin, tmp_path: Path) -> None:
+def test_everything_logged_is_there_when_the_run_ends(store: MlflowStore, begin: Begin, tmp_path: Path) -> None:
     file = tmp_path / "weights.bin"
     file.write_bytes(b"\0\1\2")
     with begin() as run:
@@ -90,7 +90,7 @@ def test_everything_logged_is_there_when_the_run_ends(store: Store, begin: Begin
     assert store.client.get_run(run.id).data.tags["key"] == "value"
 
 
-def test_an_artifact_whose_file_is_gone_does_not_keep_the_run_from_ending(store: Store, begin: Begin) -> None:
+def test_an_artifact_whose_file_is_gone_does_not_keep_the_run_from_ending(store: MlflowStore, begin: Begin) -> None:
     with pytest.raises(GanlibError, match=r"gone\.bin"), begin() as run:
         run.artifact(Path("gone.bin"))
         run.log({"loss": 1.0}, 1)
@@ -99,7 +99,7 @@ def test_an_artifact_whose_file_is_gone_does_not_keep_the_run_from_ending(store:
 
 
 def test_trouble_at_the_end_does_not_hide_the_error_that_ended_the_run(
-    store: Store, begin: Begin, caplog: pytest.LogCaptureFixture
+    store: MlflowStore, begin: Begin, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ValueError, match="the cause"), begin() as run:
         run.artifact(Path("gone.bin"))
@@ -108,7 +108,7 @@ def test_trouble_at_the_end_does_not_hide_the_error_that_ended_the_run(
     assert "gone.bin" in caplog.text
 
 
-def test_a_run_that_cannot_be_recorded_fails_and_does_not_stay_running(store: Store) -> None:
+def test_a_run_that_cannot_be_recorded_fails_and_does_not_stay_running(store: MlflowStore) -> None:
     with pytest.raises(GanlibError):
         store.start_run(
             "test",
@@ -124,7 +124,7 @@ def test_a_run_that_cannot_be_recorded_fails_and_does_not_stay_running(store: St
     assert "could not be recorded" in run.data.tags[REASON_TAG]
 
 
-def test_a_run_knows_its_data_its_source_and_its_surroundings(store: Store, tmp_path: Path) -> None:
+def test_a_run_knows_its_data_its_source_and_its_surroundings(store: MlflowStore, tmp_path: Path) -> None:
     data = factories.data_version()
     with begin_run(store) as run:
         pass
@@ -140,7 +140,9 @@ def test_a_run_knows_its_data_its_source_and_its_surroundings(store: Store, tmp_
     assert environment["cores"] >= 1
 
 
-def test_the_system_is_watched_while_the_run_lasts(store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_is_watched_while_the_run_lasts(
+    store: MlflowStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import threading
 
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
@@ -162,7 +164,7 @@ def test_the_system_is_watched_while_the_run_lasts(store: Store, begin: Begin, m
 
 
 def test_under_mlflow_run_ours_is_its_child_in_the_same_experiment(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = store.client.create_experiment("of mlflow run")
     parent = store.client.create_run(experiment).info.run_id

@@ -18,7 +18,7 @@ import pytest
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.project import Project
 from ganlib.registry.versions import CHAMPION, Registry
-from ganlib.tracking.store import Absent, Store, connect
+from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 
 
@@ -121,7 +121,7 @@ def test_a_refusal_is_neither_absence_nor_an_outage(project: Project) -> None:
 
 
 def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_else_the_database(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     project = store.project
     assert store.uri == f"sqlite:///{project.root / 'mlflow.db'}"
@@ -144,7 +144,7 @@ def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_e
 
 
 def test_artifacts_go_beside_the_database_whatever_the_working_folder(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     factories.finished_run(store)
@@ -160,13 +160,13 @@ def test_a_new_database_has_mlflows_default_experiment_beside_it_too(
     assert default.artifact_location == (project.root / "mlruns" / "0").as_uri()
 
 
-def test_a_deleted_experiment_is_told_with_its_remedy(store: Store) -> None:
+def test_a_deleted_experiment_is_told_with_its_remedy(store: MlflowStore) -> None:
     store.client.delete_experiment(store.experiment("tests"))
     with pytest.raises(BadInput, match="restore it"):
         store.experiment("tests")
 
 
-def test_a_run_or_artifact_that_does_not_exist_is_absent(store: Store, tmp_path: Path) -> None:
+def test_a_run_or_artifact_that_does_not_exist_is_absent(store: MlflowStore, tmp_path: Path) -> None:
     run_id = factories.finished_run(store)
     with pytest.raises(Absent, match=rf"^run {run_id} has no artifact nothing\.onnx\.$"):
         store.download(run_id, "nothing.onnx", tmp_path / "got")

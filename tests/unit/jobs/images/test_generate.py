@@ -20,7 +20,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.jobs.images.generate import Order, begin, generate, grid_path, make_shards, preview
 from ganlib.registry.entries import Decided
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 
 COUNT, SEEN = 600, 3000
@@ -48,12 +48,12 @@ def evaluation(onnx: Path) -> Evaluation:
 
 
 @pytest.fixture
-def params(store: Store) -> Params:
+def params(store: MlflowStore) -> Params:
     return load(store.project.params_file)
 
 
 def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_and_ledger(
-    store: Store, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
+    store: MlflowStore, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
 ) -> None:
     facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
     version = factories.registered(store, onnx, **facts)
@@ -77,7 +77,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
 
 
 def test_a_batch_unlike_its_evaluation_is_marked(
-    store: Store, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
+    store: MlflowStore, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
 ) -> None:
     facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
     factories.registered(store, onnx, **{**facts, "digits": factories.EVEN})
@@ -93,7 +93,7 @@ def test_a_batch_unlike_its_evaluation_is_marked(
 
 
 def test_a_run_is_a_model_too_and_its_images_are_those_of_its_file(
-    store: Store, params: Params, onnx: Path, tmp_path: Path
+    store: MlflowStore, params: Params, onnx: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "generator.onnx").write_bytes(onnx.read_bytes())
     run_id = factories.finished_run(store, tmp_path / "generator.onnx")
@@ -105,7 +105,7 @@ def test_a_run_is_a_model_too_and_its_images_are_those_of_its_file(
 
 
 def test_a_job_keeps_the_version_that_its_alias_stood_for_when_it_began(
-    store: Store, params: Params, onnx: Path, tmp_path: Path
+    store: MlflowStore, params: Params, onnx: Path, tmp_path: Path
 ) -> None:
     first = factories.registered(store, onnx)
     factories.variant(onnx, tmp_path / "other.onnx", "retrained")

@@ -10,7 +10,7 @@ from PIL import Image
 from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.jobs.images.interpolate import interpolate
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 
 
@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(onnx: Path, 
         assert one.read_bytes() == two.read_bytes() != three.read_bytes()
 
 
-def test_the_pictures_go_to_the_runs_artifacts_too(store: Store, onnx: Path, tmp_path: Path) -> None:
+def test_the_pictures_go_to_the_runs_artifacts_too(store: MlflowStore, onnx: Path, tmp_path: Path) -> None:
     run_id = factories.finished_run(store, onnx)
     made = interpolate(
         store.project, load(store.project.params_file), f"runs:/{run_id}", out=tmp_path / "out", pairs=1, frames=2

@@ -28,7 +28,7 @@ from ganlib.jobs.measuring.measured import Measured
 from ganlib.jobs.measuring.selection import Selected, opened, select
 from ganlib.jobs.training.launch import train_in_child
 from ganlib.jobs.training.train import TrainResult
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects
 
@@ -41,12 +41,12 @@ def onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def params(store: Store) -> Params:
+def params(store: MlflowStore) -> Params:
     return load(store.project.params_file)
 
 
 def trained(
-    store: Store, params: Params, onnx: Path | None, *, budget: str = "smoke", end: str = "FINISHED", **tags: str
+    store: MlflowStore, params: Params, onnx: Path | None, *, budget: str = "smoke", end: str = "FINISHED", **tags: str
 ) -> str:
     """A run of dcgan as training leaves it."""
     limits = params.limits("dcgan", budget)
@@ -79,7 +79,7 @@ def found(*rows: ComparisonRow) -> Comparison:
     return Comparison(rows=rows, data_version="d" * 32, machine="a machine", rounds=5, run_id="e" * 32)
 
 
-def test_a_family_is_its_newest_finished_run_that_has_a_graph(store: Store, params: Params, onnx: Path) -> None:
+def test_a_family_is_its_newest_finished_run_that_has_a_graph(store: MlflowStore, params: Params, onnx: Path) -> None:
     trained(store, params, onnx)
     newest = trained(store, params, onnx)
     standard = trained(store, params, onnx, budget="standard")
@@ -95,7 +95,7 @@ def test_a_family_is_its_newest_finished_run_that_has_a_graph(store: Store, para
 
 
 def test_versions_and_files_are_compared_too_and_a_misspelt_family_is_offered(
-    store: Store, params: Params, onnx: Path
+    store: MlflowStore, params: Params, onnx: Path
 ) -> None:
     version = factories.registered(store, onnx)
     selected = select(store.project, params, store, "challenger")
@@ -110,7 +110,7 @@ def test_versions_and_files_are_compared_too_and_a_misspelt_family_is_offered(
 class Trainer:
     """Stands in for the child processes: notes what it was asked for and leaves a finished run."""
 
-    def __init__(self, store: Store, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, store: MlflowStore, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store, self.params, self.onnx, self.asked = store, params, onnx, list[str]()
         monkeypatch.setattr(campaign, "train_in_child", self.anew)
         monkeypatch.setattr(campaign.child, "run", self.resumed)
@@ -137,7 +137,7 @@ def result_of(run_id: str) -> TrainResult:
 
 
 def test_the_same_command_takes_what_is_trained_resumes_what_was_stopped_and_after_its_end_trains_anew(
-    store: Store, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch
+    store: MlflowStore, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(store, params, onnx, monkeypatch)
 
@@ -163,7 +163,7 @@ def test_the_same_command_takes_what_is_trained_resumes_what_was_stopped_and_aft
 
 @pytest.mark.parametrize("step", [-86_400, 86_400])
 def test_a_clock_that_was_set_since_it_began_mixes_no_earlier_run_in_and_loses_none(
-    store: Store, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    store: MlflowStore, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     Trainer(store, params, onnx, monkeypatch)
 
@@ -250,7 +250,7 @@ def test_the_shipped_rows_are_of_families_that_there_are() -> None:
     assert set(measured.load(budget=measured.BEST)) <= set(measured.load())
 
 
-def test_only_standard_runs_of_different_families_are_recorded(store: Store, params: Params, onnx: Path) -> None:
+def test_only_standard_runs_of_different_families_are_recorded(store: MlflowStore, params: Params, onnx: Path) -> None:
     def run_of(budget: str) -> Selected:
         return opened(store.project, params, store, f"runs:/{trained(store, params, onnx, budget=budget)}", "a run")
 

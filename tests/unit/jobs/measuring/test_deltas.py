@@ -10,7 +10,7 @@ import pytest
 from ganlib.evaluation.bootstrap import Interval, around, difference, mean_statistic, pack, resample
 from ganlib.jobs.measuring.deltas import Delta, deltas, replicates
 from ganlib.jobs.measuring.evaluate import REPLICATES
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 
 N, DRAWS = 1000, 400
@@ -88,7 +88,7 @@ def test_every_figure_of_an_evaluation_has_a_row_and_its_floors_and_settings_hav
     assert {"bytes", "agreement: digit"}.isdisjoint(each.name for each in deltas(a, b))
 
 
-def test_a_run_s_replicates_are_those_of_its_evaluation_or_none(store: Store) -> None:
+def test_a_run_s_replicates_are_those_of_its_evaluation_or_none(store: MlflowStore) -> None:
     run = factories.finished_run(store)
     evaluation = factories.evaluation(10.0)
     assert replicates(store, run, evaluation) == replicates(store, None, evaluation) == {}

@@ -20,7 +20,7 @@ from ganlib.families.parts.space import Choice, Range, around, tree, value_of
 from ganlib.jobs.training import check, child, tune
 from ganlib.jobs.training import trial as trials
 from ganlib.jobs.training.tune import Found
-from ganlib.tracking.store import Store
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects
 
@@ -66,7 +66,7 @@ Answer = Callable[[int, dict[str, Any], Report], "float | None"]
 class Children:
     """Stand in for the trials' processes: each asks ``answer`` with its place, its options and a way to report."""
 
-    def __init__(self, store: Store, answer: Answer) -> None:
+    def __init__(self, store: MlflowStore, answer: Answer) -> None:
         self.store, self.answer, self.variables = store, answer, list[Mapping[str, str]]()
         self.options: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ Tuner = Callable[..., tuple[Children, Found]]
 
 
 @pytest.fixture
-def search(store: Store, monkeypatch: pytest.MonkeyPatch) -> Tuner:
+def search(store: MlflowStore, monkeypatch: pytest.MonkeyPatch) -> Tuner:
     monkeypatch.setattr(tune, "current_data", lambda _: factories.data_version())
     params = load(store.project.params_file)
 
@@ -107,7 +107,7 @@ def by_rate(place: int, options: dict[str, Any], report: Report) -> float:
 
 
 def test_the_first_trial_is_of_the_options_as_they_are_and_the_best_is_applied_with_comments_kept(
-    search: Tuner, store: Store
+    search: Tuner, store: MlflowStore
 ) -> None:
     before = store.project.params_file.read_text()
     children, found = search(by_rate, apply=True, only=["discriminator.learning_rate", "batch_size"])
@@ -136,7 +136,9 @@ def test_the_same_call_again_tries_nothing_and_more_trials_go_on(search: Tuner) 
     assert not [options for options in more.options if options in first.options]
 
 
-def test_a_bad_trial_is_pruned_by_its_checks_and_one_that_breaks_counts_as_bad(search: Tuner, store: Store) -> None:
+def test_a_bad_trial_is_pruned_by_its_checks_and_one_that_breaks_counts_as_bad(
+    search: Tuner, store: MlflowStore
+) -> None:
     def answer(place: int, options: dict[str, Any], report: Report) -> float | None:
         if place == 6:
             return None
@@ -175,7 +177,7 @@ def test_trials_run_side_by_side_and_one_that_is_stopped_is_redone(search: Tuner
     assert cut_off.params in [*tried, *children.options]
 
 
-def test_a_second_search_of_the_same_is_told_to_wait(search: Tuner, store: Store) -> None:
+def test_a_second_search_of_the_same_is_told_to_wait(search: Tuner, store: MlflowStore) -> None:
     _, found = search(by_rate, trials=1)
     with (
         held(found.patch_file.parent / "lock", what="test"),

@@ -71,7 +71,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """How training ended: ``steps`` done, ``seconds`` used, whether ``stopped`` before its budget."""
 
     steps: int
@@ -93,7 +93,7 @@ def fit(
     *,
     resume: bool = False,
     team: Team = ALONE,
-) -> Outcome:
+) -> TrainingOutcome:
     """Train ``family`` until the budget's first limit; leave a checkpoint at the end, whatever the end is.
 
     Losses stay on the device and are read to the host once in ``plan.log_every`` steps. Checks are not training: their
@@ -130,7 +130,7 @@ class _Trainer:
         self._start = self._saved = time.monotonic()
         self._before = progress.seconds + progress.checking
 
-    def run(self) -> Outcome:
+    def run(self) -> TrainingOutcome:
         """Take steps until the budget's first limit, and leave a checkpoint."""
         checked = stopped = False
         self._family.train()
@@ -149,7 +149,7 @@ class _Trainer:
         if not stopped:
             self._hooks.report(self._plan.title, 1000, 1000)
         best = self._progress
-        return Outcome(self._step, self._seconds(), self._step * self._size, stopped, best.best_step, best.best)
+        return TrainingOutcome(self._step, self._seconds(), self._step * self._size, stopped, best.best_step, best.best)
 
     def _seconds(self) -> float:
         """Seconds of training so far, those of earlier processes included and those of checks not."""

@@ -46,7 +46,7 @@ def build(name: str, seed: int) -> tuple[Family, Ema]:
 
 def fit(
     family: Family, ema: Ema, path: Path, *, resume: bool = False, stop: Callable[[], bool] = lambda: False
-) -> loop.Outcome:
+) -> loop.TrainingOutcome:
     """Train to the last step."""
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ganlib.training.checkpoint import Progress
     from ganlib.training.distributed import Team
     from ganlib.training.ema import Ema
-    from ganlib.training.loop import Outcome
+    from ganlib.training.loop import TrainingOutcome
 
 CODE_TAG = "ganlib.code_sha256"
 """Of a run: :func:`code_sha256` of what trained it."""
@@ -214,7 +214,7 @@ def fit(
     *,
     resume: bool = False,
     raw: bool = True,
-) -> tuple[Family, Ema, Outcome, Checker]:
+) -> tuple[Family, Ema, TrainingOutcome, Checker]:
     """Build the family on its device and run the loop; what comes back is in its best state.
 
     ``raw``: checks also measure the generator without its moving average.
@@ -310,8 +310,8 @@ def fit(
 
 
 def _keep_healthy(
-    fit: Callable[[bool], Outcome], roll_back: Callable[[], Progress | None], run: Run, report: Report
-) -> Outcome:
+    fit: Callable[[bool], TrainingOutcome], roll_back: Callable[[], Progress | None], run: Run, report: Report
+) -> TrainingOutcome:
     """``fit``, and again after each rollback, as long as there is one."""
     from ganlib.training.health import Unhealthy
 
@@ -338,7 +338,7 @@ def _export(
     run: Run,
     model: Family,
     ema: Ema,
-    outcome: Outcome,
+    outcome: TrainingOutcome,
     report: Report,
 ) -> TrainResult:
     """Write the moving average's graph beside the checkpoint and log it with its certificate."""

@@ -14,7 +14,7 @@ from ganlib.tracking import charts
 from ganlib.tracking.store import Absent, MlflowStore
 
 
-class Past(Frozen):
+class RunRecord(Frozen):
     """One run, as it was when it was read."""
 
     id: str
@@ -33,7 +33,7 @@ class Past(Frozen):
         return self.tags.get("ganlib.family")
 
 
-def read(store: MlflowStore, run_id: str) -> Past:
+def read(store: MlflowStore, run_id: str) -> RunRecord:
     """Run ``run_id``.
 
     Raises:
@@ -54,7 +54,7 @@ def newest(store: MlflowStore, family: str, most: int = 3) -> list[str]:
     return [str(run.info.run_id) for run in found]
 
 
-def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[Past]:
+def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunRecord]:
     """All runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
     with store.talking():
         found = store.client.get_experiment_by_name(experiment)
@@ -110,9 +110,9 @@ def curve(store: MlflowStore, run_id: str, metric: str) -> dict[int, float]:
     return {point.step: point.value for point in points}
 
 
-def _past(run: Any) -> Past:
+def _past(run: Any) -> RunRecord:
     end = run.info.end_time
-    return Past(
+    return RunRecord(
         id=run.info.run_id,
         status=run.info.status,
         started=run.info.start_time,

@@ -19,7 +19,7 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.measuring.comparison import ComparisonRow
 from ganlib.jobs.measuring.selection import Selected
 from ganlib.tracking import history
-from ganlib.tracking.history import Past
+from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import MlflowStore
 
 BUDGET = "standard"
@@ -148,7 +148,7 @@ def record_all(
     return tuple(made)
 
 
-def _measured(store: MlflowStore, row: ComparisonRow, run: Past, hardware: str | None, machine: str) -> Measured:
+def _measured(store: MlflowStore, row: ComparisonRow, run: RunRecord, hardware: str | None, machine: str) -> Measured:
     if row.train_seconds is None or row.images_seen is None or run.ended is None:
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
@@ -170,7 +170,7 @@ def _measured(store: MlflowStore, row: ComparisonRow, run: Past, hardware: str |
     )
 
 
-def _hardware(store: MlflowStore, run: Past) -> str:
+def _hardware(store: MlflowStore, run: RunRecord) -> str:
     """What the run says of the machine that it was trained on."""
     device = run.tags.get("ganlib.device", "unknown device")
     try:

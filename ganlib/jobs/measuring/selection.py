@@ -11,7 +11,7 @@ from ganlib.core.errors import BadInput, unknown
 from ganlib.core.project import Project
 from ganlib.jobs.models import Model, fetch
 from ganlib.tracking import history
-from ganlib.tracking.history import Past
+from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import Absent, MlflowStore
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Selected:
     name: str
     model: Model
     graph: OnnxModel
-    run: Past | None
+    run: RunRecord | None
     """None for a bare file."""
 
     @property
@@ -76,7 +76,7 @@ def opened(project: Project, params: Params, store: MlflowStore, reference: str,
     return Selected(name, found, OnnxModel(found.path, sha256=found.sha256), run)
 
 
-def of_limits(run: Past, limits: Limits) -> bool:
+def of_limits(run: RunRecord, limits: Limits) -> bool:
     """Whether ``run`` was trained by these limits."""
     try:
         return int(run.params["steps"]) == limits.steps and float(run.params["seconds"]) == limits.seconds

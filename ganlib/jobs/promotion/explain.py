@@ -19,7 +19,7 @@ from ganlib.jobs.models import Model, fetch
 from ganlib.registry.lineage import decisions_on, versions_of
 from ganlib.registry.versions import Listing, Registry
 from ganlib.tracking import history
-from ganlib.tracking.history import Past
+from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import Absent, MlflowStore, connect
 
 What = Literal["image", "manifest", "model", "version", "parent", "run", "source", "data", "checksums", "promotion"]
@@ -245,7 +245,7 @@ def _parent(registry: Registry, sibling: Listing, links: list[Link]) -> Listing:
     return parent
 
 
-def _data(store: MlflowStore, md5: str | None, run: Past | None, links: list[Link]) -> None:
+def _data(store: MlflowStore, md5: str | None, run: RunRecord | None, links: list[Link]) -> None:
     """The data version, and the checksums of its sources as the run recorded them."""
     if md5 is None:
         links.append(Link(what="data", found={}, note="nobody recorded a data version"))

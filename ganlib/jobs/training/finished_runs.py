@@ -17,7 +17,7 @@ from ganlib.jobs.models import fetch
 from ganlib.jobs.training.train import CODE_TAG, TrainResult, code_sha256, flat, shape
 from ganlib.registry.versions import Registry
 from ganlib.tracking import history
-from ganlib.tracking.history import Past
+from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import MlflowStore, connect
 
 Service = Literal["evaluation", "registration"]
@@ -63,7 +63,7 @@ def unused(
     return None
 
 
-def _used(project: Project, params: Params, run: Past, serves: Service) -> bool:
+def _used(project: Project, params: Params, run: RunRecord, serves: Service) -> bool:
     """Whether the command that trained it came to its end: a model was registered since, or it was evaluated."""
     if serves == "evaluation":
         return "fid" in run.metrics
@@ -71,7 +71,7 @@ def _used(project: Project, params: Params, run: Past, serves: Service) -> bool:
     return run.ended is None or any(datetime.fromisoformat(each.created) >= run.ended for each in versions)
 
 
-def _fits(run: Past, wanted: dict[str, str]) -> bool:
+def _fits(run: RunRecord, wanted: dict[str, str]) -> bool:
     return (
         run.status == "FINISHED"
         and run.tags.get(CODE_TAG) == code_sha256()
@@ -80,7 +80,7 @@ def _fits(run: Past, wanted: dict[str, str]) -> bool:
     )
 
 
-def _result(project: Project, params: Params, store: MlflowStore, run: Past) -> TrainResult | None:
+def _result(project: Project, params: Params, store: MlflowStore, run: RunRecord) -> TrainResult | None:
     """What :func:`ganlib.jobs.training.train.train` gave; None if somebody has taken a part of it away."""
     steps = history.last_step(store, run.id, "train_seconds")
     parity = history.text(store, run.id, "onnx/parity.json")

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from ganlib.objectives.twice import Twice
+from ganlib.objectives.twice import DoubleBackward
 
 
 def exact(images: Tensor, *, when: bool = True) -> AbstractContextManager[object]:
@@ -38,14 +38,14 @@ def one_centred(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) 
     Every sample has its own mixing ratio, uniform in [0, 1], and its own norm over all pixels. Multiply by lambda.
 
     Args:
-        critic: images to logits [batch]; its weights get the gradient, as :class:`ganlib.objectives.twice.Twice` says.
+        critic: images to logits [batch]; its weights get the gradient, as :class:`ganlib.objectives.twice.DoubleBackward` says.
         real: float [batch, ...].
         fake: same shape; no gradient flows to it.
     """
     ratio = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
     between = torch.lerp(fake.detach(), real.detach(), ratio).requires_grad_(True)
     with exact(between):
-        with (twice := Twice()):
+        with (twice := DoubleBackward()):
             logits = critic(between).float()
         gradient = twice.gradient(logits, between)
     # The epsilon keeps the norm's own gradient finite where the critic is flat.

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from ganlib.nets.conv import minibatch_deviation
 
 
-class Twice(TorchFunctionMode):
+class DoubleBackward(TorchFunctionMode):
     """What is called inside is the same function of the same numbers, and its second derivatives are cheap.
 
     But for one: the minibatch deviation goes in by its tangent, so that nothing returns through it either. The gradient
@@ -89,7 +89,9 @@ class _Convolution(Function):
     """``conv(inputs, weight) + bias``."""
 
     @staticmethod
-    def forward(ctx: Any, mode: Twice, shape: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, mode: DoubleBackward, shape: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
         ctx.set_materialize_grads(False)  # None is what zeros are left out as
         ctx.save_for_backward(inputs, weight)
         ctx.mode, ctx.shape = mode, shape
@@ -115,7 +117,7 @@ class _ByInputs(Function):
     """A convolution's gradient by its inputs: linear in ``gradient`` and in ``weight``, the same for all inputs."""
 
     @staticmethod
-    def forward(ctx: Any, mode: Twice, shape: Any, inputs: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, mode: DoubleBackward, shape: Any, inputs: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(gradient, weight)
         ctx.mode, ctx.shape = mode, shape
         return _backward(gradient, inputs, weight, None, *shape, [True, False, False])[0]

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganlib.nets.conv import ConvDiscriminator, minibatch_deviation
 from ganlib.objectives import penalties
-from ganlib.objectives.twice import Twice
+from ganlib.objectives.twice import DoubleBackward
 
 
 class Critic(nn.Module):
@@ -54,7 +54,7 @@ def test_value_and_derivatives_are_torchs_own_whatever_the_critic_is_made_of(mem
     images = torch.randn(5, 1, 16, 16, dtype=torch.float64).to(memory_format=memory_format).requires_grad_(True)
     (plain,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
     expected = weights_gradients(critic, of_norms(plain))
-    with (twice := Twice()):
+    with (twice := DoubleBackward()):
         logits = critic(images)
     gradient = twice.gradient(logits, images)
     assert torch.allclose(gradient, plain, rtol=1e-12)
@@ -70,7 +70,7 @@ def test_a_loss_of_the_logits_has_its_gradients_beside_those_of_the_penalty() ->
     logits = critic(images)
     (plain,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     expected = weights_gradients(critic, of_norms(plain) + logits.square().mean())
-    with (twice := Twice()):
+    with (twice := DoubleBackward()):
         logits = critic(images)
     found = weights_gradients(critic, of_norms(twice.gradient(logits, images)) + logits.square().mean())
     for name, value in found.items():
@@ -86,7 +86,7 @@ def test_a_weights_gradient_is_what_moving_the_weight_does_to_the_penalty() -> N
     images = torch.randn(8, 1, 28, 28, dtype=torch.float64, requires_grad=True)
 
     def penalty() -> Tensor:
-        with (twice := Twice()):
+        with (twice := DoubleBackward()):
             logits = critic(images)
         return of_norms(twice.gradient(logits, images))
 
@@ -112,7 +112,7 @@ def test_the_deviation_is_all_in_value_and_gradient_and_at_the_initial_weights_n
     assert of_deviation.norm() > 0.1 * of_features.norm()  # it would be missed
     (plain,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
     expected = weights_gradients(critic, of_norms(plain))
-    with (twice := Twice()):
+    with (twice := DoubleBackward()):
         logits = critic(images)
     assert torch.allclose(logits, critic(images), rtol=1e-12)
     gradient = twice.gradient(logits, images)
@@ -158,7 +158,7 @@ def test_no_convolution_is_run_for_what_is_zero() -> None:
 
 
 def test_outside_everything_is_as_it_was() -> None:
-    with Twice():
+    with DoubleBackward():
         pass
     images = torch.randn(2, 1, 4, 4, requires_grad=True)
     out = F.leaky_relu(F.conv2d(images, torch.randn(1, 1, 3, 3)), 0.2)

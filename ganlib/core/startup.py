@@ -12,7 +12,7 @@ _MANY = 100
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Around large imports: no garbage collection, neither while they last nor ever of what they made.
 
     Modules stay, so looking through them finds nothing; it takes a fifth of their import's time, and again from time to

@@ -25,7 +25,7 @@ from ganlib.core.progress import doing
 from ganlib.core.project import Project, SourceRevision
 from ganlib.core.proxies import spare_loopback, through
 from ganlib.core.redact import redacted
-from ganlib.core.startup import uncollected
+from ganlib.core.startup import gc_paused
 from ganlib.tracking import database, place
 from ganlib.tracking.failures import Absent as Absent
 from ganlib.tracking.failures import translate
@@ -261,7 +261,7 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
     chosen = chosen or _served(project) or project.database
     if chosen.startswith("http"):
         _require_answer(chosen)
-    with uncollected():
+    with gc_paused():
         import mlflow
 
     for name in ("mlflow", "alembic"):  # their news of table upgrades and samplers would tear our progress display
@@ -269,7 +269,7 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
     for name in ("mlflow.store.db.utils", "mlflow.store.db"):  # prints the traceback of what it also raises
         logging.getLogger(name).setLevel(logging.CRITICAL)
     _select(chosen)
-    with _translated(project, redacted(chosen)), uncollected():  # a database's driver and tables
+    with _translated(project, redacted(chosen)), gc_paused():  # a database's driver and tables
         prepare(project, chosen)
         client = mlflow.MlflowClient(chosen, chosen)
         client.search_experiments(max_results=1)
@@ -289,7 +289,7 @@ def prepare(project: Project, uri: str) -> None:
         return
     # Two that make one at once would trip over each other.
     lock = held_if_writable(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180)
-    with lock, uncollected():
+    with lock, gc_paused():
         database.prepare(path, project)
         place.settle(path, project)
 

@@ -19,7 +19,7 @@ from ganlib.core.errors import Interrupted
 from ganlib.core.files import require_writable, sha256_bytes, sha256_file
 from ganlib.core.progress import Facts, Report, doing, silent
 from ganlib.core.project import Project
-from ganlib.core.startup import uncollected
+from ganlib.core.startup import gc_paused
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
 from ganlib.jobs.data.version_data import current_data
@@ -163,7 +163,7 @@ def session(
 
     Raises as :func:`train`.
     """
-    with doing("import torch"), uncollected():
+    with doing("import torch"), gc_paused():
         from ganlib.training import device as devices
         from ganlib.training import distributed
 
@@ -233,7 +233,7 @@ def fit(
     torch.manual_seed(settings.seed)
     options = families.configured(params, family)
     team.require_shares(options.batch_size)
-    with doing(f"build {family}"), uncollected():  # the first optimiser imports torch's compiler
+    with doing(f"build {family}"), gc_paused():  # the first optimiser imports torch's compiler
         model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(model.generator, options.ema_half_life)
     if settings.compile:

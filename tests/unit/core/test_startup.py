@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from ganlib.core.startup import uncollected
+from ganlib.core.startup import gc_paused
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -16,7 +16,7 @@ def test_the_collector_is_off_inside_and_as_it_was_afterwards_whatever_happens(e
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with pytest.raises(ImportError), uncollected():
+        with pytest.raises(ImportError), gc_paused():
             assert not gc.isenabled()
             raise ImportError
         assert gc.isenabled() is enabled
@@ -26,11 +26,11 @@ def test_the_collector_is_off_inside_and_as_it_was_afterwards_whatever_happens(e
 
 def test_only_what_many_modules_made_is_kept_from_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen = gc.get_freeze_count()
-    with uncollected():
+    with gc_paused():
         pass
     assert gc.get_freeze_count() == frozen
     try:
-        with uncollected():
+        with gc_paused():
             for number in range(200):
                 monkeypatch.setitem(sys.modules, f"made_up_{number}", ModuleType(f"made_up_{number}"))
         assert gc.get_freeze_count() > frozen

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-SPINS = "1000"
+GOMP_SPINCOUNT = "1000"
 """GOMP_SPINCOUNT, unless the user says otherwise: how long a thread spins at a barrier before it sleeps.
 
 libgomp's own default is for long, which makes two threads several times slower as soon as anything else runs; never to
@@ -39,7 +39,7 @@ def settle() -> str | None:
         Words for the user where a CPU quota decided their number: once, not in every child.
     """
     if "OMP_WAIT_POLICY" not in os.environ:  # which GOMP_SPINCOUNT would overrule
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+        os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPINCOUNT)
     told = limit()
     if told is None or os.environ.get("OMP_NUM_THREADS"):
         return None

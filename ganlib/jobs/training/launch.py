@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ganlib.config import Params
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.core.threads import SPINS
+from ganlib.core.threads import GOMP_SPINCOUNT
 from ganlib.jobs.training import child
 from ganlib.jobs.training.finished_runs import Service, unused
 from ganlib.jobs.training.train import TrainResult
@@ -50,7 +50,7 @@ def train_in_child(
     if resume:
         arguments.append(f"--resume={resume}")
     # On shared cores it costs less to sleep at once.
-    sleepy = siblings > 1 and os.environ.get("GOMP_SPINCOUNT") == SPINS
+    sleepy = siblings > 1 and os.environ.get("GOMP_SPINCOUNT") == GOMP_SPINCOUNT
     variables = {"GOMP_SPINCOUNT": "0"} if sleepy else None
     # Start-up, checkpointing and export are not training: allow for them on a slow machine.
     timeout = limits.seconds * 1.5 + 300

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganlib.data.batches import scaled
 from ganlib.families.parts.autoencoding import Autoencoding, AutoencodingOptions
-from ganlib.families.parts.base import Batch, Losses
+from ganlib.families.parts.base import Losses, TrainingBatch
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvGenerator
 from ganlib.nets.mixture import GaussianMixture
@@ -47,7 +47,7 @@ class Ae(Autoencoding):
         """The code's dimensions, and one that chooses the component."""
         return self.options.latent_dim + 1
 
-    def _reconstruct(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _reconstruct(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         code = self._net.encoder(batch.images)
         nll, mse = gaussian_nll_optimal(batch.images, self._net.decoder(code))
         size = code.square().sum(dim=1).mean()

@@ -9,7 +9,7 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
-from ganlib.families.parts.base import Batch, OptimizerOptions, Phase
+from ganlib.families.parts.base import OptimizerOptions, Phase, TrainingBatch
 from ganlib.nets.progressive import TOP, ProgressiveDiscriminator, ProgressiveGenerator, reals_at, schedule
 from ganlib.objectives.losses import BCE
 
@@ -62,15 +62,15 @@ class Pggan(Adversarial):
         """None: it trains by calls of its own."""
         return ()
 
-    def draw(self, batch: Batch, step: int) -> Tensor:
+    def draw(self, batch: TrainingBatch, step: int) -> Tensor:
         """Images at the resolution of ``step``."""
         return self._generator.at(self.noise(batch), *schedule(step, self.horizon))
 
-    def reals(self, batch: Batch, step: int) -> Tensor:
+    def reals(self, batch: TrainingBatch, step: int) -> Tensor:
         """The real images at the resolution of ``step``."""
         return reals_at(batch.images, *schedule(step, self.horizon))
 
-    def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
+    def judge(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
         """Logits of images at the resolution of ``step``."""
         logits: Tensor = self.discriminator(images, *schedule(step, self.horizon))
         return logits

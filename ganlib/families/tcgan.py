@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganlib.data.mnist import attributes, captions
 from ganlib.families.parts.adversarial import Adversarial
-from ganlib.families.parts.base import Batch, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.autoencoder import ConvEncoder
 from ganlib.nets.captioned import ATTRIBUTES, CONDITION, CaptionedGenerator, condition
@@ -98,28 +98,28 @@ class Tcgan(Adversarial):
         """The painter; a GPU has other things to wait for than the text encoder."""
         return (self._generator.painter,)
 
-    def given(self, batch: Batch) -> tuple[Tensor, ...]:
+    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The digits and the ranks of the real images, which are also those that are asked of the painter."""
         return (condition(batch.labels, _known(batch)),)
 
-    def draw(self, batch: Batch, step: int) -> Tensor:
+    def draw(self, batch: TrainingBatch, step: int) -> Tensor:
         """Images with the digits and the ranks of the real ones."""
         latent = torch.randn(len(batch.images), self.options.latent_dim, device=batch.images.device)
         images: Tensor = self._generator.painter(latent, *self.given(batch))
         return images
 
-    def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _generate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         fakes = self._fakes
         loss, losses = super()._generate(batch, step)
         assert fakes is not None  # noqa: S101
         error = (self.reader(fakes) - _known(batch)).square().mean()
         return loss + self.options.rank_weight * error, {**losses, "rank_error": error.detach().sqrt()}
 
-    def _read(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _read(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         error = (self.reader(batch.images) - _known(batch)).square().mean()
         return error, {"reader_error": error.detach().sqrt()}
 
-    def _understand(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _understand(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         random = np.random.default_rng(int(torch.randint(2**31, (1,))))
         texts, wishes = (torch.from_numpy(array) for array in captions.draw(random, self.options.text_batch))
         device = batch.images.device
@@ -135,7 +135,7 @@ class Tcgan(Adversarial):
         return {"text_digit": right[:, 0].float().mean().item(), "text_all": right.all(dim=1).float().mean().item()}
 
 
-def _known(batch: Batch) -> Tensor:
+def _known(batch: TrainingBatch) -> Tensor:
     assert batch.ranks is not None, "the batches were made without the family's ranks"  # noqa: S101
     return batch.ranks
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganlib.families.parts.adversarial import DiscriminatorOptions, discriminate
 from ganlib.families.parts.autoencoding import Variational, VariationalOptions
-from ganlib.families.parts.base import Batch, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
 from ganlib.objectives.losses import BCE
@@ -57,7 +57,7 @@ class Vgan(Variational):
         """Whose turn it is, and whether there is a penalty."""
         return self.options.others_turn(step), self.options.penalised(step)
 
-    def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         with torch.no_grad():
             code, _ = self.posterior(self._net.encoder(batch.images))
             half = len(code) // 2
@@ -70,7 +70,7 @@ class Vgan(Variational):
         logits: Tensor = self.discriminator(self.options.shown(images))
         return logits.float()
 
-    def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _autoencode(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         options, decoder = self.options, self._net.decoder
         code, kl = self.posterior(self._net.encoder(batch.images))
         reconstruction = decoder(code)

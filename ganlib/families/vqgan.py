@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.families.parts.adversarial import DiscriminatorOptions, discriminate
-from ganlib.families.parts.base import Batch, Family, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Family, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.families.parts.space import Choice, Range, Space
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.prior import POSITIONS, CodePrior
@@ -109,7 +109,7 @@ class Vqgan(Family):
         """Encoder, decoder and prior."""
         return self._net.encoder, self._net.decoder, self._net.prior
 
-    def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         with torch.no_grad():
             fakes = self._net.reconstruct(batch.images)
         separable = self.discriminator.separable(len(batch.images))
@@ -119,7 +119,7 @@ class Vqgan(Family):
         logits: Tensor = self.discriminator(self.options.shown(images))
         return logits.float()
 
-    def _autoencode(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _autoencode(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net
         quantised, commitment, indices = net.quantizer(net.encoder(batch.images))
         logits = net.logits(quantised)
@@ -143,7 +143,7 @@ class Vqgan(Family):
             "perplexity": perplexity(indices, options.codes),
         }
 
-    def _predict(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _predict(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         with torch.no_grad():
             indices = self._net.codes(batch.images)
         loss = self._net.prior.loss(indices)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganlib.data.augment import shift_and_rotate
 from ganlib.data.batches import DeviceBatches
-from ganlib.families.parts.base import Batch, Family, Losses, Phase
+from ganlib.families.parts.base import Family, Losses, Phase, TrainingBatch
 from ganlib.training.distributed import Team
 from ganlib.training.health import PREFIX, OutOfMemory
 
@@ -71,13 +71,13 @@ class Step:
 
     def _take(self, chosen: Tensor, step: int, norms: bool) -> StepLosses:
         with self._team.step(len(chosen)):
-            batch = _augmented(self._family, Batch(*self._data.gather(chosen)))
+            batch = _augmented(self._family, TrainingBatch(*self._data.gather(chosen)))
             losses: Losses = {}
             for phase in self._family.phases(step):
                 losses |= self.turn(phase, batch, step, norm=norms)
             return StepLosses(tuple(losses), torch.stack([value.float() for value in losses.values()]))
 
-    def turn(self, phase: Phase, batch: Batch, step: int, *, norm: bool = False) -> Losses:
+    def turn(self, phase: Phase, batch: TrainingBatch, step: int, *, norm: bool = False) -> Losses:
         """One player's turn: its gradients of its loss on ``batch``, and its optimiser's step. Its losses."""
         player = self._of(phase.player)
         phase.optimizer.zero_grad(set_to_none=True)
@@ -179,7 +179,7 @@ def _memory(family: Family, step: int) -> Iterator[None]:
         raise OutOfMemory(family.name, step, family.options.batch_size) from error
 
 
-def _augmented(family: Family, batch: Batch) -> Batch:
+def _augmented(family: Family, batch: TrainingBatch) -> TrainingBatch:
     options = family.options
     if not (options.shift or options.rotate):
         return batch

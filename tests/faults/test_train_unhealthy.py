@@ -11,7 +11,7 @@ from mlflow.entities import Run
 
 from ganlib.config import Params, load
 from ganlib.core.project import Project
-from ganlib.families.parts.base import Batch, Phase
+from ganlib.families.parts.base import Phase, TrainingBatch
 from ganlib.families.vae import Vae
 from ganlib.jobs.training.train import train
 from ganlib.tracking import charts
@@ -56,8 +56,8 @@ def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             return (phase,)
         left[0] -= 1
 
-        def loss(batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-            return phase.loss(Batch(batch.images * float("nan"), batch.labels, batch.ranks), step)
+        def loss(batch: TrainingBatch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            return phase.loss(TrainingBatch(batch.images * float("nan"), batch.labels, batch.ranks), step)
 
         return (Phase(phase.name, phase.player, phase.optimizer, loss),)
 

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.data.augment import translate_and_cut
-from ganlib.families.parts.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Family, FamilyOptions, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.objectives import penalties
 from ganlib.objectives.losses import AdversarialLoss
 
@@ -159,24 +159,24 @@ class Adversarial(Family):
         penalised = options.r1_gamma or options.r2_gamma or options.gp_lambda
         return (self._generator,) if penalised else (self._generator, self.discriminator)
 
-    def given(self, batch: Batch) -> tuple[Tensor, ...]:
+    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The condition of ``batch``, as both nets take it."""
         return ()
 
-    def draw(self, batch: Batch, step: int) -> Tensor:
+    def draw(self, batch: TrainingBatch, step: int) -> Tensor:
         """As many generated images as ``batch`` has, under its condition."""
         images: Tensor = self._generator(self.noise(batch), *self.given(batch))
         return images
 
-    def noise(self, batch: Batch) -> Tensor:
+    def noise(self, batch: TrainingBatch) -> Tensor:
         """Standard normal noise for as many images as ``batch`` has."""
         return torch.randn(len(batch.images), self.noise_dim, device=batch.images.device)
 
-    def reals(self, batch: Batch, step: int) -> Tensor:
+    def reals(self, batch: TrainingBatch, step: int) -> Tensor:
         """The real images as the discriminator is to see them."""
         return batch.images
 
-    def judge(self, images: Tensor, batch: Batch, step: int) -> Tensor:
+    def judge(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
         """Logits of ``images`` under the condition of ``batch``: of as many, or of twice as many in two such halves."""
         given = self.given(batch)
         if len(images) > len(batch.images):
@@ -184,7 +184,7 @@ class Adversarial(Family):
         logits: Tensor = self.discriminator(self.options.shown(images), *given)
         return logits.float()
 
-    def _discriminate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         options, turn = self.options, self.options.others_turn(step)
         if options.clip:
             with torch.no_grad():
@@ -203,7 +203,7 @@ class Adversarial(Family):
             separable=self._separable(len(batch.images)),
         )
 
-    def _generate(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _generate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         fakes, self._fakes = self._fakes, None
         assert fakes is not None, "the discriminator's phase comes first"  # noqa: S101
         fake_logits = self.judge(fakes, batch, step)
@@ -220,6 +220,6 @@ class LabelConditional(Adversarial):
 
     condition = "label"
 
-    def given(self, batch: Batch) -> tuple[Tensor, ...]:
+    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The labels of the real images, which are also those that are asked of the generator."""
         return (batch.labels,)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganlib.families.parts.base import Batch, Family, FamilyOptions, Losses, OptimizerOptions, Phase
+from ganlib.families.parts.base import Family, FamilyOptions, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.nets.autoencoder import Autoencoder
 from ganlib.objectives import losses
 
@@ -65,7 +65,7 @@ class Autoencoding(Family):
         """The one code that stands for the encoder's output."""
         return encoded
 
-    def _reconstruct(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _reconstruct(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         given = self.given(batch.labels)
         code = self.code(self._net.encoder(batch.images, *given))
         nll, mse = losses.gaussian_nll_optimal(batch.images, self._net.decoder(code, *given))
@@ -89,7 +89,7 @@ class Variational(Autoencoding):
         """The mean."""
         return encoded.chunk(2, dim=1)[0]
 
-    def _reconstruct(self, batch: Batch, step: int) -> tuple[Tensor, Losses]:
+    def _reconstruct(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         nll, kl, mse = self._terms(self._net, batch.images, batch.labels)
         loss = nll + self.options.beta * kl
         return loss, {"elbo": -(nll + kl).detach(), "kl": kl.detach(), "reconstruction_mse": mse.detach()}

@@ -64,7 +64,7 @@ class FamilyOptions(Frozen):
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Real training data on the device."""
 
     images: Tensor
@@ -86,7 +86,7 @@ class Phase:
     name: str
     player: nn.Module
     optimizer: torch.optim.Optimizer
-    loss: Callable[[Batch, int], tuple[Tensor, Losses]]
+    loss: Callable[[TrainingBatch, int], tuple[Tensor, Losses]]
     """Of the batch and the step: the scalar to minimise, and detached scalars to log. All stay on the device."""
 
 
@@ -166,7 +166,7 @@ class Family(nn.Module, ABC):
         return 0
 
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-        """What :attr:`Batch.ranks` is gathered from, float32 [n, 3], for the training split uint8 [n, 28, 28], [n]."""
+        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, 3], for the training split uint8 [n, 28, 28], [n]."""
         return None
 
     @torch.no_grad()

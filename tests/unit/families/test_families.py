@@ -12,7 +12,7 @@ from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
 from ganlib.families.parts.adversarial import Adversarial
-from ganlib.families.parts.base import Batch, Family
+from ganlib.families.parts.base import Family, TrainingBatch
 from ganlib.training.distributed import ALONE
 from ganlib.training.step import Step
 from tests.conftest import ROOT
@@ -26,8 +26,8 @@ def build(name: str, **row: object) -> Family:
     return families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, **row}))
 
 
-def batch(size: int = 16) -> Batch:
-    return Batch(torch.rand(size, 1, 28, 28) * 2 - 1, torch.arange(size) % 10, torch.rand(size, 3))
+def batch(size: int = 16) -> TrainingBatch:
+    return TrainingBatch(torch.rand(size, 1, 28, 28) * 2 - 1, torch.arange(size) % 10, torch.rand(size, 3))
 
 
 def test_the_zoo_has_the_two_families_of_the_demo() -> None:

@@ -17,7 +17,7 @@ from ganlib.config import Limits
 from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
-from ganlib.families.parts.base import Batch, Family, Phase
+from ganlib.families.parts.base import Family, Phase, TrainingBatch
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.device import prepare
@@ -138,7 +138,7 @@ def tampered(family: Family, player: str, begins: int, change: Callable[[torch.T
             return clean(step)
 
         def changed(phase: Phase) -> Phase:
-            def loss(batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            def loss(batch: TrainingBatch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
                 value, losses = phase.loss(batch, step)
                 value = change(value)
                 return value, {**losses, f"{phase.name}_loss": value.detach()}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
-from ganlib.registry.entries import STILL, Decided, Entry, Evidence, Kind, Mark
+from ganlib.registry.entries import STILL, DecisionRecord, Entry, Evidence, Kind, Mark
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
@@ -23,7 +23,7 @@ _ROUNDS = 20
 """So often it is looked again, while others decide at the same time."""
 
 
-def carry_out(registry: Registry, ledger: Ledger, decided: Decided, seen: Book) -> Entry:
+def carry_out(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: Book) -> Entry:
     """Record ``decided``, then move the aliases as it says: whoever dies in between has left word of what to do.
 
     Args:
@@ -200,7 +200,7 @@ class _Settling:
             return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
         return self.judge(champion, before) if self.judge else None
 
-    def _append(self, decided: Decided, book: Book) -> None:
+    def _append(self, decided: DecisionRecord, book: Book) -> None:
         """Write an entry about what was found; where somebody else was first, it is looked again."""
         with suppress(Unavailable):  # an MLflow that is away is found out at the next look
             self.own.append(self.ledger.append(decided, book))
@@ -224,8 +224,10 @@ def _number(version: Version | None) -> int | None:
     return version.version if version else None
 
 
-def _found(kind: Kind, reason: str, champion: Version | None, before: Version | None, recorded: int | None) -> Decided:
-    return Decided(
+def _found(
+    kind: Kind, reason: str, champion: Version | None, before: Version | None, recorded: int | None
+) -> DecisionRecord:
+    return DecisionRecord(
         kind=kind,
         found=True,
         from_version=recorded,

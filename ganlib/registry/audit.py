@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ganlib.config import Frozen, GateConfig
-from ganlib.registry.entries import Decided, Entry, Evidence, Kind, Standing
+from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind, Standing
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import who
@@ -53,7 +53,7 @@ class Auditor:
         self.registry, self.book, self.accept = registry, book, accept
         self.now = champion.version if champion else None
 
-    def voids(self, own: Iterable[Entry] = ()) -> Decided | None:
+    def voids(self, own: Iterable[Entry] = ()) -> DecisionRecord | None:
         """The entry to write about what does not count, if there is something; ``own`` were just written by us."""
         for entry in self.book.beyond():
             if entry not in own and (why := self.objection(entry)):
@@ -157,5 +157,7 @@ def existing(registry: Registry, number: int | None, standing: Standing) -> Vers
     return found if found.sha256 == standing.digests.get(number) else None
 
 
-def _void(keys: tuple[str, ...], reason: str) -> Decided:
-    return Decided(kind="voided", from_version=None, to_version=None, who=who(), reason=reason[:1500], voids=keys)
+def _void(keys: tuple[str, ...], reason: str) -> DecisionRecord:
+    return DecisionRecord(
+        kind="voided", from_version=None, to_version=None, who=who(), reason=reason[:1500], voids=keys
+    )

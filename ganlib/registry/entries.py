@@ -74,7 +74,7 @@ class Standing(Frozen):
     digests: dict[int, str | None] = Field({}, description="sha256 of the versions' graphs, as last recorded")
 
 
-class Decided(Frozen):
+class DecisionRecord(Frozen):
     """What an entry says, before it has its place in the chain."""
 
     kind: Kind
@@ -94,7 +94,7 @@ class Decided(Frozen):
     lock: str = Field("", description="the promotion lock under which it was decided: who holds it next knows it ended")
 
 
-class Entry(Decided):
+class Entry(DecisionRecord):
     """One decision, with its place in the chain."""
 
     seq: PositiveInt

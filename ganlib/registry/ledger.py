@@ -16,7 +16,7 @@ from ganlib.registry.entries import (
     ORIGIN,
     RECONCILE,
     STILL,
-    Decided,
+    DecisionRecord,
     Entry,
     Evidence,
     Mark,
@@ -154,7 +154,7 @@ class Book(Frozen):
             found.update(entry.to_version for entry in pending if entry.kind not in STILL)
         return frozenset(found)
 
-    def next_entry(self, decided: Decided, now: datetime) -> Entry:
+    def next_entry(self, decided: DecisionRecord, now: datetime) -> Entry:
         """``decided`` with the next number, chained to what is stored."""
         last = self.lines.get(self.last)
         before = read(last) if last is not None else None

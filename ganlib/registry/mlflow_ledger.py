@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
-from ganlib.registry.entries import ORIGIN, Decided, Entry, Mark, Seal, canonical, digest, stamp
+from ganlib.registry.entries import ORIGIN, DecisionRecord, Entry, Mark, Seal, canonical, digest, stamp
 from ganlib.registry.ledger import Book
 from ganlib.tracking.store import Absent, MlflowStore
 
@@ -58,7 +58,7 @@ class Ledger:
         run = self._again() or self._run()
         return Book.of(run.params, seal, _marks(run.tags)) if run else Book(seal=seal)
 
-    def append(self, decided: Decided, seen: Book) -> Entry:
+    def append(self, decided: DecisionRecord, seen: Book) -> Entry:
         """Write the entry after the last of ``seen``, which the decision was made from.
 
         It counts as carried out once :meth:`seal` was called with it.

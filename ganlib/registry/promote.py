@@ -9,7 +9,7 @@ from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.apply import carry_out, settle
 from ganlib.registry.audit import displaced
-from ganlib.registry.entries import Decided, Entry, Evidence, Kind
+from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind
 from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger, lock_name, who
@@ -163,7 +163,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
                 f"there is no earlier champion of {registry.name} to go back to (champion: "
                 f"{champion.version if champion else 'none'}). Nothing was changed; see `ganlib registry history`."
             )
-        decided = Decided(
+        decided = DecisionRecord(
             kind="rolled-back",
             from_version=champion.version if champion else None,
             to_version=target.version,
@@ -198,13 +198,13 @@ def _repeats(finished: Entry, kind: Kind, expect: int | None, state: Path) -> bo
     return ours and finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
 
 
-def _decided(decision: Decision, challenger: Version, champion: Version | None, by: str) -> Decided:
+def _decided(decision: Decision, challenger: Version, champion: Version | None, by: str) -> DecisionRecord:
     failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
     why = "; ".join(failed) or next(check.detail for check in reversed(decision.checks))
     if decision.taken_back is not None:
         why = f"{decision.checks[0].detail}; {why}"
     kind: Kind = "awaiting" if decision.awaiting else "promoted" if decision.promoted else "refused"
-    return Decided(
+    return DecisionRecord(
         kind=kind,
         from_version=decision.champion,
         to_version=challenger.version,

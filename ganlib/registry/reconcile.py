@@ -13,7 +13,7 @@ from ganlib.config import Frozen, RegistryConfig
 from ganlib.core.errors import GanlibError
 from ganlib.registry.apply import carry_out, settle
 from ganlib.registry.audit import existing
-from ganlib.registry.entries import RECONCILE, Decided, Entry, Evidence
+from ganlib.registry.entries import RECONCILE, DecisionRecord, Entry, Evidence
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger, who
@@ -287,7 +287,7 @@ class _Reconciler:
         return carry_out(
             self.registry,
             self.ledger,
-            Decided(
+            DecisionRecord(
                 kind=kind,
                 from_version=champion.version if champion else None,
                 to_version=target.version if target else None,

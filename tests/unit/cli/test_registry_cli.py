@@ -20,7 +20,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.jobs.images.generate import Order, generate
 from ganlib.jobs.promotion.promote import promote
-from ganlib.registry.entries import Decided, Evidence, canonical
+from ganlib.registry.entries import DecisionRecord, Evidence, canonical
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Registry
 from ganlib.tracking.store import connect
@@ -322,7 +322,7 @@ def test_what_somebody_else_wrote_beyond_the_seal_is_told_by_verify_with_exit_co
 ) -> None:
     book = Ledger(connect(made), NAME).read()
     evidence = tuple(Evidence.of(Registry(connect(made), NAME).get(number)) for number in (2, 1))
-    forged = Decided(kind="promoted", from_version=1, to_version=2, who="m", reason="r", evidence=evidence)
+    forged = DecisionRecord(kind="promoted", from_version=1, to_version=2, who="m", reason="r", evidence=evidence)
     text = canonical(book.next_entry(forged, datetime.now(UTC)).model_dump(mode="json"))
     key, value = ("000900", "garbage") if stray else ("000003", text)
     with sqlite3.connect(made.root / "mlflow.db") as database:

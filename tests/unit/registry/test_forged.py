@@ -12,7 +12,7 @@ import pytest
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.registry.apply import settle
 from ganlib.registry.audit import beyond_seal
-from ganlib.registry.entries import Decided, Entry, Evidence, Seal, canonical
+from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Seal, canonical
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
@@ -84,7 +84,9 @@ def forge(registry: Registry, kind: str, before: int | None, after: int | None, 
     book = Ledger(registry.store, NAME).read()
     known = tuple(Evidence.of(registry.get(number)) for number in (after, before) if number)
     content = {"who": "mallory@there", "reason": "because", "evidence": known, "policy": POLICY.model_dump(mode="json")}
-    decided = Decided.model_validate({"kind": kind, "from_version": before, "to_version": after, **content, **changes})
+    decided = DecisionRecord.model_validate(
+        {"kind": kind, "from_version": before, "to_version": after, **content, **changes}
+    )
     entry = book.next_entry(decided, datetime.now(UTC))
     write(registry, book.free_key, canonical(entry.model_dump(mode="json")))
     return entry
@@ -213,7 +215,7 @@ def test_a_stray_parameter_takes_no_number_and_is_told(registry: Registry, stray
 def test_an_entry_that_does_not_follow_is_a_stray(registry: Registry, spoil: str) -> None:
     book = Ledger(registry.store, NAME).read()
     good = Evidence.of(registry.get(4))
-    decided = Decided(kind="promoted", from_version=2, to_version=4, who="m", reason="b", evidence=(good,))
+    decided = DecisionRecord(kind="promoted", from_version=2, to_version=4, who="m", reason="b", evidence=(good,))
     entry = book.next_entry(decided, datetime.now(UTC))
     if spoil == "chain":
         entry = book.until(1).model_copy(update={"seal": None}).next_entry(decided, datetime.now(UTC))

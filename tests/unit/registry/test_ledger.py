@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
-from ganlib.registry.entries import Decided, Kind, Seal, canonical
+from ganlib.registry.entries import DecisionRecord, Kind, Seal, canonical
 from ganlib.registry.ledger import Book, champion_at, moment
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def written(moves: tuple[Move, ...] = MOVES, reason: str = "because") -> Book:
     """A ledger with an entry an hour, all sealed."""
     book = Book()
     for hour, (kind, before, after) in enumerate(moves):
-        decided = Decided(kind=kind, from_version=before, to_version=after, who="me@here", reason=reason)
+        decided = DecisionRecord(kind=kind, from_version=before, to_version=after, who="me@here", reason=reason)
         entry = book.next_entry(decided, START + timedelta(hours=hour))
         lines = {**book.lines, entry.seq: canonical(entry.model_dump(mode="json"))}
         book = Book(lines=lines, seal=Seal(seq=entry.seq, sha256=entry.sha256))
@@ -101,7 +101,7 @@ def test_a_lost_seal_is_a_problem_and_nothing_is_carried_out_again() -> None:
 def test_a_removed_last_entry_is_not_papered_over_by_the_next_one() -> None:
     book = written()
     lines = {number: text for number, text in book.lines.items() if number != 5}
-    decided = Decided(kind="refused", from_version=2, to_version=7, who="me", reason="worse")
+    decided = DecisionRecord(kind="refused", from_version=2, to_version=7, who="me", reason="worse")
     entry = Book(lines=lines, seal=book.seal).next_entry(decided, START)
     assert entry.seq == 6
     after = Book(lines={**lines, 6: canonical(entry.model_dump(mode="json"))})
@@ -110,7 +110,7 @@ def test_a_removed_last_entry_is_not_papered_over_by_the_next_one() -> None:
 
 def test_time_does_not_go_back_when_another_machines_clock_was_ahead() -> None:
     book = written()
-    decided = Decided(kind="promoted", from_version=2, to_version=7, who="me", reason="better")
+    decided = DecisionRecord(kind="promoted", from_version=2, to_version=7, who="me", reason="better")
     assert book.next_entry(decided, START - timedelta(days=1)).time == book.entries()[-1].time
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
-from ganlib.registry.entries import Decided
+from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
@@ -124,7 +124,7 @@ def test_a_person_who_moves_the_alias_after_the_entry_was_written_is_not_overwri
     win(registry, 1)
     append = Ledger.append
 
-    def meddled(self: Ledger, decided: Decided, seen: Book) -> object:
+    def meddled(self: Ledger, decided: DecisionRecord, seen: Book) -> object:
         entry = append(self, decided, seen)
         if decided.kind == "promoted":
             registry.set_alias(CHAMPION, 3)
@@ -174,7 +174,7 @@ def test_a_writer_elsewhere_who_takes_the_number_first_wins(
     """Another machine does not see this machine's lock; MLflow lets each number be written once."""
     win(registry, 1)
     stale = Ledger(registry.store, NAME).read()
-    ours = Decided(kind="promoted", from_version=1, to_version=2, who="here", reason="better")
+    ours = DecisionRecord(kind="promoted", from_version=1, to_version=2, who="here", reason="better")
     theirs = ours.model_copy(update={"to_version": 3, "who": "there"})
     entry = Ledger(registry.store, NAME).append(theirs, stale)
     with pytest.raises(Unavailable, match=r"somebody else has recorded a decision meanwhile \(entry 2\)"):

@@ -18,7 +18,7 @@ from ganlib.generation.batch.batch import verify
 from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.images.generate import Order, begin, generate, grid_path, make_shards, preview
-from ganlib.registry.entries import Decided
+from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.tracking.store import MlflowStore
 from tests import factories
@@ -58,7 +58,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
     facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
     version = factories.registered(store, onnx, **facts)
     ledger = Ledger(store, version.name)
-    decided = Decided(kind="promoted", from_version=None, to_version=version.version, who="me", reason="better")
+    decided = DecisionRecord(kind="promoted", from_version=None, to_version=version.version, who="me", reason="better")
     entry = ledger.append(decided, ledger.read())
     ledger.seal(entry)
     out = tmp_path / "out"

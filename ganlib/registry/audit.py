@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ganlib.config import Frozen, GateConfig
-from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind, Standing
+from ganlib.registry.entries import ChampionState, DecisionRecord, Entry, Evidence, Kind
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import who
@@ -105,7 +105,7 @@ class Auditor:
                 return f"entry {number}, which it calls void, is borne out"
         return None
 
-    def _rollback_objection(self, entry: Entry, standing: Standing) -> str | None:
+    def _rollback_objection(self, entry: Entry, standing: ChampionState) -> str | None:
         if entry.to_version is None:
             return None if displaced(self.registry, standing) is None else "there is an earlier champion to go back to"
         if existing(self.registry, entry.to_version, entry.spoken_of()) is None:
@@ -141,12 +141,12 @@ class Auditor:
         return f"the gate, asked now, refuses it: {failed}"[:1000] if failed else None
 
 
-def displaced(registry: Registry, standing: Standing) -> Version | None:
+def displaced(registry: Registry, standing: ChampionState) -> Version | None:
     """The nearest earlier champion that still exists."""
     return next((found for number in reversed(standing.trail) if (found := existing(registry, number, standing))), None)
 
 
-def existing(registry: Registry, number: int | None, standing: Standing) -> Version | None:
+def existing(registry: Registry, number: int | None, standing: ChampionState) -> Version | None:
     """Version ``number``, if it is the one that the ledger speaks of: a model that was made anew counts from 1."""
     if number is None:
         return None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ganlib.config import Params
 from ganlib.registry import names
 from ganlib.registry.audit import existing
-from ganlib.registry.entries import Evidence, Standing
+from ganlib.registry.entries import ChampionState, Evidence
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import TAG, Ledger
@@ -164,11 +164,11 @@ def resolve(registry: Registry, params: Params, reference: str) -> Version:
     return choice.version
 
 
-def _is_same(version: Version, standing: Standing) -> bool:
+def _is_same(version: Version, standing: ChampionState) -> bool:
     """Whether ``version`` is the one that the ledger speaks of: a model that was made anew counts from 1."""
     return version.sha256 == standing.digests.get(version.version)
 
 
-def _differs(alias: Version, earned: Standing, what: str) -> str:
+def _differs(alias: Version, earned: ChampionState, what: str) -> str:
     ledger = f"the ledger's champion is {earned.champion}" if earned.champion else "the ledger has no champion"
     return f"version {alias.version} was given the alias champion by hand ({ledger}); {what}"

@@ -66,7 +66,7 @@ class Evidence(Frozen):
         )
 
 
-class Standing(Frozen):
+class ChampionState(Frozen):
     """Who is champion, and the champions before it that a rollback goes back to, the nearest last."""
 
     champion: PositiveInt | None = None
@@ -104,9 +104,9 @@ class Entry(DecisionRecord):
     sha256: str
     """Of the canonical JSON of all the above (see :func:`canonical`)."""
 
-    def spoken_of(self) -> Standing:
+    def spoken_of(self) -> ChampionState:
         """The digests of the versions that its evidence speaks of."""
-        return Standing(digests={known.version: known.sha256 for known in self.evidence})
+        return ChampionState(digests={known.version: known.sha256 for known in self.evidence})
 
 
 class Seal(Frozen):
@@ -168,7 +168,7 @@ def follows(text: str, number: int, previous: str | None) -> bool:
     )
 
 
-def fold(moves: Iterable[Entry]) -> Standing:
+def fold(moves: Iterable[Entry]) -> ChampionState:
     """Champion and trail after ``moves``, which are in order and count."""
     champion: int | None = None
     trail: tuple[int, ...] = ()
@@ -182,7 +182,7 @@ def fold(moves: Iterable[Entry]) -> Standing:
             trail = (*trail, entry.from_version)
         champion = entry.to_version
         digests |= {evidence.version: evidence.sha256 for evidence in entry.evidence}
-    return Standing(champion=champion, trail=trail, digests=digests)
+    return ChampionState(champion=champion, trail=trail, digests=digests)
 
 
 @cache

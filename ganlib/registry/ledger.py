@@ -16,13 +16,13 @@ from ganlib.registry.entries import (
     ORIGIN,
     RECONCILE,
     STILL,
+    ChampionState,
     DecisionRecord,
     Entry,
     Evidence,
     Mark,
     Problem,
     Seal,
-    Standing,
     canonical,
     digest,
     fold,
@@ -227,12 +227,12 @@ class Book(Frozen):
         seen.pop((challenger.sha256, challenger.fid), None)
         return sum(seen.values())
 
-    def standing(self, at: str | None = None) -> Standing:
+    def standing(self, at: str | None = None) -> ChampionState:
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`Entry.time`)."""
         entries = [entry for entry in self.valid() if at is None or entry.time <= at]
         return fold(entry for entry in entries if entry.kind not in STILL)
 
-    def earned(self) -> Standing:
+    def earned(self) -> ChampionState:
         """Champion and trail by what the gate, a rollback or the policy decided, whatever people set by hand since."""
         moves: list[Entry] = []
         for entry in self.valid():

@@ -109,7 +109,7 @@ class Entry(DecisionRecord):
         return ChampionState(digests={known.version: known.sha256 for known in self.evidence})
 
 
-class Seal(Frozen):
+class AppliedMark(Frozen):
     """The last entry whose decision was carried out in full; kept apart from the entries."""
 
     seq: int = Field(ge=0)

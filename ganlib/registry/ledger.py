@@ -16,13 +16,13 @@ from ganlib.registry.entries import (
     ORIGIN,
     RECONCILE,
     STILL,
+    AppliedMark,
     ChampionState,
     DecisionRecord,
     Entry,
     Evidence,
     Mark,
     Problem,
-    Seal,
     canonical,
     digest,
     fold,
@@ -40,14 +40,14 @@ class Book(Frozen):
     """All that is stored: the entries' texts by number, the seal, and what stands beside them."""
 
     lines: dict[int, str] = Field({})
-    seal: Seal | None = None
+    seal: AppliedMark | None = None
     keys: dict[int, str] = Field({}, description="where an entry is kept, unless it is under its number")
     strays: dict[str, str] = Field({}, description="what is kept beside the entries and is none of them")
     marks: tuple[Mark, ...] = ()
     void: frozenset[str] = Field(frozenset(), description="keys that entries void which were left out")
 
     @classmethod
-    def of(cls, written: Mapping[str, str], seal: Seal | None, marks: Iterable[Mark] = ()) -> Book:
+    def of(cls, written: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[Mark] = ()) -> Book:
         """Find the chain in what was ``written``, by key.
 
         Entry n is the first text under ``n``, ``n.2``, ``n.3``... that follows entry n - 1. Beyond the seal the chain

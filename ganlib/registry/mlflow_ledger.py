@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
-from ganlib.registry.entries import ORIGIN, DecisionRecord, Entry, Mark, Seal, canonical, digest, stamp
+from ganlib.registry.entries import ORIGIN, AppliedMark, DecisionRecord, Entry, Mark, canonical, digest, stamp
 from ganlib.registry.ledger import Book
 from ganlib.tracking.store import Absent, MlflowStore
 
@@ -80,7 +80,7 @@ class Ledger:
             )
         run_id = self._open()
         if seen.seal is None and seen.lines:  # lost with the registered model: what was before is not carried out
-            self._write_seal(Seal(seq=seen.last, sha256=entry.previous_sha256))
+            self._write_seal(AppliedMark(seq=seen.last, sha256=entry.previous_sha256))
         with self.store.talking():
             try:
                 self.store.client.log_param(run_id, key, text)
@@ -119,13 +119,13 @@ class Ledger:
     def seal(self, entry: Entry) -> None:
         """Say that ``entry`` was carried out, unless a later one was."""
         if (seal := self._seal()) is None or seal.seq < entry.seq:
-            self._write_seal(Seal(seq=entry.seq, sha256=entry.sha256))
+            self._write_seal(AppliedMark(seq=entry.seq, sha256=entry.sha256))
 
-    def _write_seal(self, seal: Seal) -> None:
+    def _write_seal(self, seal: AppliedMark) -> None:
         with self.store.talking():
             self.store.client.set_registered_model_tag(self.model, TAG, seal.model_dump_json())
 
-    def _seal(self) -> Seal | None:
+    def _seal(self) -> AppliedMark | None:
         with self.store.talking():
             try:
                 text = self.store.client.get_registered_model(self.model).tags.get(TAG)
@@ -134,7 +134,7 @@ class Ledger:
                     return None
                 raise
         try:
-            return Seal.model_validate_json(text) if text else None
+            return AppliedMark.model_validate_json(text) if text else None
         except ValueError:  # overwritten by a person
             return None
 
@@ -179,7 +179,7 @@ class Ledger:
             )
         run_id = found.id if found else self._start()
         if not (found and found.params) and self._seal() is None:
-            self._write_seal(Seal(seq=0, sha256=ORIGIN))
+            self._write_seal(AppliedMark(seq=0, sha256=ORIGIN))
         return run_id
 
     def _start(self) -> str:

@@ -116,7 +116,7 @@ class AppliedMark(Frozen):
     sha256: str
 
 
-class Problem(Frozen):
+class LedgerProblem(Frozen):
     """An entry that is not as it was written."""
 
     seq: int

@@ -21,8 +21,8 @@ from ganlib.registry.entries import (
     DecisionRecord,
     Entry,
     Evidence,
+    LedgerProblem,
     Mark,
-    Problem,
     canonical,
     digest,
     fold,
@@ -177,9 +177,9 @@ class Book(Frozen):
         }
         return Entry.model_validate({**content, "sha256": digest(canonical(content))})
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[LedgerProblem]:
         """All entries that were changed, removed, reordered or replaced; empty if the chain is whole."""
-        found: list[Problem] = []
+        found: list[LedgerProblem] = []
         previous: str | None = ORIGIN
         before, time, void = 0, "", self.voided
         for number in sorted(self.lines):
@@ -188,15 +188,17 @@ class Book(Frozen):
                 previous = None
             entry = read(self.lines[number])
             if entry is None:
-                found.append(Problem(seq=number, what="was changed: it is no entry any more"))
+                found.append(LedgerProblem(seq=number, what="was changed: it is no entry any more"))
             else:
-                found += [Problem(seq=number, what=what) for what in self._wrong(number, entry, previous, time)]
+                found += [LedgerProblem(seq=number, what=what) for what in self._wrong(number, entry, previous, time)]
                 time = time if self.key(number) in void else entry.time
             before, previous = number, entry.sha256 if entry else None
         if self.last > before:
             found.append(_missing(before + 1, self.last))
         if self.seal is None and self.lines:
-            found.append(Problem(seq=self.last, what="has lost its seal, which tells whether later ones were removed"))
+            found.append(
+                LedgerProblem(seq=self.last, what="has lost its seal, which tells whether later ones were removed")
+            )
         return found
 
     def _wrong(self, number: int, entry: Entry, previous: str | None, time: str) -> list[str]:
@@ -296,8 +298,8 @@ def champion_at(book: Book, moment: datetime) -> Reign:
     return Reign(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
 
 
-def _missing(first: int, last: int) -> Problem:
-    return Problem(seq=first, what="is missing: it was removed" if first == last else f"to {last} were removed")
+def _missing(first: int, last: int) -> LedgerProblem:
+    return LedgerProblem(seq=first, what="is missing: it was removed" if first == last else f"to {last} were removed")
 
 
 def moment(text: str) -> datetime:

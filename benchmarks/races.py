@@ -29,7 +29,7 @@ import requests
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.apply import settle
-from ganlib.registry.entries import STILL, Entry
+from ganlib.registry.entries import NON_MOVING, Entry
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
@@ -231,7 +231,7 @@ def _count(
     """Add what stands after a round."""
     book = Ledger(registry.store, NAME).read()
     new = [entry for entry in book.entries() if entry.seq > last]
-    moves = [entry for entry in new if entry.kind not in STILL]
+    moves = [entry for entry in new if entry.kind not in NON_MOVING]
     champion = book.until(last).standing().champion
     figures.rounds += 1
     figures.winners[sum(move.from_version == champion for move in _until_back(moves, champion))] += 1
@@ -247,7 +247,7 @@ def _count(
     figures.empty += sum((won - own).values())
     aliases = registry.aliases()
     figures.uncompared += aliases.get(CHAMPION) != champion
-    ever = {entry.to_version for entry in book.entries() if entry.kind not in STILL}
+    ever = {entry.to_version for entry in book.entries() if entry.kind not in NON_MOVING}
     figures.strange += aliases.get(PREVIOUS) not in {None, *ever}
     figures.external += sum(entry.kind in ("external", "voided") for entry in new)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
-from ganlib.registry.entries import STILL, DecisionRecord, Entry, Evidence, Kind, Mark
+from ganlib.registry.entries import NON_MOVING, DecisionRecord, Entry, Evidence, Kind, Mark
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
@@ -51,8 +51,8 @@ def carry_out(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen:
             f"entry {entry.seq} ({entry.kind}) was not borne out for another command, which recorded that. Nothing was "
             "moved; see `ganlib registry history`, and run the same command again."
         )
-    later = next((move for move in book.valid() if move.seq > entry.seq and move.kind not in STILL), None)
-    if entry.kind not in STILL and later and later.found:
+    later = next((move for move in book.valid() if move.seq > entry.seq and move.kind not in NON_MOVING), None)
+    if entry.kind not in NON_MOVING and later and later.found:
         raise BadInput(
             f"champion was set to {later.to_version or 'none'} in MLflow while version {entry.to_version} was to take "
             "its place. That alias was kept, and all of it is in `ganlib registry history`."
@@ -177,7 +177,7 @@ class _Settling:
         if _number(self.registry.alias(CHAMPION)) != _number(champion):
             return
         before = existing(self.registry, standing.champion, standing)
-        left_alone = any(entry.kind not in STILL for entry in book.beyond())
+        left_alone = any(entry.kind not in NON_MOVING for entry in book.beyond())
         earned = self._earned(book, champion, before) if champion and not left_alone else None
         kind: Kind = "promoted" if earned else "external"
         if earned:

@@ -23,7 +23,7 @@ Kind = Literal["promoted", "refused", "rolled-back", "external", "awaiting", "ac
 """``external``: a person moved the champion, and nothing is known in its favour; ``awaiting``: the gate passed it, a
 person has yet to approve; ``accepted``: what no gate has passed is champion all the same, as the policy says;
 ``voided``: what stands under the keys it names counts for nothing."""
-STILL: frozenset[Kind] = frozenset({"refused", "awaiting", "voided"})
+NON_MOVING: frozenset[Kind] = frozenset({"refused", "awaiting", "voided"})
 """Decisions that move no champion."""
 ORIGIN = "0" * 64
 """What stands for the entry before the first."""

@@ -13,9 +13,9 @@ from pydantic import Field, PositiveInt
 from ganlib.config import Frozen
 from ganlib.core.errors import BadInput
 from ganlib.registry.entries import (
+    NON_MOVING,
     ORIGIN,
     RECONCILE,
-    STILL,
     AppliedMark,
     ChampionState,
     DecisionRecord,
@@ -151,7 +151,7 @@ class Book(Frozen):
         }  # fmt: skip
         if pending := self.beyond():
             found.add(self.until(pending[0].seq - 1).standing().champion)
-            found.update(entry.to_version for entry in pending if entry.kind not in STILL)
+            found.update(entry.to_version for entry in pending if entry.kind not in NON_MOVING)
         return frozenset(found)
 
     def next_entry(self, decided: DecisionRecord, now: datetime) -> Entry:
@@ -222,7 +222,7 @@ class Book(Frozen):
         """
         seen: dict[tuple[str | None, float | None], int] = {}
         for entry in self.valid():
-            if entry.kind not in STILL:
+            if entry.kind not in NON_MOVING:
                 seen = {}
             elif entry.evidence:
                 seen[entry.evidence[0].sha256, entry.evidence[0].fid] = entry.evidence[0].candidates
@@ -232,7 +232,7 @@ class Book(Frozen):
     def standing(self, at: str | None = None) -> ChampionState:
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`Entry.time`)."""
         entries = [entry for entry in self.valid() if at is None or entry.time <= at]
-        return fold(entry for entry in entries if entry.kind not in STILL)
+        return fold(entry for entry in entries if entry.kind not in NON_MOVING)
 
     def earned(self) -> ChampionState:
         """Champion and trail by what the gate, a rollback or the policy decided, whatever people set by hand since."""
@@ -260,7 +260,7 @@ class Book(Frozen):
 
     def last_move(self) -> Entry | None:
         """The entry that made the champion what it is."""
-        moves = [entry for entry in self.valid() if entry.kind not in STILL]
+        moves = [entry for entry in self.valid() if entry.kind not in NON_MOVING]
         return moves[-1] if moves else None
 
     def taken_back(self, version: Version) -> Entry | None:
@@ -274,7 +274,7 @@ class Book(Frozen):
             }
             if entry.kind == "rolled-back" and entry.from_version in same and not entry.who.startswith(RECONCILE):
                 found = entry
-            elif entry.to_version in same and (entry.kind not in (*STILL, "external") or _insisted(entry)):
+            elif entry.to_version in same and (entry.kind not in (*NON_MOVING, "external") or _insisted(entry)):
                 found = None
         return found
 
@@ -294,7 +294,7 @@ class Reign(Frozen):
 def champion_at(book: Book, moment: datetime) -> Reign:
     """Who was champion at ``moment``, which carries an offset."""
     at = stamp(moment)
-    moves = [entry for entry in book.valid() if entry.kind not in STILL and entry.time <= at]
+    moves = [entry for entry in book.valid() if entry.kind not in NON_MOVING and entry.time <= at]
     return Reign(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
 
 

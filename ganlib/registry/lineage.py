@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganlib.registry.entries import STILL, Entry
+from ganlib.registry.entries import NON_MOVING, Entry
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Listing, Registry
 
@@ -17,7 +17,7 @@ def decisions_on(registry: Registry, version: Listing) -> list[Entry]:
     return [
         entry
         for entry in Ledger(registry.store, registry.name).read().valid()
-        if entry.kind not in STILL
+        if entry.kind not in NON_MOVING
         and entry.to_version == version.version
         and any(known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence)
     ]

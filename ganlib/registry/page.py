@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ganlib.core.errors import GanlibError
 from ganlib.registry.champion import OVERRULE
-from ganlib.registry.entries import STILL, Entry, Evidence
+from ganlib.registry.entries import NON_MOVING, Entry, Evidence
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger
@@ -90,7 +90,7 @@ def story(book: Book, version: Listing) -> Story:
     """The decisions about ``version``: of its own bytes, not of a namesake's."""
 
     def concerns(entry: Entry) -> bool:
-        moved = entry.kind not in STILL and entry.from_version == version.version
+        moved = entry.kind not in NON_MOVING and entry.from_version == version.version
         return (moved or entry.to_version == version.version) and any(
             known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence
         )

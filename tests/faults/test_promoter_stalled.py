@@ -18,7 +18,7 @@ from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.project import Project
 from ganlib.registry.apply import settle
-from ganlib.registry.entries import STILL
+from ganlib.registry.entries import NON_MOVING
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
@@ -146,7 +146,9 @@ def stand(store: MlflowStore) -> tuple[int | None, int | None, list[tuple[str, i
     assert book.problems() == []
     assert book.beyond() == []
     assert book.marks == ()
-    moves = [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries() if entry.kind not in STILL]
+    moves = [
+        (entry.kind, entry.from_version, entry.to_version) for entry in book.entries() if entry.kind not in NON_MOVING
+    ]
     champion = None
     for _, origin, target in moves:
         assert origin == champion, f"a fork: {moves}"

@@ -271,10 +271,10 @@ def _ledger(project: Project | None, version: Version | None) -> dict[str, JsonV
     """The ledger's last entry that made ``version`` champion; None: none did."""
     if project is None or version is None:
         return None
-    from ganlib.registry.entries import STILL
+    from ganlib.registry.entries import NON_MOVING
     from ganlib.registry.mlflow_ledger import Ledger
     from ganlib.tracking.store import connect
 
     entries = Ledger(connect(project), version.name).read().valid()
-    made = [entry for entry in entries if entry.kind not in STILL and entry.to_version == version.version]
+    made = [entry for entry in entries if entry.kind not in NON_MOVING and entry.to_version == version.version]
     return {key: getattr(made[-1], key) for key in ("seq", "kind", "time", "sha256")} if made else None

@@ -25,7 +25,7 @@ person has yet to approve; ``accepted``: what no gate has passed is champion all
 ``voided``: what stands under the keys it names counts for nothing."""
 NON_MOVING: frozenset[Kind] = frozenset({"refused", "awaiting", "voided"})
 """Decisions that move no champion."""
-ORIGIN = "0" * 64
+GENESIS = "0" * 64
 """What stands for the entry before the first."""
 RECONCILE = "ganlib reconcile"
 """Begins the name of who decided where it was the policy, and no person."""

@@ -13,8 +13,8 @@ from pydantic import Field, PositiveInt
 from ganlib.config import Frozen
 from ganlib.core.errors import BadInput
 from ganlib.registry.entries import (
+    GENESIS,
     NON_MOVING,
-    ORIGIN,
     RECONCILE,
     AppliedMark,
     ChampionState,
@@ -61,7 +61,7 @@ class Book(Frozen):
         ]
         trusted = seal.seq if seal else max(whole, default=0)
         keys: dict[int, str] = {}
-        previous, before = ORIGIN, 0
+        previous, before = GENESIS, 0
         for number in sorted(places):
             if number > trusted and number > max(before, trusted) + 1:
                 break
@@ -163,7 +163,7 @@ class Book(Frozen):
         elif last is not None:
             previous = digest(last)
         else:
-            previous = self.seal.sha256 if self.seal else ORIGIN
+            previous = self.seal.sha256 if self.seal else GENESIS
         known = [
             entry.time
             for entry in self.valid()
@@ -180,7 +180,7 @@ class Book(Frozen):
     def problems(self) -> list[LedgerProblem]:
         """All entries that were changed, removed, reordered or replaced; empty if the chain is whole."""
         found: list[LedgerProblem] = []
-        previous: str | None = ORIGIN
+        previous: str | None = GENESIS
         before, time, void = 0, "", self.voided
         for number in sorted(self.lines):
             if number > before + 1:

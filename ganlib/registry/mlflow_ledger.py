@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
-from ganlib.registry.entries import ORIGIN, AppliedMark, DecisionRecord, Entry, Mark, canonical, digest, stamp
+from ganlib.registry.entries import GENESIS, AppliedMark, DecisionRecord, Entry, Mark, canonical, digest, stamp
 from ganlib.registry.ledger import Book
 from ganlib.tracking.store import Absent, MlflowStore
 
@@ -179,7 +179,7 @@ class Ledger:
             )
         run_id = found.id if found else self._start()
         if not (found and found.params) and self._seal() is None:
-            self._write_seal(AppliedMark(seq=0, sha256=ORIGIN))
+            self._write_seal(AppliedMark(seq=0, sha256=GENESIS))
         return run_id
 
     def _start(self) -> str:

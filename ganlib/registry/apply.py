@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
-from ganlib.registry.entries import NON_MOVING, DecisionRecord, Entry, Evidence, Kind, Mark
+from ganlib.registry.entries import NON_MOVING, DecisionRecord, Entry, Evidence, Kind, MoveMark
 from ganlib.registry.ledger import Book
 from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
@@ -102,7 +102,7 @@ class _Settling:
     ) -> None:
         self.registry, self.ledger, self.judge, self.accept = registry, ledger, judge, accept
         self.own = [own] if own else []
-        self.marks: list[Mark] = []
+        self.marks: list[MoveMark] = []
         self.heeded: set[tuple[int, frozenset[str]]] = set()
         self.carried_out: Entry | None = None
 
@@ -212,7 +212,7 @@ class _Settling:
             self.ledger.unmark(mark)
 
 
-def _others(book: Book, ours: list[Mark]) -> frozenset[str]:
+def _others(book: Book, ours: list[MoveMark]) -> frozenset[str]:
     """The marks of other commands that move aliases for an older entry than the last."""
     now, known = datetime.now(UTC), {mark.id for mark in ours}
     return frozenset(

@@ -123,7 +123,7 @@ class LedgerProblem(Frozen):
     what: str
 
 
-class Mark(Frozen):
+class MoveMark(Frozen):
     """Left by a command while it moves aliases as the ledger says up to entry ``seq``: its writes may come late."""
 
     id: str

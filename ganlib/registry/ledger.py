@@ -22,7 +22,7 @@ from ganlib.registry.entries import (
     Entry,
     Evidence,
     LedgerProblem,
-    Mark,
+    MoveMark,
     canonical,
     digest,
     fold,
@@ -43,11 +43,11 @@ class Book(Frozen):
     seal: AppliedMark | None = None
     keys: dict[int, str] = Field({}, description="where an entry is kept, unless it is under its number")
     strays: dict[str, str] = Field({}, description="what is kept beside the entries and is none of them")
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[MoveMark, ...] = ()
     void: frozenset[str] = Field(frozenset(), description="keys that entries void which were left out")
 
     @classmethod
-    def of(cls, written: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[Mark] = ()) -> Book:
+    def of(cls, written: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[MoveMark] = ()) -> Book:
         """Find the chain in what was ``written``, by key.
 
         Entry n is the first text under ``n``, ``n.2``, ``n.3``... that follows entry n - 1. Beyond the seal the chain

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
-from ganlib.registry.entries import GENESIS, AppliedMark, DecisionRecord, Entry, Mark, canonical, digest, stamp
+from ganlib.registry.entries import GENESIS, AppliedMark, DecisionRecord, Entry, MoveMark, canonical, digest, stamp
 from ganlib.registry.ledger import Book
 from ganlib.tracking.store import Absent, MlflowStore
 
@@ -20,7 +20,7 @@ TAG = "ganlib.ledger"
 """On the run: the model whose ledger it is. On the registered model: the seal."""
 
 MOVING = "ganlib.moving."
-"""Begins the tags of the ledger's run that say who moves aliases just now (:class:`ganlib.registry.entries.Mark`)."""
+"""Begins the tags of the ledger's run that say who moves aliases just now (:class:`ganlib.registry.entries.MoveMark`)."""
 
 _LIMIT = 6000  # characters in a parameter of MLflow, which cuts longer ones off without a word
 
@@ -95,13 +95,13 @@ class Ledger:
             )
         return entry
 
-    def mark(self, seq: int) -> Mark:
+    def mark(self, seq: int) -> MoveMark:
         """Say that aliases are being moved as the ledger says up to entry ``seq``, until :meth:`unmark`.
 
         Raises:
             Unavailable: MLflow does not answer.
         """
-        mark = Mark(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
+        mark = MoveMark(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
         run = self._again() or self._run()
         if run is None:
             raise _overtaken(seq)
@@ -109,7 +109,7 @@ class Ledger:
             self.store.client.set_tag(run.id, MOVING + mark.id, mark.model_dump_json())
         return mark
 
-    def unmark(self, mark: Mark) -> None:
+    def unmark(self, mark: MoveMark) -> None:
         """Say that no write of ``mark`` is to come any more."""
         run = self._again() or self._run()
         if run and MOVING + mark.id in run.tags:
@@ -215,12 +215,12 @@ class Ledger:
         return str(run.info.run_id)
 
 
-def _marks(tags: dict[str, str]) -> list[Mark]:
+def _marks(tags: dict[str, str]) -> list[MoveMark]:
     found = []
     for key, text in tags.items():
         if key.startswith(MOVING):
             with suppress(ValueError):  # written by a person
-                found.append(Mark.model_validate_json(text))
+                found.append(MoveMark.model_validate_json(text))
     return [mark for mark in found if MOVING + mark.id in tags]
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
 from ganlib.registry.entries import NON_MOVING, DecisionRecord, Entry, Evidence, Kind, MoveMark
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
 
@@ -23,7 +23,7 @@ _ROUNDS = 20
 """So often it is looked again, while others decide at the same time."""
 
 
-def carry_out(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: Book) -> Entry:
+def carry_out(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
     """Record ``decided``, then move the aliases as it says: whoever dies in between has left word of what to do.
 
     Args:
@@ -123,7 +123,7 @@ class _Settling:
                 return self.carried_out
         raise Unavailable("others keep deciding at the same time. Run the same command again.")
 
-    def _is_external(self, book: Book, now: int | None) -> bool:
+    def _is_external(self, book: LedgerSnapshot, now: int | None) -> bool:
         """Whether the champion's alias is where neither the ledger nor a command under way puts it."""
         standing = book.standing()
         if now == standing.champion:
@@ -132,14 +132,14 @@ class _Settling:
             return True  # deleted, so that nobody can put it back
         return now not in book.under_way(datetime.now(UTC))
 
-    def _may_be_late(self, book: Book) -> bool:
+    def _may_be_late(self, book: LedgerSnapshot) -> bool:
         """Whether a write for an older entry may have come after those for the last one: of ours, or of others."""
         if self.marks and self.marks[-1].seq != book.last:
             return True
         others = _others(book, self.marks)
         return bool(others) and (book.last, others) not in self.heeded
 
-    def _apply(self, book: Book) -> None:
+    def _apply(self, book: LedgerSnapshot) -> None:
         """Set all aliases as ``book`` says, if it is the newest still. As often as need be: the result is the same."""
         mark = self.ledger.mark(book.last)
         self.marks.append(mark)
@@ -160,7 +160,7 @@ class _Settling:
         self._seal(book)
         self.heeded.add((book.last, _others(book, self.marks)))
 
-    def _seal(self, book: Book) -> None:
+    def _seal(self, book: LedgerSnapshot) -> None:
         for entry in book.beyond():
             if entry.kind == "awaiting":
                 self.registry.set_alias(CHALLENGER, entry.to_version or 0)
@@ -169,7 +169,7 @@ class _Settling:
         if unsealed := book.unsealed():
             self.ledger.seal(unsealed)
 
-    def _external(self, book: Book, champion: Version | None) -> None:
+    def _external(self, book: LedgerSnapshot, champion: Version | None) -> None:
         """The champion is what no command under way makes it: record it, once that was looked at again."""
         again, standing = self.ledger.read(), book.standing()
         if again.last != book.last or self._is_external(again, _number(champion)) is False:
@@ -192,7 +192,7 @@ class _Settling:
             reason = f"version {standing.champion} was deleted outside of ganlib"
         self._append(_found(kind, reason, champion, before, standing.champion), book)
 
-    def _earned(self, book: Book, champion: Version, before: Version | None) -> str | None:
+    def _earned(self, book: LedgerSnapshot, champion: Version, before: Version | None) -> str | None:
         if book.taken_back(champion):
             return None
         passed = book.verdict(champion)
@@ -200,19 +200,19 @@ class _Settling:
             return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
         return self.judge(champion, before) if self.judge else None
 
-    def _append(self, decided: DecisionRecord, book: Book) -> None:
+    def _append(self, decided: DecisionRecord, book: LedgerSnapshot) -> None:
         """Write an entry about what was found; where somebody else was first, it is looked again."""
         with suppress(Unavailable):  # an MLflow that is away is found out at the next look
             self.own.append(self.ledger.append(decided, book))
 
-    def _finish(self, book: Book) -> None:
+    def _finish(self, book: LedgerSnapshot) -> None:
         """Take off our marks, and those of commands that have died."""
         old = [mark for mark in book.marks if not mark.live(datetime.now(UTC))]
         for mark in (*self.marks, *old):
             self.ledger.unmark(mark)
 
 
-def _others(book: Book, ours: list[MoveMark]) -> frozenset[str]:
+def _others(book: LedgerSnapshot, ours: list[MoveMark]) -> frozenset[str]:
     """The marks of other commands that move aliases for an older entry than the last."""
     now, known = datetime.now(UTC), {mark.id for mark in ours}
     return frozenset(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ganlib.config import Frozen, GateConfig
 from ganlib.registry.entries import ChampionState, DecisionRecord, Entry, Evidence, Kind
 from ganlib.registry.gate import Decision, decide
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import who
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
 from ganlib.tracking.store import Absent
@@ -34,7 +34,7 @@ class Unsealed(Frozen):
         return f"({self.kind}) stands beyond the seal and {fate}"
 
 
-def beyond_seal(registry: Registry, book: Book) -> list[Unsealed]:
+def beyond_seal(registry: Registry, book: LedgerSnapshot) -> list[Unsealed]:
     """The entries of ``book`` that may not have been carried out, put to the gate. Reads only.
 
     Raises:
@@ -48,7 +48,9 @@ def beyond_seal(registry: Registry, book: Book) -> list[Unsealed]:
 class Auditor:
     """Of the entries beyond the seal of ``book``, while the champion's alias is at ``champion``."""
 
-    def __init__(self, registry: Registry, book: Book, champion: Version | None, *, accept: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, book: LedgerSnapshot, champion: Version | None, *, accept: bool = False
+    ) -> None:
         """``accept``: the policy takes a champion that no gate has passed."""
         self.registry, self.book, self.accept = registry, book, accept
         self.now = champion.version if champion else None
@@ -86,7 +88,7 @@ class Auditor:
             return self._refusal_objection(entry, target, before)
         return self._pass_objection(entry, target, before)
 
-    def _ask(self, entry: Entry, target: Version, before: Book) -> Decision | None:
+    def _ask(self, entry: Entry, target: Version, before: LedgerSnapshot) -> Decision | None:
         try:
             policy = GateConfig.model_validate(entry.policy)
         except ValueError:
@@ -115,13 +117,13 @@ class Auditor:
             return None
         return f"version {entry.to_version} was not champion before"
 
-    def _refusal_objection(self, entry: Entry, target: Version, before: Book) -> str | None:
+    def _refusal_objection(self, entry: Entry, target: Version, before: LedgerSnapshot) -> str | None:
         if Evidence.of(target) not in entry.evidence:
             return "its evidence is not the version's"
         decision = self._ask(entry, target, before)
         return "the gate, asked now, passes it" if decision and decision.promoted else None
 
-    def _pass_objection(self, entry: Entry, target: Version, before: Book) -> str | None:
+    def _pass_objection(self, entry: Entry, target: Version, before: LedgerSnapshot) -> str | None:
         passed = before.verdict(target)
         if entry.kind == "accepted":
             earned = entry.to_version == self.now and passed and passed.kind != "refused"

@@ -14,7 +14,7 @@ from ganlib.registry import names
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import ChampionState, Evidence
 from ganlib.registry.gate import decide
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.versions import CHAMPION, Registry, Version
 from ganlib.tracking.store import Absent
@@ -108,7 +108,7 @@ class Champion:
         except Absent:  # older servers leave the alias of a version that was deleted
             return None
 
-    def _objection(self, version: Version, book: Book, champion: Version | None) -> str | None:
+    def _objection(self, version: Version, book: LedgerSnapshot, champion: Version | None) -> str | None:
         """Why ``version`` has not earned to be champion; None: it has."""
         if taken := book.taken_back(version):
             return f"it was rolled back from (entry {taken.seq}: {taken.reason[:_REASON]})"
@@ -120,7 +120,7 @@ class Champion:
         failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
         return None if decision.promoted else f"the gate does not pass it ({failed[:_REASON]})"
 
-    def _nobody(self, alias: Version | None, book: Book, why: str) -> str:
+    def _nobody(self, alias: Version | None, book: LedgerSnapshot, why: str) -> str:
         """Why there is no champion, and what to do."""
         name = self._registry.name
         if alias:

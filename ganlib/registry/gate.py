@@ -81,7 +81,7 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, tr
         challenger: the version to promote.
         champion: the version that it would displace, if there is one.
         policy: the limits.
-        tried: how many other models were refused against this champion (:meth:`ganlib.registry.ledger.Book.tried`).
+        tried: how many other models were refused against this champion (:meth:`ganlib.registry.ledger.LedgerSnapshot.tried`).
     """
     checks = [
         _evidence(challenger),

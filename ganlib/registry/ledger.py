@@ -36,7 +36,7 @@ from ganlib.registry.entries import (
 from ganlib.registry.versions import Version
 
 
-class Book(Frozen):
+class LedgerSnapshot(Frozen):
     """All that is stored: the entries' texts by number, the seal, and what stands beside them."""
 
     lines: dict[int, str] = Field({})
@@ -47,7 +47,7 @@ class Book(Frozen):
     void: frozenset[str] = Field(frozenset(), description="keys that entries void which were left out")
 
     @classmethod
-    def of(cls, written: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[MoveMark] = ()) -> Book:
+    def of(cls, written: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[MoveMark] = ()) -> LedgerSnapshot:
         """Find the chain in what was ``written``, by key.
 
         Entry n is the first text under ``n``, ``n.2``, ``n.3``... that follows entry n - 1. Beyond the seal the chain
@@ -135,12 +135,12 @@ class Book(Frozen):
             return None
         return read(self.lines[self.last])
 
-    def until(self, seq: int) -> Book:
+    def until(self, seq: int) -> LedgerSnapshot:
         """The book as it was when entry ``seq`` was the last, knowing what was found void since."""
         lines = {number: text for number, text in self.lines.items() if number <= seq}
         return self.model_copy(update={"lines": lines, "marks": (), "void": self.voided})
 
-    def sealed(self) -> Book:
+    def sealed(self) -> LedgerSnapshot:
         """The book up to the seal: what was carried out, which is what a consumer may rely on."""
         return self.until(self.seal.seq) if self.seal else self
 
@@ -291,7 +291,7 @@ class Reign(Frozen):
     since: Entry | None
 
 
-def champion_at(book: Book, moment: datetime) -> Reign:
+def champion_at(book: LedgerSnapshot, moment: datetime) -> Reign:
     """Who was champion at ``moment``, which carries an offset."""
     at = stamp(moment)
     moves = [entry for entry in book.valid() if entry.kind not in NON_MOVING and entry.time <= at]

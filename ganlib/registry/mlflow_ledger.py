@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import GENESIS, AppliedMark, DecisionRecord, Entry, MoveMark, canonical, digest, stamp
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.tracking.store import Absent, MlflowStore
 
 TAG = "ganlib.ledger"
@@ -48,7 +48,7 @@ class Ledger:
         """Name of the MLflow experiment that holds the ledger's run."""
         return f"{self.model} ledger"
 
-    def read(self) -> Book:
+    def read(self) -> LedgerSnapshot:
         """All that is stored; an empty book if nothing was ever decided.
 
         Raises:
@@ -56,9 +56,9 @@ class Ledger:
         """
         seal = self._seal()  # first: it may be older than the entries, and never newer
         run = self._again() or self._run()
-        return Book.of(run.params, seal, _marks(run.tags)) if run else Book(seal=seal)
+        return LedgerSnapshot.of(run.params, seal, _marks(run.tags)) if run else LedgerSnapshot(seal=seal)
 
-    def append(self, decided: DecisionRecord, seen: Book) -> Entry:
+    def append(self, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
         """Write the entry after the last of ``seen``, which the decision was made from.
 
         It counts as carried out once :meth:`seal` was called with it.

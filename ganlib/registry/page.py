@@ -15,7 +15,7 @@ from ganlib.core.errors import GanlibError
 from ganlib.registry.champion import OVERRULE
 from ganlib.registry.entries import NON_MOVING, Entry, Evidence
 from ganlib.registry.gate import Decision
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.records import GATE
 from ganlib.registry.version import said
@@ -86,7 +86,7 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
     return written
 
 
-def story(book: Book, version: Listing) -> Story:
+def story(book: LedgerSnapshot, version: Listing) -> Story:
     """The decisions about ``version``: of its own bytes, not of a namesake's."""
 
     def concerns(entry: Entry) -> bool:

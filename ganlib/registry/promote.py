@@ -11,7 +11,7 @@ from ganlib.registry.apply import carry_out, settle
 from ganlib.registry.audit import displaced
 from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind
 from ganlib.registry.gate import Check, Decision, decide
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, lock_name, who
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
@@ -82,7 +82,7 @@ def conclude(
     decision: Decision,
     challenger: Version,
     champion: Version | None,
-    seen: Book,
+    seen: LedgerSnapshot,
     *,
     by: str | None = None,
 ) -> Entry:
@@ -108,7 +108,7 @@ def conclude(
     return carry_out(registry, ledger, _decided(decision, challenger, champion, by or who()), seen)
 
 
-def require_agreement(seen: Book, champion: Version | None) -> None:
+def require_agreement(seen: LedgerSnapshot, champion: Version | None) -> None:
     """What is decided from ``seen`` and ``champion`` must be decided from one state of things.
 
     Raises:

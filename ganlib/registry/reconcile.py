@@ -15,7 +15,7 @@ from ganlib.registry.apply import carry_out, settle
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, DecisionRecord, Entry, Evidence
 from ganlib.registry.gate import Decision
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.promote import conclude, require_agreement
 from ganlib.registry.promote import record as write_evidence
@@ -186,24 +186,24 @@ class _Reconciler:
             return [self._accept(book, champion, f"policy registry.external: accept, though {why}", "warning")]
         return [self._revert(book, champion, why)]
 
-    def _refusal(self, champion: Version, last: Entry, book: Book) -> str | None:
+    def _refusal(self, champion: Version, last: Entry, book: LedgerSnapshot) -> str | None:
         """Why the gate does not pass a champion that was found; None: it does."""
         decision = self._decide(champion, existing(self.registry, last.from_version, book.standing()))
         failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
         return None if decision.promoted else f"the gate does not pass it: {'; '.join(failed)}"[:_REASON]
 
-    def _accept(self, book: Book, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
+    def _accept(self, book: LedgerSnapshot, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
         entry = self._carry_out(book, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
         return Finding(level=level, text=f"version {champion.version} stays champion: {why}", entry=entry)
 
-    def _revert(self, book: Book, champion: Version, why: str) -> Finding:
+    def _revert(self, book: LedgerSnapshot, champion: Version, why: str) -> Finding:
         target = self._earlier(book, champion.version)
         reason = f"policy registry.external: revert; version {champion.version} was set outside of ganlib, and {why}"
         entry = self._carry_out(book, "rolled-back", champion, target, reason)
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
-    def _gone(self, book: Book, last: Entry) -> Finding:
+    def _gone(self, book: LedgerSnapshot, last: Entry) -> Finding:
         target = self._earlier(book, last.from_version)
         if target is None:
             text = (
@@ -215,7 +215,7 @@ class _Reconciler:
         entry = self._carry_out(book, "rolled-back", None, target, reason)
         return Finding(level="error", text=f"version {target.version} is champion again: {last.reason}", entry=entry)
 
-    def _earlier(self, book: Book, but: int | None) -> Version | None:
+    def _earlier(self, book: LedgerSnapshot, but: int | None) -> Version | None:
         """The nearest earlier champion that still exists and is not version ``but``."""
         trail = (number for number in reversed(book.standing().trail) if number != but)
         return next((found for n in trail if (found := existing(self.registry, n, book.standing()))), None)
@@ -259,7 +259,7 @@ class _Reconciler:
 
     def _promote(
         self,
-        book: Book,
+        book: LedgerSnapshot,
         challenger: Version,
         champion: Version | None,
         by: str,
@@ -275,7 +275,7 @@ class _Reconciler:
 
     def _carry_out(
         self,
-        book: Book,
+        book: LedgerSnapshot,
         kind: Literal["promoted", "accepted", "rolled-back"],
         champion: Version | None,
         target: Version | None,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
 from ganlib.registry.entries import AppliedMark, DecisionRecord, Kind, canonical
-from ganlib.registry.ledger import Book, champion_at, moment
+from ganlib.registry.ledger import LedgerSnapshot, champion_at, moment
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Move = tuple[Kind, int | None, int | None]
@@ -24,22 +24,24 @@ MOVES: tuple[Move, ...] = (
 )
 
 
-def written(moves: tuple[Move, ...] = MOVES, reason: str = "because") -> Book:
+def written(moves: tuple[Move, ...] = MOVES, reason: str = "because") -> LedgerSnapshot:
     """A ledger with an entry an hour, all sealed."""
-    book = Book()
+    book = LedgerSnapshot()
     for hour, (kind, before, after) in enumerate(moves):
         decided = DecisionRecord(kind=kind, from_version=before, to_version=after, who="me@here", reason=reason)
         entry = book.next_entry(decided, START + timedelta(hours=hour))
         lines = {**book.lines, entry.seq: canonical(entry.model_dump(mode="json"))}
-        book = Book(lines=lines, seal=AppliedMark(seq=entry.seq, sha256=entry.sha256))
+        book = LedgerSnapshot(lines=lines, seal=AppliedMark(seq=entry.seq, sha256=entry.sha256))
     return book
 
 
-def changed(book: Book, seq: int, **values: object) -> Book:
-    return Book(lines={**book.lines, seq: canonical({**json.loads(book.lines[seq]), **values})}, seal=book.seal)
+def changed(book: LedgerSnapshot, seq: int, **values: object) -> LedgerSnapshot:
+    return LedgerSnapshot(
+        lines={**book.lines, seq: canonical({**json.loads(book.lines[seq]), **values})}, seal=book.seal
+    )
 
 
-def named(book: Book) -> list[int]:
+def named(book: LedgerSnapshot) -> list[int]:
     return [problem.seq for problem in book.problems()]
 
 
@@ -57,25 +59,25 @@ def test_any_changed_character_of_an_entry_is_noticed_and_its_number_named(seq: 
     text = book.lines[seq]
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(lambda one: one != text[place]))
-    spoilt = Book(lines={**book.lines, seq: text[:place] + other + text[place + 1 :]}, seal=book.seal)
+    spoilt = LedgerSnapshot(lines={**book.lines, seq: text[:place] + other + text[place + 1 :]}, seal=book.seal)
     assert seq in named(spoilt)
 
 
 @pytest.mark.parametrize("seq", range(1, 6))
 def test_a_removed_entry_is_named_even_if_it_was_the_last(seq: int) -> None:
     book = written()
-    rest = Book(lines={number: text for number, text in book.lines.items() if number != seq}, seal=book.seal)
+    rest = LedgerSnapshot(lines={number: text for number, text in book.lines.items() if number != seq}, seal=book.seal)
     assert [problem.what for problem in rest.problems() if problem.seq == seq] == ["is missing: it was removed"]
 
 
 def test_all_entries_removed_are_named_as_a_range() -> None:
-    (problem,) = Book(seal=written().seal).problems()
+    (problem,) = LedgerSnapshot(seal=written().seal).problems()
     assert (problem.seq, problem.what) == (1, "to 5 were removed")
 
 
 def test_exchanged_entries_are_named() -> None:
     book = written()
-    swapped = Book(lines={**book.lines, 2: book.lines[3], 3: book.lines[2]}, seal=book.seal)
+    swapped = LedgerSnapshot(lines={**book.lines, 2: book.lines[3], 3: book.lines[2]}, seal=book.seal)
     assert {2, 3} <= set(named(swapped))
     assert "holds entry 3: the entries were reordered" in [problem.what for problem in swapped.problems()]
 
@@ -83,17 +85,17 @@ def test_exchanged_entries_are_named() -> None:
 def test_an_entry_that_was_rewritten_with_a_fitting_digest_breaks_the_chain_behind_it() -> None:
     book = written()
     forged = written((*MOVES[:2], ("refused", 2, 9), *MOVES[3:]))
-    spoilt = Book(lines={**book.lines, 3: forged.lines[3]}, seal=book.seal)
+    spoilt = LedgerSnapshot(lines={**book.lines, 3: forged.lines[3]}, seal=book.seal)
     assert [problem.what for problem in spoilt.problems()] == ["does not follow entry 3: one of the two was replaced"]
 
 
 def test_a_chain_that_was_rewritten_to_its_end_does_not_fit_the_seal() -> None:
     forged = written(reason="another")
-    assert named(Book(lines=forged.lines, seal=written().seal)) == [5]
+    assert named(LedgerSnapshot(lines=forged.lines, seal=written().seal)) == [5]
 
 
 def test_a_lost_seal_is_a_problem_and_nothing_is_carried_out_again() -> None:
-    book = Book(lines=written().lines)
+    book = LedgerSnapshot(lines=written().lines)
     assert named(book) == [5]
     assert book.unsealed() is None
 
@@ -102,9 +104,9 @@ def test_a_removed_last_entry_is_not_papered_over_by_the_next_one() -> None:
     book = written()
     lines = {number: text for number, text in book.lines.items() if number != 5}
     decided = DecisionRecord(kind="refused", from_version=2, to_version=7, who="me", reason="worse")
-    entry = Book(lines=lines, seal=book.seal).next_entry(decided, START)
+    entry = LedgerSnapshot(lines=lines, seal=book.seal).next_entry(decided, START)
     assert entry.seq == 6
-    after = Book(lines={**lines, 6: canonical(entry.model_dump(mode="json"))})
+    after = LedgerSnapshot(lines={**lines, 6: canonical(entry.model_dump(mode="json"))})
     assert 5 in named(after)
 
 

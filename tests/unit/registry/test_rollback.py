@@ -11,7 +11,7 @@ import pytest
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.entries import DecisionRecord
-from ganlib.registry.ledger import Book
+from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
@@ -124,7 +124,7 @@ def test_a_person_who_moves_the_alias_after_the_entry_was_written_is_not_overwri
     win(registry, 1)
     append = Ledger.append
 
-    def meddled(self: Ledger, decided: DecisionRecord, seen: Book) -> object:
+    def meddled(self: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> object:
         entry = append(self, decided, seen)
         if decided.kind == "promoted":
             registry.set_alias(CHAMPION, 3)

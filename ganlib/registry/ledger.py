@@ -283,7 +283,7 @@ def _insisted(entry: Entry) -> bool:
     return entry.kind == "awaiting" and entry.again
 
 
-class Reign(Frozen):
+class ChampionAt(Frozen):
     """Who was champion at a time, and the entry that made it so (None: nothing was recorded before that time)."""
 
     at: str
@@ -291,11 +291,11 @@ class Reign(Frozen):
     since: Entry | None
 
 
-def champion_at(book: LedgerSnapshot, moment: datetime) -> Reign:
+def champion_at(book: LedgerSnapshot, moment: datetime) -> ChampionAt:
     """Who was champion at ``moment``, which carries an offset."""
     at = stamp(moment)
     moves = [entry for entry in book.valid() if entry.kind not in NON_MOVING and entry.time <= at]
-    return Reign(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
+    return ChampionAt(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
 
 
 def _missing(first: int, last: int) -> LedgerProblem:

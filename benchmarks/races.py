@@ -28,7 +28,7 @@ import requests
 
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError, Unavailable
-from ganlib.registry.apply import settle
+from ganlib.registry.apply import apply_pending
 from ganlib.registry.entries import NON_MOVING, Entry
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
@@ -164,7 +164,7 @@ def reconciling(registry: Registry, number: int, champion: int) -> int:
 def registering(registry: Registry, number: int, champion: int) -> int:
     """What ``ganlib register`` does to the ledger."""
     with alias_lock(registry.store.project.state):
-        settle(registry, Ledger(registry.store, registry.name))
+        apply_pending(registry, Ledger(registry.store, registry.name))
     return 0
 
 

@@ -39,7 +39,7 @@ def carry_out(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen:
     """
     entry = ledger.append(decided, seen)
     try:
-        settle(registry, ledger, own=entry)
+        apply_pending(registry, ledger, own=entry)
         book = ledger.read()
     except Unavailable as error:
         raise Unavailable(
@@ -64,7 +64,7 @@ Judge = Callable[[Version, Version | None], str | None]
 """Why a version that a person made champion has earned it against the one before it; None: it has not."""
 
 
-def settle(
+def apply_pending(
     registry: Registry,
     ledger: Ledger,
     judge: Judge | None = None,
@@ -95,7 +95,7 @@ def settle(
 
 
 class _Settling:
-    """One call of :func:`settle`."""
+    """One call of :func:`apply_pending`."""
 
     def __init__(
         self, registry: Registry, ledger: Ledger, judge: Judge | None, accept: bool, own: Entry | None

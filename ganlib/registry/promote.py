@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
-from ganlib.registry.apply import carry_out, settle
+from ganlib.registry.apply import apply_pending, carry_out
 from ganlib.registry.audit import displaced
 from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind
 from ganlib.registry.gate import Check, Decision, decide
@@ -55,7 +55,7 @@ def promote(
     """
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
-        finished = None if dry_run else settle(registry, ledger)
+        finished = None if dry_run else apply_pending(registry, ledger)
         book, champion = ledger.read(), registry.alias(CHAMPION)
         challenger = registry.get(challenger.version)
         if finished and finished.to_version == challenger.version and _repeats(finished, "promoted", expect, state):
@@ -145,7 +145,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
     """
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
-        finished = settle(registry, ledger)
+        finished = apply_pending(registry, ledger)
         if finished and _repeats(finished, "rolled-back", expect, state):
             return finished
         if finished and finished.kind == "rolled-back":
@@ -190,7 +190,7 @@ def _heed(decision: Decision, taken: Entry, again: bool) -> Decision:
 
 
 def _repeats(finished: Entry, kind: Kind, expect: int | None, state: Path) -> bool:
-    """Whether the command asks for what a killed one had recorded and :func:`settle` has just carried out.
+    """Whether the command asks for what a killed one had recorded and :func:`apply_pending` has just carried out.
 
     That it was killed is known only of one that held the lock we hold; another's may be at work still.
     """

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from ganlib.config import Frozen, RegistryConfig
 from ganlib.core.errors import GanlibError
-from ganlib.registry.apply import carry_out, settle
+from ganlib.registry.apply import apply_pending, carry_out
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, DecisionRecord, Entry, Evidence
 from ganlib.registry.gate import Decision
@@ -131,7 +131,7 @@ class _Reconciler:
         if self.registry.dangling(CHAMPION):
             self.registry.drop_alias(CHAMPION)  # MLflow does so itself; what is gone is recorded below
         accept = self.rules.external == "accept"
-        finished = settle(self.registry, self.ledger, self._passes, accept=accept)
+        finished = apply_pending(self.registry, self.ledger, self._passes, accept=accept)
         found = [self._finished(finished)] if finished else []
         found += [self._told(entry) for entry in self.ledger.read().entries() if entry.seq > before.last]
         found += self._champion()

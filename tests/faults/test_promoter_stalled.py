@@ -17,7 +17,7 @@ import pytest
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.project import Project
-from ganlib.registry.apply import settle
+from ganlib.registry.apply import apply_pending
 from ganlib.registry.entries import NON_MOVING
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
@@ -137,7 +137,7 @@ def reconciling(registry: Registry) -> bool:
 
 def registering(registry: Registry) -> None:
     with alias_lock(registry.store.project.state):
-        settle(registry, Ledger(registry.store, NAME))
+        apply_pending(registry, Ledger(registry.store, NAME))
 
 
 def stand(store: MlflowStore) -> tuple[int | None, int | None, list[tuple[str, int | None, int | None]]]:

@@ -14,7 +14,7 @@ from ganlib.jobs.models import fetch
 from ganlib.jobs.promotion import gate_report
 from ganlib.registry import page
 from ganlib.registry import promote as promotion
-from ganlib.registry.apply import settle
+from ganlib.registry.apply import apply_pending
 from ganlib.registry.entries import Entry
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
@@ -40,7 +40,7 @@ def register(
     found = fetch(project, params, f"runs:/{run_id}")
     registry = Registry(connect(project), params.registry.model)
     with alias_lock(project.state):
-        settle(registry, Ledger(registry.store, registry.name))
+        apply_pending(registry, Ledger(registry.store, registry.name))
     version = registry.register(
         run_id, found.path, evaluation=evaluation, data=current_data(project), candidates=candidates
     )

@@ -10,7 +10,7 @@ import pytest
 
 from ganlib.config import Params, load
 from ganlib.core.errors import Unavailable
-from ganlib.registry.apply import settle
+from ganlib.registry.apply import apply_pending
 from ganlib.registry.champion import Champion, resolve
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
@@ -83,7 +83,9 @@ def test_an_alias_set_by_hand_on_a_refused_version_is_not_used_at_any_moment_unt
     accepted = Champion(registry, accept).choose()
     assert accepted.version.version == 3
     assert "registry.external is accept" in accepted.note
-    settle(registry, Ledger(registry.store, NAME))  # what `register` does: the fact is in the ledger, the answer is not
+    apply_pending(
+        registry, Ledger(registry.store, NAME)
+    )  # what `register` does: the fact is in the ledger, the answer is not
     assert Ledger(registry.store, NAME).read().standing().champion == 3
     assert chosen(registry, params) == 2
     answer(registry, params)

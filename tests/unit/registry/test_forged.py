@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
-from ganlib.registry.apply import settle
+from ganlib.registry.apply import apply_pending
 from ganlib.registry.audit import beyond_seal
 from ganlib.registry.entries import AppliedMark, DecisionRecord, Entry, Evidence, canonical
 from ganlib.registry.gate import decide
@@ -57,7 +57,7 @@ def returning(registry: Registry) -> None:
 
 def registering(registry: Registry) -> None:
     with alias_lock(registry.store.project.state):
-        settle(registry, Ledger(registry.store, NAME))
+        apply_pending(registry, Ledger(registry.store, NAME))
 
 
 def reconciling(registry: Registry) -> Reconciled:

@@ -10,7 +10,7 @@ import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError
-from ganlib.registry.apply import settle
+from ganlib.registry.apply import apply_pending
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
@@ -161,7 +161,7 @@ def test_an_unearned_first_champion_is_taken_down_again(first: Registry) -> None
 def test_what_another_command_recorded_as_external_is_judged_by_the_next_reconcile(registry: Registry) -> None:
     registry.set_alias(CHAMPION, 3)
     with alias_lock(registry.store.project.state):
-        settle(registry, Ledger(registry.store, NAME))  # as promote, rollback and register do first of all
+        apply_pending(registry, Ledger(registry.store, NAME))  # as promote, rollback and register do first of all
     assert moves(registry) == [("external", 2, 3)]
     assert not look(registry).ok
     assert moves(registry) == [("external", 2, 3), ("rolled-back", 3, 2)]

@@ -23,7 +23,7 @@ _ROUNDS = 20
 """So often it is looked again, while others decide at the same time."""
 
 
-def carry_out(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
+def append_and_apply(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
     """Record ``decided``, then move the aliases as it says: whoever dies in between has left word of what to do.
 
     Args:

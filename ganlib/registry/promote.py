@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
-from ganlib.registry.apply import apply_pending, carry_out
+from ganlib.registry.apply import append_and_apply, apply_pending
 from ganlib.registry.audit import displaced
 from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind
 from ganlib.registry.gate import Check, Decision, decide
@@ -105,7 +105,7 @@ def conclude(
     record(registry, challenger, decision)
     if decision.promoted:
         _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-    return carry_out(registry, ledger, _decided(decision, challenger, champion, by or who()), seen)
+    return append_and_apply(registry, ledger, _decided(decision, challenger, champion, by or who()), seen)
 
 
 def require_agreement(seen: LedgerSnapshot, champion: Version | None) -> None:
@@ -171,7 +171,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
             reason=reason or "no reason given",
             evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
         )
-        return carry_out(registry, ledger, decided, book)
+        return append_and_apply(registry, ledger, decided, book)
 
 
 def _heed(decision: Decision, taken: Entry, again: bool) -> Decision:

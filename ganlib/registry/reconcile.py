@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from ganlib.config import Frozen, RegistryConfig
 from ganlib.core.errors import GanlibError
-from ganlib.registry.apply import apply_pending, carry_out
+from ganlib.registry.apply import append_and_apply, apply_pending
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, DecisionRecord, Entry, Evidence
 from ganlib.registry.gate import Decision
@@ -284,7 +284,7 @@ class _Reconciler:
     ) -> Entry:
         require_agreement(book, champion)
         known = {version.version: version for version in (target, champion) if version}
-        return carry_out(
+        return append_and_apply(
             self.registry,
             self.ledger,
             DecisionRecord(

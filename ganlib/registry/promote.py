@@ -72,11 +72,11 @@ def promote(
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
         if decision.taken_back is None or again:
-            conclude(registry, ledger, decision, challenger, champion, book)
+            record_and_apply(registry, ledger, decision, challenger, champion, book)
     return decision
 
 
-def conclude(
+def record_and_apply(
     registry: Registry,
     ledger: Ledger,
     decision: Decision,

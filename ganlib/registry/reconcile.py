@@ -17,8 +17,8 @@ from ganlib.registry.entries import RECONCILE, DecisionRecord, Entry, Evidence
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, who
-from ganlib.registry.promote import conclude, require_agreement
 from ganlib.registry.promote import record as write_evidence
+from ganlib.registry.promote import record_and_apply, require_agreement
 from ganlib.registry.versions import CHAMPION, Registry, Version, alias_lock
 
 APPROVE, APPROVAL = "approve", "approval"
@@ -250,7 +250,7 @@ class _Reconciler:
                 entry = self._promote(book, challenger, champion, approver, why[:_REASON], kind="accepted")
                 finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
                 return self._answered(number, finding, f"accepted (entry {entry.seq})")
-            entry = conclude(self.registry, self.ledger, decision, challenger, champion, book, by=approver)
+            entry = record_and_apply(self.registry, self.ledger, decision, challenger, champion, book, by=approver)
         if entry.kind == "promoted":
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
             return self._answered(number, finding, f"promoted (entry {entry.seq})")

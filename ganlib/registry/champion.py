@@ -24,7 +24,7 @@ OVERRULE = "set `registry.external: accept` in params.yaml, then set the alias a
 _REASON = 300  # characters of the gate's reasons in a line
 
 
-class Choice(NamedTuple):
+class ChampionChoice(NamedTuple):
     """The version that ``champion`` means."""
 
     version: Version
@@ -38,9 +38,9 @@ class Champion:
     def __init__(self, registry: Registry, params: Params) -> None:
         """``params`` has the policy. Nothing is asked of MLflow yet."""
         self._registry, self._params = registry, params
-        self._known: tuple[object, Choice | Absent] | None = None
+        self._known: tuple[object, ChampionChoice | Absent] | None = None
 
-    def choose(self) -> Choice:
+    def choose(self) -> ChampionChoice:
         """The version to use.
 
         Under ``registry.external: revert`` the alias counts if it is on the ledger's champion, or on a version that
@@ -55,7 +55,7 @@ class Champion:
         state = self._state()
         if self._known is None or self._known[0] != state:
             try:
-                answer: Choice | Absent = self._look()
+                answer: ChampionChoice | Absent = self._look()
             except Absent as absent:
                 answer = absent
             self._known = state, answer
@@ -76,20 +76,20 @@ class Champion:
                 raise
         return found.aliases.get(CHAMPION), found.tags.get(TAG)
 
-    def _look(self) -> Choice:
+    def _look(self) -> ChampionChoice:
         registry = self._registry
         book = Ledger(registry.store, registry.name).read().sealed()
         earned, alias = book.earned(), self._alias()
         if alias and alias.version == earned.champion and _is_same(alias, earned):
-            return Choice(alias)
+            return ChampionChoice(alias)
         if alias and self._params.registry.external == "accept":
-            return Choice(
+            return ChampionChoice(
                 alias, _differs(alias, earned, "it is used: registry.external is accept") if book.last else ""
             )
         against = existing(registry, earned.champion, earned)
         why = self._objection(alias, book, against) if alias else "the alias was removed"
         if alias and why is None:
-            return Choice(
+            return ChampionChoice(
                 alias, _differs(alias, earned, "the gate passes it, so it is used; `ganlib reconcile` records it")
             )
         trail = [] if alias is None else [earned.champion]
@@ -98,8 +98,8 @@ class Champion:
         if target is None:
             raise Absent(self._nobody(alias, book, why or ""))
         if alias:
-            return Choice(target, _differs(alias, earned, f"{why}: version {target.version} is used"))
-        return Choice(target, f"{why}: version {target.version}, the champion before, is used")
+            return ChampionChoice(target, _differs(alias, earned, f"{why}: version {target.version} is used"))
+        return ChampionChoice(target, f"{why}: version {target.version}, the champion before, is used")
 
     def _alias(self) -> Version | None:
         number = self._registry.aliases().get(CHAMPION)

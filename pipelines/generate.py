@@ -18,7 +18,7 @@ from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.storage import is_url, locate
-from ganlib.jobs.images.generate import BatchResult, Order
+from ganlib.jobs.images.generate import BatchResult, GenerateRequest
 from pipelines import artifacts, names, places, tasks, workers
 from pipelines.launch import launch, main
 
@@ -90,7 +90,7 @@ def generate(
         places.require_output(project, out)
         names.rename(f"{_name({'count': count, 'model': model})} (version {found['version']}, seed {seed})")
     place = out if is_url(out) else str(root / out)
-    order = Order(
+    order = GenerateRequest(
         out=place, count=count, seed=seed, start=start, file_format=file_format, shard_size=shard_size,
         batch_size=batch_size, labels=labels or None, caption=caption or None, truncation=truncation,
         provider=provider, allow_cpu=allow_cpu, grid=grid, check=check,
@@ -142,7 +142,11 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Generate images as a Prefect flow."""
-    asked = Order.model_validate_json(order) if order else Order(out=output_place(out), count=count, seed=seed)
+    asked = (
+        GenerateRequest.model_validate_json(order)
+        if order
+        else GenerateRequest(out=output_place(out), count=count, seed=seed)
+    )
     given = {name: value for name, value in asked.model_dump().items() if value is not None}
     made = launch(
         generate, as_json=as_json, model=model, runner=runner, scheduler=scheduler, overrides=overrides, **given

@@ -153,12 +153,12 @@ def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     retry_condition_fn=worth_retrying,
 )
 def generate(root: str, overrides: list[str], model: str, order: dict[str, Any]) -> dict[str, Any]:
-    """A batch of images; what an earlier, interrupted try made is kept. ``order`` is a :class:`Order`."""
-    from ganlib.jobs.images.generate import Order
+    """A batch of images; what an earlier, interrupted try made is kept. ``order`` is a :class:`GenerateRequest`."""
+    from ganlib.jobs.images.generate import GenerateRequest
     from ganlib.jobs.images.generate import generate as job
 
     project, params = opened(root, overrides)
-    return job(project, params, model, Order.model_validate(order), report=reporter()).model_dump(mode="json")
+    return job(project, params, model, GenerateRequest.model_validate(order), report=reporter()).model_dump(mode="json")
 
 
 @task(
@@ -170,7 +170,7 @@ def generate(root: str, overrides: list[str], model: str, order: dict[str, Any])
 )
 def make_shards(model: str, order: dict[str, Any], shards: list[int], threads: int | None) -> float:
     """Some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
-    from ganlib.jobs.images.generate import Order
+    from ganlib.jobs.images.generate import GenerateRequest
     from ganlib.jobs.images.generate import make_shards as job
 
-    return job(Path(model), Order.model_validate(order), shards, threads, report=reporter())
+    return job(Path(model), GenerateRequest.model_validate(order), shards, threads, report=reporter())

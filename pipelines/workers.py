@@ -9,14 +9,16 @@ from prefect import flow
 
 from ganlib.core.errors import BadInput
 from ganlib.core.processes import usable_cores
-from ganlib.jobs.images.generate import BatchResult, Order, begin, finish
+from ganlib.jobs.images.generate import BatchResult, GenerateRequest, begin, finish
 from pipelines import tasks
 from pipelines.progress import flow_reporter
 
 _MOST = 256  # tasks a job: larger ones have neighbouring shards in one task, which keeps those that are whole
 
 
-def generate(root: Path, overrides: list[str], model: str, order: Order, scheduler: str | None) -> BatchResult:
+def generate(
+    root: Path, overrides: list[str], model: str, order: GenerateRequest, scheduler: str | None
+) -> BatchResult:
     """The job of ``order``, its shards made by the workers of ``scheduler`` (None: as many as cores, on this machine).
 
     This process holds the job's lock, and alone writes its manifest. A worker that is killed loses the shard that it

@@ -265,7 +265,7 @@ def generate(
     from ganlib.cli import flows
     from ganlib.jobs.images import generate as job
 
-    order = job.Order(
+    order = job.GenerateRequest(
         out=output_place(out), count=whole("--count", count), start=whole("--start", start) or 0, seed=seed,
         shard_size=shard_size, batch_size=batch_size, file_format=file_format, labels=labels or None,
         caption=caption or None, truncation=truncation, provider=provider, allow_cpu=allow_cpu, grid=grid,

@@ -11,7 +11,7 @@ from ganlib.core import progress
 from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
-    from ganlib.jobs.images.generate import Order
+    from ganlib.jobs.images.generate import GenerateRequest
 
 RUNNERS = ("local", "dask")
 
@@ -33,7 +33,13 @@ def require_runner(runner: str, scheduler: str | None) -> None:
 
 
 def generate(
-    model: str, order: Order, scheduler: str | None, overrides: list[str] | None, *, fail_on_drift: bool, as_json: bool
+    model: str,
+    order: GenerateRequest,
+    scheduler: str | None,
+    overrides: list[str] | None,
+    *,
+    fail_on_drift: bool,
+    as_json: bool,
 ) -> NoReturn:
     """Replace this process by the generate flow over Dask's workers."""
     words = [f"--model={model}", f"--order={order.model_dump_json()}", "--runner=dask"]

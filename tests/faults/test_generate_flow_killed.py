@@ -15,7 +15,7 @@ import pytest
 
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import Order
+from ganlib.jobs.images.generate import GenerateRequest
 from tests import factories
 from tests.conftest import ROOT
 
@@ -28,7 +28,7 @@ def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -
     factories.project(tmp_path / "project")
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
-    order = Order(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
+    order = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
     words = [sys.executable, "-m", "pipelines.generate", "--model", str(tmp_path / "g.onnx"), "--json"]
     words += ["--order", order.model_dump_json()]
     environment = {

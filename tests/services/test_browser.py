@@ -15,7 +15,7 @@ import yaml
 
 from ganlib.config import Params, load
 from ganlib.core.project import Project
-from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.images.generate import GenerateRequest, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger
@@ -99,7 +99,7 @@ def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_versi
     entry = Ledger(store, NAME).read().entries()[-1]
     assert (entry.kind, entry.from_version, entry.to_version) == ("promoted", 1, 2)
     assert entry.who.startswith("a person, found by ")
-    after = generate(project, params, "champion", Order(out=str(tmp_path / "after"), count=2))
+    after = generate(project, params, "champion", GenerateRequest(out=str(tmp_path / "after"), count=2))
     assert after.manifest.origin["version"] == 2
     assert after.manifest.model_sha256 == Registry(store, NAME).get(2).sha256
 

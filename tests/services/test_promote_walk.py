@@ -19,7 +19,7 @@ import yaml
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.images.generate import GenerateRequest, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.page import TAKEN_BACK
@@ -142,7 +142,7 @@ def used(registry: Registry, tmp_path: Path) -> int:
     """The version that a batch of the default model is made with now."""
     project = registry.store.project
     done = generate(
-        project, load(project.params_file), CHAMPION, Order(out=str(tmp_path / os.urandom(4).hex()), count=1)
+        project, load(project.params_file), CHAMPION, GenerateRequest(out=str(tmp_path / os.urandom(4).hex()), count=1)
     )
     return int(str(done.manifest.origin["version"]))
 

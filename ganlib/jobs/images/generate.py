@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _ON_GRID, _COLUMNS = 100, 10
 
 
-class Order(Frozen):
+class GenerateRequest(Frozen):
     """What is asked for. None: as ``params.yaml`` has it."""
 
     out: str
@@ -89,7 +89,7 @@ class BatchWithModel:
 
 
 def generate(
-    project: Project | None, params: Params | None, model: str, order: Order, *, report: Report = silent
+    project: Project | None, params: Params | None, model: str, order: GenerateRequest, *, report: Report = silent
 ) -> BatchResult:
     """Make the images of ``order`` with ``model``; what is there and whole is kept.
 
@@ -114,7 +114,7 @@ def generate(
 
 @contextmanager
 def begin(
-    project: Project | None, params: Params | None, model: str, order: Order, report: Report = silent
+    project: Project | None, params: Params | None, model: str, order: GenerateRequest, report: Report = silent
 ) -> Iterator[BatchWithModel]:
     """The job of :func:`generate`, checked and under its lock, for a caller that has the shards made elsewhere."""
     order.require()
@@ -140,7 +140,7 @@ def begin(
 def finish(
     project: Project | None,
     params: Params | None,
-    order: Order,
+    order: GenerateRequest,
     opened: BatchWithModel,
     manifest: Manifest,
     report: Report = silent,
@@ -159,7 +159,7 @@ def finish(
 
 
 def preview(
-    project: Project | None, params: Params | None, model: str, order: Order, *, report: Report = silent
+    project: Project | None, params: Params | None, model: str, order: GenerateRequest, *, report: Report = silent
 ) -> Path:
     """Draw the first hundred images of ``order`` on one sheet, and make nothing else.
 
@@ -174,7 +174,7 @@ def preview(
 
 
 def _resolve(
-    project: Project | None, params: Params | None, model: str, order: Order
+    project: Project | None, params: Params | None, model: str, order: GenerateRequest
 ) -> tuple[Model, OnnxModel, Wanted]:
     """The model that ``order`` is for, opened, and what is asked of it."""
     from ganlib.generation.session import OnnxModel
@@ -185,7 +185,7 @@ def _resolve(
     return found, opened, wanted(opened.contract, order.labels, order.caption, order.truncation)
 
 
-def _draw_sheet(model: OnnxModel, order: Order, seed: int, count: int, asked: Wanted, report: Report) -> Path:
+def _draw_sheet(model: OnnxModel, order: GenerateRequest, seed: int, count: int, asked: Wanted, report: Report) -> Path:
     """The first hundred of ``count`` images on one sheet, at :func:`grid_path`."""
     images = model.images(seed, order.start, min(count, _ON_GRID), asked, report)
     write_bytes(grid_path(order.out), contact_sheet(images, columns=_COLUMNS))
@@ -193,7 +193,7 @@ def _draw_sheet(model: OnnxModel, order: Order, seed: int, count: int, asked: Wa
 
 
 def make_shards(
-    model: Path, order: Order, shards: Sequence[int], threads: int | None = None, report: Report = silent
+    model: Path, order: GenerateRequest, shards: Sequence[int], threads: int | None = None, report: Report = silent
 ) -> float:
     """Make some shards of a job that another process has begun and holds the lock of; those that are whole are kept.
 

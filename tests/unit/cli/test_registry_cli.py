@@ -18,7 +18,7 @@ from ganlib.cli import main
 from ganlib.config import load
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
-from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.images.generate import GenerateRequest, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.entries import DecisionRecord, Evidence, canonical
 from ganlib.registry.mlflow_ledger import Ledger
@@ -61,7 +61,7 @@ def made(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             factories.registered(store, project.root / f"{number}.onnx", fid)
             if number < 3:
                 promote(project, params, str(number))
-        generate(project, params, "champion", Order(out=str(project.root / "images"), count=3, seed=5))
+        generate(project, params, "champion", GenerateRequest(out=str(project.root / "images"), count=3, seed=5))
         yield project
 
 
@@ -184,7 +184,7 @@ def test_explain_walks_from_an_image_to_who_promoted_its_model(ganlib: Ganlib, m
 
 def test_explain_ends_with_one_where_two_links_contradict_each_other(ganlib: Ganlib, made: Project) -> None:
     params = load(made.params_file)
-    generate(made, params, "3", Order(out=str(made.root / "others"), count=1))
+    generate(made, params, "3", GenerateRequest(out=str(made.root / "others"), count=1))
     stranger = made.root / "images" / "stranger.png"
     shutil.copy(made.root / "others" / "shard-00000" / "00000000.png", stranger)
     try:

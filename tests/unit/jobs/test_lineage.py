@@ -18,7 +18,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import Order, generate
+from ganlib.jobs.images.generate import GenerateRequest, generate
 from ganlib.jobs.measuring.diff import diff
 from ganlib.jobs.promotion.explain import Explanation, explain
 from ganlib.jobs.promotion.promote import promote
@@ -45,7 +45,10 @@ def made(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             if number == 1:
                 assert promote(project, load(project.params_file), "1").promoted
         generate(
-            project, load(project.params_file), "champion", Order(out=str(project.root / "images"), count=3, seed=5)
+            project,
+            load(project.params_file),
+            "champion",
+            GenerateRequest(out=str(project.root / "images"), count=3, seed=5),
         )
         yield project
 
@@ -99,7 +102,7 @@ def test_without_manifest_or_project_what_the_image_says_is_told_and_the_gaps_ar
 
 
 def test_an_image_that_was_put_into_anothers_folder_is_noticed(made: Project, params: Params, tmp_path: Path) -> None:
-    generate(made, params, "2", Order(out=str(tmp_path / "other"), count=1))
+    generate(made, params, "2", GenerateRequest(out=str(tmp_path / "other"), count=1))
     stranger = shutil.copy(tmp_path / "other" / "shard-00000" / "00000000.png", made.root / "images" / "stranger.png")
     try:
         done = explain(made, params, str(stranger))
@@ -169,7 +172,7 @@ def test_prune_removes_only_what_nothing_refers_to_and_frees_what_it_said(made: 
             factories.bare_version(store, number, 50)
     registry.tag(4, {"sibling_of": "5"})
     registry.tag(6, {"approve": "Ada"})
-    generate(project, params, "7", Order(out=str(project.root / "more"), count=1))
+    generate(project, params, "7", GenerateRequest(out=str(project.root / "more"), count=1))
     ab.start(project, params, "2", "3", share_a=0.5)
     (project.root / "mlruns" / "left-behind").mkdir()
     (project.root / "mlruns" / "left-behind" / "half.bin").write_bytes(bytes(1000))

@@ -17,7 +17,7 @@ from ganlib.generation.batch.batch import generate as make
 from ganlib.generation.batch.batch import verify
 from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import Order, begin, generate, grid_path, make_shards, preview
+from ganlib.jobs.images.generate import GenerateRequest, begin, generate, grid_path, make_shards, preview
 from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.tracking.store import MlflowStore
@@ -62,7 +62,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
     entry = ledger.append(decided, ledger.read())
     ledger.seal(entry)
     out = tmp_path / "out"
-    batch = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))
+    batch = generate(store.project, params, "challenger", GenerateRequest(out=str(out), count=COUNT, file_format="npy"))
     assert batch.quality is not None
     assert batch.quality.sampled == COUNT
     assert batch.quality.drifted == ()
@@ -72,7 +72,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
     assert (card["ledger"]["seq"], card["ledger"]["sha256"]) == (entry.seq, entry.sha256)
     assert card["quality"]["drifted"] == []
     assert "no drift" in (out / "card.md").read_text()
-    again = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))
+    again = generate(store.project, params, "challenger", GenerateRequest(out=str(out), count=COUNT, file_format="npy"))
     assert again.quality is None, "nothing was made, and nothing is judged"
 
 
@@ -82,12 +82,12 @@ def test_a_batch_unlike_its_evaluation_is_marked(
     facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
     factories.registered(store, onnx, **{**facts, "digits": factories.EVEN})
     out = tmp_path / "out"
-    batch = generate(store.project, params, "challenger", Order(out=str(out), count=COUNT, file_format="npy"))
+    batch = generate(store.project, params, "challenger", GenerateRequest(out=str(out), count=COUNT, file_format="npy"))
     assert batch.quality is not None
     assert batch.quality.drifted == ("digits",)
     assert json.loads((out / "quality.json").read_text())["drifted"] == ["digits"]
     assert "DRIFTS" in (out / "card.md").read_text()
-    cut = generate(store.project, params, "challenger", Order(out=str(out) + "2", count=64, truncation=0.5))
+    cut = generate(store.project, params, "challenger", GenerateRequest(out=str(out) + "2", count=64, truncation=0.5))
     assert cut.quality is not None
     assert "truncation 0.5 is meant to change the images" in cut.quality.summary
 
@@ -97,7 +97,7 @@ def test_a_run_is_a_model_too_and_its_images_are_those_of_its_file(
 ) -> None:
     (tmp_path / "generator.onnx").write_bytes(onnx.read_bytes())
     run_id = factories.finished_run(store, tmp_path / "generator.onnx")
-    order = Order(out=str(tmp_path / "run"), count=80, file_format="npy")
+    order = GenerateRequest(out=str(tmp_path / "run"), count=80, file_format="npy")
     by_run = generate(store.project, params, f"runs:/{run_id}", order)
     by_file = generate(None, None, str(onnx), order.model_copy(update={"out": str(tmp_path / "file")}))
     assert by_run.manifest.digest == by_file.manifest.digest
@@ -109,7 +109,7 @@ def test_a_job_keeps_the_version_that_its_alias_stood_for_when_it_began(
 ) -> None:
     first = factories.registered(store, onnx)
     factories.variant(onnx, tmp_path / "other.onnx", "retrained")
-    order = Order(out=str(tmp_path / "out"), count=80, shard_size=40, file_format="npy", check=False)
+    order = GenerateRequest(out=str(tmp_path / "out"), count=80, shard_size=40, file_format="npy", check=False)
     made = generate(store.project, params, "challenger", order).manifest
     assert factories.registered(store, tmp_path / "other.onnx").version == first.version + 1  # the alias has moved
     (tmp_path / "out" / "shard-00001.npy").unlink()
@@ -120,7 +120,7 @@ def test_a_job_keeps_the_version_that_its_alias_stood_for_when_it_began(
 
 
 def test_a_preview_is_a_sheet_and_no_job(onnx: Path, tmp_path: Path) -> None:
-    order = Order(out=str(tmp_path / "out"), count=30, seed=4)
+    order = GenerateRequest(out=str(tmp_path / "out"), count=30, seed=4)
     sheet = preview(None, None, str(onnx), order)
     assert sheet == grid_path(order.out) == tmp_path / "out-grid.png"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out-grid.png"]
@@ -130,7 +130,7 @@ def test_a_preview_is_a_sheet_and_no_job(onnx: Path, tmp_path: Path) -> None:
 
 def test_shards_made_elsewhere_are_those_of_one_process(onnx: Path, tmp_path: Path) -> None:
     """As Dask's workers make them: two of them, one of which comes twice."""
-    order = Order(out=str(tmp_path / "out"), count=200, shard_size=40, file_format="zarr", seed=8)
+    order = GenerateRequest(out=str(tmp_path / "out"), count=200, shard_size=40, file_format="zarr", seed=8)
     with begin(None, None, str(onnx), order) as opened:
         spent = sum(make_shards(onnx, order, shards, 1) for shards in ([0, 3], [1, 2, 4], [0, 3]))
         (tmp_path / "out" / ".shard-00001.zarr.99.part").write_bytes(b"of a worker that was killed")
@@ -154,7 +154,7 @@ def test_shards_made_elsewhere_are_those_of_one_process(onnx: Path, tmp_path: Pa
     ],
 )
 def test_bad_orders_leave_nothing(onnx: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
-    order = Order.model_validate({"out": str(tmp_path / "out"), "count": 10, **changes})
+    order = GenerateRequest.model_validate({"out": str(tmp_path / "out"), "count": 10, **changes})
     with pytest.raises(BadInput, match=words):
         generate(None, None, str(onnx), order)
     assert list(tmp_path.iterdir()) == []

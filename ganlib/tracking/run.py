@@ -126,7 +126,7 @@ class Run(AbstractContextManager["Run"]):
             talk()
 
 
-class Unheard(Run):
+class NullRun(Run):
     """Of a process whose leader does the writing: takes everything and keeps nothing."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.finish import finish, sheet
 from ganlib.tracking import charts
 from ganlib.tracking.reap import open_store
-from ganlib.tracking.run import UNHEALTHY_TAG, Unheard
+from ganlib.tracking.run import UNHEALTHY_TAG, NullRun
 
 if TYPE_CHECKING:
     import torch
@@ -144,7 +144,7 @@ def follow(
     with _stop_signals() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
         config = shape(params, family, limits, families.configured(params, family), data)
-        begun = Session(Unheard(), stop, team, device, limits, config, data)
+        begun = Session(NullRun(), stop, team, device, limits, config, data)
         fit(project, params, family, begun, silent, resume=resume is not None)
 
 

@@ -29,7 +29,7 @@ import requests
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.apply import apply_pending
-from ganlib.registry.entries import NON_MOVING, Entry
+from ganlib.registry.entries import NON_MOVING, LedgerEntry
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
@@ -252,7 +252,7 @@ def _count(
     figures.external += sum(entry.kind in ("external", "voided") for entry in new)
 
 
-def _until_back(moves: list[Entry], champion: int | None) -> list[Entry]:
+def _until_back(moves: list[LedgerEntry], champion: int | None) -> list[LedgerEntry]:
     """The moves until ``champion`` is champion again, which may then be displaced anew."""
     back = next((place for place, move in enumerate(moves) if move.to_version == champion), len(moves))
     return moves[:back]

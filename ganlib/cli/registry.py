@@ -12,7 +12,7 @@ from ganlib.cli.help import Verbs
 from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from ganlib.registry.entries import Entry
+    from ganlib.registry.entries import LedgerEntry
     from ganlib.registry.mlflow_ledger import Ledger
     from ganlib.registry.versions import Listing, Registry, Version
 
@@ -167,7 +167,7 @@ def _ledger() -> Ledger:
     return Ledger(registry.store, registry.name)
 
 
-def _entry_line(entry: Entry) -> str:
+def _entry_line(entry: LedgerEntry) -> str:
     move = f"{entry.from_version or 'none'} -> {entry.to_version or 'none'}"
     if entry.kind == "voided":
         move = ", ".join(entry.voids)[:60]

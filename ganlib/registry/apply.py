@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
-from ganlib.registry.entries import NON_MOVING, DecisionRecord, Entry, Evidence, Kind, MoveMark
+from ganlib.registry.entries import NON_MOVING, DecisionRecord, Evidence, Kind, LedgerEntry, MoveMark
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, who
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
@@ -23,7 +23,7 @@ _ROUNDS = 20
 """So often it is looked again, while others decide at the same time."""
 
 
-def append_and_apply(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
+def append_and_apply(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> LedgerEntry:
     """Record ``decided``, then move the aliases as it says: whoever dies in between has left word of what to do.
 
     Args:
@@ -70,8 +70,8 @@ def apply_pending(
     judge: Judge | None = None,
     *,
     accept: bool = False,
-    own: Entry | None = None,
-) -> Entry | None:
+    own: LedgerEntry | None = None,
+) -> LedgerEntry | None:
     """Carry out what was not sealed, then record a champion that was set or removed outside of ganlib.
 
     What is not borne out is voided. It is looked again after every move until ledger and alias agree, so that a write
@@ -98,15 +98,15 @@ class _Settling:
     """One call of :func:`apply_pending`."""
 
     def __init__(
-        self, registry: Registry, ledger: Ledger, judge: Judge | None, accept: bool, own: Entry | None
+        self, registry: Registry, ledger: Ledger, judge: Judge | None, accept: bool, own: LedgerEntry | None
     ) -> None:
         self.registry, self.ledger, self.judge, self.accept = registry, ledger, judge, accept
         self.own = [own] if own else []
         self.marks: list[MoveMark] = []
         self.heeded: set[tuple[int, frozenset[str]]] = set()
-        self.carried_out: Entry | None = None
+        self.carried_out: LedgerEntry | None = None
 
-    def run(self) -> Entry | None:
+    def run(self) -> LedgerEntry | None:
         for _ in range(_ROUNDS):
             book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
             now, wanted = _number(champion), book.standing().champion

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ganlib.config import Frozen, GateConfig
-from ganlib.registry.entries import ChampionState, DecisionRecord, Entry, Evidence, Kind
+from ganlib.registry.entries import ChampionState, DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import who
@@ -55,7 +55,7 @@ class Auditor:
         self.registry, self.book, self.accept = registry, book, accept
         self.now = champion.version if champion else None
 
-    def voids(self, own: Iterable[Entry] = ()) -> DecisionRecord | None:
+    def voids(self, own: Iterable[LedgerEntry] = ()) -> DecisionRecord | None:
         """The entry to write about what does not count, if there is something; ``own`` were just written by us."""
         for entry in self.book.beyond():
             if entry not in own and (why := self.objection(entry)):
@@ -65,7 +65,7 @@ class Auditor:
             return _void(news, f"no entries of this ledger, whoever wrote them: {shown}")
         return None
 
-    def objection(self, entry: Entry) -> str | None:
+    def objection(self, entry: LedgerEntry) -> str | None:
         """Why ``entry`` is not borne out; None: it is. It is asked against the ledger as it was before it."""
         before = self.book.until(entry.seq - 1)
         standing = before.standing()
@@ -88,7 +88,7 @@ class Auditor:
             return self._refusal_objection(entry, target, before)
         return self._pass_objection(entry, target, before)
 
-    def _ask(self, entry: Entry, target: Version, before: LedgerSnapshot) -> Decision | None:
+    def _ask(self, entry: LedgerEntry, target: Version, before: LedgerSnapshot) -> Decision | None:
         try:
             policy = GateConfig.model_validate(entry.policy)
         except ValueError:
@@ -96,7 +96,7 @@ class Auditor:
         rival = existing(self.registry, entry.from_version, before.standing())
         return decide(target, rival, policy, before.tried(Evidence.of(target)))
 
-    def _void_objection(self, entry: Entry) -> str | None:
+    def _void_objection(self, entry: LedgerEntry) -> str | None:
         sealed = self.book.seal.seq if self.book.seal else 0
         for key in entry.voids:
             number = next((n for n in self.book.lines if self.book.key(n) == key), None)
@@ -107,7 +107,7 @@ class Auditor:
                 return f"entry {number}, which it calls void, is borne out"
         return None
 
-    def _rollback_objection(self, entry: Entry, standing: ChampionState) -> str | None:
+    def _rollback_objection(self, entry: LedgerEntry, standing: ChampionState) -> str | None:
         if entry.to_version is None:
             return None if displaced(self.registry, standing) is None else "there is an earlier champion to go back to"
         if existing(self.registry, entry.to_version, entry.spoken_of()) is None:
@@ -117,13 +117,13 @@ class Auditor:
             return None
         return f"version {entry.to_version} was not champion before"
 
-    def _refusal_objection(self, entry: Entry, target: Version, before: LedgerSnapshot) -> str | None:
+    def _refusal_objection(self, entry: LedgerEntry, target: Version, before: LedgerSnapshot) -> str | None:
         if Evidence.of(target) not in entry.evidence:
             return "its evidence is not the version's"
         decision = self._ask(entry, target, before)
         return "the gate, asked now, passes it" if decision and decision.promoted else None
 
-    def _pass_objection(self, entry: Entry, target: Version, before: LedgerSnapshot) -> str | None:
+    def _pass_objection(self, entry: LedgerEntry, target: Version, before: LedgerSnapshot) -> str | None:
         passed = before.verdict(target)
         if entry.kind == "accepted":
             earned = entry.to_version == self.now and passed and passed.kind != "refused"
@@ -135,7 +135,7 @@ class Auditor:
         approved = passed and passed.kind == "awaiting" and passed.from_version == entry.from_version
         return self._refused(passed if passed and approved else entry, target)
 
-    def _refused(self, entry: Entry, target: Version) -> str | None:
+    def _refused(self, entry: LedgerEntry, target: Version) -> str | None:
         decision = self._ask(entry, target, self.book.until(entry.seq - 1))
         if decision is None:
             return "it names no policy of the gate"

@@ -94,7 +94,7 @@ class DecisionRecord(Frozen):
     lock: str = Field("", description="the promotion lock under which it was decided: who holds it next knows it ended")
 
 
-class Entry(DecisionRecord):
+class LedgerEntry(DecisionRecord):
     """One decision, with its place in the chain."""
 
     seq: PositiveInt
@@ -128,7 +128,7 @@ class MoveMark(Frozen):
 
     id: str
     seq: int = Field(ge=0)
-    time: str = Field(description="as :attr:`Entry.time`")
+    time: str = Field(description="as :attr:`LedgerEntry.time`")
 
     def live(self, now: datetime) -> bool:
         """Whether the command may still be at work."""
@@ -168,7 +168,7 @@ def follows(text: str, number: int, previous: str | None) -> bool:
     )
 
 
-def fold(moves: Iterable[Entry]) -> ChampionState:
+def fold(moves: Iterable[LedgerEntry]) -> ChampionState:
     """Champion and trail after ``moves``, which are in order and count."""
     champion: int | None = None
     trail: tuple[int, ...] = ()
@@ -186,10 +186,10 @@ def fold(moves: Iterable[Entry]) -> ChampionState:
 
 
 @cache
-def read(text: str) -> Entry | None:
+def read(text: str) -> LedgerEntry | None:
     """The entry that ``text`` is; None if it is none."""
     try:
-        return Entry.model_validate_json(text)
+        return LedgerEntry.model_validate_json(text)
     except ValueError:
         return None
 

@@ -19,8 +19,8 @@ from ganlib.registry.entries import (
     AppliedMark,
     ChampionState,
     DecisionRecord,
-    Entry,
     Evidence,
+    LedgerEntry,
     LedgerProblem,
     MoveMark,
     canonical,
@@ -112,11 +112,11 @@ class LedgerSnapshot(Frozen):
             attempt += 1
         return key_of(number, attempt)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """The entries that can be read, in order, with those that were voided."""
         return [entry for number in sorted(self.lines) if (entry := read(self.lines[number]))]
 
-    def valid(self) -> list[Entry]:
+    def valid(self) -> list[LedgerEntry]:
         """The entries that count, in order."""
         void = self.voided
         return [
@@ -125,11 +125,11 @@ class LedgerSnapshot(Frozen):
             if self.key(number) not in void and (entry := read(self.lines[number]))
         ]
 
-    def beyond(self) -> list[Entry]:
+    def beyond(self) -> list[LedgerEntry]:
         """The entries beyond the seal that count: they may not have been carried out. Without a seal there are none."""
         return [entry for entry in self.valid() if self.seal and entry.seq > self.seal.seq]
 
-    def unsealed(self) -> Entry | None:
+    def unsealed(self) -> LedgerEntry | None:
         """The last entry, if it may not have been carried out. Without a seal nothing is carried out again."""
         if self.seal is None or self.seal.seq >= self.last:
             return None
@@ -154,7 +154,7 @@ class LedgerSnapshot(Frozen):
             found.update(entry.to_version for entry in pending if entry.kind not in NON_MOVING)
         return frozenset(found)
 
-    def next_entry(self, decided: DecisionRecord, now: datetime) -> Entry:
+    def next_entry(self, decided: DecisionRecord, now: datetime) -> LedgerEntry:
         """``decided`` with the next number, chained to what is stored."""
         last = self.lines.get(self.last)
         before = read(last) if last is not None else None
@@ -175,7 +175,7 @@ class LedgerSnapshot(Frozen):
             "time": max([stamp(now), *known]),  # another machine's clock may be ahead of ours
             "previous_sha256": previous,
         }
-        return Entry.model_validate({**content, "sha256": digest(canonical(content))})
+        return LedgerEntry.model_validate({**content, "sha256": digest(canonical(content))})
 
     def problems(self) -> list[LedgerProblem]:
         """All entries that were changed, removed, reordered or replaced; empty if the chain is whole."""
@@ -201,7 +201,7 @@ class LedgerSnapshot(Frozen):
             )
         return found
 
-    def _wrong(self, number: int, entry: Entry, previous: str | None, time: str) -> list[str]:
+    def _wrong(self, number: int, entry: LedgerEntry, previous: str | None, time: str) -> list[str]:
         wrong = []
         if not intact(self.lines[number]):
             wrong.append("was changed: its content does not match its sha256")
@@ -230,20 +230,20 @@ class LedgerSnapshot(Frozen):
         return sum(seen.values())
 
     def standing(self, at: str | None = None) -> ChampionState:
-        """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`Entry.time`)."""
+        """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`LedgerEntry.time`)."""
         entries = [entry for entry in self.valid() if at is None or entry.time <= at]
         return fold(entry for entry in entries if entry.kind not in NON_MOVING)
 
     def earned(self) -> ChampionState:
         """Champion and trail by what the gate, a rollback or the policy decided, whatever people set by hand since."""
-        moves: list[Entry] = []
+        moves: list[LedgerEntry] = []
         for entry in self.valid():
             if entry.kind in ("promoted", "rolled-back", "accepted"):
                 before = moves[-1].to_version if moves else None
                 moves.append(entry.model_copy(update={"from_version": before}))
         return fold(moves)
 
-    def verdict(self, version: Version) -> Entry | None:
+    def verdict(self, version: Version) -> LedgerEntry | None:
         """The gate's last word on ``version``: promoted, refused or awaiting; None if there is none to rely on.
 
         An entry counts if it is as it was written and speaks of the same bytes.
@@ -258,12 +258,12 @@ class LedgerSnapshot(Frozen):
         ]
         return of[-1] if of and version.sha256 else None
 
-    def last_move(self) -> Entry | None:
+    def last_move(self) -> LedgerEntry | None:
         """The entry that made the champion what it is."""
         moves = [entry for entry in self.valid() if entry.kind not in NON_MOVING]
         return moves[-1] if moves else None
 
-    def taken_back(self, version: Version) -> Entry | None:
+    def taken_back(self, version: Version) -> LedgerEntry | None:
         """The entry by which a person rolled back from ``version``, or from the same bytes, if it still holds."""
         found = None
         for entry in self.valid():
@@ -279,7 +279,7 @@ class LedgerSnapshot(Frozen):
         return found
 
 
-def _insisted(entry: Entry) -> bool:
+def _insisted(entry: LedgerEntry) -> bool:
     return entry.kind == "awaiting" and entry.again
 
 
@@ -288,7 +288,7 @@ class ChampionAt(Frozen):
 
     at: str
     champion: PositiveInt | None
-    since: Entry | None
+    since: LedgerEntry | None
 
 
 def champion_at(book: LedgerSnapshot, moment: datetime) -> ChampionAt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganlib.registry.entries import NON_MOVING, Entry
+from ganlib.registry.entries import NON_MOVING, LedgerEntry
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Listing, Registry
 
@@ -12,7 +12,7 @@ def versions_of(registry: Registry, sha256: str) -> list[Listing]:
     return [version for version in registry.versions() if version.sha256 == sha256]
 
 
-def decisions_on(registry: Registry, version: Listing) -> list[Entry]:
+def decisions_on(registry: Registry, version: Listing) -> list[LedgerEntry]:
     """The ledger's entries that made ``version`` champion, oldest first; of its own bytes, not of a namesake's."""
     return [
         entry

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
-from ganlib.registry.entries import GENESIS, AppliedMark, DecisionRecord, Entry, MoveMark, canonical, digest, stamp
+from ganlib.registry.entries import (
+    GENESIS,
+    AppliedMark,
+    DecisionRecord,
+    LedgerEntry,
+    MoveMark,
+    canonical,
+    digest,
+    stamp,
+)
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.tracking.store import Absent, MlflowStore
 
@@ -58,7 +67,7 @@ class Ledger:
         run = self._again() or self._run()
         return LedgerSnapshot.of(run.params, seal, _marks(run.tags)) if run else LedgerSnapshot(seal=seal)
 
-    def append(self, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
+    def append(self, decided: DecisionRecord, seen: LedgerSnapshot) -> LedgerEntry:
         """Write the entry after the last of ``seen``, which the decision was made from.
 
         It counts as carried out once :meth:`seal` was called with it.
@@ -116,7 +125,7 @@ class Ledger:
             with self.store.talking():
                 self.store.client.delete_tag(run.id, MOVING + mark.id)
 
-    def seal(self, entry: Entry) -> None:
+    def seal(self, entry: LedgerEntry) -> None:
         """Say that ``entry`` was carried out, unless a later one was."""
         if (seal := self._seal()) is None or seal.seq < entry.seq:
             self._write_seal(AppliedMark(seq=entry.seq, sha256=entry.sha256))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ganlib.core.errors import GanlibError
 from ganlib.registry.champion import OVERRULE
-from ganlib.registry.entries import NON_MOVING, Entry, Evidence
+from ganlib.registry.entries import NON_MOVING, Evidence, LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
@@ -38,10 +38,10 @@ _ARTIFACTS = (
 class Story(NamedTuple):
     """What was decided about one version."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LedgerEntry, ...]
 
     @property
-    def last(self) -> Entry | None:
+    def last(self) -> LedgerEntry | None:
         """The last decision."""
         return self.entries[-1] if self.entries else None
 
@@ -89,7 +89,7 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
 def story(book: LedgerSnapshot, version: Listing) -> Story:
     """The decisions about ``version``: of its own bytes, not of a namesake's."""
 
-    def concerns(entry: Entry) -> bool:
+    def concerns(entry: LedgerEntry) -> bool:
         moved = entry.kind not in NON_MOVING and entry.from_version == version.version
         return (moved or entry.to_version == version.version) and any(
             known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence
@@ -162,12 +162,12 @@ def _verdict(number: int, told: Story, decision: Decision | None) -> str:
     return f"Was champion until {when}: {gone}"
 
 
-def _is_taken_back(number: int, last: Entry | None) -> bool:
+def _is_taken_back(number: int, last: LedgerEntry | None) -> bool:
     """Whether the policy took the alias from version ``number``, to which a person had given it."""
     return bool(last and last.kind == "rolled-back" and last.from_version == number and last.policy.get("external"))
 
 
-def _why(entry: Entry, decision: Decision | None) -> str:
+def _why(entry: LedgerEntry, decision: Decision | None) -> str:
     """What the gate found amiss: in its own words where they are kept, else in the ledger's."""
     failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed] if decision else []
     return "; ".join(failed) or entry.reason
@@ -202,7 +202,7 @@ def _figures(version: Version, told: Story) -> list[str]:
     ]
 
 
-def _rival(entry: Entry, number: int) -> str:
+def _rival(entry: LedgerEntry, number: int) -> str:
     """The champion's FID in an entry about a challenge by version ``number``."""
     if entry.to_version != number or entry.kind not in ("promoted", "refused", "awaiting"):
         return ""
@@ -245,5 +245,5 @@ def _decision(registry: Registry, number: int) -> Decision | None:
         return None
 
 
-def _when(entry: Entry) -> str:
+def _when(entry: LedgerEntry) -> str:
     return f"{entry.time[:16].replace('T', ' ')} UTC"

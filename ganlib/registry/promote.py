@@ -9,7 +9,7 @@ from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.apply import append_and_apply, apply_pending
 from ganlib.registry.audit import displaced
-from ganlib.registry.entries import DecisionRecord, Entry, Evidence, Kind
+from ganlib.registry.entries import DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, lock_name, who
@@ -85,7 +85,7 @@ def record_and_apply(
     seen: LedgerSnapshot,
     *,
     by: str | None = None,
-) -> Entry:
+) -> LedgerEntry:
     """Write the evidence, record the decision and carry it out; the lock is held.
 
     Args:
@@ -123,7 +123,7 @@ def require_agreement(seen: LedgerSnapshot, champion: Version | None) -> None:
     _require_still(seen.standing().champion or 0, champion)
 
 
-def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> Entry:
+def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> LedgerEntry:
     """Make the version that the champion displaced champion again, and record it.
 
     A second rollback goes one further back; the alias ``previous`` names the version it would go to. A rollback that
@@ -174,7 +174,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
         return append_and_apply(registry, ledger, decided, book)
 
 
-def _heed(decision: Decision, taken: Entry, again: bool) -> Decision:
+def _heed(decision: Decision, taken: LedgerEntry, again: bool) -> Decision:
     """The gate's decision on a version that a person rolled back from, by entry ``taken``."""
     told = f"{taken.who} rolled back from it (entry {taken.seq}: {taken.reason})"
     way = f"insisted on all the same, with --again: {told}" if again else (
@@ -189,7 +189,7 @@ def _heed(decision: Decision, taken: Entry, again: bool) -> Decision:
     )
 
 
-def _repeats(finished: Entry, kind: Kind, expect: int | None, state: Path) -> bool:
+def _repeats(finished: LedgerEntry, kind: Kind, expect: int | None, state: Path) -> bool:
     """Whether the command asks for what a killed one had recorded and :func:`apply_pending` has just carried out.
 
     That it was killed is known only of one that held the lock we hold; another's may be at work still.

@@ -13,7 +13,7 @@ from ganlib.config import Frozen, RegistryConfig
 from ganlib.core.errors import GanlibError
 from ganlib.registry.apply import append_and_apply, apply_pending
 from ganlib.registry.audit import existing
-from ganlib.registry.entries import RECONCILE, DecisionRecord, Entry, Evidence
+from ganlib.registry.entries import RECONCILE, DecisionRecord, Evidence, LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, who
@@ -37,7 +37,7 @@ class Finding(Frozen):
 
     level: Literal["info", "warning", "error"]
     text: str
-    entry: Entry | None = None
+    entry: LedgerEntry | None = None
     """The ledger's last word on it."""
 
 
@@ -140,13 +140,13 @@ class _Reconciler:
                 found.append(self._approved(number, given))
         return found
 
-    def _finished(self, entry: Entry) -> Finding:
+    def _finished(self, entry: LedgerEntry) -> Finding:
         """An entry that a killed command had recorded, and that was carried out now."""
         now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
         text = f"completed what a killed command had begun (entry {entry.seq}): {now}: {entry.reason}"
         return Finding(level="error" if entry.kind == "rolled-back" else "info", text=text, entry=entry)
 
-    def _told(self, entry: Entry) -> Finding:
+    def _told(self, entry: LedgerEntry) -> Finding:
         """An entry that was just written about what was found."""
         if entry.kind == "voided":
             return Finding(level="warning", text=f"void by entry {entry.seq}: {entry.reason}", entry=entry)
@@ -186,7 +186,7 @@ class _Reconciler:
             return [self._accept(book, champion, f"policy registry.external: accept, though {why}", "warning")]
         return [self._revert(book, champion, why)]
 
-    def _refusal(self, champion: Version, last: Entry, book: LedgerSnapshot) -> str | None:
+    def _refusal(self, champion: Version, last: LedgerEntry, book: LedgerSnapshot) -> str | None:
         """Why the gate does not pass a champion that was found; None: it does."""
         decision = self._decide(champion, existing(self.registry, last.from_version, book.standing()))
         failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
@@ -203,7 +203,7 @@ class _Reconciler:
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
-    def _gone(self, book: LedgerSnapshot, last: Entry) -> Finding:
+    def _gone(self, book: LedgerSnapshot, last: LedgerEntry) -> Finding:
         target = self._earlier(book, last.from_version)
         if target is None:
             text = (
@@ -265,7 +265,7 @@ class _Reconciler:
         by: str,
         reason: str,
         kind: Literal["promoted", "accepted"] = "promoted",
-    ) -> Entry:
+    ) -> LedgerEntry:
         return self._carry_out(book, kind, champion, challenger, reason, by)
 
     def _answered(self, number: int, finding: Finding, answer: str) -> Finding:
@@ -281,7 +281,7 @@ class _Reconciler:
         target: Version | None,
         reason: str,
         by: str | None = None,
-    ) -> Entry:
+    ) -> LedgerEntry:
         require_agreement(book, champion)
         known = {version.version: version for version in (target, champion) if version}
         return append_and_apply(
@@ -300,7 +300,7 @@ class _Reconciler:
         )
 
 
-def _taken_back(entry: Entry) -> str:
+def _taken_back(entry: LedgerEntry) -> str:
     """Why a version that a person rolled back from is not made champion here."""
     told = f"{entry.who} rolled back from it (entry {entry.seq}: {entry.reason})"[:_REASON]
     return f"{told}; to insist: ganlib promote {entry.from_version} --again"

@@ -20,7 +20,7 @@ from ganlib.export.precision import write
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch
-from ganlib.registry.entries import DecisionRecord, Entry
+from ganlib.registry.entries import DecisionRecord, LedgerEntry
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
@@ -248,7 +248,7 @@ def test_a_promotion_whose_server_goes_away_after_it_was_recorded_is_finished_by
     assert promoted(1)
     append = Ledger.append
 
-    def appended_and_cut(self: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> Entry:
+    def appended_and_cut(self: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> LedgerEntry:
         entry = append(self, decided, seen)
         wire.cut()
         return entry

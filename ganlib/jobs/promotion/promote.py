@@ -15,7 +15,7 @@ from ganlib.jobs.promotion import gate_report
 from ganlib.registry import page
 from ganlib.registry import promote as promotion
 from ganlib.registry.apply import apply_pending
-from ganlib.registry.entries import Entry
+from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Registry, Version, alias_lock
@@ -117,7 +117,7 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
     run.text(gate_report.page(decision, challenger, champion, png, changes), gate_report.REPORT)
 
 
-def rollback(project: Project, params: Params, *, expect: int | None = None, reason: str = "") -> Entry:
+def rollback(project: Project, params: Params, *, expect: int | None = None, reason: str = "") -> LedgerEntry:
     """Make the displaced version champion again; the ledger's entry (see :func:`ganlib.registry.promote.rollback`).
 
     Raises:

@@ -12,7 +12,7 @@ import pytest
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.registry.apply import apply_pending
 from ganlib.registry.audit import beyond_seal
-from ganlib.registry.entries import AppliedMark, DecisionRecord, Entry, Evidence, canonical
+from ganlib.registry.entries import AppliedMark, DecisionRecord, Evidence, LedgerEntry, canonical
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
@@ -79,7 +79,7 @@ def write(registry: Registry, key: str, text: str) -> None:
     client.log_param(run.info.run_id, key, text)
 
 
-def forge(registry: Registry, kind: str, before: int | None, after: int | None, **changes: Any) -> Entry:
+def forge(registry: Registry, kind: str, before: int | None, after: int | None, **changes: Any) -> LedgerEntry:
     """An entry beyond the seal, chained and with a digest that fits, as only a command of ours should write it."""
     book = Ledger(registry.store, NAME).read()
     known = tuple(Evidence.of(registry.get(number)) for number in (after, before) if number)

@@ -29,7 +29,7 @@ from ganlib.generation.storage.lock import LOCK
 from ganlib.generation.wanted import Wanted
 from ganlib.generation.wanted import wanted as ask
 
-__all__ = ["Manifest", "Verification", "begun", "generate", "verify"]
+__all__ = ["Manifest", "Verification", "generate", "open_batch", "verify"]
 
 _REPORT_EVERY = 256
 _LAST = 2**63  # image numbers are int64 in files
@@ -115,7 +115,7 @@ def generate(
         Unavailable: another process is at work in ``out``, or the store behind a URL does not answer.
     """
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
-    with begun(
+    with open_batch(
         model, out=out, count=count, seed=seed, shard_size=shard_size, start=start, file_format=file_format,
         wanted=wanted, origin=origin, report=report,
     ) as job:  # fmt: skip
@@ -124,7 +124,7 @@ def generate(
 
 
 @contextmanager
-def begun(
+def open_batch(
     model: OnnxModel,
     *,
     out: Where,

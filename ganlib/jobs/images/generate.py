@@ -22,7 +22,7 @@ from ganlib.evaluation.drift import Drift
 from ganlib.export.runtime import require_provider
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
-from ganlib.generation.batch.batch import Manifest, OpenBatch, begun, require_positive, require_range
+from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch, require_positive, require_range
 from ganlib.generation.batch.batch import make as make_missing
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.storage import is_url, locate
@@ -122,7 +122,7 @@ def begin(
     count = defaults.count if order.count is None else order.count
     require_range(order.start, count)
     found, opened, asked = _resolve(project, params, model, order)
-    with begun(
+    with open_batch(
         opened,
         wanted=asked,
         out=locate(order.out),

@@ -14,7 +14,7 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
 from ganlib.registry.entries import NON_MOVING, DecisionRecord, Evidence, Kind, LedgerEntry, MoveMark
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import Ledger, who
+from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
 
 _MOVED_BY_US: frozenset[Kind] = frozenset({"promoted", "rolled-back", "accepted"})
@@ -232,7 +232,7 @@ def _found(
         found=True,
         from_version=recorded,
         to_version=_number(champion),
-        who=f"{'a person' if kind == 'promoted' else 'unknown'}, found by {who()}",
+        who=f"{'a person' if kind == 'promoted' else 'unknown'}, found by {current_actor()}",
         reason=reason,
         evidence=tuple(Evidence.of(version) for version in (champion, before) if version),
     )

@@ -12,7 +12,7 @@ from ganlib.config import Frozen, GateConfig
 from ganlib.registry.entries import ChampionState, DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import who
+from ganlib.registry.mlflow_ledger import current_actor
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
 from ganlib.tracking.store import Absent
 
@@ -161,5 +161,5 @@ def existing(registry: Registry, number: int | None, standing: ChampionState) ->
 
 def _void(keys: tuple[str, ...], reason: str) -> DecisionRecord:
     return DecisionRecord(
-        kind="voided", from_version=None, to_version=None, who=who(), reason=reason[:1500], voids=keys
+        kind="voided", from_version=None, to_version=None, who=current_actor(), reason=reason[:1500], voids=keys
     )

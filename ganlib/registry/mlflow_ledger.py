@@ -240,7 +240,7 @@ def _overtaken(number: int) -> Unavailable:
     )
 
 
-def who() -> str:
+def current_actor() -> str:
     """The user and host that decide here."""
     try:
         user = getpass.getuser()

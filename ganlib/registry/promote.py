@@ -12,7 +12,7 @@ from ganlib.registry.audit import displaced
 from ganlib.registry.entries import DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import Ledger, lock_name, who
+from ganlib.registry.mlflow_ledger import Ledger, current_actor, lock_name
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking.store import Absent
 
@@ -105,7 +105,7 @@ def record_and_apply(
     record(registry, challenger, decision)
     if decision.promoted:
         _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-    return append_and_apply(registry, ledger, _decided(decision, challenger, champion, by or who()), seen)
+    return append_and_apply(registry, ledger, _decided(decision, challenger, champion, by or current_actor()), seen)
 
 
 def require_agreement(seen: LedgerSnapshot, champion: Version | None) -> None:
@@ -167,7 +167,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
             kind="rolled-back",
             from_version=champion.version if champion else None,
             to_version=target.version,
-            who=who(),
+            who=current_actor(),
             reason=reason or "no reason given",
             evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
         )

@@ -16,7 +16,7 @@ from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, DecisionRecord, Evidence, LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import Ledger, who
+from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.promote import record as write_evidence
 from ganlib.registry.promote import record_and_apply, require_agreement
 from ganlib.registry.versions import CHAMPION, Registry, Version, alias_lock
@@ -224,7 +224,7 @@ class _Reconciler:
         """Version ``number`` has the tag ``approve``. The tag goes last: whoever is killed before comes back here."""
         book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
         challenger = self.registry.get(number)
-        approver = f"{by or 'a person'} (tag {APPROVE}), found by {who()}"
+        approver = f"{by or 'a person'} (tag {APPROVE}), found by {current_actor()}"
         if champion and champion.version == number:
             finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
             return self._answered(number, finding, "is champion")
@@ -291,7 +291,7 @@ class _Reconciler:
                 kind=kind,
                 from_version=champion.version if champion else None,
                 to_version=target.version if target else None,
-                who=by or f"{RECONCILE}, {who()}",
+                who=by or f"{RECONCILE}, {current_actor()}",
                 reason=reason,
                 evidence=tuple(Evidence.of(version) for version in known.values()),
                 policy=self.rules.model_dump(mode="json", include={"external", "approval"}),

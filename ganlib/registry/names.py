@@ -23,7 +23,7 @@ _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _FORMS = "a version number such as 3, an alias such as champion, models:/NAME@ALIAS or models:/NAME/VERSION"
 
 
-class Reference(NamedTuple):
+class VersionReference(NamedTuple):
     """A registered model's name, and an alias of it or the number of a version."""
 
     name: str
@@ -37,24 +37,24 @@ def number(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def parse(text: str, name: str) -> Reference:
+def parse(text: str, name: str) -> VersionReference:
     """What ``text`` names; of the model ``name`` unless it says another.
 
     Raises:
         BadInput: it has no form that a version's name has.
     """
     if (version := number(text)) is not None:
-        return Reference(name, "", version)
+        return VersionReference(name, "", version)
     if match := _URI.fullmatch(text):
         version = int(match["version"]) if match["version"] else None
-        return Reference(match["name"], match["alias"] or "", version)
+        return VersionReference(match["name"], match["alias"] or "", version)
     if text.endswith(".onnx") or text.startswith("runs:/"):
         raise BadInput(
             f"{text!r} is no version of the registry, and one is wanted here. A run's graph becomes one by: "
             "ganlib register RUN_ID"
         )
     if _ALIAS.fullmatch(text):
-        return Reference(name, text, None)
+        return VersionReference(name, text, None)
     raise BadInput(f"{no_file(text) or f'{text!r} names no version.'} Wanted is {_FORMS}.{_meant(text)}")
 
 

@@ -60,14 +60,14 @@ def append_and_apply(registry: Registry, ledger: Ledger, decided: DecisionRecord
     return entry
 
 
-Judge = Callable[[Version, Version | None], str | None]
+PromotionCheck = Callable[[Version, Version | None], str | None]
 """Why a version that a person made champion has earned it against the one before it; None: it has not."""
 
 
 def apply_pending(
     registry: Registry,
     ledger: Ledger,
-    judge: Judge | None = None,
+    check: PromotionCheck | None = None,
     *,
     accept: bool = False,
     own: LedgerEntry | None = None,
@@ -80,7 +80,7 @@ def apply_pending(
     Args:
         registry: the registered model.
         ledger: its ledger.
-        judge: of a version that a person made champion; default: whether the ledger says that the gate passed it.
+        check: of a version that a person made champion; default: whether the ledger says that the gate passed it.
         accept: the policy takes a champion that no gate has passed.
         own: the entry that this command has just written.
 
@@ -91,16 +91,16 @@ def apply_pending(
         GanlibError: the champion's alias points to a version that is gone. Nothing was changed.
         Unavailable: MLflow does not answer, or others decide all the time.
     """
-    return _Settling(registry, ledger, judge, accept, own).run()
+    return _PendingApplication(registry, ledger, check, accept, own).run()
 
 
-class _Settling:
+class _PendingApplication:
     """One call of :func:`apply_pending`."""
 
     def __init__(
-        self, registry: Registry, ledger: Ledger, judge: Judge | None, accept: bool, own: LedgerEntry | None
+        self, registry: Registry, ledger: Ledger, check: PromotionCheck | None, accept: bool, own: LedgerEntry | None
     ) -> None:
-        self.registry, self.ledger, self.judge, self.accept = registry, ledger, judge, accept
+        self.registry, self.ledger, self.check, self.accept = registry, ledger, check, accept
         self.own = [own] if own else []
         self.marks: list[MoveMark] = []
         self.heeded: set[tuple[int, frozenset[str]]] = set()
@@ -198,7 +198,7 @@ class _Settling:
         passed = book.verdict(champion)
         if passed:
             return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
-        return self.judge(champion, before) if self.judge else None
+        return self.check(champion, before) if self.check else None
 
     def _append(self, decided: DecisionRecord, book: LedgerSnapshot) -> None:
         """Write an entry about what was found; where somebody else was first, it is looked again."""

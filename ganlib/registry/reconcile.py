@@ -157,7 +157,7 @@ class _Reconciler:
         return self.gate(challenger, champion, self.ledger.read().tried(Evidence.of(challenger)))
 
     def _passes(self, challenger: Version, champion: Version | None) -> str | None:
-        """:data:`ganlib.registry.apply.Judge`: ask the gate, if it has not spoken."""
+        """:data:`ganlib.registry.apply.PromotionCheck`: ask the gate, if it has not spoken."""
         if self.ledger.read().verdict(challenger):
             return None  # it was refused; a pass would not have been asked about
         decision = self._decide(challenger, champion)

@@ -67,7 +67,7 @@ class Champion:
     def _state(self) -> object:
         """What changes whenever a decision was carried out or an alias was moved, in one question."""
         registry = self._registry
-        with registry.store.talking():
+        with registry.store.translate_errors():
             try:
                 found = registry.store.client.get_registered_model(registry.name)
             except Exception as error:

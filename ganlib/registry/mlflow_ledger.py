@@ -90,7 +90,7 @@ class Ledger:
         run_id = self._open()
         if seen.seal is None and seen.lines:  # lost with the registered model: what was before is not carried out
             self._write_seal(AppliedMark(seq=seen.last, sha256=entry.previous_sha256))
-        with self.store.talking():
+        with self.store.translate_errors():
             try:
                 self.store.client.log_param(run_id, key, text)
             except MlflowException as error:
@@ -114,7 +114,7 @@ class Ledger:
         run = self._again() or self._run()
         if run is None:
             raise _overtaken(seq)
-        with self.store.talking():
+        with self.store.translate_errors():
             self.store.client.set_tag(run.id, MOVING + mark.id, mark.model_dump_json())
         return mark
 
@@ -122,7 +122,7 @@ class Ledger:
         """Say that no write of ``mark`` is to come any more."""
         run = self._again() or self._run()
         if run and MOVING + mark.id in run.tags:
-            with self.store.talking():
+            with self.store.translate_errors():
                 self.store.client.delete_tag(run.id, MOVING + mark.id)
 
     def seal(self, entry: LedgerEntry) -> None:
@@ -131,11 +131,11 @@ class Ledger:
             self._write_seal(AppliedMark(seq=entry.seq, sha256=entry.sha256))
 
     def _write_seal(self, seal: AppliedMark) -> None:
-        with self.store.talking():
+        with self.store.translate_errors():
             self.store.client.set_registered_model_tag(self.model, TAG, seal.model_dump_json())
 
     def _seal(self) -> AppliedMark | None:
-        with self.store.talking():
+        with self.store.translate_errors():
             try:
                 text = self.store.client.get_registered_model(self.model).tags.get(TAG)
             except Exception as error:
@@ -151,7 +151,7 @@ class Ledger:
         """The run that was found before, as it is now; None if none was, or it is gone."""
         if self._run_id is None:
             return None
-        with suppress(Absent), self.store.talking():
+        with suppress(Absent), self.store.translate_errors():
             run = self.store.client.get_run(self._run_id)
             return _Run(run.info.run_id, dict(run.data.params), dict(run.data.tags), active=False)
         return None
@@ -160,7 +160,7 @@ class Ledger:
         """The ledger's run; None if there is none."""
         from mlflow.entities import ViewType
 
-        with self.store.talking():
+        with self.store.translate_errors():
             experiment = self.store.client.get_experiment_by_name(self.experiment)
             if experiment is None:
                 return None
@@ -200,7 +200,7 @@ class Ledger:
         from mlflow.exceptions import MlflowException
 
         client, mine = self.store.client, f"{self.experiment} {uuid.uuid4().hex[:8]}"
-        with self.store.talking():
+        with self.store.translate_errors():
             found = client.get_experiment_by_name(self.experiment)
             if found and found.lifecycle_stage == "active" and not client.search_runs([found.experiment_id]):
                 # An earlier ganlib was killed between experiment and run.
@@ -211,7 +211,7 @@ class Ledger:
                 "restore it."
             )
         experiment = self.store.named_experiment(mine)
-        with self.store.talking():
+        with self.store.translate_errors():
             run = client.create_run(experiment, tags={TAG: self.model}, run_name="ledger")
             client.set_terminated(run.info.run_id)
             try:

@@ -226,7 +226,7 @@ def _links(registry: Registry, version: Version) -> list[str]:
         return []
     client = registry.store.client
     try:
-        with registry.store.talking():
+        with registry.store.translate_errors():
             experiment = client.get_run(version.run_id).info.experiment_id
             folders = {path.split("/")[0] for path, _ in _ARTIFACTS}
             there = {file.path for folder in folders for file in client.list_artifacts(version.run_id, folder)}

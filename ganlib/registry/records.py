@@ -78,7 +78,7 @@ class Records:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / _file(name, sha256)
             path.write_bytes(content)
-            with self._store.talking():
+            with self._store.translate_errors():
                 self._store.client.log_model_artifact(match[1], str(path), FOLDER)
         self._keep(sha256, content)
         return sha256
@@ -129,7 +129,7 @@ class Records:
         model = self._logged(source)
         if model is None:
             return None
-        with tempfile.TemporaryDirectory() as folder, self._store.talking():
+        with tempfile.TemporaryDirectory() as folder, self._store.translate_errors():
             try:
                 place = self._store.client.get_logged_model(model).artifact_location
             except Exception as error:
@@ -150,7 +150,7 @@ class Records:
             if not (match := _COPIED.fullmatch(source)):
                 return None
             try:
-                with self._store.talking():
+                with self._store.translate_errors():
                     source = str(self._store.client.get_model_version(match[1], match[2]).source)
             except Absent:
                 return None

@@ -73,7 +73,7 @@ class Registry:
             tags["candidates"] = str(candidates)
         if sibling_of is not None:
             tags |= {SIBLING_TAG: str(sibling_of), PRECISION_TAG: described.metadata.get("precision", "fp32")}
-        with self.store.talking():
+        with self.store.translate_errors():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
             model_id = self._log_model(content, run_id, described.contract, tags)
@@ -81,7 +81,7 @@ class Registry:
         proof = records.evidence(evaluation, described.metadata["parity"], described.contract)
         # The verdict first, as the page lists tags in this order.
         tags = {GATE: UNDECIDED, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
-        with self.store.talking():
+        with self.store.translate_errors():
             self._ensure_model()
             made = self.store.client.create_model_version(
                 self.name, source, run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
@@ -96,7 +96,7 @@ class Registry:
 
     def versions(self) -> list[Listing]:
         """All versions, newest first, without their evidence; empty if nothing was ever registered."""
-        with self.store.talking():
+        with self.store.translate_errors():
             aliases = self._aliases()
             found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
         rows = [Listing(**listed(entry, aliases.get(int(entry.version), ()))) for entry in found]
@@ -110,7 +110,7 @@ class Registry:
             Unavailable: MLflow does not answer, or cannot be asked for its evidence.
         """
         model = name or self.name
-        with self.store.talking():
+        with self.store.translate_errors():
             try:
                 entry = self.store.client.get_model_version(model, str(number))
             except Exception as error:
@@ -130,7 +130,7 @@ class Registry:
         Raises:
             Unavailable: MLflow does not answer.
         """
-        with self.store.talking():
+        with self.store.translate_errors():
             by_version = Registry(self.store, name or self.name)._aliases()
         return {alias: number for number, aliases in by_version.items() for alias in aliases}
 
@@ -142,7 +142,7 @@ class Registry:
             Unavailable: MLflow does not answer. That is never taken for "no champion".
         """
         model = name or self.name
-        with self.store.talking():
+        with self.store.translate_errors():
             try:
                 target = self.store.client.get_registered_model(model).aliases.get(alias)
             except Exception as error:
@@ -185,7 +185,7 @@ class Registry:
         if version.sha256 is None:
             raise BadInput(f"{version.uri} has no sha256 tag: it was not registered by ganlib and is not loaded.")
         with tempfile.TemporaryDirectory() as folder:
-            with self.store.talking():
+            with self.store.translate_errors():
                 try:
                     mlflow.artifacts.download_artifacts(
                         version.uri, dst_path=folder, tracking_uri=self.store.uri, registry_uri=self.store.uri
@@ -209,30 +209,30 @@ class Registry:
 
     def set_alias(self, alias: str, number: int) -> None:
         """Point ``alias`` to version ``number``."""
-        with self.store.talking():
+        with self.store.translate_errors():
             self.store.client.set_registered_model_alias(self.name, alias, str(number))
 
     def drop_alias(self, alias: str) -> None:
         """Remove ``alias`` if it is set."""
-        with self.store.talking():
+        with self.store.translate_errors():
             if alias in self.store.client.get_registered_model(self.name).aliases:
                 self.store.client.delete_registered_model_alias(self.name, alias)
 
     def tagged(self, key: str) -> dict[int, str]:
         """The value of tag ``key`` by version, of those that have it."""
-        with self.store.talking():
+        with self.store.translate_errors():
             found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
         return {int(entry.version): entry.tags[key] for entry in sorted(found, key=_at) if key in entry.tags}
 
     def untag(self, number: int, key: str) -> None:
         """Remove tag ``key`` of version ``number``, if it is there."""
         if key in self.tags(number):
-            with self.store.talking():
+            with self.store.translate_errors():
                 self.store.client.delete_model_version_tag(self.name, str(number), key)
 
     def dangling(self, alias: str) -> bool:
         """Whether ``alias`` points to a version that is gone; older servers leave it so when a version is deleted."""
-        with self.store.talking():
+        with self.store.translate_errors():
             try:
                 target = self.store.client.get_registered_model(self.name).aliases.get(alias)
             except Exception as error:
@@ -248,13 +248,13 @@ class Registry:
 
     def retire_challenger(self, number: int) -> None:
         """Remove the alias ``challenger`` if it still points to version ``number``."""
-        with self.store.talking():
+        with self.store.translate_errors():
             if CHALLENGER in self._aliases().get(number, ()):
                 self.store.client.delete_registered_model_alias(self.name, CHALLENGER)
 
     def tag(self, number: int, tags: Mapping[str, str]) -> None:
         """Set tags of version ``number``."""
-        with self.store.talking():
+        with self.store.translate_errors():
             for key, value in tags.items():
                 self.store.client.set_model_version_tag(self.name, str(number), key, value)
 
@@ -274,23 +274,23 @@ class Registry:
 
     def decision(self, number: int) -> str | None:
         """The gate's last decision on version ``number`` as JSON; None if there is none that can be read."""
-        with self.store.talking():
+        with self.store.translate_errors():
             entry = self.store.client.get_model_version(self.name, str(number))
         return self._records.decision(str(entry.source), entry.tags)
 
     def describe(self, number: int, text: str) -> None:
         """Make ``text`` the description of version ``number``."""
-        with self.store.talking():
+        with self.store.translate_errors():
             self.store.client.update_model_version(self.name, str(number), text)
 
     def tags(self, number: int) -> dict[str, str]:
         """All tags of version ``number``."""
-        with self.store.talking():
+        with self.store.translate_errors():
             return dict(self.store.client.get_model_version(self.name, str(number)).tags)
 
     def model_of(self, number: int) -> str:
         """URI of the model that version ``number`` stands for: what its bytes are stored under."""
-        with self.store.talking():
+        with self.store.translate_errors():
             return str(self.store.client.get_model_version(self.name, str(number)).source)
 
     def model_bytes(self, uri: str) -> int:
@@ -300,11 +300,11 @@ class Registry:
 
     def remove(self, number: int, uri: str | None) -> None:
         """Delete version ``number``, and then the logged model ``uri`` with its files if one is given."""
-        with self.store.talking():
+        with self.store.translate_errors():
             self.store.client.delete_model_version(self.name, str(number))
         if uri and (model := self._logged(uri)):
             self.store.remove_artifacts(model)
-            with self.store.talking():
+            with self.store.translate_errors():
                 self.store.client.delete_logged_model(uri.removeprefix(_MODELS))
 
     def _logged(self, uri: str) -> str | None:
@@ -312,7 +312,7 @@ class Registry:
         if not uri.startswith(_MODELS):
             return None
         try:
-            with self.store.talking():
+            with self.store.translate_errors():
                 return str(self.store.client.get_logged_model(uri.removeprefix(_MODELS)).artifact_location)
         except Absent:
             return None

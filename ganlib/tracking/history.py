@@ -44,7 +44,7 @@ def read(store: MlflowStore, run_id: str) -> RunRecord:
 
 def newest(store: MlflowStore, family: str, most: int = 3) -> list[str]:
     """Ids of the newest finished runs of ``family`` in any experiment, newest first."""
-    with store.talking():
+    with store.translate_errors():
         found = store.client.search_runs(
             [experiment.experiment_id for experiment in store.client.search_experiments()],
             f"tags.`ganlib.family` = '{family}' and attributes.status = 'FINISHED'",
@@ -56,11 +56,11 @@ def newest(store: MlflowStore, family: str, most: int = 3) -> list[str]:
 
 def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunRecord]:
     """All runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
-    with store.talking():
+    with store.translate_errors():
         found = store.client.get_experiment_by_name(experiment)
     token = None
     while found is not None:
-        with store.talking():
+        with store.translate_errors():
             page = store.client.search_runs(
                 [found.experiment_id],
                 f"tags.`ganlib.family` = '{family}'",
@@ -76,7 +76,7 @@ def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunR
 
 def has_graph(store: MlflowStore, run_id: str) -> bool:
     """Whether the run has its exported graph among its artifacts."""
-    with store.talking():
+    with store.translate_errors():
         return any(file.path == "onnx/generator.onnx" for file in store.client.list_artifacts(run_id, "onnx"))
 
 
@@ -104,7 +104,7 @@ def last_step(store: MlflowStore, run_id: str, metric: str) -> int | None:
 
 def curve(store: MlflowStore, run_id: str, metric: str) -> dict[int, float]:
     """Values of ``metric`` by step, whatever group of charts it is in; of a step with several, the last."""
-    with store.talking():
+    with store.translate_errors():
         written = [name for name in store.client.get_run(run_id).data.metrics if metric in (name, charts.plain(name))]
         points = [point for name in written for point in store.client.get_metric_history(run_id, name)]
     return {point.step: point.value for point in points}

@@ -51,7 +51,7 @@ def reap(store: MlflowStore) -> list[str]:
     """
     ended = []
     watch = _Watch(store.project.state / "heartbeats.json")
-    with store.talking():
+    with store.translate_errors():
         experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
         for run in store.client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
             if reason := _gone(run.info.run_id, run.data.tags, watch):

@@ -117,7 +117,7 @@ class Run(AbstractContextManager["Run"]):
 
     def _write(self, write: Callable[[], None]) -> None:
         def talk() -> None:
-            with self._store.talking():
+            with self._store.translate_errors():
                 write()
 
         if self._outbox:
@@ -154,7 +154,7 @@ def start(
 ) -> Run:
     """See :meth:`MlflowStore.start_run`."""
     all_tags = {key: redacted(value) for key, value in {**_lineage(family, data, source), **tags}.items()}
-    with store.talking():
+    with store.translate_errors():
         if resume is None:
             experiment_id = store.experiment(experiment)
             run_id = store.client.create_run(experiment_id, tags=all_tags, run_name=name).info.run_id
@@ -180,7 +180,7 @@ def send(store: MlflowStore, run_id: str, points: list[Point]) -> None:
     """Write metric values in one call."""
     from mlflow.entities import Metric
 
-    with store.talking():
+    with store.translate_errors():
         store.client.log_batch(run_id, metrics=[Metric(*point) for point in points])
 
 
@@ -209,7 +209,7 @@ def _lineage(family: str, data: DataVersion, source: SourceRevision) -> dict[str
 
 
 def _beat(store: MlflowStore, run_id: str) -> None:
-    with store.talking():
+    with store.translate_errors():
         store.client.set_tag(run_id, HEARTBEAT_TAG, str(int(time.time())))
 
 

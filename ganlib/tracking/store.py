@@ -63,7 +63,7 @@ class MlflowStore:
         _select(self.uri)
 
     @contextmanager
-    def talking(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Turn MLflow's exceptions, and those of its artifact store, into ours.
 
         Raises:
@@ -91,7 +91,7 @@ class MlflowStore:
         """
         from mlflow.exceptions import MlflowException
 
-        with self.talking():
+        with self.translate_errors():
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 # A database has no say in where artifacts go; a server has.
@@ -140,7 +140,7 @@ class MlflowStore:
         """
         from mlflow.exceptions import MlflowException
 
-        with self.talking():
+        with self.translate_errors():
             try:
                 return self.client.get_run(run_id)
             except MlflowException as error:
@@ -170,7 +170,7 @@ class MlflowStore:
         """Delete all files under ``uri``."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        with self.talking():
+        with self.translate_errors():
             repository = get_artifact_repository(uri, self.uri)
             for path in {path.split("/")[0] for path, _ in self._files(uri)}:
                 repository.delete_artifacts(path)
@@ -180,7 +180,7 @@ class MlflowStore:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         found: list[tuple[str, int]] = []
-        with self.talking():
+        with self.translate_errors():
             repository = get_artifact_repository(uri, self.uri)
             folders: list[str | None] = [None]
             while folders:
@@ -203,14 +203,14 @@ class MlflowStore:
         def models(page: str | None) -> Any:
             return self.client.search_logged_models([experiment.experiment_id], max_results=50, page_token=page)
 
-        with self.talking():
+        with self.translate_errors():
             experiments = self.client.search_experiments(view_type=ViewType.ALL)
         for experiment in experiments:
             places = []
             for search in (runs, models):
                 token = None
                 while True:
-                    with self.talking():
+                    with self.translate_errors():
                         page = search(token)
                     places += [entry.info.artifact_uri if search is runs else entry.artifact_location for entry in page]
                     token = page.token
@@ -229,13 +229,13 @@ class MlflowStore:
         self.known(run_id)
         missing = Absent(f"run {run_id} has no artifact {artifact}.")
         try:
-            with self.talking():
+            with self.translate_errors():
                 try:
                     return Path(self.client.download_artifacts(run_id, artifact, tempfile.mkdtemp(dir=folder)))
                 except (FileNotFoundError, IsADirectoryError) as error:
                     raise missing from error
         except Absent as error:  # in MLflow's words
-            with self.talking():  # a bucket that is gone says of each file that it is not there
+            with self.translate_errors():  # a bucket that is gone says of each file that it is not there
                 self.client.list_artifacts(run_id)
             raise missing from error
 
@@ -296,7 +296,7 @@ def prepare(project: Project, uri: str) -> None:
 
 @contextmanager
 def _translated(project: Project, shown: str) -> Iterator[None]:
-    """See :meth:`MlflowStore.talking`."""
+    """See :meth:`MlflowStore.translate_errors`."""
     try:
         yield
     except Exception as error:

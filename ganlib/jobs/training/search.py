@@ -50,7 +50,7 @@ class Search:
     def go_on(self, trials: int, jobs: int, words: Sequence[str], timeout: float) -> None:
         """Run trials until ``trials`` are done, ``jobs`` side by side."""
         self._study.set_user_attr("run", self._run.id)
-        with self._store.talking():
+        with self._store.translate_errors():
             experiment = self._store.client.get_run(self._run.id).info.experiment_id
         variables = {"MLFLOW_RUN_ID": self._run.id, "MLFLOW_EXPERIMENT_ID": experiment}
 

@@ -70,7 +70,7 @@ class Pggan(Adversarial):
         """The real images at the resolution of ``step``."""
         return reals_at(batch.images, *schedule(step, self.horizon))
 
-    def judge(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
+    def logits(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
         """Logits of images at the resolution of ``step``."""
         logits: Tensor = self.discriminator(images, *schedule(step, self.horizon))
         return logits

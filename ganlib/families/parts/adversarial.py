@@ -176,7 +176,7 @@ class Adversarial(Family):
         """The real images as the discriminator is to see them."""
         return batch.images
 
-    def judge(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
+    def logits(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
         """Logits of ``images`` under the condition of ``batch``: of as many, or of twice as many in two such halves."""
         given = self.given(batch)
         if len(images) > len(batch.images):
@@ -194,7 +194,7 @@ class Adversarial(Family):
             fakes = self.draw(batch, step)
         self._fakes = fakes if turn else None
         return discriminate(
-            lambda images: self.judge(images, batch, step),
+            lambda images: self.logits(images, batch, step),
             self._loss,
             self.reals(batch, step),
             fakes,
@@ -206,11 +206,11 @@ class Adversarial(Family):
     def _generate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         fakes, self._fakes = self._fakes, None
         assert fakes is not None, "the discriminator's phase comes first"  # noqa: S101
-        fake_logits = self.judge(fakes, batch, step)
+        fake_logits = self.logits(fakes, batch, step)
         real = fake_logits
         if self._loss.relativistic:
             with torch.no_grad():
-                real = self.judge(self.reals(batch, step), batch, step)
+                real = self.logits(self.reals(batch, step), batch, step)
         loss = self._loss.generator(real, fake_logits)
         return loss, {"generator_loss": loss.detach()}
 

@@ -62,7 +62,7 @@ def train(
     overrides: list[str],
     family: str,
     budget: str,
-    siblings: int,
+    concurrent: int,
     serves: Literal["evaluation", "registration"] = "registration",
 ) -> dict[str, Any]:
     """One family in a process of its own, which has its own time limit: Prefect's would not stop it.
@@ -74,7 +74,7 @@ def train(
     project, params = opened(root, overrides)
     result = job(
         project, params, family,
-        budget=budget, siblings=siblings, overrides=overrides, serves=serves, report=reporter(),
+        budget=budget, concurrent=concurrent, overrides=overrides, serves=serves, report=reporter(),
     )  # fmt: skip
     return result.model_dump(mode="json")
 

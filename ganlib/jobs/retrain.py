@@ -59,7 +59,7 @@ def retrain(
         runs = tuple(
             pool.map(
                 lambda family: train_once(
-                    project, params, family, budget=budget, siblings=len(chosen), overrides=overrides, report=report
+                    project, params, family, budget=budget, concurrent=len(chosen), overrides=overrides, report=report
                 ),
                 chosen,
             )

@@ -20,14 +20,14 @@ def train_once(
     family: str,
     *,
     budget: str | None = None,
-    siblings: int = 1,
+    concurrent: int = 1,
     overrides: Sequence[str] = (),
     serves: Service = "registration",
     report: Report = silent,
 ) -> TrainResult:
     """:func:`train_in_child`, unless :func:`ganlib.jobs.training.finished_runs.unused` finds such a training."""
     return unused(project, params, family, budget=budget, serves=serves, report=report) or train_in_child(
-        project, params, family, budget=budget, siblings=siblings, overrides=overrides, report=report
+        project, params, family, budget=budget, concurrent=concurrent, overrides=overrides, report=report
     )
 
 
@@ -37,12 +37,12 @@ def train_in_child(
     family: str,
     *,
     budget: str | None = None,
-    siblings: int = 1,
+    concurrent: int = 1,
     resume: str | None = None,
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> TrainResult:
-    """:func:`ganlib.jobs.training.train.train` in a process of its own, ``siblings - 1`` others on the same cores."""
+    """:func:`ganlib.jobs.training.train.train` in a process of its own, ``concurrent - 1`` others on the same cores."""
     limits = params.limits(family, budget)
     arguments = ["train", family, *(f"--set={override}" for override in overrides)]
     if budget:
@@ -50,7 +50,7 @@ def train_in_child(
     if resume:
         arguments.append(f"--resume={resume}")
     # On shared cores it costs less to sleep at once.
-    sleepy = siblings > 1 and os.environ.get("GOMP_SPINCOUNT") == GOMP_SPINCOUNT
+    sleepy = concurrent > 1 and os.environ.get("GOMP_SPINCOUNT") == GOMP_SPINCOUNT
     variables = {"GOMP_SPINCOUNT": "0"} if sleepy else None
     # Start-up, checkpointing and export are not training: allow for them on a slow machine.
     timeout = limits.seconds * 1.5 + 300

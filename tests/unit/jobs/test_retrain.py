@@ -34,11 +34,11 @@ def test_nothing_to_choose_from_is_said_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("siblings", "said", "given"),
+    ("concurrent", "said", "given"),
     [(1, "1000", None), (2, "1000", {"GOMP_SPINCOUNT": "0"}), (2, "7", None), (2, None, None)],
 )
 def test_trainings_side_by_side_do_not_spin_unless_the_user_has_said_how_long(
-    monkeypatch: pytest.MonkeyPatch, siblings: int, said: str | None, given: dict[str, str] | None
+    monkeypatch: pytest.MonkeyPatch, concurrent: int, said: str | None, given: dict[str, str] | None
 ) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if said:
@@ -51,6 +51,6 @@ def test_trainings_side_by_side_do_not_spin_unless_the_user_has_said_how_long(
 
     monkeypatch.setattr("ganlib.jobs.training.child.run", run)
     with pytest.raises(BadInput, match="enough"):
-        train_in_child(Project(ROOT), load(ROOT / "params.yaml"), "vae", siblings=siblings)
+        train_in_child(Project(ROOT), load(ROOT / "params.yaml"), "vae", concurrent=concurrent)
     assert seen == [given]
     assert os.environ.get("GOMP_SPINCOUNT") == said

@@ -37,7 +37,7 @@ from ganlib.data.batches import DeviceBatches
 from ganlib.families.parts.adversarial import discriminate
 from ganlib.jobs.training.finish import sheet
 from ganlib.nets import conv
-from ganlib.objectives.twice import tangent
+from ganlib.objectives.double_backward import tangent
 from ganlib.tracking.store import connect
 from ganlib.training import device, loop
 from ganlib.training.checkpoint import Checkpoints

@@ -139,7 +139,7 @@ class ConvDiscriminator(nn.Module):
         return features
 
 
-@wrap_torch_function(lambda features, group: (features,))  # so that ganlib.objectives.twice can see it
+@wrap_torch_function(lambda features, group: (features,))  # so that ganlib.objectives.double_backward can see it
 def minibatch_deviation(features: Tensor, group: int) -> Tensor:
     """Mean over features of their standard deviation within groups of the batch, float [batch, 1].
 

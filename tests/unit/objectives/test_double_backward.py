@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganlib.nets.conv import ConvDiscriminator, minibatch_deviation
 from ganlib.objectives import penalties
-from ganlib.objectives.twice import DoubleBackward
+from ganlib.objectives.double_backward import DoubleBackward
 
 
 class Critic(nn.Module):

@@ -12,22 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, ValidationError
 
 from ganlib.core import wording
 from ganlib.core.errors import BadInput, unknown
+from ganlib.core.record import Record
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
 _SEEDS = 2**63  # what numpy, torch and a database's integers all hold
 
 
-class Frozen(BaseModel):
-    """Base of every configuration object and result record: immutable, nothing unknown accepted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataConfig(Frozen):
+class DataConfig(Record):
     """Which images, and how they are split."""
 
     source: str = Field("mnist", description="'mnist', or a folder of IDX files or of one PNG folder a class")
@@ -37,7 +32,7 @@ class DataConfig(Frozen):
     test_one_in: int = Field(7, ge=2, description="one in so many images becomes test, if the source has no test split")
 
 
-class JudgeConfig(Frozen):
+class JudgeConfig(Record):
     """Training of the frozen judge (a DVC stage that is run once; its weights are committed)."""
 
     epochs: PositiveInt = Field(16, description="passes over the training images")
@@ -46,7 +41,7 @@ class JudgeConfig(Frozen):
     seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
 
 
-class TrainConfig(Frozen):
+class TrainConfig(Record):
     """What holds for every family; a family's own options are in its row of ``families``."""
 
     families: tuple[str, ...] = Field(("dcgan", "vae"), description="what `ganlib retrain` trains")
@@ -80,7 +75,7 @@ class TrainConfig(Frozen):
         )
 
 
-class Limits(Frozen):
+class Limits(Record):
     """A limit on training: whichever comes first."""
 
     steps: PositiveInt = Field(description="steps of training")
@@ -93,7 +88,7 @@ class Budget(Limits):
     families: dict[str, Limits] = Field({}, description="limits of single families")
 
 
-class EvaluateConfig(Frozen):
+class EvaluateConfig(Record):
     """How a model is measured. Figures are comparable only where all of these are equal."""
 
     samples: int = Field(10_000, ge=100, description="images drawn; fewer where the training split is smaller")
@@ -105,7 +100,7 @@ class EvaluateConfig(Frozen):
     neighbours: int = Field(5, ge=1, le=50, description="k of precision, recall, density and coverage")
 
 
-class ExportConfig(Frozen):
+class ExportConfig(Record):
     """The ONNX graph and its parity certificate."""
 
     opset: int = Field(20, ge=18, description="version of ONNX's operators")
@@ -116,7 +111,7 @@ class ExportConfig(Frozen):
     )
 
 
-class RegistryConfig(Frozen):
+class RegistryConfig(Record):
     """Names in MLflow."""
 
     model: str = Field("mnist-generator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
@@ -130,7 +125,7 @@ class RegistryConfig(Frozen):
     )
 
 
-class GateConfig(Frozen):
+class GateConfig(Record):
     """What a challenger must show. All but the first two hold however good its FID is."""
 
     level: float = Field(
@@ -148,7 +143,7 @@ class GateConfig(Frozen):
     max_bytes: PositiveInt = Field(50_000_000, description="size of the ONNX file")
 
 
-class GenerateConfig(Frozen):
+class GenerateConfig(Record):
     """Defaults of a batch job."""
 
     count: PositiveInt = Field(1000, description="images")
@@ -160,7 +155,7 @@ _HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
 _ORIGIN = r"^(\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$"  # as browsers spell them
 
 
-class ServeConfig(Frozen):
+class ServeConfig(Record):
     """`ganlib serve`: where it listens, and what it grants."""
 
     host: str = Field(
@@ -207,7 +202,7 @@ def _port(value: Any) -> Any:
 Port = Annotated[int, BeforeValidator(_port)]
 
 
-class ServicesConfig(Frozen):
+class ServicesConfig(Record):
     """What `make up` starts, on loopback only.
 
     Where a checkout has to differ from its committed file, the environment does: GANLIB_SERVICES_MLFLOW_PORT=auto.
@@ -225,7 +220,7 @@ class ServicesConfig(Frozen):
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
 
 
-class Params(Frozen):
+class Params(Record):
     """The whole of ``params.yaml``."""
 
     data: DataConfig = DataConfig()

@@ -16,12 +16,13 @@ from typing import Literal
 from pydantic import Field, PositiveInt, ValidationError
 
 from ganlib.abtest.assign import Side, side
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core import wording
 from ganlib.core.errors import BadInput
 from ganlib.core.files import explained, write_json
 from ganlib.core.locks import held
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.registry.champion import resolve
 from ganlib.registry.entries import stamp
 from ganlib.registry.versions import Registry
@@ -31,14 +32,14 @@ _TEST, _OUTCOMES = "test.json", "outcomes.jsonl"
 _LONGEST = 1000  # characters of a key: a line is one write, which readers see whole or not at all
 
 
-class Arm(Frozen):
+class Arm(Record):
     """One of the two versions."""
 
     version: PositiveInt
     sha256: str
 
 
-class Test(Frozen):
+class Test(Record):
     """What was started."""
 
     __test__ = False  # no test of pytest's
@@ -68,7 +69,7 @@ class Test(Frozen):
         return side(self.salt, self.share_a, key)
 
 
-class Assigned(Frozen):
+class Assigned(Record):
     """Who makes an item."""
 
     key: str
@@ -79,7 +80,7 @@ class Assigned(Frozen):
     """What ``ganlib generate --model`` takes."""
 
 
-class RecordedOutcome(Frozen):
+class RecordedOutcome(Record):
     """A line of the outcomes."""
 
     key: str
@@ -88,7 +89,7 @@ class RecordedOutcome(Frozen):
     time: str
 
 
-class TestReport(Frozen):
+class TestReport(Record):
     """A test and what its outcomes say."""
 
     test: Test

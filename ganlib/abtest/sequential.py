@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 
 Kind = Literal["binary", "number"]
 
@@ -36,7 +36,7 @@ _TIGHTEST = 1000.0
 """The sequence of numbers is tightest around so many outcomes."""
 
 
-class SequentialResult(Frozen):
+class SequentialResult(Record):
     """Where a comparison stands."""
 
     n_a: int

@@ -6,13 +6,13 @@ import base64
 
 import numpy as np
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.evaluation.metrics.distances import GROUPS, Statistic, group_of, random_words
 
 _STREAM = 2  # tells these draws from those of the KID subsets with the same seed
 
 
-class Interval(Frozen):
+class Interval(Record):
     """A figure with its confidence interval."""
 
     value: float

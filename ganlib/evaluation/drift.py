@@ -7,7 +7,7 @@ import math
 import numpy as np
 from pydantic import Field
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import JudgeOutput
@@ -19,7 +19,7 @@ FALSE_ALARMS = 0.001
 _LEAST = 5.0  # images of a digit that the chi-squared test can count on, at least
 
 
-class Drift(Frozen):
+class Drift(Record):
     """What the judge sees in a sample, beside what it saw in the model's evaluation."""
 
     sampled: int

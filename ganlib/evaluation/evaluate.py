@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from ganlib.config import EvaluateConfig, Frozen
+from ganlib.config import EvaluateConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
+from ganlib.core.record import Record
 from ganlib.data.splits import Split
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.judge.judge import Judge, doubt
@@ -20,7 +21,7 @@ from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, lo
 __all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "load_reference", "score_images"]
 
 
-class Delivery(Frozen):
+class Delivery(Record):
     """What a model costs whoever runs it, and how near it is to what was trained."""
 
     bytes: int
@@ -45,7 +46,7 @@ SETTINGS = ("data_version", "judge_sha256", "metric_version", "n", "seed", "leve
 """What the figures of an :class:`Evaluation` depend on besides the model. Older ones lack the last three."""
 
 
-class Evaluation(Frozen):
+class Evaluation(Record):
     """Figures of one model, and everything they depend on."""
 
     n: int

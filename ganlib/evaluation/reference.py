@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from ganlib.config import EvaluateConfig, Frozen
+from ganlib.config import EvaluateConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.core.progress import Report, doing, silent
+from ganlib.core.record import Record
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import Interval, around, pack, resample
 from ganlib.evaluation.judge.judge import Judge, JudgeOutput
@@ -34,7 +35,7 @@ _FLOOR_STREAM = 3  # tells the draw of the floor's images from other draws with 
 _CACHE_VERSION = 2  # of the files' form
 
 
-class Distances(Frozen):
+class Distances(Record):
     """FID and KID of one set of images to the test split."""
 
     fid: Interval
@@ -43,7 +44,7 @@ class Distances(Frozen):
     """The FID's bootstrap replicates (see :func:`ganlib.evaluation.bootstrap.pack`)."""
 
 
-class Floors(Frozen):
+class Floors(Record):
     """What as many real images score: training images, but for the last figures of the quality, which are of the test
     split's own distance to the training images."""
 
@@ -109,7 +110,7 @@ class Reference:
         return found | measure(seen, self.real.test, self.ball, self.variance, near.distance, copied, self.config)
 
 
-class _Kept(Frozen):
+class _Kept(Record):
     """The cache's record: the digest of the arrays that lie beside it, and the floors if it is theirs."""
 
     sha256: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.metrics.distances import frechet_distance, moments
 
@@ -13,7 +13,7 @@ LEAST_DIVERSITY = 0.2
 """Limits of mode collapse. Wide: the gate has its own, narrower one, for what is to be promoted."""
 
 
-class Validated(Frozen):
+class Validated(Record):
     """Figures of one set of images."""
 
     fid: float

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlib.config import Frozen
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_bytes
+from ganlib.core.record import Record
 
 VERSION = 1
 IMAGE_DIMS = (None, 1, 28, 28)
@@ -41,7 +41,7 @@ _RANDOM = {
 }
 
 
-class TensorType(Frozen):
+class TensorType(Record):
     """Element type (numpy's name) and dimensions of a graph's input; ``None`` is the batch, of any size."""
 
     dtype: str
@@ -52,7 +52,7 @@ class TensorType(Frozen):
         return f"{self.dtype}[{', '.join('batch' if size is None else str(size) for size in self.dims)}]"
 
 
-class Contract(Frozen):
+class Contract(Record):
     """What a graph must be given. Its output is the same for all: ``image``, uint8 ``[batch, 1, 28, 28]``."""
 
     version: int = VERSION
@@ -88,7 +88,7 @@ class Contract(Frozen):
         return not self.problems(champion)
 
 
-class Description(Frozen):
+class Description(Record):
     """What an ONNX file says of itself."""
 
     contract: Contract

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib.config import ExportConfig, Frozen
+from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.files import require_writable, write_bytes
+from ganlib.core.record import Record
 from ganlib.data import conditions
 from ganlib.export import contract
 from ganlib.export.runtime import first_line, open_session
@@ -37,7 +38,7 @@ class ExportError(GanlibError):
     """A net cannot become a graph that keeps the contract. No file was written."""
 
 
-class Certificate(Frozen):
+class Certificate(Record):
     """How far the graph's images in onnxruntime are from the net's own in torch, on the same noise (CPU)."""
 
     opset: int

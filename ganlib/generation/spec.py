@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 
 
-class BatchSpec(Frozen):
+class BatchSpec(Record):
     """What decides the files of a folder. A folder is resumed by the same job only."""
 
     model_sha256: str

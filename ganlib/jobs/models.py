@@ -7,10 +7,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.errors import BadInput, ReadOnly
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.generation.storage.base import temporary
 from ganlib.registry import names
 from ganlib.registry.champion import resolve
@@ -21,7 +22,7 @@ from ganlib.tracking.store import MlflowStore
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a path
 
 
-class Model(Frozen):
+class Model(Record):
     """A graph on disk and how it was named."""
 
     reference: str

@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.families import require_all
@@ -27,7 +28,7 @@ from ganlib.registry.versions import Version
 from ganlib.tracking.store import connect
 
 
-class RetrainResult(Frozen):
+class RetrainResult(Record):
     """What a retraining made and decided."""
 
     data: DataVersion

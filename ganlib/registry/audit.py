@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ganlib.config import Frozen, GateConfig
+from ganlib.config import GateConfig
+from ganlib.core.record import Record
 from ganlib.registry.entries import ChampionState, DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
@@ -20,7 +21,7 @@ _TOLD = 20
 """Stray keys that one entry voids; the next takes the rest."""
 
 
-class Unsealed(Frozen):
+class Unsealed(Record):
     """An entry beyond the seal: written by a command that is at work or was killed, or by somebody else."""
 
     seq: int

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.registry.versions import Version
 
 Kind = Literal["promoted", "refused", "rolled-back", "external", "awaiting", "accepted", "voided"]
@@ -34,7 +34,7 @@ _MARK_LIFE = timedelta(hours=1)
 _KEY = re.compile(r"([0-9]{6,})(?:\.([0-9]{1,4}))?")
 
 
-class Evidence(Frozen):
+class Evidence(Record):
     """What was known of a version when it was decided upon; None where a person registered it without evidence."""
 
     version: PositiveInt
@@ -66,7 +66,7 @@ class Evidence(Frozen):
         )
 
 
-class ChampionState(Frozen):
+class ChampionState(Record):
     """Who is champion, and the champions before it that a rollback goes back to, the nearest last."""
 
     champion: PositiveInt | None = None
@@ -74,7 +74,7 @@ class ChampionState(Frozen):
     digests: dict[int, str | None] = Field({}, description="sha256 of the versions' graphs, as last recorded")
 
 
-class DecisionRecord(Frozen):
+class DecisionRecord(Record):
     """What an entry says, before it has its place in the chain."""
 
     kind: Kind
@@ -109,21 +109,21 @@ class LedgerEntry(DecisionRecord):
         return ChampionState(digests={known.version: known.sha256 for known in self.evidence})
 
 
-class AppliedMark(Frozen):
+class AppliedMark(Record):
     """The last entry whose decision was carried out in full; kept apart from the entries."""
 
     seq: int = Field(ge=0)
     sha256: str
 
 
-class LedgerProblem(Frozen):
+class LedgerProblem(Record):
     """An entry that is not as it was written."""
 
     seq: int
     what: str
 
 
-class MoveMark(Frozen):
+class MoveMark(Record):
     """Left by a command while it moves aliases as the ledger says up to entry ``seq``: its writes may come late."""
 
     id: str

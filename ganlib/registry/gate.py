@@ -7,14 +7,15 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ganlib.config import Frozen, GateConfig
+from ganlib.config import GateConfig
+from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import unpack
 from ganlib.registry.version import Version, said
 
 _LEAST = 50  # replicates that a standard deviation is taken of
 
 
-class Check(Frozen):
+class Check(Record):
     """One condition and what was found."""
 
     name: str
@@ -22,7 +23,7 @@ class Check(Frozen):
     detail: str
 
 
-class Improvement(Frozen):
+class Improvement(Record):
     """How much lower the challenger's FID is than the champion's, by a paired bootstrap."""
 
     value: float
@@ -38,7 +39,7 @@ class Improvement(Frozen):
     """Of the two models' replicates: what the common noise, labels and reference are worth."""
 
 
-class Decision(Frozen):
+class Decision(Record):
     """The gate's answer. ``promoted`` says what it decided; under ``dry_run`` nothing was moved."""
 
     challenger: int

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from pydantic import Field, PositiveInt
 
-from ganlib.config import Frozen
 from ganlib.core.errors import BadInput
+from ganlib.core.record import Record
 from ganlib.registry.entries import (
     GENESIS,
     NON_MOVING,
@@ -36,7 +36,7 @@ from ganlib.registry.entries import (
 from ganlib.registry.versions import Version
 
 
-class LedgerSnapshot(Frozen):
+class LedgerSnapshot(Record):
     """All that is stored: the entries' texts by number, the seal, and what stands beside them."""
 
     lines: dict[int, str] = Field({})
@@ -283,7 +283,7 @@ def _insisted(entry: LedgerEntry) -> bool:
     return entry.kind == "awaiting" and entry.again
 
 
-class ChampionAt(Frozen):
+class ChampionAt(Record):
     """Who was champion at a time, and the entry that made it so (None: nothing was recorded before that time)."""
 
     at: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.versions import Listing, Registry, alias_lock
@@ -16,7 +16,7 @@ _SIBLING = "sibling"
 """In the key of a tag that links a version to another: both stay, whichever side the link is on."""
 
 
-class Judged(Frozen):
+class Judged(Record):
     """One version: why it stays, or what its removal frees."""
 
     version: int
@@ -29,7 +29,7 @@ class Judged(Frozen):
     """Of its model in the artifact store; what its run has logged stays."""
 
 
-class Orphan(Frozen):
+class Orphan(Record):
     """Files that no run and no model refers to."""
 
     path: Path
@@ -37,7 +37,7 @@ class Orphan(Frozen):
     bytes: int
 
 
-class Pruned(Frozen):
+class Pruned(Record):
     """What was found, and what was done about it."""
 
     dry_run: bool

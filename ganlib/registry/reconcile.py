@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ganlib.config import Frozen, RegistryConfig
+from ganlib.config import RegistryConfig
 from ganlib.core.errors import GanlibError
+from ganlib.core.record import Record
 from ganlib.registry.apply import append_and_apply, apply_pending
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, DecisionRecord, Evidence, LedgerEntry
@@ -32,7 +33,7 @@ _NAMELESS = {"", "true", "yes", "1"}
 _REASON = 1000
 
 
-class Finding(Frozen):
+class Finding(Record):
     """One thing that people had done, and what came of it."""
 
     level: Literal["info", "warning", "error"]
@@ -41,7 +42,7 @@ class Finding(Frozen):
     """The ledger's last word on it."""
 
 
-class Reconciled(Frozen):
+class Reconciled(Record):
     """All that was found, in order; empty if ledger and aliases agree and nobody has asked for anything."""
 
     findings: tuple[Finding, ...]

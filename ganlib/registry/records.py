@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ganlib.config import Frozen
 from ganlib.core.errors import GanlibError
 from ganlib.core.files import sha256_bytes, write_bytes
+from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract
 from ganlib.export.onnx import Certificate
@@ -36,10 +36,10 @@ _LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
 _COPIED = re.compile(r"models:/([A-Za-z0-9._-]+)/([0-9]{1,9})")
 _COPIES = 5  # of copies, before we stop asking where the first one is
 
-Record = TypeVar("Record", bound=Frozen)
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class Proof(Frozen):
+class Proof(Record):
     """What the gate goes by; None where there is none, or nothing that can be read."""
 
     evaluation: Evaluation | None = None
@@ -178,7 +178,7 @@ def _parsed(texts: Mapping[str, str]) -> Proof:
     )
 
 
-def _read(model: type[Record], text: str | None) -> Record | None:
+def _read(model: type[AnyRecord], text: str | None) -> AnyRecord | None:
     """A record from its text; None if there is none or people have overwritten it with something else."""
     if text is None:
         return None

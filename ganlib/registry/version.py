@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract
 from ganlib.export.onnx import Certificate
@@ -21,7 +21,7 @@ UNDECIDED = "not decided yet"
 """The tag ``gate`` of a version that was never put through it."""
 
 
-class Listing(Frozen):
+class Listing(Record):
     """One version, as a list of them has it: without its evidence, which is one more file a version to read."""
 
     name: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.generation.png import SYNTHETIC
 
 MAX_SEED = 2**64 - 1
@@ -15,7 +15,7 @@ Labels = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "balanced", "
 Digit = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 
 
-class Asked(Frozen):
+class Asked(Record):
     """Which model, and what of it."""
 
     model: str | None = Field(None, max_length=256, description="a name that /v1/models lists; none: the default")
@@ -71,7 +71,7 @@ class WalkBody(WalkAsked):
     model_config = ConfigDict(strict=True)
 
 
-class About(Frozen):
+class About(Record):
     """A model that is served."""
 
     name: str
@@ -90,7 +90,7 @@ class About(Frozen):
     since: str = Field(description="when it was loaded: UTC, ISO 8601")
 
 
-class ModelList(Frozen):
+class ModelList(Record):
     """What is served, the default first, and the limits."""
 
     models: list[About]
@@ -98,7 +98,7 @@ class ModelList(Frozen):
     max_requests: int = Field(description="requests for images under way at once, before 429")
 
 
-class Provenance(Frozen):
+class Provenance(Record):
     """Where images came from. It has no time in it: the same request gives the same bytes."""
 
     synthetic: str = SYNTHETIC
@@ -126,7 +126,7 @@ class Provenance(Frozen):
     onnxruntime: str
 
 
-class Image(Frozen):
+class Image(Record):
     """One image."""
 
     index: int
@@ -136,20 +136,20 @@ class Image(Frozen):
     pixels: list[list[int]] | None = Field(None, description="28 rows of 28 grey levels, 0 is background")
 
 
-class Images(Frozen):
+class Images(Record):
     """Images with their card."""
 
     card: Provenance
     images: list[Image]
 
 
-class Health(Frozen):
+class Health(Record):
     """The process runs."""
 
     status: Literal["ok"] = "ok"
 
 
-class Ready(Frozen):
+class Ready(Record):
     """Whether requests should be sent here."""
 
     ready: bool
@@ -157,7 +157,7 @@ class Ready(Frozen):
     registry: Literal["up", "down"] = Field(description="down: what is loaded is served on, and aliases stand still")
 
 
-class ErrorBody(Frozen):
+class ErrorBody(Record):
     """What was wrong, in one line."""
 
     error: str

@@ -14,18 +14,18 @@ from typing import Any
 
 import psutil
 
-from ganlib.config import Frozen
 from ganlib.core import sqlite
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.files import told
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 
 _PATIENCE = 180.0  # seconds for another program to make its tables
 _QUIET = 5.0  # seconds without a change after which nobody is at work, if nobody has the file open
 _SCHEME = "sqlite:///"
 
 
-class Schema(Frozen):
+class Schema(Record):
     """What tables a database has."""
 
     tables: frozenset[str]

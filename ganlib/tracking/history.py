@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.data.versioning.record import DataVersion
 from ganlib.tracking import charts
 from ganlib.tracking.store import Absent, MlflowStore
 
 
-class RunRecord(Frozen):
+class RunRecord(Record):
     """One run, as it was when it was read."""
 
     id: str

@@ -21,11 +21,11 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from ganlib.config import Frozen
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.files import explained, told, write_bytes
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 
 PROGRESS = "GANLIB_PROGRESS"
 """Set to ``json`` for the stages that DVC starts: their progress comes back as events."""
@@ -43,7 +43,7 @@ _FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
 
 
-class Pinned(Frozen):
+class Pinned(Record):
     """What ``dvc.lock`` says of one stage's output."""
 
     md5: str = Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 
 
-class Pixels(Frozen):
+class Pixels(Record):
     """Statistics of a split's pixels, in grey levels 0..255."""
 
     mean: float
     std: float
 
 
-class Twins(Frozen):
+class Twins(Record):
     """Images of a source whose bytes another image of it has, too. All copies of an image are in one split."""
 
     repeated: int
@@ -35,7 +35,7 @@ class Twins(Frozen):
         )
 
 
-class Summary(Frozen):
+class Summary(Record):
     """``data/prepared/summary.json``: what is known of the prepared splits, and nothing of the machine."""
 
     raw: dict[str, str]
@@ -55,7 +55,7 @@ class Summary(Frozen):
     """None, and not written, where no two images are the same."""
 
 
-class DataVersion(Frozen):
+class DataVersion(Record):
     """A state of the data that a run can name and anyone can get back."""
 
     md5: str

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ganlib.config import EvaluateConfig, Frozen
+from ganlib.config import EvaluateConfig
 from ganlib.core.progress import doing
+from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval, around, mean_statistic, resample
 from ganlib.evaluation.judge.judge import JudgeOutput
 from ganlib.evaluation.metrics.distances import Statistic, checked, group_of
@@ -22,7 +23,7 @@ are one and the same, saved anew at most. In MNIST no pair is closer than 0.085;
 _TINY = 1e-12  # a probability's logarithm is finite
 
 
-class Quality(Frozen):
+class Quality(Record):
     """Figures of one set of images. All but the last three are of the judge's view of the test split, too."""
 
     score: Interval

@@ -13,13 +13,13 @@ from pydantic import Field, PositiveInt
 from pydantic.fields import FieldInfo
 from torch import Tensor, nn
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.data import conditions
 from ganlib.data.conditions import Condition
 from ganlib.families.parts.space import Space, around
 
 
-class OptimizerOptions(Frozen):
+class OptimizerOptions(Record):
     """An optimiser of ``torch.optim``."""
 
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
@@ -38,7 +38,7 @@ class OptimizerOptions(Frozen):
         return torch.optim.SGD(parameters, self.learning_rate)
 
 
-class FamilyOptions(Frozen):
+class FamilyOptions(Record):
     """Options of every family; a family's own class adds to them, its row in params.yaml overrides them.
 
     Where a subclass gives one another default, its limits and its description hold on.
@@ -56,7 +56,7 @@ class FamilyOptions(Frozen):
     def __pydantic_init_subclass__(cls, **_: object) -> None:
         """Keep what pydantic drops of an overridden option."""
         for name in cls.__annotations__:
-            bases = (base for base in cls.__mro__[1:] if issubclass(base, Frozen) and name in base.model_fields)
+            bases = (base for base in cls.__mro__[1:] if issubclass(base, Record) and name in base.model_fields)
             if base := next(bases, None):
                 fields = base.model_fields[name], cls.model_fields[name]
                 cls.model_fields[name] = FieldInfo.merge_field_infos(*fields)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 
 
-class Range(Frozen):
+class Range(Record):
     """Numbers from ``low`` to ``high``, both included."""
 
     low: float
@@ -27,7 +27,7 @@ class Range(Frozen):
         return f"{self.low:g} to {self.high:g}{f' ({kind})' if kind else ''}"
 
 
-class Choice(Frozen):
+class Choice(Record):
     """One of these."""
 
     values: tuple[int | float | str, ...]

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from ganlib.config import Frozen
 from ganlib.core.files import json_bytes
+from ganlib.core.record import Record
 from ganlib.export.runtime import PROVIDER
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.storage.base import Storage
@@ -19,7 +19,7 @@ BESIDE = (FILE, TEXT, QUALITY)
 """What lies beside the shards and holds times and costs: no two jobs have the same, so no digest is of it."""
 
 
-class CallRecord(Frozen):
+class CallRecord(Record):
     """One call that ended in order. Calls that were killed have no row: their shards count in the next one's job."""
 
     began: str
@@ -35,7 +35,7 @@ class CallRecord(Frozen):
     cores: int
 
 
-class BatchCard(Frozen):
+class BatchCard(Record):
     """Where a batch comes from and what it took."""
 
     synthetic: bool = True

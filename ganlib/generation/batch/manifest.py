@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import JsonValue, ValidationError
 
-from ganlib.config import Frozen
 from ganlib.core.errors import BadInput
 from ganlib.core.files import json_bytes
+from ganlib.core.record import Record
 from ganlib.generation import formats
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
@@ -17,7 +17,7 @@ from ganlib.generation.storage import Where, locate
 FILE = "manifest.json"
 
 
-class Shard(Frozen):
+class Shard(Record):
     """A file or folder of ``count`` images from image ``start`` on."""
 
     name: str

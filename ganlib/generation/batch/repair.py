@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganlib.config import Frozen
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.progress import Report, silent
+from ganlib.core.record import Record
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch import shards
 from ganlib.generation.batch.batch import make, require_versions
@@ -18,7 +18,7 @@ from ganlib.generation.storage.base import Storage
 from ganlib.generation.wanted import Wanted
 
 
-class Repair(Frozen):
+class Repair(Record):
     """What was made again, and what was left for its owner to judge."""
 
     images: int

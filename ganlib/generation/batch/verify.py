@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganlib.config import Frozen
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
+from ganlib.core.record import Record
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.card import BESIDE
@@ -15,7 +15,7 @@ from ganlib.generation.storage.base import Storage
 from ganlib.generation.storage.lock import LOCK
 
 
-class Verification(Frozen):
+class Verification(Record):
     """What is wrong with a folder; names are relative to it, a folder's ends with ``/``."""
 
     images: int

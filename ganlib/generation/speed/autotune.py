@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ganlib.config import Frozen
 from ganlib.core.errors import GanlibError
 from ganlib.core.files import sha256_bytes, write_json
 from ganlib.core.processes import processor, usable_cores
 from ganlib.core.progress import Report, silent
+from ganlib.core.record import Record
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.session import OnnxModel
 
@@ -27,7 +27,7 @@ _EQUAL = 0.9
 _AHEAD = (2, 8)  # blocks a thread computes ahead of the writer
 
 
-class Tuning(Frozen):
+class Tuning(Record):
     """What was found."""
 
     threads: int

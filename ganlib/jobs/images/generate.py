@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from ganlib.config import Frozen, GenerateConfig, Params
+from ganlib.config import GenerateConfig, Params
 from ganlib.core.errors import GanlibError
 from ganlib.core.files import write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.evaluation.drift import Drift
 from ganlib.export.runtime import require_provider
 from ganlib.generation import formats
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _ON_GRID, _COLUMNS = 100, 10
 
 
-class GenerateRequest(Frozen):
+class GenerateRequest(Record):
     """What is asked for. None: as ``params.yaml`` has it."""
 
     out: str
@@ -71,7 +72,7 @@ class GenerateRequest(Frozen):
         require_range(self.start, self.count or 1)
 
 
-class BatchResult(Frozen):
+class BatchResult(Record):
     """A finished job."""
 
     manifest: Manifest

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.jobs.models import fetch
 from ganlib.tracking.store import connect
 
@@ -17,7 +18,7 @@ PAIRS, FRAMES = 8, 16
 _MOST = 256  # pairs, and frames: more is a slip of the keyboard
 
 
-class Interpolation(Frozen):
+class Interpolation(Record):
     """What was written."""
 
     model: dict[str, object]

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ganlib.config import Frozen, Params, ServeConfig
+from ganlib.config import Params, ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.champion import Champion
 from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
@@ -16,7 +17,7 @@ from ganlib.serving.pool import OpenModel
 from ganlib.tracking.store import Absent, MlflowStore, connect
 
 
-class Serving(Frozen):
+class Serving(Record):
     """What is served where."""
 
     url: str

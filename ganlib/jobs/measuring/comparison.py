@@ -6,8 +6,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ganlib.config import Frozen
 from ganlib.core import tables
+from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.generation.noise import BLOCK
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS = 20  # images of each model on the sheet
 
 
-class ComparisonRow(Frozen):
+class ComparisonRow(Record):
     """One model."""
 
     label: str
@@ -43,7 +43,7 @@ class ComparisonRow(Frozen):
     """Floating-point numbers stored in the graph."""
 
 
-class Comparison(Frozen):
+class Comparison(Record):
     """All rows, and what their figures depend on."""
 
     rows: tuple[ComparisonRow, ...]

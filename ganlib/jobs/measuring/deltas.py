@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ganlib.config import Frozen
+from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval, difference, unpack
 from ganlib.evaluation.evaluate import SETTINGS, Evaluation
 from ganlib.jobs.measuring.evaluate import REPLICATES
@@ -22,7 +22,7 @@ Replicates = Mapping[str, np.ndarray]
 """float64 [1 + replicates] by figure: the figure itself, then its replicates."""
 
 
-class Delta(Frozen):
+class Delta(Record):
     """One figure of both."""
 
     name: str
@@ -111,6 +111,6 @@ def _flat(name: str, value: object) -> dict[str, Interval | float]:
         return {name: value}
     if isinstance(value, dict):
         return {f"{name}: {key}": each for key, each in value.items()}
-    if isinstance(value, Frozen):
+    if isinstance(value, Record):
         return {key: each for part, inner in value for key, each in _flat(part, inner).items()}
     return {}

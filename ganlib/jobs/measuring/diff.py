@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.files import write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.jobs.measuring.deltas import Delta, deltas, replicates
 from ganlib.jobs.models import Model, fetch
 from ganlib.tracking import history
@@ -18,7 +19,7 @@ _SIDE = ("bytes", "images_per_second")
 _ROUNDS = 3
 
 
-class Side(Frozen):
+class Side(Record):
     """One of the two."""
 
     reference: str
@@ -32,7 +33,7 @@ class Side(Frozen):
     """On one thread of this machine, in turns with the other."""
 
 
-class Diff(Frozen):
+class Diff(Record):
     """What differs."""
 
     a: Side

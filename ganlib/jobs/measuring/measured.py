@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ganlib import config as configs
 from ganlib import families
-from ganlib.config import Frozen, Params, parse
+from ganlib.config import Params, parse
 from ganlib.core.errors import BadInput
 from ganlib.core.files import write_json
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.measuring.comparison import ComparisonRow
 from ganlib.jobs.measuring.selection import Selected
@@ -31,7 +32,7 @@ _PATHS = {BUDGET: _FOLDER / "measured.json", BEST: _FOLDER / "measured-best.json
 _DIRTY = "-dirty"
 
 
-class Measured(Frozen):
+class Measured(Record):
     """One family."""
 
     evaluation: Evaluation

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ganlib import families
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.families.parts.space import tree
 from ganlib.jobs.models import fetch
 from ganlib.jobs.training.finish import pairs, reconstructed, squared_error
@@ -20,7 +21,7 @@ from ganlib.tracking.store import Absent, connect
 _CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")
 
 
-class Reconstruction(Frozen):
+class Reconstruction(Record):
     """What was written and measured."""
 
     model: dict[str, object]

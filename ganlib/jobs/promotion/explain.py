@@ -8,10 +8,11 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.export.contract import describe
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.manifest import Manifest
@@ -28,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _UPWARDS = 2  # a PNG lies in its shard's folder, the manifest above it
 
 
-class Link(Frozen):
+class Link(Record):
     """One step of the way, and what says so."""
 
     what: What
@@ -38,7 +39,7 @@ class Link(Frozen):
     """Why nothing was found, or what does not fit."""
 
 
-class Explanation(Frozen):
+class Explanation(Record):
     """The whole way."""
 
     asked: str

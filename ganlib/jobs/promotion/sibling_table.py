@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganlib.config import Frozen
 from ganlib.core import tables
+from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval, difference, unpack
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.onnx import Certificate
@@ -17,7 +17,7 @@ _NOTHING = 0.01
 """Of real images' own FID: twins' replicates move together, so that an interval tells apart what nobody can see."""
 
 
-class SiblingRow(Frozen):
+class SiblingRow(Record):
     """The parent, or one of its siblings."""
 
     precision: str
@@ -40,7 +40,7 @@ class SiblingRow(Frozen):
     """Of a version: what the gate says, or said."""
 
 
-class Siblings(Frozen):
+class Siblings(Record):
     """A model and its siblings; the parent is the first row."""
 
     reference: str

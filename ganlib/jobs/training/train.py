@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib import families
-from ganlib.config import Frozen, Limits, Params
+from ganlib.config import Limits, Params
 from ganlib.core import project as projects
 from ganlib.core.errors import Interrupted
 from ganlib.core.files import require_writable, sha256_bytes, sha256_file
 from ganlib.core.progress import Facts, Report, doing, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.core.startup import gc_paused
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
@@ -46,7 +47,7 @@ _ROLLBACKS = 2
 """More of them would train something else than what was asked for."""
 
 
-class TrainResult(Frozen):
+class TrainResult(Record):
     """A finished training: where its run and its exported graph are."""
 
     run_id: str

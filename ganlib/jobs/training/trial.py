@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ganlib.config import Frozen, Params
+from ganlib.config import Params
 from ganlib.core.errors import Interrupted
 from ganlib.core.files import require_writable
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.jobs.training.train import fit, session
 
 STAGE = "trial"
 """Of the remark that tells of the trial's run."""
 
 
-class Score(Frozen):
+class Score(Record):
     """What a trial came to."""
 
     run_id: str

@@ -17,7 +17,7 @@ import yaml
 
 from ganlib import config as configs
 from ganlib import families
-from ganlib.config import Frozen, Limits, Params
+from ganlib.config import Limits, Params
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.files import write_bytes
@@ -25,6 +25,7 @@ from ganlib.core.locks import held
 from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.record import Record
 from ganlib.core.yaml_edit import flow, lay_over
 from ganlib.families.parts.space import Space, tree, value_of
 from ganlib.jobs.data.version_data import current_data
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     import optuna
 
 
-class Trial(Frozen):
+class Trial(Record):
     """One trial that is done."""
 
     number: int
@@ -53,7 +54,7 @@ class Trial(Frozen):
     """Why it ended early."""
 
 
-class Found(Frozen):
+class Found(Record):
     """What a search has found so far."""
 
     study: str

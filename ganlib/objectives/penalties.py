@@ -38,7 +38,8 @@ def one_centred(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) 
     Every sample has its own mixing ratio, uniform in [0, 1], and its own norm over all pixels. Multiply by lambda.
 
     Args:
-        critic: images to logits [batch]; its weights get the gradient, as :class:`ganlib.objectives.double_backward.DoubleBackward` says.
+        critic: images to logits [batch]; its weights get the gradient, as
+            :class:`ganlib.objectives.double_backward.DoubleBackward` says.
         real: float [batch, ...].
         fake: same shape; no gradient flows to it.
     """

@@ -82,7 +82,8 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, tr
         challenger: the version to promote.
         champion: the version that it would displace, if there is one.
         policy: the limits.
-        tried: how many other models were refused against this champion (:meth:`ganlib.registry.ledger.LedgerSnapshot.tried`).
+        tried: how many other models were refused against this champion, as
+            :meth:`ganlib.registry.ledger.LedgerSnapshot.tried` counts them.
     """
     checks = [
         _evidence(challenger),

@@ -29,7 +29,7 @@ TAG = "ganlib.ledger"
 """On the run: the model whose ledger it is. On the registered model: the seal."""
 
 MOVING = "ganlib.moving."
-"""Begins the tags of the ledger's run that say who moves aliases just now (:class:`ganlib.registry.entries.MoveMark`)."""
+"""Begins the tags of the ledger's run that say who moves aliases now (:class:`ganlib.registry.entries.MoveMark`)."""
 
 _LIMIT = 6000  # characters in a parameter of MLflow, which cuts longer ones off without a word
 

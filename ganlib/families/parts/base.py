@@ -166,7 +166,7 @@ class Family(nn.Module, ABC):
         return 0
 
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, 3], for the training split uint8 [n, 28, 28], [n]."""
+        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, 3], for the split uint8 [n, 28, 28], [n]."""
         return None
 
     @torch.no_grad()

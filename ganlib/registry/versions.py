@@ -21,7 +21,7 @@ from ganlib.registry.records import DECISION, EVIDENCE, GATE, Records
 from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
 from ganlib.registry.version import Listing as Listing
 from ganlib.registry.version import Version as Version
-from ganlib.tracking.run import UNHEALTHY_TAG
+from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, MlflowStore
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"

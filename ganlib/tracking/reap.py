@@ -16,7 +16,7 @@ from ganlib.core.files import explained, write_json
 from ganlib.core.progress import doing
 from ganlib.core.project import Project
 from ganlib.tracking.outbox import Point
-from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
+from ganlib.tracking.runs import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, send, spool_file
 from ganlib.tracking.store import MlflowStore, connect
 
 _SILENT = 600

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from ganlib.data.versioning.record import DataVersion
-    from ganlib.tracking.run import Run
+    from ganlib.tracking.runs import Run
 
 # An unreachable server is to be reported in seconds; MLflow's own retries take minutes.
 _ENVIRONMENT = {
@@ -117,8 +117,8 @@ class MlflowStore:
         experiment: str,
         resume: str | None = None,
     ) -> Run:
-        """Start a run, or go on with run ``resume``: a context manager (see :class:`ganlib.tracking.run.Run`)."""
-        from ganlib.tracking import run
+        """Start a run, or go on with run ``resume``: a context manager (see :class:`ganlib.tracking.runs.Run`)."""
+        from ganlib.tracking import runs
 
         return run.start(
             self,
@@ -157,7 +157,7 @@ class MlflowStore:
         Raises:
             Absent: there is no such run.
         """
-        from ganlib.tracking.run import Run
+        from ganlib.tracking.runs import Run
 
         self.known(run_id)
         return Run(self, run_id)

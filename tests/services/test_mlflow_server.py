@@ -27,7 +27,7 @@ from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, Registry
 from ganlib.tracking.outbox import Outbox
 from ganlib.tracking.reap import reap
-from ganlib.tracking.run import Run, spool_file
+from ganlib.tracking.runs import Run, spool_file
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.services.conftest import free_port

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ganlib.generation.session import OnnxModel
-    from ganlib.tracking.run import Run
+    from ganlib.tracking.runs import Run
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""

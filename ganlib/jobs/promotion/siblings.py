@@ -30,7 +30,7 @@ from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of
 from ganlib.registry.versions import Registry, Version
 from ganlib.tracking import history
-from ganlib.tracking.run import UNHEALTHY_TAG
+from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, connect
 
 if TYPE_CHECKING:

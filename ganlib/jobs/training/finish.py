@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ganlib.core.project import Project
     from ganlib.families.parts.base import Family
-    from ganlib.tracking.run import Run
+    from ganlib.tracking.runs import Run
 
 _CHUNK = 1000
 

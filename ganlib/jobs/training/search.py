@@ -18,7 +18,7 @@ from ganlib.jobs.training.check import STAGE as CHECK
 from ganlib.jobs.training.study import distributions, finished_trials, requeue
 from ganlib.jobs.training.trial import STAGE as TRIAL
 from ganlib.jobs.training.trial import Score
-from ganlib.tracking.run import REASON_TAG, Run
+from ganlib.tracking.runs import REASON_TAG, Run
 from ganlib.tracking.store import MlflowStore
 
 if TYPE_CHECKING:

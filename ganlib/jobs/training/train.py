@@ -27,7 +27,7 @@ from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.finish import finish, sheet
 from ganlib.tracking import charts
 from ganlib.tracking.reap import open_store
-from ganlib.tracking.run import UNHEALTHY_TAG, NullRun
+from ganlib.tracking.runs import UNHEALTHY_TAG, NullRun
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ganlib.data.versioning.record import DataVersion
     from ganlib.families.parts.base import Family, FamilyOptions
     from ganlib.jobs.training.check import Checker
-    from ganlib.tracking.run import Run
+    from ganlib.tracking.runs import Run
     from ganlib.training.checkpoint import Progress
     from ganlib.training.distributed import Team
     from ganlib.training.ema import Ema

@@ -33,7 +33,7 @@ from ganlib.jobs.training.search import Search
 from ganlib.jobs.training.study import open_study, requeue_running, study_name
 from ganlib.tracking import history
 from ganlib.tracking.reap import reap
-from ganlib.tracking.run import Run
+from ganlib.tracking.runs import Run
 from ganlib.tracking.store import Absent, MlflowStore, connect
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ganlib.tracking.run import Run
+from ganlib.tracking.runs import Run
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 

@@ -60,7 +60,7 @@ def test_no_call_carries_more_than_mlflow_takes_and_values_keep_their_order(tmp_
 def test_a_call_that_came_through_without_an_answer_doubles_nothing_in_mlflow(
     store: MlflowStore, tmp_path: Path
 ) -> None:
-    from ganlib.tracking.run import send
+    from ganlib.tracking.runs import send
 
     run_id = factories.finished_run(store)
     lost_answers = [True, True]

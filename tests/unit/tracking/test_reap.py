@@ -21,7 +21,7 @@ from ganlib.core.project import Project
 from ganlib.jobs.models import fetch
 from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.tracking.reap import reap
-from ganlib.tracking.run import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_file
+from ganlib.tracking.runs import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_file
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.clocks import STEPS, shifted

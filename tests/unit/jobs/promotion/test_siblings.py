@@ -24,7 +24,7 @@ from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
 from ganlib.tracking import history
-from ganlib.tracking.run import UNHEALTHY_TAG
+from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects

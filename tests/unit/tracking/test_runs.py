@@ -9,7 +9,7 @@ import pytest
 
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError, Interrupted
-from ganlib.tracking.run import PROCESS_TAG, REASON_TAG, Run
+from ganlib.tracking.runs import PROCESS_TAG, REASON_TAG, Run
 from ganlib.tracking.store import Absent, MlflowStore
 from tests import factories
 from tests.unit.tracking.conftest import Begin, begin_run

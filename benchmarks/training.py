@@ -38,6 +38,7 @@ from ganlib.families.parts.adversarial import discriminate
 from ganlib.jobs.training.finish import sheet
 from ganlib.nets import conv
 from ganlib.objectives.double_backward import tangent
+from ganlib.tracking import runs
 from ganlib.tracking.store import connect
 from ganlib.training import device, loop
 from ganlib.training.checkpoint import Checkpoints
@@ -131,7 +132,7 @@ def _engine(name: str) -> float:
     batches = DeviceBatches(_images(), np.zeros(4096, np.uint8), size, 0, _device())
     with tempfile.TemporaryDirectory() as folder:
         store = connect(Project(Path(folder)))
-        with store.start_run(
+        with runs.start(store,
             "bench", family=name, params={}, tags={}, data=data_version(), source=SourceRevision(None, dirty=False),
             experiment="bench",
         ) as logged:  # fmt: skip

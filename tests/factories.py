@@ -18,6 +18,7 @@ from ganlib.evaluation.metrics.quality import Quality
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
 from ganlib.registry.versions import CHALLENGER, Registry, Version
+from ganlib.tracking import runs
 from ganlib.tracking.store import MlflowStore
 from tests.conftest import ROOT
 
@@ -98,7 +99,8 @@ def project(folder: Path, database: Path | None = None) -> Project:
 
 def finished_run(store: MlflowStore, onnx: Path | None = None) -> str:
     """A run that trained something, with its graph as an artifact."""
-    with store.start_run(
+    with runs.start(
+        store,
         "train dcgan (test)",
         family="dcgan",
         params={"seed": 0},

@@ -14,6 +14,7 @@ from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, current_actor, lock_name
 from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
+from ganlib.tracking import runs
 from ganlib.tracking.store import Absent
 
 _REASON = 1500
@@ -236,4 +237,4 @@ def record(registry: Registry, challenger: Version, decision: Decision) -> None:
     registry.record_decision(challenger.version, decision.model_dump_json(), decision.word())
     if challenger.run_id:
         with suppress(Absent):  # its run was purged; the record holds the same
-            registry.store.open_run(challenger.run_id).text(decision.markdown(), "gate/report.md")
+            runs.open_run(registry.store, challenger.run_id).text(decision.markdown(), "gate/report.md")

@@ -45,7 +45,7 @@ class Run(AbstractContextManager["Run"]):
     """
 
     def __init__(self, store: MlflowStore, run_id: str, outbox: Outbox | None = None) -> None:
-        """Use :meth:`MlflowStore.start_run` or :meth:`MlflowStore.open_run`."""
+        """Use :func:`start` or :func:`open_run`."""
         self.id = run_id
         self._store, self._outbox = store, outbox
         self._monitor: SystemMonitor | None = None
@@ -150,9 +150,9 @@ def start(
     data: DataVersion,
     source: SourceRevision,
     experiment: str,
-    resume: str | None,
+    resume: str | None = None,
 ) -> Run:
-    """See :meth:`MlflowStore.start_run`."""
+    """Start a run, or go on with run ``resume``: a context manager."""
     all_tags = {key: redacted(value) for key, value in {**_lineage(family, data, source), **tags}.items()}
     with store.translate_errors():
         if resume is None:
@@ -174,6 +174,16 @@ def start(
     run = Run(store, run_id, outbox)
     run.watch_system(resumed=resume is not None)
     return run
+
+
+def open_run(store: MlflowStore, run_id: str) -> Run:
+    """Return a run that has ended, to add to; every write goes through at once.
+
+    Raises:
+        Absent: there is no such run.
+    """
+    store.known(run_id)
+    return Run(store, run_id)
 
 
 def send(store: MlflowStore, run_id: str, points: list[Point]) -> None:

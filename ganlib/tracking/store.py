@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.files import explained
 from ganlib.core.locks import held_if_writable
 from ganlib.core.progress import doing
-from ganlib.core.project import Project, SourceRevision
+from ganlib.core.project import Project
 from ganlib.core.proxies import spare_loopback, through
 from ganlib.core.redact import redacted
 from ganlib.core.startup import gc_paused
@@ -32,9 +32,6 @@ from ganlib.tracking.failures import translate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-    from ganlib.data.versioning.record import DataVersion
-    from ganlib.tracking.runs import Run
 
 # An unreachable server is to be reported in seconds; MLflow's own retries take minutes.
 _ENVIRONMENT = {
@@ -105,33 +102,6 @@ class MlflowStore:
             raise BadInput(f"experiment {name!r} was deleted in MLflow: restore it there, or set registry.experiment.")
         return str(found.experiment_id)
 
-    def start_run(
-        self,
-        name: str,
-        *,
-        family: str,
-        params: Mapping[str, object],
-        tags: Mapping[str, str],
-        data: DataVersion,
-        source: SourceRevision,
-        experiment: str,
-        resume: str | None = None,
-    ) -> Run:
-        """Start a run, or go on with run ``resume``: a context manager (see :class:`ganlib.tracking.runs.Run`)."""
-        from ganlib.tracking import runs
-
-        return run.start(
-            self,
-            name,
-            family=family,
-            params=params,
-            tags=tags,
-            data=data,
-            source=source,
-            experiment=experiment,
-            resume=resume,
-        )
-
     def known(self, run_id: str) -> Any:
         """MLflow's record of run ``run_id``.
 
@@ -150,17 +120,6 @@ class MlflowStore:
                     f"there is no run {run_id!r} in MLflow. `ganlib train` prints the id of its run, and MLflow's page "
                     "shows all of them: make ui"
                 ) from error
-
-    def open_run(self, run_id: str) -> Run:
-        """A run that has ended, to add to; every write goes through at once.
-
-        Raises:
-            Absent: there is no such run.
-        """
-        from ganlib.tracking.runs import Run
-
-        self.known(run_id)
-        return Run(self, run_id)
 
     def artifact_bytes(self, uri: str) -> int:
         """Bytes of all files under ``uri``."""

@@ -25,6 +25,7 @@ from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.tracking import runs
 from ganlib.tracking.outbox import Outbox
 from ganlib.tracking.reap import reap
 from ganlib.tracking.runs import Run, spool_file
@@ -103,7 +104,8 @@ def test_the_alias_that_a_person_sets_in_the_page_decides_what_is_generated_next
 
 def test_a_run_records_what_it_was(store: MlflowStore) -> None:
     data: DataVersion = factories.data_version()
-    with store.start_run(
+    with runs.start(
+        store,
         "train dcgan (test)",
         family="dcgan",
         params={"seed": 3, "generator.learning_rate": 0.002},
@@ -162,7 +164,8 @@ def wire(mlflow_server: str) -> Iterator[Wire]:
 
 
 def begin(store: MlflowStore) -> Run:
-    return store.start_run(
+    return runs.start(
+        store,
         "outage",
         family="vae",
         params={},

@@ -12,6 +12,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.jobs.models import fetch
+from ganlib.tracking import runs
 from ganlib.tracking.store import connect
 
 PAIRS, FRAMES = 8, 16
@@ -83,7 +84,7 @@ def interpolate(
         write_bytes(out / name, data)
     files = tuple(out / name for name in pictures)
     if project and found.trained_by:
-        run = connect(project).open_run(found.trained_by)
+        run = runs.open_run(connect(project), found.trained_by)
         for file in files:
             run.artifact(file, "interpolation")
     report(title, 1, 1)

@@ -26,7 +26,7 @@ from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.measuring.selection import Selected, of_limits, opened, select
-from ganlib.tracking import history
+from ganlib.tracking import history, runs
 from ganlib.tracking.store import MlflowStore, connect
 
 _HELD_OUT = "held_out_"
@@ -187,7 +187,8 @@ def _log(
 
     with (
         tempfile.TemporaryDirectory() as folder,  # outlives the run, which reads the files in the background
-        store.start_run(
+        runs.start(
+            store,
             f"compare {', '.join(row.label for row in rows)}"[:200],
             family="compare",
             params={

@@ -21,7 +21,7 @@ from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
 from ganlib.registry import page
 from ganlib.registry.versions import Registry
-from ganlib.tracking import charts
+from ganlib.tracking import charts, runs
 from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def evaluate(
     if registry and found.version:
         registry.record_evaluation(found.version.version, result, found.path)
     if found.trained_by:
-        run = connect(project).open_run(found.trained_by)
+        run = runs.open_run(connect(project), found.trained_by)
         with doing("log the figures"):
             _log(run, result, resampled, images)
     if registry and found.version and registry.name == params.registry.model:

@@ -19,6 +19,7 @@ from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.versions import Registry, Version, alias_lock
+from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect
 
@@ -113,7 +114,7 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
         both = (champion, challenger)
         kept = [replicates(registry.store, version.run_id, version.evaluation) for version in both]
         changes = deltas(champion.evaluation, challenger.evaluation, *kept)
-    run = registry.store.open_run(challenger.run_id)
+    run = runs.open_run(registry.store, challenger.run_id)
     run.text(gate_report.page(decision, challenger, champion, png, changes), gate_report.REPORT)
 
 

@@ -29,7 +29,7 @@ from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of
 from ganlib.registry.versions import Registry, Version
-from ganlib.tracking import history
+from ganlib.tracking import history, runs
 from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, connect
 
@@ -179,7 +179,8 @@ def _registered(
     if known:
         return registry.get(known[0].version)
     data, options, tags = _of_parent(project, parent)
-    with store.start_run(
+    with runs.start(
+        store,
         f"{precision} of version {parent.version}",
         family=f"{parent.family} {precision}",  # not the family's own name: its newest run is another
         params={**options, "precision": precision, **({"calibration": calibrated} if precision == "int8" else {})},

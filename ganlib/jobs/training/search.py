@@ -18,6 +18,7 @@ from ganlib.jobs.training.check import STAGE as CHECK
 from ganlib.jobs.training.study import distributions, finished_trials, requeue
 from ganlib.jobs.training.trial import STAGE as TRIAL
 from ganlib.jobs.training.trial import Score
+from ganlib.tracking import runs
 from ganlib.tracking.runs import REASON_TAG, Run
 from ganlib.tracking.store import MlflowStore
 
@@ -111,7 +112,7 @@ class Search:
         except _Pruned as pruned:
             self._settle(trial, TrialState.PRUNED, str(pruned))
             if seen["run"]:
-                self._store.open_run(seen["run"]).tag(REASON_TAG, str(pruned))
+                runs.open_run(self._store, seen["run"]).tag(REASON_TAG, str(pruned))
         except Interrupted:
             requeue(self._study, trial.number, trial.params)
             raise

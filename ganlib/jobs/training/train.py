@@ -25,7 +25,7 @@ from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.finish import finish, sheet
-from ganlib.tracking import charts
+from ganlib.tracking import charts, runs
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.runs import UNHEALTHY_TAG, NullRun
 
@@ -180,7 +180,8 @@ def session(
     with (
         _stop_signals() as stop,
         distributed.join(device.type) as team,
-        store.start_run(
+        runs.start(
+            store,
             " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
             family=family,
             params=flat(config),

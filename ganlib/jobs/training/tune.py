@@ -31,7 +31,7 @@ from ganlib.families.parts.space import Space, tree, value_of
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.search import Search
 from ganlib.jobs.training.study import open_study, requeue_running, study_name
-from ganlib.tracking import history
+from ganlib.tracking import history, runs
 from ganlib.tracking.reap import reap
 from ganlib.tracking.runs import Run
 from ganlib.tracking.store import Absent, MlflowStore, connect
@@ -144,7 +144,7 @@ def tune(
         tags = {"ganlib.overrides": " ".join(overrides) or "none", "ganlib.study": name}
         with (
             _sigterm_interrupts(),
-            store.start_run(
+            runs.start(store,
                 title, family=family, params=facts, tags=tags, data=data, source=projects.source(project.root),
                 experiment=f"{params.registry.experiment}-search", resume=_earlier(store, study),
             ) as run,

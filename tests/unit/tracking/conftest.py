@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ganlib.tracking import runs
 from ganlib.tracking.runs import Run
 from ganlib.tracking.store import MlflowStore
 from tests import factories
@@ -15,7 +16,8 @@ Begin = Callable[..., Run]
 
 def begin_run(store: MlflowStore, resume: str | None = None, **tags: str) -> Run:
     """A run of nothing in particular."""
-    return store.start_run(
+    return runs.start(
+        store,
         "test",
         family="vae",
         params={"seed": 1},

@@ -9,6 +9,7 @@ import pytest
 
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError, Interrupted
+from ganlib.tracking import runs
 from ganlib.tracking.runs import PROCESS_TAG, REASON_TAG, Run
 from ganlib.tracking.store import Absent, MlflowStore
 from tests import factories
@@ -110,7 +111,8 @@ def test_trouble_at_the_end_does_not_hide_the_error_that_ended_the_run(
 
 def test_a_run_that_cannot_be_recorded_fails_and_does_not_stay_running(store: MlflowStore) -> None:
     with pytest.raises(GanlibError):
-        store.start_run(
+        runs.start(
+            store,
             "test",
             family="vae",
             params={"no good: %": 1},

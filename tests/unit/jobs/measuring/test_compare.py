@@ -28,6 +28,7 @@ from ganlib.jobs.measuring.measured import Measured
 from ganlib.jobs.measuring.selection import Selected, opened, select
 from ganlib.jobs.training.launch import train_in_child
 from ganlib.jobs.training.train import TrainResult
+from ganlib.tracking import runs
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects
@@ -50,7 +51,8 @@ def trained(
 ) -> str:
     """A run of dcgan as training leaves it."""
     limits = params.limits("dcgan", budget)
-    with store.start_run(
+    with runs.start(
+        store,
         "train dcgan",
         family="dcgan",
         params={"steps": limits.steps, "seconds": limits.seconds, "batch_size": 64},

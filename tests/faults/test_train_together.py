@@ -52,7 +52,7 @@ def test_two_processes_make_one_finished_run_and_one_graph(folder: Path, store: 
     (run,) = runs(store)
     assert run.info.run_id == result["run_id"]
     assert run.info.status == "FINISHED"
-    assert run.data.tags["ganlib.core.processes"] == "2"
+    assert run.data.tags["ganlib.processes"] == "2"
     assert result["steps"] == 10
     assert Path(result["onnx"]).is_file()
 

@@ -196,7 +196,7 @@ def session(
         if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
             run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
         if team.size > 1:
-            run.tag("ganlib.core.processes", str(team.size))
+            run.tag("ganlib.processes", str(team.size))
         yield Session(run, stop, team, device, limits, config, data)
 
 

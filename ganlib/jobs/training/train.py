@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganlib import families
-from ganlib.config import Limits, Params
+from ganlib.config import Params
 from ganlib.core import project as projects
 from ganlib.core.errors import Interrupted
-from ganlib.core.files import require_writable, sha256_bytes, sha256_file
-from ganlib.core.progress import Facts, Report, doing, silent
+from ganlib.core.files import require_writable, sha256_file
+from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.core.startup import gc_paused
+from ganlib.core.signals import stop_requests
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
 from ganlib.jobs.data.version_data import current_data
-from ganlib.jobs.training.finish import finish, sheet
-from ganlib.tracking import charts, runs
-from ganlib.tracking.reap import open_store
-from ganlib.tracking.runs import UNHEALTHY_TAG, NullRun
+from ganlib.jobs.training.finish import finish
+from ganlib.jobs.training.fit import fit
+from ganlib.jobs.training.session import Session, session, shape
+from ganlib.tracking.runs import NullRun
 
 if TYPE_CHECKING:
-    import torch
-
     from ganlib.data.versioning.record import DataVersion
-    from ganlib.families.parts.base import Family, FamilyOptions
-    from ganlib.jobs.training.check import Checker
+    from ganlib.families.parts.base import Family
     from ganlib.tracking.runs import Run
-    from ganlib.training.checkpoint import Progress
-    from ganlib.training.distributed import Team
     from ganlib.training.ema import Ema
     from ganlib.training.loop import TrainingOutcome
-
-CODE_TAG = "ganlib.code_sha256"
-"""Of a run: :func:`code_sha256` of what trained it."""
-_ROLLBACKS = 2
-"""More of them would train something else than what was asked for."""
 
 
 class TrainResult(Record):
@@ -58,21 +43,6 @@ class TrainResult(Record):
     onnx: Path
     sha256: str
     certificate: Certificate
-
-
-@dataclass(frozen=True)
-class Session:
-    """A training's run and what it depends on."""
-
-    run: Run
-    stop: Callable[[], bool]
-    """Whether a signal has asked it to end."""
-    team: Team
-    device: torch.device
-    limits: Limits
-    config: dict[str, Any]
-    """What shapes it."""
-    data: DataVersion
 
 
 def train(
@@ -142,194 +112,11 @@ def follow(
 
     settings = params.train
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
-    with _stop_signals() as stop, distributed.join(device.type) as team:
+    with stop_requests() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
         config = shape(params, family, limits, families.configured(params, family), data)
         begun = Session(NullRun(), stop, team, device, limits, config, data)
         fit(project, params, family, begun, silent, resume=resume is not None)
-
-
-@contextmanager
-def session(
-    project: Project,
-    params: Params,
-    family: str,
-    *,
-    budget: str | None,
-    resume: str | None = None,
-    overrides: Sequence[str] = (),
-    verb: str = "train",
-) -> Iterator[Session]:
-    """A run to train ``family`` in, with everything checked that can be checked before the first step.
-
-    Raises as :func:`train`.
-    """
-    with doing("import torch"), gc_paused():
-        from ganlib.training import device as devices
-        from ganlib.training import distributed
-
-    settings = params.train
-    options = families.configured(params, family)
-    limits = params.limits(family, budget)
-    data = current_data(project)
-    require_batch(data, options.batch_size)
-    fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
-    device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
-    config = shape(params, family, limits, options, data)
-    store = open_store(project)
-    with (
-        _stop_signals() as stop,
-        distributed.join(device.type) as team,
-        runs.start(
-            store,
-            " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
-            family=family,
-            params=flat(config),
-            tags={"ganlib.overrides": " ".join(overrides) or "none", CODE_TAG: code_sha256()},
-            data=data,
-            source=projects.source(project.root),
-            experiment=params.registry.experiment,
-            resume=resume,
-        ) as run,
-    ):
-        run.tag("ganlib.device", str(device))
-        if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
-            run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
-        if team.size > 1:
-            run.tag("ganlib.processes", str(team.size))
-        yield Session(run, stop, team, device, limits, config, data)
-
-
-@cache
-def code_sha256() -> str:
-    """Digest of this package's Python files: equal where a training would do the same."""
-    root = Path(__file__).resolve().parents[1]
-    return sha256_bytes("".join(sha256_file(path) for path in sorted(root.rglob("*.py"))).encode())
-
-
-def fit(
-    project: Project,
-    params: Params,
-    family: str,
-    begun: Session,
-    report: Report,
-    *,
-    resume: bool = False,
-    raw: bool = True,
-) -> tuple[Family, Ema, TrainingOutcome, Checker]:
-    """Build the family on its device and run the loop; what comes back is in its best state.
-
-    ``raw``: checks also measure the generator without its moving average.
-    """
-    import torch
-
-    from ganlib.data.batches import DeviceBatches
-    from ganlib.data.splits import load_split
-    from ganlib.jobs.training.check import Checker
-    from ganlib.training import loop
-    from ganlib.training.checkpoint import Checkpoints
-    from ganlib.training.ema import Ema
-    from ganlib.training.step import compile_nets
-
-    settings, run, team, device = params.train, begun.run, begun.team, begun.device
-    torch.manual_seed(settings.seed)
-    options = families.configured(params, family)
-    team.require_shares(options.batch_size)
-    with doing(f"build {family}"), gc_paused():  # the first optimiser imports torch's compiler
-        model = families.load(family)(options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = Ema(model.generator, options.ema_half_life)
-    if settings.compile:
-        compile_nets(model)
-    with doing("read the training images"):
-        split = load_split(project.prepared, "train")
-    batches = DeviceBatches(
-        split.images,
-        split.labels,
-        options.batch_size,
-        settings.seed,
-        device,
-        ranks=model.ranks(split.images, split.labels),
-        share=(team.rank, team.size),
-    )
-    run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
-    kept = Checkpoints(project.run_folder(team.tell(run.id)) / "checkpoint.pt", begun.config, keep=settings.keep)
-    checker = Checker(
-        model,
-        project.prepared,
-        lambda values, step: run.log(charts.of_group("quality", values), step),
-        samples=settings.check_samples,
-        seed=settings.seed,
-        raw=raw,
-        report=report,
-    )
-    plan = loop.Plan(
-        title=f"train {family}",
-        seed=settings.seed,
-        budget=begun.limits,
-        checkpoints=kept,
-        log_every=settings.log_every,
-        grids=settings.grids,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        checks=settings.checks_in(begun.limits),
-        check_share=settings.check_share,
-        patience=settings.patience,
-        precision=settings.precision,
-        graphs=settings.cuda_graphs,
-    )
-
-    def told(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        """Progress, with what the last check found."""
-        last = {} if checker.fid is None else {"validation_fid": checker.fid}
-        report(stage, done, total, {**last, **facts} if facts else facts)
-
-    hooks = loop.Hooks(
-        log=lambda values, step: run.log(charts.of_training(values), step),
-        grid=lambda images, step: run.image(sheet(images.reshape(8, 8, 28, 28)), f"grids/step-{step:07d}.png"),
-        check=checker,
-        report=told,
-        stop=begun.stop,
-    )
-
-    def roll_back() -> Progress | None:
-        if settings.unhealthy != "rollback":
-            return None
-        back = team.tell(kept.roll_back(model, ema, most=_ROLLBACKS, report=report) if team.leads else None)
-        if back is not None and not team.leads:
-            kept.restore(model, ema)  # what the leader has just written
-        return back
-
-    with doing(plan.title):
-        outcome = _keep_healthy(
-            lambda again: loop.fit(model, ema, batches, plan, hooks, resume=resume or again, team=team),
-            roll_back,
-            run,
-            report,
-        )
-    if outcome.best_step and not outcome.stopped and team.leads:
-        best = kept.restore_best(model, ema, report)
-        run.tag("ganlib.selected_step", str(best.step))
-    return model, ema, outcome, checker
-
-
-def _keep_healthy(
-    fit: Callable[[bool], TrainingOutcome], roll_back: Callable[[], Progress | None], run: Run, report: Report
-) -> TrainingOutcome:
-    """``fit``, and again after each rollback, as long as there is one."""
-    from ganlib.training.health import Unhealthy
-
-    again = False
-    while True:
-        try:
-            return fit(again)
-        except Unhealthy as trouble:
-            back = roll_back()
-            if back is None:
-                run.tag(UNHEALTHY_TAG, trouble.problem)
-                raise
-            said = f"{trouble.problem} at step {trouble.step}: back to step {back.step} with halved learning rates"
-            run.tag(f"ganlib.rollback_{back.rollbacks}", said)
-            report("health", 0, 0, {"rollback": said})
-            again = True
 
 
 def _export(
@@ -372,60 +159,3 @@ def _export(
         sha256=sha256_file(path),
         certificate=certificate,
     )
-
-
-def require_batch(data: DataVersion, batch_size: int) -> None:
-    """Raise :class:`BadInput` if the training split has fewer images than a batch."""
-    from ganlib.data.batches import too_large
-
-    if batch_size > (images := data.counts["train"]):
-        raise too_large(batch_size, images)
-
-
-def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
-    """What shapes a run: a resume must find all of it unchanged."""
-    return {
-        "family": family,
-        "seed": params.train.seed,
-        "steps": limits.steps,
-        "seconds": limits.seconds,
-        "checks": params.train.checks_in(limits),
-        "check_samples": params.train.check_samples,
-        "patience": params.train.patience,
-        "precision": params.train.precision,
-        "data_version": data.md5,
-        **flat(options.model_dump(mode="json")),
-    }
-
-
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as ``outer.inner`` keys, for MLflow's flat parameters."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value
-    return found
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """While inside, SIGTERM and the first Ctrl-C set a flag that the loop reads; a second Ctrl-C interrupts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(number: int, frame: object) -> None:
-        # Whoever ends a whole flow sends SIGTERM more than once: the flow to its trainings, `make down` to everything.
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

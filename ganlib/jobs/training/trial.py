@@ -11,7 +11,8 @@ from ganlib.core.files import require_writable
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.jobs.training.train import fit, session
+from ganlib.jobs.training.fit import fit
+from ganlib.jobs.training.session import session
 
 STAGE = "trial"
 """Of the remark that tells of the trial's run."""

@@ -6,10 +6,7 @@ The search holds its study's lock, so a trial that is RUNNING when the lock is t
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +23,7 @@ from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
+from ganlib.core.signals import sigterm_interrupts
 from ganlib.core.yaml_edit import flow, lay_over
 from ganlib.families.parts.space import Space, tree, value_of
 from ganlib.jobs.data.version_data import current_data
@@ -143,7 +141,7 @@ def tune(
         facts = {"trials": trials, "jobs": jobs, **{key: str(value) for key, value in dimensions.items()}}
         tags = {"ganlib.overrides": " ".join(overrides) or "none", "ganlib.study": name}
         with (
-            _sigterm_interrupts(),
+            sigterm_interrupts(),
             runs.start(store,
                 title, family=family, params=facts, tags=tags, data=data, source=projects.source(project.root),
                 experiment=f"{params.registry.experiment}-search", resume=_earlier(store, study),
@@ -232,21 +230,3 @@ def _found(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> F
         study=study.study_name, family=family, trials=trials, best=best, patch=patch, patch_file=patch_file,
         run_id=run_id, applied=False,
     )  # fmt: skip
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """The first SIGTERM ends a search as Ctrl-C does: its trials are queued again and their runs ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -12,14 +12,15 @@ import pytest
 from ganlib.config import load
 from ganlib.core.errors import Interrupted
 from ganlib.core.project import Project
-from ganlib.jobs.training.train import _stop_signals, train
+from ganlib.core.signals import stop_requests
+from ganlib.jobs.training.train import train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
 
 
 def test_sigterm_asks_to_stop_however_often_it_comes() -> None:
     """The flow sends it, `make down` sends it, the lifeline sends it: none may cut short the saving of state."""
-    with _stop_signals() as stop:
+    with stop_requests() as stop:
         assert not stop()
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -28,7 +29,7 @@ def test_sigterm_asks_to_stop_however_often_it_comes() -> None:
 
 def test_the_first_ctrl_c_asks_and_the_second_interrupts_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), _stop_signals() as stop:
+    with pytest.raises(KeyboardInterrupt), stop_requests() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop()
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,186 @@
+"""Build a family on its device and run the training loop, with its checks, its checkpoints and its rollbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ganlib import families
+from ganlib.config import Params
+from ganlib.core.progress import Facts, Report, doing
+from ganlib.core.project import Project
+from ganlib.core.startup import gc_paused
+from ganlib.jobs.training.finish import sheet
+from ganlib.jobs.training.session import Session
+from ganlib.tracking import charts
+from ganlib.tracking.runs import UNHEALTHY_TAG
+
+if TYPE_CHECKING:
+    from ganlib.data.batches import DeviceBatches
+    from ganlib.families.parts.base import Family
+    from ganlib.jobs.training.check import Checker
+    from ganlib.tracking.runs import Run
+    from ganlib.training.checkpoint import Checkpoints, Progress
+    from ganlib.training.ema import Ema
+    from ganlib.training.loop import Hooks, Plan, TrainingOutcome
+
+_ROLLBACKS = 2
+"""More of them would train something else than what was asked for."""
+
+
+class Fitted(NamedTuple):
+    """A trained family in its best state, and how it came about."""
+
+    model: Family
+    ema: Ema
+    outcome: TrainingOutcome
+    checker: Checker
+
+
+def fit(
+    project: Project,
+    params: Params,
+    family: str,
+    session: Session,
+    report: Report,
+    *,
+    resume: bool = False,
+    raw: bool = True,
+) -> Fitted:
+    """Build the family on its device and run the loop; what comes back is in its best state.
+
+    ``raw``: checks also measure the generator without its moving average.
+    """
+    import torch
+
+    from ganlib.jobs.training.check import Checker
+    from ganlib.training import loop
+    from ganlib.training.checkpoint import Checkpoints
+    from ganlib.training.ema import Ema
+    from ganlib.training.step import compile_nets
+
+    settings, run, team = params.train, session.run, session.team
+    torch.manual_seed(settings.seed)
+    model = _build(params, family, session)
+    ema = Ema(model.generator, model.options.ema_half_life)
+    if settings.compile:
+        compile_nets(model)
+    batches = _batches(project, params, model, session)
+    run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
+    kept = Checkpoints(project.run_folder(team.tell(run.id)) / "checkpoint.pt", session.config, keep=settings.keep)
+    checker = Checker(
+        model,
+        project.prepared,
+        lambda values, step: run.log(charts.of_group("quality", values), step),
+        samples=settings.check_samples,
+        seed=settings.seed,
+        raw=raw,
+        report=report,
+    )
+    plan, hooks = _plan(params, family, session, kept), _hooks(session, checker, report)
+
+    def roll_back() -> Progress | None:
+        if settings.unhealthy != "rollback":
+            return None
+        back = team.tell(kept.roll_back(model, ema, most=_ROLLBACKS, report=report) if team.leads else None)
+        if back is not None and not team.leads:
+            kept.restore(model, ema)  # what the leader has just written
+        return back
+
+    def attempt(again: bool) -> TrainingOutcome:
+        return loop.fit(model, ema, batches, plan, hooks, resume=resume or again, team=team)
+
+    with doing(plan.title):
+        outcome = _keep_healthy(attempt, roll_back, run, report)
+    if outcome.best_step and not outcome.stopped and team.leads:
+        best = kept.restore_best(model, ema, report)
+        run.tag("ganlib.selected_step", str(best.step))
+    return Fitted(model, ema, outcome, checker)
+
+
+def _build(params: Params, family: str, session: Session) -> Family:
+    import torch
+
+    options = families.configured(params, family)
+    session.team.require_shares(options.batch_size)
+    with doing(f"build {family}"), gc_paused():  # the first optimiser imports torch's compiler
+        made = families.load(family)(options)
+        return made.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _batches(project: Project, params: Params, model: Family, session: Session) -> DeviceBatches:
+    """Return the training split on the device, or this process's share of it."""
+    from ganlib.data.batches import DeviceBatches
+    from ganlib.data.splits import load_split
+
+    with doing("read the training images"):
+        split = load_split(project.prepared, "train")
+    return DeviceBatches(
+        split.images,
+        split.labels,
+        model.options.batch_size,
+        params.train.seed,
+        session.device,
+        ranks=model.ranks(split.images, split.labels),
+        share=(session.team.rank, session.team.size),
+    )
+
+
+def _plan(params: Params, family: str, session: Session, checkpoints: Checkpoints) -> Plan:
+    from ganlib.training.loop import Plan
+
+    settings = params.train
+    return Plan(
+        title=f"train {family}",
+        seed=settings.seed,
+        budget=session.limits,
+        checkpoints=checkpoints,
+        log_every=settings.log_every,
+        grids=settings.grids,
+        checkpoint_seconds=settings.checkpoint_seconds,
+        checks=settings.checks_in(session.limits),
+        check_share=settings.check_share,
+        patience=settings.patience,
+        precision=settings.precision,
+        graphs=settings.cuda_graphs,
+    )
+
+
+def _hooks(session: Session, checker: Checker, report: Report) -> Hooks:
+    """Return what the loop tells the run and the screen."""
+    from ganlib.training.loop import Hooks
+
+    run = session.run
+
+    def with_last_check(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+        last = {} if checker.fid is None else {"validation_fid": checker.fid}
+        report(stage, done, total, {**last, **facts} if facts else facts)
+
+    return Hooks(
+        log=lambda values, step: run.log(charts.of_training(values), step),
+        grid=lambda images, step: run.image(sheet(images.reshape(8, 8, 28, 28)), f"grids/step-{step:07d}.png"),
+        check=checker,
+        report=with_last_check,
+        stop=session.stop,
+    )
+
+
+def _keep_healthy(
+    fit: Callable[[bool], TrainingOutcome], roll_back: Callable[[], Progress | None], run: Run, report: Report
+) -> TrainingOutcome:
+    """``fit``, and again after each rollback, as long as there is one."""
+    from ganlib.training.health import Unhealthy
+
+    again = False
+    while True:
+        try:
+            return fit(again)
+        except Unhealthy as trouble:
+            back = roll_back()
+            if back is None:
+                run.tag(UNHEALTHY_TAG, trouble.problem)
+                raise
+            said = f"{trouble.problem} at step {trouble.step}: back to step {back.step} with halved learning rates"
+            run.tag(f"ganlib.rollback_{back.rollbacks}", said)
+            report("health", 0, 0, {"rollback": said})
+            again = True

@@ -1,0 +1,143 @@
+"""A training's run in MLflow, with everything checked that can be checked before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib import families
+from ganlib.config import Limits, Params
+from ganlib.core import project as projects
+from ganlib.core.files import sha256_bytes, sha256_file
+from ganlib.core.progress import doing
+from ganlib.core.project import Project
+from ganlib.core.signals import stop_requests
+from ganlib.core.startup import gc_paused
+from ganlib.evaluation.needs import fitted
+from ganlib.jobs.data.version_data import current_data
+from ganlib.tracking import runs
+from ganlib.tracking.reap import open_store
+
+if TYPE_CHECKING:
+    import torch
+
+    from ganlib.data.versioning.record import DataVersion
+    from ganlib.families.parts.base import FamilyOptions
+    from ganlib.tracking.runs import Run
+    from ganlib.training.distributed import Team
+
+CODE_TAG = "ganlib.code_sha256"
+"""Of a run: :func:`code_sha256` of what trained it."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A training's run and what it depends on."""
+
+    run: Run
+    stop: Callable[[], bool]
+    """Whether a signal has asked it to end."""
+    team: Team
+    device: torch.device
+    limits: Limits
+    config: dict[str, Any]
+    """What shapes it."""
+    data: DataVersion
+
+
+@contextmanager
+def session(
+    project: Project,
+    params: Params,
+    family: str,
+    *,
+    budget: str | None,
+    resume: str | None = None,
+    overrides: Sequence[str] = (),
+    verb: str = "train",
+) -> Iterator[Session]:
+    """A run to train ``family`` in, with everything checked that can be checked before the first step.
+
+    Raises as :func:`train`.
+    """
+    with doing("import torch"), gc_paused():
+        from ganlib.training import device as devices
+        from ganlib.training import distributed
+
+    settings = params.train
+    options = families.configured(params, family)
+    limits = params.limits(family, budget)
+    data = current_data(project)
+    require_batch(data, options.batch_size)
+    fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
+    device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
+    config = shape(params, family, limits, options, data)
+    store = open_store(project)
+    with (
+        stop_requests() as stop,
+        distributed.join(device.type) as team,
+        runs.start(
+            store,
+            " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
+            family=family,
+            params=flat(config),
+            tags={"ganlib.overrides": " ".join(overrides) or "none", CODE_TAG: code_sha256()},
+            data=data,
+            source=projects.source(project.root),
+            experiment=params.registry.experiment,
+            resume=resume,
+        ) as run,
+    ):
+        run.tag("ganlib.device", str(device))
+        if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
+            run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
+        if team.size > 1:
+            run.tag("ganlib.processes", str(team.size))
+        yield Session(run, stop, team, device, limits, config, data)
+
+
+@cache
+def code_sha256() -> str:
+    """Digest of this package's Python files: equal where a training would do the same."""
+    root = Path(str(files("ganlib")))
+    return sha256_bytes("".join(sha256_file(path) for path in sorted(root.rglob("*.py"))).encode())
+
+
+def require_batch(data: DataVersion, batch_size: int) -> None:
+    """Raise :class:`BadInput` if the training split has fewer images than a batch."""
+    from ganlib.data.batches import too_large
+
+    if batch_size > (images := data.counts["train"]):
+        raise too_large(batch_size, images)
+
+
+def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
+    """What shapes a run: a resume must find all of it unchanged."""
+    return {
+        "family": family,
+        "seed": params.train.seed,
+        "steps": limits.steps,
+        "seconds": limits.seconds,
+        "checks": params.train.checks_in(limits),
+        "check_samples": params.train.check_samples,
+        "patience": params.train.patience,
+        "precision": params.train.precision,
+        "data_version": data.md5,
+        **flat(options.model_dump(mode="json")),
+    }
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as ``outer.inner`` keys, for MLflow's flat parameters."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from ganlib.core.files import atomic_path, require_space, sha256_bytes, sha256_f
 from ganlib.core.locks import held
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.export.contract import Contract, describe
-from ganlib.registry import names, records
+from ganlib.export.contract import describe
+from ganlib.registry import logged_models, names, records
+from ganlib.registry.logged_models import MODELS
 from ganlib.registry.records import DECISION, EVIDENCE, GATE, Records
 from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
 from ganlib.registry.version import Listing as Listing
@@ -25,8 +25,6 @@ from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, MlflowStore
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-
-_MODELS = "models:/"
 
 
 def alias_lock(state: Path) -> AbstractContextManager[None]:
@@ -76,8 +74,8 @@ class Registry:
         with self.store.translate_errors():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
-            model_id = self._log_model(content, run_id, described.contract, tags)
-        source = f"{_MODELS}{model_id}"
+            model_id = logged_models.log(self.store, content, run_id, described.contract, tags)
+        source = f"{MODELS}{model_id}"
         proof = records.evidence(evaluation, described.metadata["parity"], described.contract)
         # The verdict first, as the page lists tags in this order.
         tags = {GATE: UNDECIDED, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
@@ -295,67 +293,17 @@ class Registry:
 
     def model_bytes(self, uri: str) -> int:
         """Bytes of the logged model ``uri``; 0 if it is none, or its files are gone."""
-        model = self._logged(uri)
+        model = logged_models.location(self.store, uri)
         return self.store.artifact_bytes(model) if model else 0
 
     def remove(self, number: int, uri: str | None) -> None:
         """Delete version ``number``, and then the logged model ``uri`` with its files if one is given."""
         with self.store.translate_errors():
             self.store.client.delete_model_version(self.name, str(number))
-        if uri and (model := self._logged(uri)):
+        if uri and (model := logged_models.location(self.store, uri)):
             self.store.remove_artifacts(model)
             with self.store.translate_errors():
-                self.store.client.delete_logged_model(uri.removeprefix(_MODELS))
-
-    def _logged(self, uri: str) -> str | None:
-        """Where the files of a logged model are; None if MLflow has none of that name."""
-        if not uri.startswith(_MODELS):
-            return None
-        try:
-            with self.store.translate_errors():
-                return str(self.store.client.get_logged_model(uri.removeprefix(_MODELS)).artifact_location)
-        except Absent:
-            return None
-
-    def _log_model(self, content: bytes, run_id: str, contract: Contract, tags: Mapping[str, str]) -> str:
-        """Log the graph with signature and input example; the id of MLflow's LoggedModel."""
-        import mlflow.onnx
-        import numpy as np
-        import onnx
-        from mlflow.models import Model
-        from mlflow.models.signature import ModelSignature
-        from mlflow.types.schema import Schema, TensorSpec
-
-        inputs = [
-            TensorSpec(np.dtype(spec.dtype), tuple(-1 if size is None else size for size in spec.dims), name)
-            for name, spec in contract.inputs.items()
-        ]
-        signature = ModelSignature(
-            inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 1, 28, 28), "image")])
-        )
-        example = {
-            spec.name: np.zeros([2 if size == -1 else size for size in spec.shape], spec.type) for spec in inputs
-        }
-        self.store.select()
-        # Made by the client first: left to itself, Model.log would put it into the default experiment.
-        run = self.store.client.get_run(run_id)
-        model_id = self.store.client.create_logged_model(
-            run.info.experiment_id, "generator", run_id, tags=dict(tags), params=run.data.params
-        ).model_id
-        Model.log(
-            artifact_path=None,
-            model_id=model_id,
-            flavor=mlflow.onnx,
-            run_id=run_id,
-            onnx_model=onnx.load_from_string(content),
-            signature=signature,
-            input_example=example,
-            save_as_external_data=False,
-            pip_requirements=[f"{name}=={metadata.version(name)}" for name in ("onnxruntime", "onnx", "numpy")],
-            onnx_execution_providers=["CPUExecutionProvider"],
-            onnx_session_options={"intra_op_num_threads": 1, "execution_mode": "sequential"},
-        )
-        return str(model_id)
+                self.store.client.delete_logged_model(uri.removeprefix(MODELS))
 
     def _aliases(self) -> dict[int, tuple[str, ...]]:
         """Version number to its aliases."""

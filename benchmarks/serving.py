@@ -34,7 +34,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.processes import usable_cores
 from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.unit.serving import graphs

@@ -60,8 +60,8 @@ def _champion_version(root: Path) -> int:
     from ganlib.config import load
     from ganlib.core.project import Project
     from ganlib.registry.champion import resolve
-    from ganlib.registry.versions import CHAMPION as ALIAS
-    from ganlib.registry.versions import Registry
+    from ganlib.registry.registry import CHAMPION as ALIAS
+    from ganlib.registry.registry import Registry
     from ganlib.tracking.store import connect
 
     project = Project(root)

@@ -17,7 +17,7 @@ from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
 from ganlib.evaluation.metrics.quality import Quality
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
-from ganlib.registry.versions import CHALLENGER, Registry, Version
+from ganlib.registry.registry import CHALLENGER, Registry, Version
 from ganlib.tracking import runs
 from ganlib.tracking.store import MlflowStore
 from tests.conftest import ROOT

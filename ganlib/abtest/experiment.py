@@ -25,7 +25,7 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.registry.champion import resolve
 from ganlib.registry.entries import stamp
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
 
 _TEST, _OUTCOMES = "test.json", "outcomes.jsonl"

@@ -14,7 +14,7 @@ from ganlib.core.errors import BadInput
 if TYPE_CHECKING:
     from ganlib.registry.entries import LedgerEntry
     from ganlib.registry.mlflow_ledger import Ledger
-    from ganlib.registry.versions import Listing, Registry, Version
+    from ganlib.registry.registry import Listing, Registry, Version
 
 app = Verbs(no_args_is_help=True)
 
@@ -178,7 +178,7 @@ def _entry_line(entry: LedgerEntry) -> str:
 
 def _registry() -> Registry:
     project, params = open_project()
-    from ganlib.registry.versions import Registry
+    from ganlib.registry.registry import Registry
     from ganlib.tracking.reap import open_store
 
     return Registry(open_store(project), params.registry.model)

@@ -15,7 +15,7 @@ from ganlib.core.record import Record
 from ganlib.generation.storage.base import temporary
 from ganlib.registry import names
 from ganlib.registry.champion import resolve
-from ganlib.registry.versions import Registry, Version
+from ganlib.registry.registry import Registry, Version
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import MlflowStore
 

@@ -15,7 +15,7 @@ from ganlib.registry.audit import Auditor, displaced, existing
 from ganlib.registry.entries import NON_MOVING, DecisionRecord, Evidence, Kind, LedgerEntry, MoveMark
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, current_actor
-from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
+from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
 
 _MOVED_BY_US: frozenset[Kind] = frozenset({"promoted", "rolled-back", "accepted"})
 _IDLE: frozenset[Kind] = frozenset({"refused", "voided"})

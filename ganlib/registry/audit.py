@@ -14,7 +14,7 @@ from ganlib.registry.entries import ChampionState, DecisionRecord, Evidence, Kin
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import current_actor
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version
+from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, Version
 from ganlib.tracking.store import Absent
 
 _TOLD = 20

@@ -16,7 +16,7 @@ from ganlib.registry.entries import ChampionState, Evidence
 from ganlib.registry.gate import decide
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import TAG, Ledger
-from ganlib.registry.versions import CHAMPION, Registry, Version
+from ganlib.registry.registry import CHAMPION, Registry, Version
 from ganlib.tracking.store import Absent
 
 OVERRULE = "set `registry.external: accept` in params.yaml, then set the alias again"

@@ -33,7 +33,7 @@ from ganlib.registry.entries import (
     read,
     stamp,
 )  # fmt: skip
-from ganlib.registry.versions import Version
+from ganlib.registry.registry import Version
 
 
 class LedgerSnapshot(Record):

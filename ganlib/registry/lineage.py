@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganlib.registry.entries import NON_MOVING, LedgerEntry
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.versions import Listing, Registry
+from ganlib.registry.registry import Listing, Registry
 
 
 def versions_of(registry: Registry, sha256: str) -> list[Listing]:

@@ -13,7 +13,7 @@ from ganlib.registry.entries import DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, current_actor, lock_name
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, Version, alias_lock
+from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking import runs
 from ganlib.tracking.store import Absent
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlparse
 from ganlib.core.record import Record
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
-from ganlib.registry.versions import Listing, Registry, alias_lock
+from ganlib.registry.registry import Listing, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore
 
 _SIBLING = "sibling"

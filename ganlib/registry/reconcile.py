@@ -20,7 +20,7 @@ from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.promote import record as write_evidence
 from ganlib.registry.promote import record_and_apply, require_agreement
-from ganlib.registry.versions import CHAMPION, Registry, Version, alias_lock
+from ganlib.registry.registry import CHAMPION, Registry, Version, alias_lock
 
 APPROVE, APPROVAL = "approve", "approval"
 """Tags of a version: the first is a person's, who may put a name in it; the second is our answer."""

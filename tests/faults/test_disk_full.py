@@ -13,7 +13,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from ganlib.core.errors import BadInput, NoSpace
 from ganlib.core.project import Project
 from ganlib.data.versioning import dvc
-from ganlib.registry.versions import Registry, Version
+from ganlib.registry.registry import Registry, Version
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 

@@ -23,7 +23,7 @@ from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVE, reconcile
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry, alias_lock
+from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 

@@ -13,7 +13,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
+from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 

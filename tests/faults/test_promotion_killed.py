@@ -16,7 +16,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
+from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.faults.deadly import arm

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.conftest import ROOT

@@ -23,7 +23,7 @@ from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.reconcile import APPROVE, Reconciled, pending, reconcile
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.faults.deadly import arm

@@ -20,7 +20,7 @@ from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 

@@ -12,7 +12,7 @@ import yaml
 from ganlib.config import load
 from ganlib.core.project import Project
 from ganlib.jobs.promotion.promote import promote
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects

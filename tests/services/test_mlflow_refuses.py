@@ -126,7 +126,7 @@ def test_a_missing_bucket_is_named_and_no_outage(on_s3: MlflowStore) -> None:
 def test_a_bucket_that_goes_while_models_are_in_it_is_told_where_they_are_read_and_registered(
     on_s3: MlflowStore, moto: str, tmp_path: Path
 ) -> None:
-    from ganlib.registry.versions import Registry
+    from ganlib.registry.registry import Registry
 
     boto3.client("s3").create_bucket(Bucket="models")
     factories.graph(tmp_path / "g.onnx")

@@ -24,7 +24,7 @@ from ganlib.registry.entries import DecisionRecord, LedgerEntry
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking import runs
 from ganlib.tracking.outbox import Outbox
 from ganlib.tracking.reap import reap

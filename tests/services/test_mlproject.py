@@ -10,7 +10,7 @@ import pytest
 from ganlib.core.project import Project
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects

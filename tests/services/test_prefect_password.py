@@ -14,7 +14,7 @@ import requests
 from ganlib.config import GateConfig
 from ganlib.core.project import Project
 from ganlib.registry.promote import promote
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.services import project as projects

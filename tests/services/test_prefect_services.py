@@ -22,7 +22,7 @@ from ganlib.config import GateConfig
 from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects

@@ -23,7 +23,7 @@ from ganlib.jobs.images.generate import GenerateRequest, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.page import TAKEN_BACK
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.conftest import ROOT

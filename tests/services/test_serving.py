@@ -25,7 +25,7 @@ from PIL import Image
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.session import OnnxModel
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects

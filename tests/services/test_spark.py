@@ -12,7 +12,7 @@ import pytest
 from ganlib.core.project import Project
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 

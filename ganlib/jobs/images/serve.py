@@ -12,7 +12,7 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.champion import Champion
-from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.serving.pool import OpenModel
 from ganlib.tracking.store import Absent, MlflowStore, connect
 

@@ -20,7 +20,7 @@ from ganlib.evaluation.needs import changes, fitted
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
 from ganlib.registry import page
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking import charts, runs
 from ganlib.tracking.store import connect
 

@@ -18,7 +18,7 @@ from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.lineage import decisions_on, versions_of
-from ganlib.registry.versions import Listing, Registry
+from ganlib.registry.registry import Listing, Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import Absent, MlflowStore, connect

@@ -18,7 +18,7 @@ from ganlib.registry.apply import apply_pending
 from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.versions import Registry, Version, alias_lock
+from ganlib.registry.registry import Registry, Version, alias_lock
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect

@@ -13,7 +13,7 @@ from ganlib.core.project import Project
 from ganlib.generation.batch.manifest import FILE
 from ganlib.registry.prune import Pruned
 from ganlib.registry.prune import prune as remove
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.reap import open_store
 
 _SKIPPED = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}

@@ -8,7 +8,7 @@ from ganlib.registry import page
 from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide
 from ganlib.registry.reconcile import Reconciled
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect
 

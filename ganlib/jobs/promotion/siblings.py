@@ -28,7 +28,7 @@ from ganlib.jobs.promotion.sibling_table import SiblingRow, Siblings, fid_change
 from ganlib.registry import page
 from ganlib.registry.gate import Decision
 from ganlib.registry.lineage import versions_of
-from ganlib.registry.versions import Registry, Version
+from ganlib.registry.registry import Registry, Version
 from ganlib.tracking import history, runs
 from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import Absent, connect

@@ -16,7 +16,7 @@ from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
 from ganlib.jobs.training.session import CODE_TAG, code_sha256, flat, shape
 from ganlib.jobs.training.train import TrainResult
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import MlflowStore, connect

@@ -22,7 +22,7 @@ from ganlib.jobs.images.generate import GenerateRequest, generate
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.entries import DecisionRecord, Evidence, canonical
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
 from tests import factories
 

@@ -10,7 +10,7 @@ import pytest
 
 from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.versions import Registry
+from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
 from tests.unit.cli.test_registry_cli import Ganlib, ganlib, made
 

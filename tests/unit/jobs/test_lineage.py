@@ -24,7 +24,7 @@ from ganlib.jobs.promotion.explain import Explanation, explain
 from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.prune import prune
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.versions import CHALLENGER, Registry
+from ganlib.registry.registry import CHALLENGER, Registry
 from ganlib.tracking.store import Absent, connect
 from tests import factories
 

@@ -15,7 +15,7 @@ from ganlib.core.errors import GanlibError
 from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.conftest import ROOT

@@ -18,7 +18,7 @@ from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.gate import decide
 from ganlib.registry.page import TAKEN_BACK, merged, refresh
 from ganlib.registry.records import PARTS, Records
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 

@@ -18,7 +18,7 @@ from ganlib.core.locks import held
 from ganlib.core.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.promote import promote
-from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests.factories import registered
 

@@ -15,7 +15,7 @@ from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, pending, reconcile
-from ganlib.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, alias_lock
+from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 

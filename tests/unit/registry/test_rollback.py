@@ -14,7 +14,7 @@ from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
-from ganlib.registry.versions import CHAMPION, PREVIOUS, Registry
+from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import MlflowStore
 from tests.factories import registered
 

@@ -11,7 +11,7 @@ from ganlib.registry.gate import Decision, decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, reconcile
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 

@@ -17,7 +17,7 @@ import pytest
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.registry.prune import prune
-from ganlib.registry.versions import CHALLENGER, Registry
+from ganlib.registry.registry import CHALLENGER, Registry
 from ganlib.tracking import place
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories

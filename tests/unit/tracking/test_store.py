@@ -17,7 +17,7 @@ import pytest
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.project import Project
-from ganlib.registry.versions import CHAMPION, Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 

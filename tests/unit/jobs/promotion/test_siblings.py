@@ -22,7 +22,7 @@ from ganlib.jobs.promotion.sibling_table import SiblingRow, fid_change, remarks
 from ganlib.jobs.promotion.siblings import siblings
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
+from ganlib.registry.registry import CHALLENGER, CHAMPION, Registry
 from ganlib.tracking import history
 from ganlib.tracking.runs import UNHEALTHY_TAG
 from ganlib.tracking.store import connect

@@ -11,7 +11,7 @@ import pytest
 from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
-from ganlib.registry.versions import CHALLENGER, CHAMPION, Registry
+from ganlib.registry.registry import CHALLENGER, CHAMPION, Registry
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.factories import data_version, evaluation, finished_run, registered

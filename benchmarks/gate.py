@@ -18,7 +18,7 @@ from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.metrics.agreement import share as proportion
 from ganlib.evaluation.metrics.distances import Moments, frechet_statistic, moments
 from ganlib.registry.gate import decide
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 from tests.factories import evaluation
 from tests.unit.registry.test_gate import version
 

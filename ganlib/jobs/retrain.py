@@ -24,7 +24,7 @@ from ganlib.jobs.training import child
 from ganlib.jobs.training.launch import train_once
 from ganlib.jobs.training.train import TrainResult
 from ganlib.registry.gate import Decision
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 from ganlib.tracking.store import connect
 
 

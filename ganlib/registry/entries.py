@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from ganlib.core.record import Record
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 
 Kind = Literal["promoted", "refused", "rolled-back", "external", "awaiting", "accepted", "voided"]
 """``external``: a person moved the champion, and nothing is known in its favour; ``awaiting``: the gate passed it, a

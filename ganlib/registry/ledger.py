@@ -33,7 +33,7 @@ from ganlib.registry.entries import (
     read,
     stamp,
 )  # fmt: skip
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 
 
 class LedgerSnapshot(Record):

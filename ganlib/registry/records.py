@@ -21,12 +21,11 @@ from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract
 from ganlib.export.onnx import Certificate
+from ganlib.registry.version import GATE
 from ganlib.tracking.store import Absent, MlflowStore
 
 EVIDENCE, DECISION = "evidence", "decision"
 """Tags: the sha256 of the record of that name, or the record itself where there is no model to put it beside."""
-GATE = "gate"
-"""Tag: the gate's last word, for people. Before this release it held the decision."""
 FOLDER = "records"
 """Of the logged model."""
 PARTS = ("evaluation", "certificate", "contract")

@@ -17,8 +17,8 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import describe
 from ganlib.registry import logged_models, names, records
 from ganlib.registry.logged_models import MODELS
-from ganlib.registry.records import DECISION, EVIDENCE, GATE, Records
-from ganlib.registry.version import PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
+from ganlib.registry.records import DECISION, EVIDENCE, Records
+from ganlib.registry.version import GATE, PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
 from ganlib.registry.version import Listing as Listing
 from ganlib.registry.version import Version as Version
 from ganlib.tracking.runs import UNHEALTHY_TAG

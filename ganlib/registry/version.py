@@ -14,7 +14,9 @@ from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import Contract
 from ganlib.export.onnx import Certificate
-from ganlib.registry.records import GATE
+
+GATE = "gate"
+"""Tag: the gate's last word, for people. In old registries it holds the whole decision as JSON."""
 
 SIBLING_TAG, PRECISION_TAG = "sibling_of", "precision"
 UNDECIDED = "not decided yet"

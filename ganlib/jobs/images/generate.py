@@ -28,7 +28,7 @@ from ganlib.generation.batch.batch import make as make_missing
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.models import Model, fetch
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 
 if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel

@@ -12,7 +12,7 @@ from ganlib.evaluation.metrics import table
 from ganlib.generation.pictures import side_by_side
 from ganlib.jobs.measuring.deltas import Delta
 from ganlib.registry.gate import Decision
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 
 if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel

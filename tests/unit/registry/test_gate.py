@@ -12,7 +12,7 @@ from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Evaluation, Interval
 from ganlib.export.contract import Contract, TensorType
 from ganlib.registry.gate import Decision, decide, spend
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 from tests.factories import EVEN, certificate, delivery, evaluation, quality, replicates
 
 NOISE = Contract(inputs={"noise": TensorType(dtype="float32", dims=(None, 8))})

@@ -13,7 +13,7 @@ from ganlib.config import GateConfig
 from ganlib.evaluation.bootstrap import around, pack, resample
 from ganlib.evaluation.metrics.distances import frechet_statistic, moments
 from ganlib.registry.gate import decide
-from ganlib.registry.registry import Version
+from ganlib.registry.version import Version
 from tests import factories
 from tests.unit.evaluation.conftest import skewed
 from tests.unit.registry.test_gate import version

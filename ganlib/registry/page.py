@@ -17,9 +17,8 @@ from ganlib.registry.entries import NON_MOVING, Evidence, LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.records import GATE
 from ganlib.registry.registry import Listing, Registry, Version, alias_lock
-from ganlib.registry.version import said
+from ganlib.registry.version import GATE, said
 from ganlib.tracking.store import Absent
 
 TAKEN_BACK = "taken back"

@@ -29,8 +29,9 @@ def _promoter(root: Path, jobs: Any, start: Any, results: Any) -> None:
     for version, expected in iter(jobs.get, None):
         start.wait(120)
         try:
-            promote(registry, registry.get(version), policy=GateConfig(), state=store.project.state, expect=expected)
-            results.put((version, "won"))
+            version_now, state = registry.get(version), store.project.state
+            decision = promote(registry, version_now, policy=GateConfig(), state=state, expect=expected)
+            results.put((version, "won" if decision.promoted else decision.summary()))
         except BadInput as error:
             results.put((version, str(error)))
 
@@ -54,7 +55,7 @@ def test_of_two_promoters_one_wins_in_each_of_fifty_rounds_and_the_ledger_is_who
         rivals = [version for version in (1, 2, 3) if version != champion]
         for version, jobs in zip(rivals, queues, strict=True):
             better = factories.evaluation(900 - 10 * round_)
-            registry.tag(version, {"evaluation": better.model_dump_json()})
+            registry.record_evaluation(version, better, tmp_path / f"{version - 1}.onnx")
             jobs.put((version, champion))
         outcomes = dict(results.get(timeout=120) for _ in rivals)
         (winner,) = (version for version, outcome in outcomes.items() if outcome == "won")

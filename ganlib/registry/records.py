@@ -72,6 +72,7 @@ class Records:
         match = _LOGGED.fullmatch(source)
         if match is None:
             return text
+        self._store.require_writable()
         content = text.encode()
         sha256 = sha256_bytes(content)
         with tempfile.TemporaryDirectory() as folder:

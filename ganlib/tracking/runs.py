@@ -181,7 +181,9 @@ def open_run(store: MlflowStore, run_id: str) -> Run:
 
     Raises:
         Absent: there is no such run.
+        ReadOnly: the database may only be read.
     """
+    store.require_writable()
     store.known(run_id)
     return Run(store, run_id)
 

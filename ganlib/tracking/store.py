@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ganlib.core import processes
-from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.errors import BadInput, ReadOnly, Unavailable
 from ganlib.core.files import explained
 from ganlib.core.locks import held_if_writable
 from ganlib.core.progress import doing
@@ -58,6 +58,20 @@ class MlflowStore:
     def select(self) -> None:
         """Make this the store of MLflow calls that take no client: logging and loading models."""
         _select(self.uri)
+
+    def require_writable(self) -> None:
+        """Check that the database may be written, before something is written beside it.
+
+        Its artifacts may lie where they can be written all the same: those of a read-only copy, in the original.
+
+        Raises:
+            ReadOnly: it is a file that may only be read.
+        """
+        path = self.uri.removeprefix("sqlite:///")
+        if path != self.uri and not os.access(path, os.W_OK):
+            raise ReadOnly(
+                f"{path} may only be read (permission denied, or a read-only file system). Nothing was changed."
+            )
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:

@@ -137,7 +137,7 @@ def test_a_killed_flow_takes_its_trainings_with_it_and_the_next_one_ends_well(fo
     assert json.loads(again.stdout)["decision"]["promoted"]
     with sqlite3.connect(folder / ".ganlib/prefect/prefect.db") as database:
         states = dict(database.execute("SELECT name, state_type FROM flow_run"))
-    assert states == {"retrain vae (long)": "CRASHED", "retrain vae (smoke)": "COMPLETED"}
+    assert states == {"retrain vae (long)": "CRASHED", "retrain vae (smoke): version 1 promoted": "COMPLETED"}
     home = str(folder / ".ganlib" / "prefect")
     assert not [
         one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get("PREFECT_HOME") == home

@@ -97,7 +97,7 @@ def draw(browser: Browser, url: str, sha256: str) -> None:
         expect(page.get_by_role("status")).to_contain_text("Drawn in")
     page.get_by_role("link", name="API").click()
     expect(page.locator("h1")).to_contain_text("API")
-    assert page.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"  # page.css
+    expect(page.locator("table").first).to_have_css("border-collapse", "collapse")  # page.css
     page.get_by_role("link", name="the page").click()
     expect(page.get_by_role("status")).to_contain_text("Drawn in")
     context.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import socket
 import uuid
 from contextlib import suppress
@@ -11,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from ganlib.core import accounts
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import (
     GENESIS,
@@ -241,12 +240,8 @@ def _overtaken(number: int) -> Unavailable:
 
 
 def current_actor() -> str:
-    """The user and host that decide here."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    """Return the user and host that decide here."""
+    return f"{accounts.user()}@{socket.gethostname()}"
 
 
 def lock_name(state: Path) -> str:

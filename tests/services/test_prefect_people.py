@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 RETRAIN, TRAIN = "retrain/best-of-families", "train/one-family"
 REGISTER = """
 import json, os, sys
-from ganlib import project
+from ganlib.core import project
 from prefect.runner import Runner
 from pipelines.registration import register
 from pipelines.serve import deployments

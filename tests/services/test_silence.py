@@ -47,7 +47,7 @@ def test_a_flow_that_is_started_as_a_command_shows_that_it_is_at_work_before_its
 ) -> None:
     """`ganlib retrain` becomes `python -m pipelines.retrain`, whose imports take seconds before its first line."""
     program = (
-        f"import sys; sys.argv = [{started_as!r}]; from ganlib import progress; "
+        f"import sys; sys.argv = [{started_as!r}]; from ganlib.core import progress; "
         "progress.watch = lambda: print('watched'); import pipelines; assert 'prefect' not in sys.modules"
     )
     done = subprocess.run(

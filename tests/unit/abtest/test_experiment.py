@@ -122,7 +122,7 @@ def test_a_line_that_a_killed_writer_left_unfinished_does_not_count_and_stops_no
 def test_every_outcome_that_was_acknowledged_outlives_sigkill(project: Project) -> None:
     code = (
         "import itertools, sys; from pathlib import Path\n"
-        "from ganlib.jobs import ab; from ganlib.core.project import Project\n"
+        "from ganlib.abtest import experiment as ab; from ganlib.core.project import Project\n"
         "for n in itertools.count(): ab.record(Project(Path(sys.argv[1])), str(n), n % 2); print(n, flush=True)"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(project.root)], stdout=subprocess.PIPE, text=True)

@@ -152,7 +152,7 @@ def test_a_real_quota_is_heard_by_the_libraries_of_a_process_under_it() -> None:
     told = (
         "import os; open({!r}, 'w').write(str(os.getpid())); os.sched_getaffinity = lambda pid: set(range(54))\n"
         "from ganlib.cli.app import settle_environment; settle_environment()\n"
-        "from ganlib import threads; from ganlib.training.device import prepare; prepare('cpu', 0); import torch\n"
+        "from ganlib.core import threads; from ganlib.training.device import prepare; prepare('cpu', 0); import torch\n"
         "print(threads.cpu_quota(), threads.usable_cores(), torch.get_num_threads(), os.environ['OMP_NUM_THREADS'])"
     )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

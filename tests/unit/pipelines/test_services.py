@@ -87,7 +87,7 @@ def test_a_clock_that_is_set_makes_up_and_down_forget_nothing(
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
         return json.loads(done.stdout)
 
-    served = "import json; from ganlib import project; from ganlib.tracking import store;"
+    served = "import json; from ganlib.core import project; from ganlib.tracking import store;"
     served += "print(json.dumps(store._served(project.find())))"
     assert told("-m", "pipelines.services", "status", "--json")["mlflow"]["pid"] == process.pid
     assert told("-c", served) == "http://127.0.0.1:9"

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from ganlib.core.errors import Unavailable
+from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.jobs.data.version_data import current_data, verify_data, version_data
 from tests.services.conftest import free_port
@@ -51,6 +51,6 @@ def test_a_version_is_pushed_to_s3_and_a_clone_gets_it_from_there(s3: str, tmp_p
 
 def test_a_bucket_that_is_gone_leaves_a_usable_version_and_says_so(s3: str, tmp_path: Path) -> None:
     project = on_s3(dvc_project(tmp_path / "project"), s3, bucket="gone")
-    with pytest.raises(Unavailable, match="is made and can be used here, but not pushed"):
+    with pytest.raises(BadInput, match="is made and can be used here, but not pushed"):  # waiting makes no bucket
         version_data(project, source=write_files(project.root / "own", idx_files()))
     current_data(project)

@@ -233,5 +233,6 @@ def test_the_commands_below_do_what_they_say(folder: Path, registry: Registry, m
         said[" ".join(words[1:3])] = done.stdout
     assert "refused: mode collapse" in said["registry list"]
     assert f"version {challenger} promoted to champion (against version {champion})" in said[f"promote {challenger}"]
-    assert registry.aliases()[CHAMPION] == champion, "it was rolled back"
+    assert f"rolled-back {challenger} -> {champion}" in " ".join(said["registry history"].split())
+    assert registry.aliases()[CHAMPION] == challenger, "--again insisted"
     assert "threes look like eights" in said["registry history"]

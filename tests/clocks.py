@@ -20,7 +20,7 @@ def shifted(command: list[str], seconds: int, folder: Path) -> list[str]:
     Debian's package faketime is installed, the command is told another time, too.
     """
     if os.geteuid() or not Path("/proc/stat").exists():
-        pytest.skip("needs Linux and root, to mount over /proc/stat")
+        pytest.skip("no clock to set: run the tests as root on Linux")
     stat = folder / f"stat{seconds}"
     told = Path("/proc/stat").read_text()
     stat.write_text(re.sub(r"btime (\d+)", lambda found: f"btime {int(found[1]) + seconds}", told))

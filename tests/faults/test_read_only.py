@@ -76,7 +76,7 @@ def runner(root: Path, *before: str) -> Run:
 def guarded(made: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A command line in that project, on a read-only mount or as a user who owns nothing in it."""
     if os.geteuid():
-        pytest.skip("mounting, and becoming another user, take root")
+        pytest.skip("no mount and no other user: run the tests as root")
     if request.param != "file system":
         yield runner(made, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
         return
@@ -84,7 +84,7 @@ def guarded(made: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest
     for words in (("--bind", str(made), str(mount)), ("-o", "remount,ro,bind", str(mount))):
         done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
         if done.returncode:
-            pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+            pytest.skip(f"no mount: run the tests where root may mount ({done.stderr.strip()})")
     yield runner(mount)
     subprocess.run(["umount", str(mount)], check=True)
 

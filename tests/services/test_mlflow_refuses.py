@@ -28,7 +28,7 @@ PASSWORD = "correct-horse-battery"
 @pytest.fixture(scope="module")
 def guarded(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Host and port of an MLflow server that asks for a password; ann may only read."""
-    pytest.importorskip("flask_wtf", reason="mlflow[auth] is a dev dependency")
+    pytest.importorskip("flask_wtf", reason="no flask_wtf: make install")
     folder, port = tmp_path_factory.mktemp("guarded"), free_port()
     settings = folder / "auth.ini"
     settings.write_text(

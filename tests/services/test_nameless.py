@@ -23,7 +23,7 @@ NOBODY = "12345"
 def folder() -> Iterator[Path]:
     """A project that belongs to nobody in particular, where others than root get to."""
     if os.geteuid():
-        pytest.skip("to run as another user takes root")
+        pytest.skip("no other user: run the tests as root")
     top = Path(tempfile.mkdtemp(prefix="ganlib-nameless-"))
     top.chmod(0o755)
     made = projects.make(top / "project")

@@ -45,7 +45,7 @@ def test_a_process_is_found_until_it_ends_or_is_only_not_waited_for(child: subpr
         processes.identity(child.pid)
 
 
-@pytest.mark.skipif(bool(os.geteuid()) or not shutil.which("unshare"), reason="no time namespace: run the tests as root")
+@pytest.mark.skipif(bool(os.geteuid()) or not shutil.which("unshare"), reason="no time namespace: run as root")
 def test_a_namespace_with_another_time_since_the_boot_changes_nothing(child: subprocess.Popen[bytes]) -> None:
     look = (
         "import json, sys; from ganlib.core import processes;"

@@ -2,7 +2,7 @@
 
     python -m benchmarks.first_seconds    # 50 SIGKILLs, every second one beside a plain MLflow client (GANLIB_KILLS)
 
-A test of the suite runs the same with a dozen.
+A test of the suite runs the same with six.
 """
 
 from __future__ import annotations

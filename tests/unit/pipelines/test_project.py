@@ -12,7 +12,7 @@ import yaml
 
 from ganlib import families as zoo
 from ganlib.config import load
-from ganlib.generation.batch.manifest import FORMATS
+from ganlib.generation import formats
 from tests.conftest import ROOT
 
 
@@ -75,6 +75,6 @@ def test_the_forms_offer_the_choices_and_defaults_of_params(tmp_path: Path) -> N
         for name, budget in params.budgets.items():
             assert f"{name}: at most {budget.seconds / 60:.2g} min" in form["budget"]["description"]
         assert "train.seed=3" in form["overrides"]["description"]
-    assert generate["file_format"]["enum"] == list(FORMATS)
+    assert generate["file_format"]["enum"] == list(formats.names())
     assert {"{version}", "{seed}"} <= set(re.findall(r"{\w+}", generate["out"]["default"]))
     assert (generate["count"]["default"], generate["seed"]["default"]) == (params.generate.count, params.generate.seed)

@@ -42,7 +42,7 @@ down: $(STAMP) ## Stop what `make up` started
 
 # The folders with the longest tests come first in the alphabet, and are to be started first.
 test: export OMP_NUM_THREADS := 1
-test: $(STAMP) ## All tests: real data, real servers, real kills (about 25 minutes on two quiet cores)
+test: $(STAMP) ## All tests: real data, real servers, real kills (about 30 minutes on two quiet cores)
 	$(BIN)/ganlib data version
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 

@@ -61,8 +61,8 @@ def test_skips_are_told_by_reason_and_failures_with_the_command_that_runs_them(
 
 
 def test_the_forecast_grows_with_what_else_the_machine_does() -> None:
-    assert forecast(0.3, 2) == "All tests take about 25 minutes on two quiet cores; here are 2, with a load of 0.3 now."
-    assert forecast(6.0, 2).endswith("with a load of 6.0 now: expect about 75.")
+    assert forecast(0.3, 2) == "All tests take about 30 minutes on two quiet cores; here are 2, with a load of 0.3 now."
+    assert forecast(6.0, 2).endswith("with a load of 6.0 now: expect about 90.")
     assert "expect" not in forecast(2.0, 16)
 
 

@@ -74,4 +74,4 @@ def main(features: np.ndarray, test: np.ndarray) -> None:
 
 if __name__ == "__main__":
     test = load_split(project.find().prepared, "test")
-    main(np.load(sys.argv[1], allow_pickle=False), load_judge().features(test.images[:, None]).features)
+    main(np.load(sys.argv[1], allow_pickle=False), load_judge().features(test.images).features)

@@ -26,7 +26,7 @@ class DeviceBatches:
         ranks: np.ndarray | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        """``images`` are uint8 [n, 28, 28], ``labels`` uint8 [n], ``ranks`` float32 [n, k] if the family wants any.
+        """``images`` are uint8 [n, channels, height, width], ``labels`` int64 [n], ``ranks`` float32 [n, k] if the family wants any.
 
         ``share`` (i, k): of every batch, the i-th of k equal parts; the parts of all i are the batch.
 
@@ -35,15 +35,16 @@ class DeviceBatches:
         """
         if batch_size > len(images):
             raise too_large(batch_size, len(images))
-        self._images = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).to(device)
-        self._labels = torch.from_numpy(labels.astype(np.int64)).to(device)
+        self._images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+        self._labels = torch.from_numpy(labels).to(device)
         self._ranks = None if ranks is None else torch.from_numpy(ranks).to(device)
         self._size, self._seed, self._share = batch_size, seed, share
         self.per_epoch = len(images) // batch_size
         self._epoch, self._order = -1, torch.empty(0)
 
     def at(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The batch of ``step``: images float32 [batch, 1, 28, 28] in [-1, 1], labels int64 [batch], ranks if any."""
+        """The batch of ``step``: images float32 [batch, channels, height, width] in [-1, 1], labels int64
+        [batch], ranks if any."""
         return self.gather(self.chosen(step))
 
     def chosen(self, step: int) -> Tensor:

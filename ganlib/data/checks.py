@@ -45,7 +45,8 @@ def _pixels(name: str, images: np.ndarray) -> None:
             f"{name} split: {len(blank):,} of {len(images):,} images are of one grey level only, "
             f"first image {blank[0]} (all {flat[blank[0], 0]})."
         )
-    border = np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
+    rows = [images[..., 0, :], images[..., -1, :], images[..., 1:-1, 0], images[..., 1:-1, -1]]
+    border = np.concatenate(rows, axis=-1)
     if (lightness := float(border.mean())) > LIGHTEST_BORDER:
         raise BadInput(
             f"{name} split: the images' borders have mean grey level {lightness:.0f}; "

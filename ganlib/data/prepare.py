@@ -34,11 +34,13 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
     files = read_raw(raw, config)
     splits, repeated = _apart(files, config)
     shutil.rmtree(out, ignore_errors=True)
-    require_space(out, sum(part.images.nbytes + part.labels.nbytes + 4096 for part in splits.values()))
+    require_space(out, sum(part.images.nbytes + len(part.labels) + 4096 for part in splits.values()))
     digests: dict[str, str] = {}
     for done, (name, part) in enumerate(splits.items()):
         report("prepare", done, len(splits), {"split": name})
-        for file, array in zip(file_names(name), part, strict=True):
+        # Grey images are kept without their one channel, labels as bytes.
+        arrays = part.images[:, 0], part.labels.astype(np.uint8)
+        for file, array in zip(file_names(name), arrays, strict=False):
             data = _npy(array)
             write_bytes(out / file, data)
             digests[file] = sha256_bytes(data)
@@ -53,8 +55,8 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
         test_one_in=None if mnist.TEST_IMAGES in files else config.test_one_in,
         twins=repeated,
     )
-    # Left out where there is nothing to tell: a data version without twins keeps its bytes.
-    write_json(out / "summary.json", summary.model_dump(mode="json", exclude=None if repeated else {"twins"}))
+    # Left out where there is nothing to tell: MNIST's data version keeps its bytes.
+    write_json(out / "summary.json", summary.model_dump(mode="json", exclude=summary.untold()))
     report("prepare", len(splits), len(splits))
     return summary
 
@@ -104,7 +106,9 @@ def _apart(files: Mapping[str, bytes], config: DataConfig) -> tuple[dict[SplitNa
 
 
 def _pair(files: Mapping[str, bytes], images: str, labels: str) -> Split:
-    pair = Split(idx.parse_images(files[images], images), idx.parse_labels(files[labels], labels))
+    pair = Split(
+        idx.parse_images(files[images], images)[:, None], idx.parse_labels(files[labels], labels).astype(np.int64)
+    )
     if len(pair.images) != len(pair.labels):
         raise BadInput(f"{images} holds {len(pair.images):,} images, {labels} {len(pair.labels):,} labels.")
     return pair

@@ -11,20 +11,23 @@ from ganlib.core.errors import BadInput
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+AGAIN = "run: ganlib data version"
 
 
 class Split(NamedTuple):
-    """Images and their digits, in the source's order."""
+    """Images with their labels and captions, in the source's order."""
 
     images: np.ndarray
-    """uint8 [n, 28, 28], 0 = background."""
+    """uint8 [n, channels, height, width]; 0 is black."""
     labels: np.ndarray
-    """uint8 [n], 0..9."""
+    """int64 [n], places in the data set's class names; all 0 where it has none."""
+    captions: np.ndarray | None = None
+    """uint8 [n, length]: UTF-8, filled up with zeros; None where the source has no captions of its own."""
 
 
-def file_names(name: SplitName) -> tuple[str, str]:
-    """The files of a split: images, labels."""
-    return f"{name}-images.npy", f"{name}-labels.npy"
+def file_names(name: SplitName) -> tuple[str, str, str]:
+    """The files of a split: images, labels, captions. The last two are not there where there is nothing to write."""
+    return f"{name}-images.npy", f"{name}-labels.npy", f"{name}-captions.npy"
 
 
 def load_split(prepared_dir: Path, name: SplitName) -> Split:
@@ -33,20 +36,27 @@ def load_split(prepared_dir: Path, name: SplitName) -> Split:
     Raises:
         BadInput: a file is missing or is not such an array.
     """
-    images, labels = (_load(prepared_dir / file) for file in file_names(name))
-    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+    image_file, label_file, caption_file = (prepared_dir / file for file in file_names(name))
+    images = _load(image_file)
+    if images.ndim == 3:  # grey images are kept without their one channel
+        images = images[:, None]
+    labels = _load(label_file, np.int64) if label_file.exists() else np.zeros(len(images), np.int64)
+    captions = _load(caption_file) if caption_file.exists() else None
+    rows = {len(array) for array in (images, labels, captions) if array is not None}
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or labels.ndim != 1 or len(rows) != 1:
         shapes = f"images {images.shape} and labels {labels.shape}"
-        raise BadInput(f"{prepared_dir}: {name} has {shapes}; run: ganlib data version")
-    return Split(images, labels)
+        raise BadInput(f"{prepared_dir}: {name} has {shapes}; {AGAIN}")
+    return Split(images, labels, captions)
 
 
-def _load(path: Path) -> np.ndarray:
+def _load(path: Path, dtype: type = np.uint8) -> np.ndarray:
+    """Read the array as ``dtype``, in which it is kept, or as bytes, in which small numbers are kept."""
     try:
         array: np.ndarray = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise BadInput(f"{path} is missing; run: ganlib data version") from None
+        raise BadInput(f"{path} is missing; {AGAIN}") from None
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read ({error}); run: ganlib data version") from error
-    if array.dtype != np.uint8:
-        raise BadInput(f"{path} holds {array.dtype}, not uint8; run: ganlib data version")
-    return array
+        raise BadInput(f"{path} cannot be read ({error}); {AGAIN}") from error
+    if array.dtype not in (np.uint8, dtype):
+        raise BadInput(f"{path} holds {array.dtype}, not {np.dtype(dtype)}; {AGAIN}")
+    return array.astype(dtype, copy=False)

@@ -36,7 +36,7 @@ class Validation:
     """The validation split as the judge sees it."""
 
     def __init__(self, judge: Judge, images: np.ndarray) -> None:
-        """``images`` is the split, uint8 [n, 28, 28]."""
+        """``images`` is the split, uint8 [n, 1, 28, 28]."""
         self._judge, self._real = judge, moments(judge.features(images).features)
 
     def of(self, images: np.ndarray) -> Validated:

@@ -63,7 +63,7 @@ class Ae(Autoencoding):
         assert isinstance(model, Autoencoder)  # noqa: S101
         assert isinstance(model.bottleneck, GaussianMixture)  # noqa: S101
         # More codes than this change the fit little and take minutes.
-        some = scaled(torch.from_numpy(images[:20_000]).unsqueeze(1))
+        some = scaled(torch.from_numpy(images[:20_000]))
         codes = torch.cat([model.encoder(chunk) for chunk in torch.split(some, 1000)])
         model.bottleneck.fit(codes.numpy(), seed=0)
 

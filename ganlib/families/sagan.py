@@ -48,7 +48,7 @@ class Sagan(Adversarial):
         noise = torch.randn(8, self.noise_dim, generator=torch.Generator().manual_seed(0))
         maps = model.attention(noise)[:, _LOOKS].view(len(noise), len(_LOOKS), 7, 7)
         maps = F.interpolate(maps / maps.amax(dim=(2, 3), keepdim=True), scale_factor=4.0) * 2 - 1
-        return {"attention": torch.cat([model(noise), maps], dim=1)}
+        return {"attention": torch.cat([model(noise).unsqueeze(1), maps.unsqueeze(2)], dim=1)}
 
 
 family = Sagan

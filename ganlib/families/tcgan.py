@@ -65,7 +65,7 @@ class Tcgan(Adversarial):
 
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Of the training images among those of the same digit."""
-        values = attributes.measure(images)
+        values = attributes.measure(images[:, 0])
         return attributes.Scale.fit(values, labels).ranks(values, labels)
 
     def comparable_from(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ganlib.core.record import Record
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
 
 
 class Pixels(Record):
@@ -53,6 +55,12 @@ class Summary(Record):
     """None where the source has a test split of its own."""
     twins: Twins | None = None
     """None, and not written, where no two images are the same."""
+    spec: DatasetSpec = MNIST
+    """What the images are. MNIST's is not written: data versions are older than this field."""
+
+    def untold(self) -> set[str]:
+        """Return the names of the fields that are not written, because there is nothing to tell."""
+        return {name for name, nothing in (("twins", None), ("spec", MNIST)) if getattr(self, name) == nothing}
 
 
 class DataVersion(Record):
@@ -74,6 +82,8 @@ class DataVersion(Record):
     """Images of train, validation and test."""
     twins: Twins | None = None
     """What is known of images that occur more than once; None where none does."""
+    spec: DatasetSpec = MNIST
+    """What the images are."""
 
     @property
     def id(self) -> str:

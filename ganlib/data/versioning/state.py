@@ -140,4 +140,5 @@ def describe(project: Project) -> DataVersion:
         source_sha256=known.raw,
         counts=known.counts,
         twins=known.twins,
+        spec=known.spec,
     )

@@ -132,4 +132,4 @@ def _canonical(data: bytes) -> bytes:
 
 
 def _tensors(split: Split) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(split.images).unsqueeze(1), torch.from_numpy(split.labels).long()
+    return torch.from_numpy(split.images), torch.from_numpy(split.labels)

@@ -27,7 +27,7 @@ def agreement(
     found = {"digit": share(judged == digits, confidence)}
     if not asked[:, 1:].any():
         return found
-    scale = attributes.Scale.fit(attributes.measure(train.images), train.labels)
+    scale = attributes.Scale.fit(attributes.measure(train.images[:, 0]), train.labels)
     terciles = 1 + scale.terciles(attributes.measure(images[:, 0]), digits)
     for column, name in enumerate(attributes.ATTRIBUTES):
         wished = asked[:, 1 + column] > 0

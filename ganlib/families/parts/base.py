@@ -166,7 +166,8 @@ class Family(nn.Module, ABC):
         return 0
 
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, 3], for the split uint8 [n, 28, 28], [n]."""
+        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, 3], for the split uint8 [n, 1, 28, 28],
+        int64 [n]."""
         return None
 
     @torch.no_grad()
@@ -175,7 +176,7 @@ class Family(nn.Module, ABC):
 
         Args:
             model: the moving average of :attr:`generator`, to be changed in place.
-            images: uint8 [n, 28, 28], the training split.
+            images: uint8 [n, channels, height, width], the training split.
         """
 
     def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
@@ -183,7 +184,8 @@ class Family(nn.Module, ABC):
         return None
 
     def pictures(self, model: nn.Module) -> dict[str, Tensor]:
-        """Pictures by name of what the moving average ``model`` does, float [rows, columns, 28, 28] in [-1, 1]."""
+        """Pictures by name of what the moving average ``model`` does, float [rows, columns, channels, height,
+        width] in [-1, 1]."""
         return {}
 
     def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:

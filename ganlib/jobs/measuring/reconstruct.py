@@ -68,8 +68,8 @@ def reconstruct(
     family = families.load(name)(families.options(name, _options(config, name)))
     family.generator.load_state_dict(weights)
     test = load_split(project.prepared, "test")
-    images = scaled(torch.from_numpy(test.images).unsqueeze(1))
-    labels = torch.from_numpy(test.labels).long()
+    images = scaled(torch.from_numpy(test.images))
+    labels = torch.from_numpy(test.labels)
     with torch.no_grad():
         made = reconstructed(family.eval(), family.generator, images, labels)
     if made is None:

@@ -37,8 +37,8 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
     with torch.no_grad():
         family.finish(model, load_split(project.prepared, "train").images)
         test = load_split(project.prepared, "test")
-        images = scaled(torch.from_numpy(test.images).unsqueeze(1))
-        labels = torch.from_numpy(test.labels).long()
+        images = scaled(torch.from_numpy(test.images))
+        labels = torch.from_numpy(test.labels)
         figures = family.held_out(model, images[:_CHUNK], labels[:_CHUNK]) | _reconstructions(
             family, model, images, labels, run
         )
@@ -65,7 +65,7 @@ def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: T
 
 
 def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
-    """``images`` [n, 1, 28, 28] through encoder and decoder of the moving average; None where there is no encoder."""
+    """``images`` [n, channels, height, width] through encoder and decoder of the moving average; None where there is no encoder."""
     import torch
 
     made = []
@@ -83,15 +83,15 @@ def squared_error(made: Tensor, images: Tensor) -> float:
 
 
 def pairs(images: Tensor, made: Tensor) -> bytes:
-    """A PNG of four pairs a row: each of ``images`` [4n, 1, 28, 28], and beside it what became of it."""
+    """A PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and beside it what became of it."""
     import torch
 
-    return sheet(torch.stack([images, made], dim=1).view(-1, 8, 28, 28))
+    return sheet(torch.stack([images, made], dim=1).flatten(0, 1).unflatten(0, (-1, 8)))
 
 
 def sheet(rows: Tensor) -> bytes:
-    """Float [rows, columns, 28, 28] in [-1, 1] as one PNG."""
+    """Float [rows, columns, channels, height, width] in [-1, 1] as one PNG."""
     from ganlib.export.sampler import to_pixels
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
-    return contact_sheet(to_pixels(rows.flatten(0, 1).unsqueeze(1)).numpy(), columns=rows.shape[1])
+    return contact_sheet(to_pixels(rows.flatten(0, 1)).numpy(), columns=rows.shape[1])

@@ -15,8 +15,8 @@ from ganlib.core import project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack, resample
 from ganlib.evaluation.judge.judge import load_judge
-from ganlib.evaluation.metrics.agreement import share as proportion
-from ganlib.evaluation.metrics.distances import Moments, frechet_statistic, moments
+from ganlib.evaluation.agreement import share as proportion
+from ganlib.evaluation.distances import Moments, frechet_statistic, moments
 from ganlib.registry.gate import decide
 from ganlib.registry.version import Version
 from tests.factories import evaluation

@@ -96,7 +96,7 @@ def evaluate(
 ) -> None:
     """Measure a model's ONNX file: quality beside real images' own, memorisation, size, speed, parity."""
     project, params = open_project(overrides)
-    from ganlib.evaluation.metrics import table
+    from ganlib.evaluation import table
     from ganlib.jobs.measuring.evaluate import evaluate as job
 
     with reporting(as_json=as_json) as report:

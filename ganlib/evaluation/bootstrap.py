@@ -7,7 +7,7 @@ import base64
 import numpy as np
 
 from ganlib.core.record import Record
-from ganlib.evaluation.metrics.distances import GROUPS, Statistic, group_of, random_words
+from ganlib.evaluation.distances import GROUPS, Statistic, group_of, random_words
 
 _STREAM = 2  # tells these draws from those of the KID subsets with the same seed
 
@@ -42,7 +42,7 @@ def interval(statistic: Statistic, n: int, *, replicates: int, confidence: float
     noise are paired.
 
     Args:
-        statistic: see :data:`ganlib.evaluation.metrics.distances.Statistic`.
+        statistic: see :data:`ganlib.evaluation.distances.Statistic`.
         n: the number of samples it was made of.
         replicates: how many to draw.
         confidence: the interval's level, such as 0.95.

@@ -11,8 +11,8 @@ from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import JudgeOutput
-from ganlib.evaluation.metrics.agreement import share
-from ganlib.evaluation.metrics.distances import Moments, frechet_statistic, group_of
+from ganlib.evaluation.agreement import share
+from ganlib.evaluation.distances import Moments, frechet_statistic, group_of
 
 FALSE_ALARMS = 0.001
 """At most this share of batches that do not drift are said to: each test is held to its part of it (Bonferroni)."""

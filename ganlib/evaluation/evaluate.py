@@ -14,7 +14,7 @@ from ganlib.core.record import Record
 from ganlib.data.splits import Split
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.judge.judge import Judge, doubt
-from ganlib.evaluation.metrics.agreement import agreement
+from ganlib.evaluation.agreement import agreement
 from ganlib.evaluation.metrics.quality import Quality, summarise
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, load_reference
 
@@ -169,7 +169,7 @@ def score_images(
     """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``.
 
     ``asked`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
-    :func:`ganlib.evaluation.metrics.agreement.agreement`.
+    :func:`ganlib.evaluation.agreement.agreement`.
 
     Returns:
         The evaluation, and its figures with their replicates as :meth:`Reference.resampled` gives them.

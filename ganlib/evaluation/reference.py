@@ -18,14 +18,14 @@ from ganlib.core.record import Record
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import Interval, around, pack, resample
 from ganlib.evaluation.judge.judge import Judge, JudgeOutput
-from ganlib.evaluation.metrics.distances import (
+from ganlib.evaluation.distances import (
     Moments,
     draw_subsets,
     frechet_statistic,
     kernel_statistic,
     moments,
 )
-from ganlib.evaluation.metrics.neighbours import beyond, nearest, radii
+from ganlib.evaluation.neighbours import beyond, nearest, radii
 from ganlib.evaluation.metrics.quality import TWIN, Quality, copies, measure, summarise, within
 from ganlib.evaluation.needs import LEAST
 

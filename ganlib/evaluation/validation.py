@@ -6,7 +6,7 @@ import numpy as np
 
 from ganlib.core.record import Record
 from ganlib.evaluation.judge.judge import Judge
-from ganlib.evaluation.metrics.distances import frechet_distance, moments
+from ganlib.evaluation.distances import frechet_distance, moments
 
 MOST_OF_ONE_DIGIT = 0.5
 LEAST_DIVERSITY = 0.2

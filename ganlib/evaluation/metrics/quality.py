@@ -11,8 +11,8 @@ from ganlib.core.progress import doing
 from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval, around, mean_statistic, resample
 from ganlib.evaluation.judge.judge import JudgeOutput
-from ganlib.evaluation.metrics.distances import Statistic, checked, group_of
-from ganlib.evaluation.metrics.neighbours import Nearest, balls, radii
+from ganlib.evaluation.distances import Statistic, checked, group_of
+from ganlib.evaluation.neighbours import Nearest, balls, radii
 
 NEAR = 0.5
 """A near copy is closer to a training image than this share of what the nearest test image is to that one."""
@@ -73,7 +73,7 @@ def measure(
     Args:
         seen: the judge's view of them.
         real: features of the test split, float32 [m, d].
-        ball: radius about each of those, as :func:`ganlib.evaluation.metrics.neighbours.radii`.
+        ball: radius about each of those, as :func:`ganlib.evaluation.neighbours.radii`.
         variance: of real features within digits, as :func:`within`.
         distance: of each image to the nearest training image.
         copied: whether each is a near copy, as :func:`copies`.

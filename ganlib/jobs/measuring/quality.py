@@ -24,7 +24,7 @@ from ganlib.jobs.models import Model
 if TYPE_CHECKING:
     import numpy as np
 
-    from ganlib.evaluation.metrics.distances import Moments
+    from ganlib.evaluation.distances import Moments
 
 SAMPLE = 2000
 _AS_EVALUATED = {"none", "labels uniform", "labels balanced", "captions uniform"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganlib.core.progress import doing
-from ganlib.evaluation.metrics import table
+from ganlib.evaluation import table
 from ganlib.generation.pictures import side_by_side
 from ganlib.jobs.measuring.deltas import Delta
 from ganlib.registry.gate import Decision

@@ -52,7 +52,7 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
 def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:
     """Mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
     from ganlib.evaluation.judge.judge import load_judge
-    from ganlib.evaluation.metrics.distances import frechet_distance, moments
+    from ganlib.evaluation.distances import frechet_distance, moments
     from ganlib.export.sampler import to_pixels
 
     made = reconstructed(family, model, images, labels)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganlib.evaluation.bootstrap import Interval, draw_weights, interval
-from ganlib.evaluation.metrics.distances import frechet_distance, frechet_statistic, kernel_statistic, moments
+from ganlib.evaluation.distances import frechet_distance, frechet_statistic, kernel_statistic, moments
 from tests.unit.evaluation.conftest import skewed
 
 

@@ -9,7 +9,7 @@ from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.drift import FALSE_ALARMS, carried_over, drift, homogeneity
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import JudgeOutput
-from ganlib.evaluation.metrics.distances import frechet_distance, moments
+from ganlib.evaluation.distances import frechet_distance, moments
 from tests import factories
 
 SHARES = np.array([0.14, 0.12, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.08, 0.06])

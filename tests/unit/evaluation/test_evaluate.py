@@ -12,8 +12,8 @@ from ganlib.core.errors import BadInput
 from ganlib.data.splits import load_split
 from ganlib.evaluation.evaluate import Evaluation, Reference, score_images
 from ganlib.evaluation.judge.judge import Judge
-from ganlib.evaluation.metrics import table
-from ganlib.evaluation.metrics.neighbours import nearest
+from ganlib.evaluation import table
+from ganlib.evaluation.neighbours import nearest
 from ganlib.evaluation.metrics.quality import copies
 from tests.unit.evaluation.conftest import QUICK
 

@@ -10,7 +10,7 @@ import pytest
 from ganlib.config import EvaluateConfig
 from ganlib.data.splits import Split, load_split
 from ganlib.evaluation.judge.judge import Judge
-from ganlib.evaluation.metrics.neighbours import beyond
+from ganlib.evaluation.neighbours import beyond
 from ganlib.evaluation.metrics.quality import TWIN
 from ganlib.evaluation.reference import Reference, load_reference
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganlib.config import GateConfig
 from ganlib.evaluation.bootstrap import around, pack, resample
-from ganlib.evaluation.metrics.distances import frechet_statistic, moments
+from ganlib.evaluation.distances import frechet_statistic, moments
 from ganlib.registry.gate import decide
 from ganlib.registry.version import Version
 from tests import factories

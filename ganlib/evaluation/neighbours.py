@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ganlib.core.progress import doing
-from ganlib.evaluation.metrics.distances import checked
+from ganlib.evaluation.distances import checked
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganlib.core.errors import BadInput
-from ganlib.evaluation.metrics.distances import (
+from ganlib.evaluation.distances import (
     GROUPS,
     Moments,
     draw_subsets,

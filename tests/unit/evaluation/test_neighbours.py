@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganlib.evaluation.metrics.neighbours import balls, nearest, radii
+from ganlib.evaluation.neighbours import balls, nearest, radii
 from tests.unit.evaluation.conftest import skewed
 
 K = 5

@@ -7,7 +7,7 @@ import pytest
 
 from ganlib.data.mnist.attributes import Scale, measure
 from ganlib.data.splits import Split
-from ganlib.evaluation.metrics.agreement import agreement, share
+from ganlib.evaluation.agreement import agreement, share
 
 
 def bars(count: int, seed: int = 0) -> Split:

@@ -13,10 +13,10 @@ import numpy as np
 from ganlib.config import EvaluateConfig, GateConfig
 from ganlib.core import project
 from ganlib.data.splits import load_split
-from ganlib.evaluation.bootstrap import pack, resample
-from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.agreement import share as proportion
+from ganlib.evaluation.bootstrap import pack, resample
 from ganlib.evaluation.distances import Moments, frechet_statistic, moments
+from ganlib.evaluation.judge.judge import load_judge
 from ganlib.registry.gate import decide
 from ganlib.registry.version import Version
 from tests.factories import evaluation
@@ -40,7 +40,7 @@ def drawn(
         chosen[swapped] = better[random.integers(0, len(better), swapped.sum())]
     values = resample(frechet_statistic(chosen, real), SAMPLES, replicates=REPLICATES, seed=EvaluateConfig().seed)
     fid = float(values[0])
-    return version(seed + 2, evaluation(fid).model_copy(update={"fid_resampled": pack(values[1:])}))
+    return version(seed + 2, evaluation(fid).model_copy(update={"resampled": {"fid": pack(values[1:])}}))
 
 
 def main(features: np.ndarray, test: np.ndarray) -> None:

@@ -127,15 +127,14 @@ def _page(path: Path, name: str, row: measured.Measured) -> None:
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     found = row.evaluation
-    digits = (
-        f"The rarest digit is {100 * min(found.digits):.1f}% of them, the commonest {100 * max(found.digits):.1f}%."
-    )
+    rarest, commonest = (f"{100 * end(found.class_shares):.1f}%" for end in (min, max))
+    shares = f"The rarest class is {rarest} of them, the commonest {commonest}."
     held_out = ", ".join(f"{what.replace('_', ' ')} {value:.4g}" for what, value in row.held_out.items())
     part = [
         _BEGIN,
         "## Measured",
         "",
-        *textwrap.wrap(f"{' '.join(row.summary().split())}. {digits}", 120),
+        *textwrap.wrap(f"{' '.join(row.summary().split())}. {shares}", 120),
         *([f"On the test split: {held_out}."] if held_out else []),
         "",
         f"The first hundred samples, and the training's curves (run of seed 0, {row.date}):",
@@ -175,7 +174,7 @@ def _cells(name: str, row: measured.Measured) -> tuple[str, ...]:
         str(found.fid),
         f"{found.fid_over_floor:.1f}",
         f"{_GOAL[name]}{' missed' * (found.fid_over_floor > _GOAL[name])}" if name in _GOAL else "",
-        f"{100 * min(found.digits):.1f}% to {100 * max(found.digits):.1f}%",
+        f"{100 * min(found.class_shares):.1f}% to {100 * max(found.class_shares):.1f}%",
         ", ".join(f"{what} {100 * share.value:.1f}%" for what, share in found.agreement.items()),
         ", ".join(f"{what} {value:.3g}" for what, value in row.held_out.items()),
         f"{row.images_seen:,}",

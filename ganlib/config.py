@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ganlib.core import wording
 from ganlib.core.errors import BadInput, unknown
@@ -96,7 +104,7 @@ class EvaluateConfig(Record):
     bootstrap: int = Field(500, ge=50, description="bootstrap replicates")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals, a probability")
     kid_subsets: PositiveInt = Field(50, description="subsets that the KID is the mean of")
-    kid_subset_size: int = Field(1000, ge=40, description="no more than samples, nor images of the test split")
+    kid_subset_size: int = Field(1000, ge=20, description="no more than samples, nor images of the test split")
     neighbours: int = Field(5, ge=1, le=50, description="k of precision, recall, density and coverage")
 
 
@@ -125,6 +133,46 @@ class RegistryConfig(Record):
     )
 
 
+class Limit(Record):
+    """What a figure may be at most, or must be at least."""
+
+    at_most: float | None = Field(None, description="the highest value that passes")
+    at_least: float | None = Field(None, description="the lowest value that passes")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Limit:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("a limit is either at_most or at_least a number")
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is within the limit; NaN is not."""
+        return value <= self.at_most if self.at_most is not None else value >= float(self.at_least or 0)
+
+    def __str__(self) -> str:
+        """As in ``at most 0.05``."""
+        return f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
+
+
+LIMITS: Mapping[str, Limit | None] = {
+    "class_excess": Limit(at_most=3.0),
+    "class_distance": Limit(at_most=0.4),
+    "diversity": Limit(at_least=0.5),
+    "copies": Limit(at_most=0.05),
+    "latency_ms": Limit(at_most=250),
+    "onnx_bytes": Limit(at_most=50_000_000),
+}
+"""Of the gate where params.yaml says nothing else, by metric or by what the file costs."""
+_OLD_LIMITS = {
+    "max_digit_share": ("class_excess", "at_most", 10),  # of ten classes, in even shares
+    "min_diversity": ("diversity", "at_least", 1),
+    "max_copies": ("copies", "at_most", 1),
+    "max_latency_ms": ("latency_ms", "at_most", 1),
+    "max_bytes": ("onnx_bytes", "at_most", 1),
+}
+"""What policies in old ledgers say: their name -> the limit, its kind, and what the value is multiplied by."""
+
+
 class GateConfig(Record):
     """What a challenger must show. All but the first two hold however good its FID is."""
 
@@ -136,11 +184,30 @@ class GateConfig(Record):
     max_sibling_difference: float = Field(
         2.0, ge=0, le=255, description="grey levels on the mean between a sibling in fewer bits and its parent"
     )
-    max_digit_share: float = Field(0.30, gt=0.1, le=1, description="more of one digit than this is mode collapse")
-    min_diversity: float = Field(0.5, ge=0, description="variance within digits, over real images': less is collapse")
-    max_copies: float = Field(0.05, ge=0, le=1, description="share of near copies of training images")
-    max_latency_ms: float = Field(250, gt=0, description="median time of one image on one thread")
-    max_bytes: PositiveInt = Field(50_000_000, description="size of the ONNX file")
+    limits: dict[str, Limit | None] = Field(
+        dict(LIMITS),
+        validate_default=True,
+        description="of single figures, each at_most or at_least a number; null: none",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_old_policy(cls, values: Any) -> Any:
+        """Read policies that ledgers hold from before limits were a table."""
+        if not isinstance(values, Mapping) or not set(values) & set(_OLD_LIMITS):
+            return values
+        limits = dict(values.get("limits") or {})
+        for old, (name, kind, factor) in _OLD_LIMITS.items():
+            if old in values:
+                limits[name] = {kind: values[old] * factor}
+        if "class_distance" not in limits:
+            limits["class_distance"] = None  # it was not asked for then
+        return {name: value for name, value in values.items() if name not in _OLD_LIMITS} | {"limits": limits}
+
+    @field_validator("limits")
+    @classmethod
+    def _over_the_defaults(cls, limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
+        return {**LIMITS, **limits}
 
 
 class GenerateConfig(Record):

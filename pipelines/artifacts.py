@@ -25,7 +25,7 @@ def metrics(runs: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> No
                 "FID": str(found.fid),
                 "x floor": f"{found.fid_over_floor:.1f}",
                 "KID": str(found.kid),
-                "most frequent digit": f"{100 * max(found.digits):.1f}%",
+                "classes": found.classes() if found.class_names else "none",
                 "steps": run["steps"],
                 "run": run["run_id"],
                 "value": found.fid.value,

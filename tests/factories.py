@@ -14,7 +14,7 @@ from ganlib.core.project import Project, SourceRevision
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
-from ganlib.evaluation.metrics.quality import Quality
+from ganlib.evaluation.metrics import metrics
 from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
 from ganlib.registry.registry import CHALLENGER, Registry, Version
@@ -34,17 +34,23 @@ def evaluation(fid: float = 10.0, spread: float = 0.5, **changes: object) -> Eva
         judge_sha256="j" * 64,
         data_version="d" * 32 + ".dir",
         metric_version=1,
-        fid=Interval(value=fid, low=fid - spread, high=fid + spread),
-        kid=Interval(value=0.1, low=0.09, high=0.11),
-        floor_fid=floor,
-        floor_kid=floor,
-        digits=EVEN,
+        figures={
+            **figures(),
+            "fid": Interval(value=fid, low=fid - spread, high=fid + spread),
+            "kid": Interval(value=0.1, low=0.09, high=0.11),
+        },
+        floors={**figures(), "fid": floor, "kid": floor},
+        class_names=tuple("0123456789"),
+        class_shares=EVEN,
+        real_class_shares=EVEN,
         confidence=0.9,
-        fid_resampled=pack(replicates(fid, spread)),
-        quality=quality(),
-        floor_quality=quality(),
+        resampled={"fid": pack(replicates(fid, spread))},
         delivery=delivery(),
     )
+    if "class_shares" in changes:
+        shares = np.array(changes["class_shares"])
+        odd = {"class_excess": shares.max() / 0.1, "class_distance": np.abs(shares - 0.1).sum() / 2}
+        changes["figures"] = base.figures | {name: Interval(value=x, low=x, high=x) for name, x in odd.items()}
     return base.model_copy(update=changes)
 
 
@@ -53,10 +59,10 @@ def replicates(fid: float, spread: float) -> np.ndarray:
     return np.random.default_rng(zlib.crc32(str(fid).encode())).normal(fid, spread / 1.96, 500)
 
 
-def quality(**changes: float) -> Quality:
-    """The further figures of a good model, but for ``changes``."""
-    good = dict.fromkeys(Quality.model_fields, 0.8) | {"imbalance": 0.0, "copies": 0.0} | changes
-    return Quality(**{name: Interval(value=value, low=value, high=value) for name, value in good.items()})
+def figures(**changes: float) -> dict[str, Interval]:
+    """The figures of a good model, but for ``changes``."""
+    good = dict.fromkeys(metrics(), 0.8) | {"class_excess": 1.0, "class_distance": 0.0, "copies": 0.0} | changes
+    return {name: Interval(value=value, low=value, high=value) for name, value in good.items()}
 
 
 def delivery(**changes: object) -> Delivery:

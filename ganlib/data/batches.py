@@ -26,7 +26,9 @@ class DeviceBatches:
         ranks: np.ndarray | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        """``images`` are uint8 [n, channels, height, width], ``labels`` int64 [n], ``ranks`` float32 [n, k] if the family wants any.
+        """``images`` are uint8 [n, channels, height, width], ``labels`` int64 [n].
+
+        ``ranks`` are float32 [n, k] if the family wants any.
 
         ``share`` (i, k): of every batch, the i-th of k equal parts; the parts of all i are the batch.
 

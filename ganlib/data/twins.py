@@ -10,7 +10,7 @@ from ganlib.data.versioning.record import Twins
 
 
 def firsts(images: np.ndarray) -> np.ndarray:
-    """int [n]: of each of uint8 ``images`` [n, channels, height, width], the place of the first one with the same SHA-256."""
+    """Return the place of the first image with the same SHA-256, int [n], of uint8 ``images`` [n, ...]."""
     seen: dict[str, int] = {}
     places = [seen.setdefault(sha256_bytes(image.tobytes()), place) for place, image in enumerate(images)]
     return np.array(places, np.int64)

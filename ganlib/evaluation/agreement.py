@@ -14,21 +14,21 @@ def agreement(
 ) -> dict[str, Interval]:
     """Share of images that agree with each kind of wish, among those for which it was made.
 
-    A tercile is one of the training images of the digit that was asked for.
+    A tercile is one of the training images of the class that was asked for.
 
     Args:
-        images: uint8 [n, 1, 28, 28].
-        judged: the digits that the judge sees, int [n].
-        asked: int64 [n, 4], as :meth:`ganlib.data.mnist.captions.Wish.codes`.
+        images: uint8 [n, channels, height, width].
+        judged: the classes that the judge sees, int [n].
+        asked: int64 [n, 1]: the class; or int64 [n, 4], as :meth:`ganlib.data.mnist.captions.Wish.codes`.
         train: the training split, which terciles are relative to.
         confidence: level of the intervals.
     """
-    digits = asked[:, 0]
-    found = {"digit": share(judged == digits, confidence)}
+    classes = asked[:, 0]
+    found = {"class": share(judged == classes, confidence)}
     if not asked[:, 1:].any():
         return found
     scale = attributes.Scale.fit(attributes.measure(train.images[:, 0]), train.labels)
-    terciles = 1 + scale.terciles(attributes.measure(images[:, 0]), digits)
+    terciles = 1 + scale.terciles(attributes.measure(images[:, 0]), classes)
     for column, name in enumerate(attributes.ATTRIBUTES):
         wished = asked[:, 1 + column] > 0
         if wished.any():

@@ -8,15 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from ganlib.core.record import Record
+from ganlib.evaluation.agreement import share
 from ganlib.evaluation.bootstrap import Interval
+from ganlib.evaluation.distances import Moments, frechet_statistic, group_of
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import JudgeOutput
-from ganlib.evaluation.agreement import share
-from ganlib.evaluation.distances import Moments, frechet_statistic, group_of
 
 FALSE_ALARMS = 0.001
 """At most this share of batches that do not drift are said to: each test is held to its part of it (Bonferroni)."""
-_LEAST = 5.0  # images of a digit that the chi-squared test can count on, at least
+_LEAST = 5.0  # images of a class that the chi-squared test can count on, at least
 
 
 class Drift(Record):
@@ -24,12 +24,12 @@ class Drift(Record):
 
     sampled: int
     judge_sha256: str
-    digits: tuple[float, ...]
-    """Share of the sample that the judge takes for 0, 1, ..., 9."""
-    confidence: float
-    """The judge's mean probability of the digit that it chooses."""
+    class_shares: tuple[float, ...]
+    """Share of the sample that the judge takes for each class; empty: it knows none."""
+    confidence: float | None
+    """The judge's mean probability of the class that it chooses; None: it knows none."""
     agreement: Interval | None
-    """Share that is the digit that was asked for; None: none was."""
+    """Share that is of the class that was asked for; None: none was."""
     fid: float | None
     """Of the sample, carried over to as many images as were evaluated; None: there is nothing to measure against."""
     evaluated: int | None
@@ -47,9 +47,10 @@ class Drift(Record):
     @property
     def summary(self) -> str:
         """One line."""
-        seen = f"of {self.sampled:,} images read back, the judge is sure by {self.confidence:.3f}"
+        seen = f"of {self.sampled:,} images read back, the judge "
+        seen += "knows no classes" if self.confidence is None else f"is sure by {self.confidence:.3f}"
         if self.agreement:
-            seen += f", and {self.agreement} are the digit that was asked for"
+            seen += f", and {self.agreement} are of the class that was asked for"
         if self.evaluated is None:
             return f"{seen}; compared to nothing: {self.why_not}."
         tests = ", ".join(f"{name} p = {p:.2g}" for name, p in self.p_values.items())
@@ -68,9 +69,9 @@ def drift(
 ) -> Drift:
     """Compare a sample to ``evaluation``, whose images were drawn in the same way.
 
-    - ``digits``: the two histograms, by a chi-squared test of homogeneity (digits that both have few of as one).
+    - ``classes``: the two histograms, by a chi-squared test of homogeneity (classes that both have few of as one).
     - ``confidence``: the first moment of the judge's confidence, by a z test.
-    - ``agreement``: the shares of images that are the digit that was asked for, by a z test of two proportions.
+    - ``agreement``: the shares of images that are of the class that was asked for, by a z test of two proportions.
     - ``fid``: one-sided, by a z test. The FID's bias falls as 1 over the number of images (Chong 2020), so that of the
       sample is carried over to the evaluation's number with the jackknife's estimate of it; the jackknife gives its
       spread, too.
@@ -79,20 +80,26 @@ def drift(
         judged: of the sample, n images.
         judge_sha256: of the judge.
         evaluation: None: nothing is compared, for the reason ``why_not``.
-        asked: the digits that were asked for, int [n].
+        asked: the classes that were asked for, int [n].
         reference: moments of the test split that the evaluation's FID is measured against.
         why_not: see ``evaluation``.
     """
-    n, chosen, top = len(judged.features), judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
-    counts = np.bincount(chosen, minlength=10)
-    hits = None if asked is None else share(chosen == asked, 0.95)
-    fid, found = None, dict[str, float]()
+    n, num_classes = judged.probabilities.shape
+    fid, found, hits = None, dict[str, float](), None
+    shares: tuple[float, ...] = ()
+    top = judged.probabilities.max(axis=1) if num_classes else np.zeros(n)
+    if num_classes:
+        chosen = judged.probabilities.argmax(axis=1)
+        counts = np.bincount(chosen, minlength=num_classes)
+        shares = tuple(float(count) / n for count in counts)
+        hits = None if asked is None else share(chosen == asked, 0.95)
     if evaluation:
         total = evaluation.n
-        found["digits"] = homogeneity(counts, np.round(np.array(evaluation.digits) * total))
-        spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
-        found["confidence"] = _two_sided(float(top.mean()) - evaluation.confidence, spread)
-        if hits and (theirs := evaluation.agreement.get("digit")):
+        if num_classes and evaluation.confidence is not None:
+            found["classes"] = homogeneity(counts, np.round(np.array(evaluation.class_shares) * total))
+            spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
+            found["confidence"] = _two_sided(float(top.mean()) - evaluation.confidence, spread)
+        if hits and (theirs := evaluation.agreement.get("class")):
             pooled = (hits.value * n + theirs.value * total) / (n + total)
             spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / total))
             found["agreement"] = _two_sided(hits.value - theirs.value, spread)
@@ -104,8 +111,8 @@ def drift(
     return Drift(
         sampled=n,
         judge_sha256=judge_sha256,
-        digits=tuple(float(count) / n for count in counts),
-        confidence=float(top.mean()),
+        class_shares=shares,
+        confidence=float(top.mean()) if num_classes else None,
         agreement=hits,
         fid=fid,
         evaluated=evaluation.n if evaluation else None,

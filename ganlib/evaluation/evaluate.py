@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ganlib.config import EvaluateConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.record import Record
 from ganlib.data.splits import Split
-from ganlib.evaluation.bootstrap import Interval
-from ganlib.evaluation.judge.judge import Judge, doubt
 from ganlib.evaluation.agreement import agreement
-from ganlib.evaluation.metrics.quality import Quality, summarise
-from ganlib.evaluation.reference import METRIC_VERSION, Reference, distances, load_reference
+from ganlib.evaluation.bootstrap import Interval, pack
+from ganlib.evaluation.judge.judge import Judge, doubt
+from ganlib.evaluation.old_records import upgraded
+from ganlib.evaluation.reference import METRIC_VERSION, Reference, load_reference, summarise
 
 __all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "load_reference", "score_images"]
+
+DECIDING_SAMPLES = 5000
+"""Below so many images the KID decides, and not the FID, whose bias then hides what models differ in (Binkowski 2018,
+section 4)."""
 
 
 class Delivery(Record):
@@ -63,26 +68,57 @@ class Evaluation(Record):
     neighbours: int | None = None
     """As they were after :func:`ganlib.evaluation.needs.fitted`; None: measured before they were recorded."""
     judge_agreement: float | None = None
-    """Share of the real test images that the judge takes for the digit of their label; None as above."""
-    fid: Interval
-    kid: Interval
-    floor_fid: Interval
+    """Share of the real test images that the judge takes for their own class; None: no classes, or as above."""
+    figures: dict[str, Interval]
+    """By the name of the metric (:mod:`ganlib.evaluation.metrics`). A metric that is younger than the record is not
+    there."""
+    floors: dict[str, Interval]
     """What as many real images score by the same measure: no generator can be expected to do better."""
-    floor_kid: Interval
-    digits: tuple[float, ...]
-    """Share of the images that the judge takes for 0, 1, ..., 9."""
-    confidence: float
-    """The judge's mean probability of the digit that it chooses."""
+    class_names: tuple[str, ...] = ()
+    """What the judge knows; empty: no classes."""
+    class_shares: tuple[float, ...] = ()
+    """Share of the images that the judge takes for each class."""
+    real_class_shares: tuple[float, ...] = ()
+    """The same of the test split."""
+    confidence: float | None = None
+    """The judge's mean probability of the class that it chooses; None: no classes."""
     agreement: dict[str, Interval] = Field(default_factory=dict)
-    """Share of the images that are what was asked of a conditional model, by what was asked (``digit``, ...), with
+    """Share of the images that are what was asked of a conditional model, by what was asked (``class``, ...), with
     Wilson's interval."""
-    fid_resampled: str = ""
-    """Bootstrap replicates of the FID, paired with those of any other model by the same measure (see
+    resampled: dict[str, str] = Field(default_factory=dict)
+    """Bootstrap replicates of the FID and the KID, paired with those of any other model by the same measure (see
     :func:`ganlib.evaluation.bootstrap.pack`)."""
-    quality: Quality | None = None
-    """None: measured before there were these figures."""
-    floor_quality: Quality | None = None
     delivery: Delivery | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_old_record(cls, values: Any) -> Any:
+        return upgraded(values) if isinstance(values, Mapping) else values
+
+    @property
+    def fid(self) -> Interval:
+        """The FID."""
+        return self.figures["fid"]
+
+    @property
+    def kid(self) -> Interval:
+        """The KID."""
+        return self.figures["kid"]
+
+    @property
+    def floor_fid(self) -> Interval:
+        """The FID of as many real images."""
+        return self.floors["fid"]
+
+    @property
+    def floor_kid(self) -> Interval:
+        """The KID of as many real images."""
+        return self.floors["kid"]
+
+    @property
+    def deciding(self) -> str:
+        """The metric that models are compared by: ``fid``, or ``kid`` of few images."""
+        return "fid" if self.n >= DECIDING_SAMPLES else "kid"
 
     def unlike(self, other: Evaluation) -> tuple[str, ...]:
         """Which of :data:`SETTINGS` differ: with any, differences in the figures are not the models' alone."""
@@ -92,7 +128,7 @@ class Evaluation(Record):
     @property
     def fid_over_floor(self) -> float:
         """FID as a multiple of what real images score."""
-        return self.fid.value / self.floor_fid.value
+        return self.fid.value / self.floor_fid.value if self.floor_fid.value else float("inf")
 
     def is_by(self, config: EvaluateConfig, judge_sha256: str, data_version: str) -> bool:
         """Whether an evaluation made now, by this judge and data and by ``config`` as
@@ -103,38 +139,48 @@ class Evaluation(Record):
 
     def metrics(self) -> dict[str, float]:
         """Flat figures for a tracker."""
-        figures = {name: getattr(self, name) for name in ("fid", "kid", "floor_fid", "floor_kid")}
-        return {
-            **{name: figure.value for name, figure in figures.items()},
-            **{f"{name}_low": figure.low for name, figure in figures.items()},
-            **{f"{name}_high": figure.high for name, figure in figures.items()},
-            **{f"digit_{digit}_share": share for digit, share in enumerate(self.digits)},
+        flat: dict[str, float] = {}
+        for name, figure in self.figures.items():
+            flat |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+        for name, figure in self.floors.items():
+            flat |= {f"floor_{name}": figure.value, f"floor_{name}_low": figure.low, f"floor_{name}_high": figure.high}
+        if len(self.class_names) <= _FEW_CLASSES:
+            flat |= {
+                f"class_{_plain(name)}_share": share
+                for name, share in zip(self.class_names, self.class_shares, strict=True)
+            }
+        single = {
             "fid_over_floor": self.fid_over_floor,
             "confidence": self.confidence,
-            **({} if self.judge_agreement is None else {"judge_agreement": self.judge_agreement}),
-            **{f"{name}_agreement": share.value for name, share in self.agreement.items()},
-            **self._further(),
+            "judge_agreement": self.judge_agreement,
         }
-
-    def _further(self) -> dict[str, float]:
-        flat: dict[str, float] = {}
-        for prefix, quality in (("", self.quality), ("floor_", self.floor_quality)):
-            for name, found in quality if quality else ():
-                flat |= {f"{prefix}{name}": found.value}
-                flat |= {} if prefix else {f"{name}_low": found.low, f"{name}_high": found.high}
+        flat |= {name: value for name, value in single.items() if value is not None}
+        flat |= {f"{name}_agreement": share.value for name, share in self.agreement.items()}
         if self.delivery:
             given = self.delivery.model_dump(exclude={"machine", "threads"}, exclude_none=True)
             flat |= {"onnx_bytes" if name == "bytes" else name: float(value) for name, value in given.items()}
         return flat
 
+    def classes(self) -> str:
+        """The classes with their shares, for people: all of a few, or else the most and the least frequent ones."""
+        pairs = sorted(zip(self.class_shares, self.class_names, strict=True), reverse=True)
+        if len(pairs) <= _FEW_CLASSES:
+            pairs = list(zip(self.class_shares, self.class_names, strict=True))
+            return "  ".join(f"{name}: {100 * share:.1f}%" for share, name in pairs)
+        ends = [f"{name}: {100 * share:.2f}%" for share, name in (*pairs[:3], *pairs[-3:])]
+        return f"{'  '.join(ends[:3])} ... {'  '.join(ends[3:])} ({len(pairs)} classes)"
+
     def summary(self) -> str:
         """A few lines for people."""
-        shares = "  ".join(f"{digit}: {100 * share:.1f}%" for digit, share in enumerate(self.digits))
         asked = ", ".join(f"{name} {share}" for name, share in self.agreement.items())
+        seen = (
+            f"classes {self.classes()}; the judge's mean confidence {self.confidence:.3f}\n"
+            if self.confidence is not None
+            else "no classes: their shares are not measured\n"
+        )
         return (
             f"FID {self.fid} = {self.fid_over_floor:.1f} x the real-data floor {self.floor_fid}\n"
-            f"KID {self.kid}, real-data floor {self.floor_kid}\n"
-            f"digits {shares}; the judge's mean confidence {self.confidence:.3f}\n"
+            f"KID {self.kid}, real-data floor {self.floor_kid}\n{seen}"
             + (f"share that is what was asked: {asked}\n" if asked else "")
             + f"{self.n:,} images, seed {self.seed}, {100 * self.level:.0f}% intervals, "
             f"judge {self.judge_sha256[:12]}, data {self.data_version[:12]}" + (f"\n{self.doubt}" if self.doubt else "")
@@ -144,6 +190,14 @@ class Evaluation(Record):
     def doubt(self) -> str | None:
         """Why the judge's figures say little of such images; None if it knows them."""
         return None if self.judge_agreement is None else doubt(self.judge_agreement)
+
+
+_FEW_CLASSES = 20  # have a metric each, and a place each in a line
+
+
+def _plain(name: str) -> str:
+    """``name`` in the letters that MLflow takes in the name of a metric."""
+    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
 
 
 def _settings(config: EvaluateConfig) -> dict[str, Any]:
@@ -166,7 +220,7 @@ def score_images(
     train: Split | None = None,
     report: Report = silent,
 ) -> tuple[Evaluation, dict[str, np.ndarray]]:
-    """Score uint8 ``images`` [n, 1, 28, 28], drawn with ``config.seed``.
+    """Score uint8 ``images`` [n, channels, height, width], drawn with ``config.seed``.
 
     ``asked`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
     :func:`ganlib.evaluation.agreement.agreement`.
@@ -184,28 +238,28 @@ def score_images(
         raise BadInput("the reference was made by another judge or configuration: its floors do not belong here.")
     judged = judge.features(images, report=report)
     resampled = reference.resampled(judged)
-    found, quality = distances(resampled, config.confidence), summarise(resampled, config.confidence)
-    report("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
-    digits = judged.probabilities.argmax(axis=1)
-    shares = np.bincount(digits, minlength=10) / len(images)
-    agrees = {}
-    if asked is not None and train is not None:
-        agrees = agreement(images, digits, asked, train, config.confidence)
+    figures = summarise(resampled, config.confidence)
+    report("judge", len(images), len(images), {"fid": figures["fid"].value, "kid": figures["kid"].value})
+    seen: dict[str, Any] = {}
+    if names := reference.class_names:
+        classes = judged.probabilities.argmax(axis=1)
+        seen = {
+            "class_names": names,
+            "class_shares": tuple((np.bincount(classes, minlength=len(names)) / len(images)).tolist()),
+            "real_class_shares": tuple(reference.real.class_shares(len(names)).tolist()),
+            "confidence": float(judged.probabilities.max(axis=1).mean()),
+        }
+        if asked is not None and train is not None:
+            seen["agreement"] = agreement(images, classes, asked, train, config.confidence)
     made = Evaluation(
         **_settings(config),
         judge_sha256=judge.sha256,
         data_version=reference.data_version,
         metric_version=METRIC_VERSION,
         judge_agreement=reference.known,
-        fid=found.fid,
-        kid=found.kid,
-        floor_fid=reference.floors.distances.fid,
-        floor_kid=reference.floors.distances.kid,
-        digits=tuple(float(share) for share in shares),
-        confidence=float(judged.probabilities.max(axis=1).mean()),
-        agreement=agrees,
-        fid_resampled=found.fid_resampled,
-        quality=quality,
-        floor_quality=reference.floors.quality,
+        figures=figures,
+        floors=reference.floors,
+        resampled={name: pack(resampled[name][1:]) for name in ("fid", "kid")},
+        **seen,
     )
     return made, resampled

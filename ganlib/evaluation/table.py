@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ganlib.core import tables
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.evaluation.metrics import metrics
 
 
 class Line(NamedTuple):
@@ -20,36 +21,20 @@ class Line(NamedTuple):
     """Its name in the record; empty where the line holds several."""
 
 
-_QUALITY = {
-    "score": ("classifier score", "higher"),
-    "precision": ("precision", "higher"),
-    "recall": ("recall", "higher"),
-    "density": ("density", "higher"),
-    "coverage": ("coverage", "higher"),
-    "imbalance": ("imbalance of digits, nats", "lower"),
-    "diversity": ("diversity within digits", "near 1"),
-    "nearest": ("distance to the training images", "near real"),
-    "copies": ("near copies of training images", "lower"),
-}
-
-
 def lines(found: Evaluation) -> list[Line]:
-    """All figures that ``found`` has."""
-    rows = [
-        Line("FID", str(found.fid), str(found.floor_fid), "lower", "fid"),
-        Line("KID", str(found.kid), str(found.floor_kid), "lower", "kid"),
-    ]
-    for key, (name, better) in _QUALITY.items() if found.quality else ():
-        real = str(getattr(found.floor_quality, key)) if found.floor_quality else ""
-        rows.append(Line(name, str(getattr(found.quality, key)), real, better, key))
+    """Return all figures that ``found`` has; a metric that is no more is shown by its name."""
+    rows = []
+    for name, figure in found.figures.items():
+        metric = metrics().get(name)
+        real = str(found.floors[name]) if name in found.floors else ""
+        rows.append(Line(metric.label if metric else name, str(figure), real, metric.better if metric else "", name))
     rows += [
         Line(f"{name} as asked", str(share), "", "higher", f"agreement: {name}")
         for name, share in found.agreement.items()
     ]
-    rows.append(
-        Line("digits 0 to 9, %", " ".join(f"{100 * share:.1f}" for share in found.digits), "", "equal")
-    )  # fmt: skip
-    rows.append(Line("judge's confidence", f"{found.confidence:.3f}", "", "higher", "confidence"))
+    if found.confidence is not None:
+        rows.append(Line("classes", found.classes(), "", "as in the data"))
+        rows.append(Line("judge's confidence", f"{found.confidence:.3f}", "", "higher", "confidence"))
     if given := found.delivery:
         rows += [
             Line("size", f"{given.bytes / 1000:,.0f} kB", "", "lower", "bytes"),

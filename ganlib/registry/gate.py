@@ -7,9 +7,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ganlib.config import GateConfig
+from ganlib.config import GateConfig, Limit
 from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import unpack
+from ganlib.evaluation.evaluate import DECIDING_SAMPLES, Evaluation
+from ganlib.evaluation.metrics import Metric, metrics
 from ganlib.registry.version import Version, said
 
 _LEAST = 50  # replicates that a standard deviation is taken of
@@ -24,8 +26,10 @@ class Check(Record):
 
 
 class Improvement(Record):
-    """How much lower the challenger's FID is than the champion's, by a paired bootstrap."""
+    """How much lower the challenger's FID, or KID of few images, is than the champion's, by a paired bootstrap."""
 
+    metric: str = "fid"
+    """``fid`` or ``kid``: which of them decided."""
     value: float
     bound: float
     """One-sided lower bound at ``level``."""
@@ -88,8 +92,7 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, tr
     checks = [
         _evidence(challenger),
         _parity(challenger, policy),
-        _collapse(challenger, policy),
-        *_hard(challenger, policy),
+        *_limits(challenger, policy),
     ]
     if challenger.evaluation and challenger.evaluation.doubt:  # told, and no reason to refuse: it is of the data
         checks.append(Check(name="judge", passed=True, detail=f"but {challenger.evaluation.doubt}"))
@@ -121,21 +124,25 @@ def spend(level: float, tried: int, candidates: int = 1) -> float:
 def improvement(challenger: Version, champion: Version, level: float, tried: int) -> Improvement | None:
     """The champion's FID less the challenger's, with a lower bound; None if one has no replicates that fit the other's.
 
+    Of few images it is the KID that is compared (:data:`ganlib.evaluation.evaluate.DECIDING_SAMPLES`).
+
     Replicate b of either resamples images of the same numbers, so of the same noise and label, against the same
     reference: their difference is a replicate of the difference. The bound takes its standard deviation and the normal
     quantile: at the levels that are left after some challengers, no affordable number of replicates has percentiles.
     """
     if challenger.evaluation is None or champion.evaluation is None:
         return None
-    ours, theirs = unpack(challenger.evaluation.fid_resampled), unpack(champion.evaluation.fid_resampled)
+    metric = challenger.evaluation.deciding
+    ours, theirs = (unpack(each.resampled.get(metric, "")) for each in (challenger.evaluation, champion.evaluation))
     if len(ours) != len(theirs) or len(ours) < _LEAST or not np.isfinite([ours, theirs]).all():
         return None
-    value = champion.evaluation.fid.value - challenger.evaluation.fid.value
+    value = champion.evaluation.figures[metric].value - challenger.evaluation.figures[metric].value
     share = spend(level, tried, challenger.candidates)
     spread = float((theirs - ours).std(ddof=1))
     together = float(ours.std() * theirs.std())
     covariance = float(((ours - ours.mean()) * (theirs - theirs.mean())).mean())
     return Improvement(
+        metric=metric,
         value=value,
         bound=value - NormalDist().inv_cdf(1 - share) * spread,
         level=share,
@@ -156,7 +163,7 @@ def _evidence(version: Version) -> Check:
             detail=f"version {version.version} has no evaluation, certificate or sha256: register it with ganlib",
         )
     figures = version.evaluation.fid
-    if version.evaluation.quality is None or version.evaluation.delivery is None:
+    if version.evaluation.delivery is None:
         detail = f"measured before there were all figures that the gate asks for; {_again(version)}"
         return Check(name=name, passed=False, detail=detail)
     sound = all(math.isfinite(value) for value in (figures.value, figures.low, figures.high))
@@ -184,49 +191,64 @@ def _parity(version: Version, policy: GateConfig) -> Check:
     )
 
 
-def _collapse(version: Version, policy: GateConfig) -> Check:
-    name = "mode collapse"
-    if version.evaluation is None:
-        return Check(name=name, passed=False, detail="not evaluated")
-    shares = version.evaluation.digits
-    if len(shares) != 10 or not all(map(math.isfinite, shares)):
-        return Check(name=name, passed=False, detail="the shares of the ten digits are missing")
-    most = max(range(10), key=lambda digit: shares[digit])
-    return Check(
-        name=name,
-        passed=shares[most] <= policy.max_digit_share,
-        detail=f"most frequent digit {most} with {100 * shares[most]:.1f}% (limit {100 * policy.max_digit_share:.0f}%)",
-    )
+_COSTS = {"latency_ms": ("latency", "ms for one image on one thread"), "onnx_bytes": ("size", "bytes")}
+"""Limits on what the file costs: the check's name, and the unit."""
 
 
-def _hard(version: Version, policy: GateConfig) -> list[Check]:
-    """Limits that need the evaluation's further figures; none if it has not got them, which :func:`_evidence` says."""
+def _limits(version: Version, policy: GateConfig) -> list[Check]:
+    """Hold every figure that the policy limits against its limit."""
     found = version.evaluation
-    if found is None or found.quality is None or found.delivery is None:
-        return []
-    diversity, copies, given = found.quality.diversity, found.quality.copies, found.delivery
-    return [
-        Check(
-            name="diversity",
-            passed=diversity.value >= policy.min_diversity,
-            detail=f"variance within digits {diversity} of real images' (at least {policy.min_diversity})",
-        ),
-        Check(
-            name="memorisation",
-            passed=copies.value <= policy.max_copies,
-            detail=f"{100 * copies.value:.2f}% near copies of training images (limit {100 * policy.max_copies:g}%)",
-        ),
-        Check(
-            name="latency",
-            passed=given.latency_ms <= policy.max_latency_ms,
-            detail=f"{given.latency_ms:.2f} ms for one image on one thread (limit {policy.max_latency_ms:g})",
-        ),
-        Check(
-            name="size",
-            passed=given.bytes <= policy.max_bytes,
-            detail=f"{given.bytes:,} bytes (limit {policy.max_bytes:,})",
-        ),
-    ]
+    if found is None:
+        return [Check(name="limits", passed=False, detail="not evaluated")]
+    checks = []
+    for name, limit in policy.limits.items():
+        if limit is None:
+            continue
+        if name in _COSTS:
+            checks.append(_cost(name, limit, found))
+        elif metric := metrics().get(name):
+            checks.append(_figure(name, metric, limit, found, version))
+        else:
+            detail = f"gate.limits names {name!r}, which is no figure. Known: {', '.join([*metrics(), *_COSTS])}"
+            checks.append(Check(name=name, passed=False, detail=detail))
+    return checks
+
+
+def _cost(name: str, limit: Limit, found: Evaluation) -> Check:
+    title, unit = _COSTS[name]
+    if found.delivery is None:
+        return Check(name=title, passed=False, detail="not measured")
+    value = found.delivery.latency_ms if name == "latency_ms" else found.delivery.bytes
+    shown = f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+    return Check(name=title, passed=limit.holds(value), detail=f"{shown} {unit} (limit: {limit})")
+
+
+def _figure(name: str, metric: Metric, limit: Limit, found: Evaluation, version: Version) -> Check:
+    title = metric.fault or metric.label
+    if metric.of_classes and not found.class_names:
+        return Check(name=title, passed=True, detail=f"not checked ({metric.label}): the judge knows no classes")
+    figure = found.figures.get(name)
+    if figure is None:
+        detail = f"measured before there was the figure {metric.label!r}; {_again(version)}"
+        return Check(name=title, passed=False, detail=detail)
+    value, text = figure.value, f"{metric.label} {metric.text(figure.value)} [{metric.text(figure.low)}, "
+    text += f"{metric.text(figure.high)}]"
+    if metric.above_floor and name in found.floors:
+        floor = found.floors[name].value
+        value, text = value - floor, f"{text}, of which real images have {metric.text(floor)}"
+    return Check(name=title, passed=limit.holds(value), detail=f"{text}{_most_frequent(name, found)} (limit: {limit})")
+
+
+def _most_frequent(name: str, found: Evaluation) -> str:
+    """Name the class that the images have too many of."""
+    if name != "class_excess" or not found.class_shares:
+        return ""
+    shares = np.array(found.class_shares)
+    most = int((shares / np.maximum(found.real_class_shares, 1 / len(shares))).argmax())
+    return (
+        f": {found.class_names[most]} is {100 * shares[most]:.1f}% of the images and "
+        f"{100 * found.real_class_shares[most]:.1f}% of the data"
+    )
 
 
 def _again(*versions: Version) -> str:
@@ -259,13 +281,20 @@ def _change(found: Improvement, policy: GateConfig) -> str:
     """How the challenger's FID differs from the champion's, and what of it is beyond doubt."""
     wanted = f"it must be lower beyond doubt by more than {policy.min_improvement:g}"
     if found.value <= 0:
-        return f"higher by {-found.value:.3f}, and {wanted}" if found.value else f"no lower, and {wanted}"
+        return f"higher by {-found.value:.3g}, and {wanted}" if found.value else f"no lower, and {wanted}"
     if found.bound <= 0:
         return (
-            f"lower by {found.value:.3f}, but that may be chance (it may be higher by {-found.bound:.3f}), and {wanted}"
+            f"lower by {found.value:.3g}, but that may be chance (it may be higher by {-found.bound:.3g}), and {wanted}"
         )
-    sure = f"beyond doubt by {found.bound:.3f}, which must exceed {policy.min_improvement:g}"
-    return f"lower by {found.value:.3f}, and {sure}"
+    sure = f"beyond doubt by {found.bound:.3g}, which must exceed {policy.min_improvement:g}"
+    return f"lower by {found.value:.3g}, and {sure}"
+
+
+def _deciding(found: Improvement, evaluation: Evaluation) -> str:
+    """Name the figure that decides, and why where it is not the FID."""
+    if found.metric == "fid":
+        return "FID"
+    return f"KID, which decides where fewer than {DECIDING_SAMPLES:,} images ({evaluation.n:,}) are drawn:"
 
 
 def _better(
@@ -278,13 +307,15 @@ def _better(
     if challenger.evaluation is None or champion.evaluation is None:
         return Check(name=name, passed=False, detail="unknown")
     if found is None:
-        detail = f"unknown: no replicates of the FID that belong together; {_again(champion, challenger)}"
+        word = challenger.evaluation.deciding.upper()
+        detail = f"unknown: no replicates of the {word} that belong together; {_again(champion, challenger)}"
         return Check(name=name, passed=False, detail=detail)
     chosen = f", the best of {found.candidates}" if found.candidates > 1 else ""
     return Check(
         name=name,
         passed=found.bound > policy.min_improvement,
-        detail=f"FID {challenger.evaluation.fid} against {champion.evaluation.fid}: {_change(found, policy)} (paired "
+        detail=f"{_deciding(found, challenger.evaluation)} {challenger.evaluation.figures[found.metric]} against "
+        f"{champion.evaluation.figures[found.metric]}: {_change(found, policy)} (paired "
         f"bootstrap at level "
         f"{found.level:.2g}: {policy.level:g} is shared among all challengers, {found.tried} before this one{chosen})",
     )

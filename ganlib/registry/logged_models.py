@@ -36,8 +36,9 @@ def log(store: MlflowStore, content: bytes, run_id: str, contract: Contract, tag
         TensorSpec(np.dtype(spec.dtype), tuple(-1 if size is None else size for size in spec.dims), name)
         for name, spec in contract.inputs.items()
     ]
+    dims = (1, 28, 28)
     signature = ModelSignature(
-        inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 1, 28, 28), "image")])
+        inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *dims), "image")])
     )
     example = {spec.name: np.zeros([2 if size == -1 else size for size in spec.shape], spec.type) for spec in inputs}
     store.select()

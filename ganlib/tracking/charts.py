@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-GROUPS = ("loss", "quality", "digits", "health", "speed", "delivery")
+GROUPS = ("loss", "quality", "classes", "digits", "health", "speed", "delivery")
 _DELIVERY = (
     *("onnx_bytes", "latency_ms", "latency_p95_ms", "images_per_second"),
     *("max_pixel_difference", "differing_share", "mean_pixel_difference"),
@@ -61,7 +61,7 @@ def _training_group(name: str) -> str:
 def _figure_group(name: str) -> str:
     if name in _DELIVERY:
         return "delivery"
-    return "digits" if name.startswith("digit_") else "quality"
+    return "classes" if name.startswith("class_") and name.endswith("_share") else "quality"
 
 
 def _is_own(name: str) -> bool:

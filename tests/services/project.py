@@ -72,7 +72,7 @@ def bare(folder: Path) -> Path:
     }  # drawing from its prior takes most of the time
     params["evaluate"] |= {"samples": 1000, "bootstrap": 50, "kid_subsets": 5, "kid_subset_size": 200}
     # Ten steps make one digit at most, and hardly vary it.
-    params["gate"] |= {"max_digit_share": 1.0, "min_diversity": 0.0, "max_copies": 1.0}
+    params["gate"]["limits"] |= dict.fromkeys(("class_excess", "class_distance", "diversity", "copies"))
     params["services"] |= {"mlflow_port": free_port(), "prefect_port": free_port(), "reconcile_seconds": 2}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder

@@ -55,7 +55,7 @@ COMMANDS = [line.strip().partition("#")[0].strip() for line in SECTION.splitline
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = projects.make(tmp_path_factory.mktemp("walk") / "project")
     params = yaml.safe_load((made / "params.yaml").read_text())
-    params["gate"] |= {"max_digit_share": 0.3}
+    params["gate"]["limits"]["class_excess"] = {"at_most": 3.0}
     (made / "params.yaml").write_text(yaml.safe_dump(params))
     return made
 
@@ -81,7 +81,7 @@ def registry(folder: Path, mlflow: str) -> Iterator[Registry]:
         for number, fid, digits in ((1, 20, factories.EVEN), (2, 10, COLLAPSED), (3, 5, factories.EVEN)):
             if number > 1:
                 factories.variant(folder / "1.onnx", folder / f"{number}.onnx", str(number))
-            factories.registered(store, folder / f"{number}.onnx", fid, digits=digits)
+            factories.registered(store, folder / f"{number}.onnx", fid, class_shares=digits)
             if number < 3:
                 assert promote(project, params, str(number)).promoted == (number == 1)
         yield Registry(store, NAME)

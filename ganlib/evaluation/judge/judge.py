@@ -50,6 +50,8 @@ class JudgeOutput(NamedTuple):
 class Judge:
     """A classifier in evaluation mode, on the CPU."""
 
+    class_names = tuple("0123456789")
+
     def __init__(self, sha256: str, weights: bytes) -> None:
         """``weights`` is a whole safetensors file and ``sha256`` its verified digest; see
         :func:`load_judge`."""

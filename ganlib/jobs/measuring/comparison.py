@@ -73,7 +73,7 @@ _CELLS: dict[str, Callable[[ComparisonRow], str]] = {
     "FID": lambda row: str(row.evaluation.fid),
     "x F": lambda row: f"{row.evaluation.fid_over_floor:.1f}",
     "KID": lambda row: str(row.evaluation.kid),
-    "digits": lambda row: f"{100 * min(row.evaluation.digits):.1f}-{100 * max(row.evaluation.digits):.1f}%",
+    "classes": lambda row: _shares(row.evaluation.class_shares),
     "as asked": lambda row: ", ".join(f"{name} {100 * x.value:.1f}%" for name, x in row.evaluation.agreement.items()),
     "held out": lambda row: ", ".join(f"{name} {value:.3g}" for name, value in sorted(row.held_out.items())),
     "trained": lambda row: "" if row.train_seconds is None else f"{row.train_seconds:,.0f} s",
@@ -84,6 +84,11 @@ _CELLS: dict[str, Callable[[ComparisonRow], str]] = {
     "from": lambda row: f"v{row.version}" if row.version else (row.run_id or "file")[:8],
     "budget": lambda row: row.budget or "",
 }
+
+
+def _shares(shares: Sequence[float]) -> str:
+    """The rarest class's share of the images and the commonest one's; nothing where there are no classes."""
+    return f"{100 * min(shares):.1f}-{100 * max(shares):.1f}%" if shares else ""
 
 
 def _cells(found: Comparison) -> tuple[list[str], list[list[str]]]:

@@ -9,12 +9,12 @@ import numpy as np
 
 from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import Interval, difference, unpack
-from ganlib.evaluation.evaluate import SETTINGS, Evaluation
+from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.measuring.evaluate import REPLICATES
 from ganlib.tracking import history
 from ganlib.tracking.store import MlflowStore
 
-_NOT_THE_MODEL_S = {"judge_agreement", "threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
+_NOT_THE_MODEL_S = {"threads", "max_pixel_difference", "differing_share", "mean_pixel_difference"}
 """Of the data, of the machine, and of parity with torch or with a parent: other things for the two models."""
 _SEVEN_DIGITS = 1e-6  # what float32 keeps of a figure
 
@@ -76,9 +76,11 @@ def replicates(store: MlflowStore, run_id: str | None, evaluation: Evaluation | 
 
 
 def _with_fid(evaluation: Evaluation, kept: Replicates | None) -> Replicates:
-    """The replicates, with those of the FID that an evaluation carries itself."""
-    carried = np.append(evaluation.fid.value, unpack(evaluation.fid_resampled))
-    return {"fid": carried, **(kept or {})}
+    """The replicates, with those of the FID and the KID that an evaluation carries itself."""
+    carried = {
+        name: np.append(evaluation.figures[name].value, unpack(text)) for name, text in evaluation.resampled.items()
+    }
+    return {**carried, **(kept or {})}
 
 
 def _pairs(ours: Replicates, theirs: Replicates, level: float) -> dict[str, Interval]:
@@ -97,20 +99,12 @@ def _delta(name: str, a: Interval | float, b: Interval | float, paired: Interval
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
-    """All that was measured of the model, by name; floors and settings are not the model's."""
-    found: dict[str, Interval | float] = {}
-    for name in type(evaluation).model_fields:
-        if not name.startswith("floor_") and name not in SETTINGS:
-            found |= _flat(name, getattr(evaluation, name))
-    return {name: value for name, value in found.items() if name not in _NOT_THE_MODEL_S}
-
-
-def _flat(name: str, value: object) -> dict[str, Interval | float]:
-    """A figure by its name, those of a record by theirs, those of a mapping by both."""
-    if isinstance(value, Interval) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return {name: value}
-    if isinstance(value, dict):
-        return {f"{name}: {key}": each for key, each in value.items()}
-    if isinstance(value, Record):
-        return {key: each for part, inner in value for key, each in _flat(part, inner).items()}
-    return {}
+    """Return all that was measured of the model, by name; floors and settings are not the model's."""
+    found: dict[str, Interval | float] = dict(evaluation.figures)
+    found |= {f"agreement: {name}": share for name, share in evaluation.agreement.items()}
+    if evaluation.confidence is not None:
+        found["confidence"] = evaluation.confidence
+    if evaluation.delivery:
+        costs = evaluation.delivery.model_dump(exclude={"machine"} | _NOT_THE_MODEL_S, exclude_none=True)
+        found |= costs
+    return found

@@ -154,7 +154,7 @@ def _measured(store: MlflowStore, row: ComparisonRow, run: RunRecord, hardware: 
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     return Measured(
-        evaluation=row.evaluation.model_copy(update={"fid_resampled": ""}),  # for gates, which compare versions
+        evaluation=row.evaluation.model_copy(update={"resampled": {}}),  # for gates, which compare versions
         held_out=row.held_out,
         train_seconds=row.train_seconds,
         images_seen=row.images_seen,

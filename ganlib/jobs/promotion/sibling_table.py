@@ -86,7 +86,7 @@ def fid_change(parent: Evaluation, sibling: Evaluation) -> Interval | None:
     """The sibling's FID less the parent's, by a paired bootstrap; None if they have no replicates that fit."""
     import numpy as np
 
-    a, b = (np.append(found.fid.value, unpack(found.fid_resampled)) for found in (parent, sibling))
+    a, b = (np.append(found.fid.value, unpack(found.resampled.get("fid", ""))) for found in (parent, sibling))
     return difference(a, b, parent.level)
 
 

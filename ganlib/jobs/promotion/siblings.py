@@ -157,7 +157,7 @@ def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]
 def _known(project: Project, params: Params, found: Model) -> Evaluation | None:
     """The version's evaluation, if one made now would be by the same measure."""
     evaluation = found.version.evaluation if found.version else None
-    if evaluation is None or not evaluation.fid_resampled:
+    if evaluation is None or "fid" not in evaluation.resampled:
         return None
     data = current_data(project)
     return evaluation if evaluation.is_by(fitted(params.evaluate, data.counts), judge_sha256(), data.md5) else None

@@ -68,7 +68,7 @@ class Checker:
             {
                 "validation_fid": found.fid,
                 "validation_diversity": found.diversity,
-                "validation_most_of_one_digit": max(found.digits),
+                "validation_most_of_one_class": found.largest_share,
                 **gained,
             },
             step,

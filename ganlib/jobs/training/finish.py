@@ -51,8 +51,8 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
 
 def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:
     """Mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
-    from ganlib.evaluation.judge.judge import load_judge
     from ganlib.evaluation.distances import frechet_distance, moments
+    from ganlib.evaluation.judge.judge import load_judge
     from ganlib.export.sampler import to_pixels
 
     made = reconstructed(family, model, images, labels)
@@ -65,7 +65,10 @@ def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: T
 
 
 def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
-    """``images`` [n, channels, height, width] through encoder and decoder of the moving average; None where there is no encoder."""
+    """Return ``images`` [n, channels, height, width] through encoder and decoder of the moving average.
+
+    None where there is no encoder.
+    """
     import torch
 
     made = []
@@ -86,7 +89,8 @@ def pairs(images: Tensor, made: Tensor) -> bytes:
     """A PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and beside it what became of it."""
     import torch
 
-    return sheet(torch.stack([images, made], dim=1).flatten(0, 1).unflatten(0, (-1, 8)))
+    both = torch.stack([images, made], dim=1).flatten(0, 1)
+    return sheet(both.view(-1, 8, *both.shape[1:]))
 
 
 def sheet(rows: Tensor) -> bytes:

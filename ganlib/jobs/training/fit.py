@@ -158,7 +158,7 @@ def _hooks(session: Session, checker: Checker, report: Report) -> Hooks:
 
     return Hooks(
         log=lambda values, step: run.log(charts.of_training(values), step),
-        grid=lambda images, step: run.image(sheet(images.unflatten(0, (8, 8))), f"grids/step-{step:07d}.png"),
+        grid=lambda images, step: run.image(sheet(images.view(8, 8, *images.shape[1:])), f"grids/step-{step:07d}.png"),
         check=checker,
         report=with_last_check,
         stop=session.stop,

@@ -281,7 +281,7 @@ def test_promote_dry_run_explains_every_check_and_ends_with_one_where_it_would_r
         assert f"\n  ok  {name}: " in told.out
     found = json.loads(ganlib("promote", "3", "--dry-run", "--json").out)
     assert (found["dry_run"], found["promoted"], found["policy"]["level"]) == (True, False, 0.05)
-    passed = ganlib("promote", "3", "--dry-run", "--set", "gate.max_bytes=1")
+    passed = ganlib("promote", "3", "--dry-run", "--set", "gate.limits.onnx_bytes.at_most=1")
     assert "NO  size" in passed.out, "the policy is the one of this call"
     assert "champion moved from 7 to 1 since you read it" in ganlib("promote", "3", "--expect", "7").line()
     assert len(Ledger(connect(made), NAME).read().entries()) == 2, "nothing of this is a decision"

@@ -33,7 +33,7 @@ def prepared(checkout: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def train(prepared: Path) -> np.ndarray:
-    """Real training images, uint8 [2000, 28, 28], from all over the split (writers are in order)."""
+    """Real training images, uint8 [2000, 1, 28, 28], from all over the split (writers are in order)."""
     images = load_split(prepared, "train").images
     return images[:: len(images) // 2000][:2000]
 

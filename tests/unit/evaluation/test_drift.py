@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ganlib.evaluation.bootstrap import Interval
+from ganlib.evaluation.distances import frechet_distance, moments
 from ganlib.evaluation.drift import FALSE_ALARMS, carried_over, drift, homogeneity
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import JudgeOutput
-from ganlib.evaluation.distances import frechet_distance, moments
 from tests import factories
 
 SHARES = np.array([0.14, 0.12, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.08, 0.06])
@@ -33,9 +33,9 @@ def evaluated(output: JudgeOutput, agreement: dict[str, Interval] | None = None,
     return factories.evaluation().model_copy(
         update={
             "n": len(output.features),
-            "digits": tuple(digits.tolist()),
+            "class_shares": tuple(digits.tolist()),
             "confidence": float(output.probabilities.max(axis=1).mean()),
-            "fid": Interval(value=value, low=value - 1.96 * error, high=value + 1.96 * error),
+            "figures": {"fid": Interval(value=value, low=value - 1.96 * error, high=value + 1.96 * error)},
             "agreement": agreement or {},
         }
     )
@@ -50,7 +50,7 @@ def test_false_alarms_are_no_more_than_stated() -> None:
         sample = drift(judged(draw, N), "j", evaluation, reference=None)
         found.append(sample.p_values)
         assert not sample.drifted or min(sample.p_values.values()) < FALSE_ALARMS / 2
-    for name in ("digits", "confidence"):
+    for name in ("classes", "confidence"):
         values = np.array([each[name] for each in found])
         assert (values < 0.05).sum() <= 11, name
         assert (values < 0.001).sum() <= 2, name
@@ -71,13 +71,13 @@ def test_the_fid_is_carried_over_to_as_many_images_without_bias() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "test"),
-    [({"shares": np.roll(SHARES, 3)}, "digits"), ({"shift": 0.5}, "fid")],
+    [({"shares": np.roll(SHARES, 3)}, "classes"), ({"shift": 0.5}, "fid")],
 )
 def test_what_is_not_chance_is_found_by_the_test_that_looks_for_it(changed: dict[str, object], test: str) -> None:
     draw = np.random.default_rng(3)
     evaluation = evaluated(judged(draw, TOTAL))
     same = drift(judged(draw, N), "j", evaluation, reference=REAL)
-    assert (same.drifted, set(same.p_values)) == ((), {"digits", "confidence", "fid"})
+    assert (same.drifted, set(same.p_values)) == ((), {"classes", "confidence", "fid"})
     found = drift(judged(draw, N, **changed), "j", evaluation, reference=REAL)  # type: ignore[arg-type]
     assert found.drifted == (test,)
     assert f"DRIFTS from the evaluation in {test}" in found.summary
@@ -87,7 +87,7 @@ def test_a_model_that_does_not_do_what_it_was_asked_is_found() -> None:
     draw = np.random.default_rng(4)
     output = judged(draw, N)
     digits = output.probabilities.argmax(axis=1)
-    evaluation = evaluated(judged(draw, TOTAL), {"digit": Interval(value=0.97, low=0.966, high=0.973)})
+    evaluation = evaluated(judged(draw, TOTAL), {"class": Interval(value=0.97, low=0.966, high=0.973)})
     good, bad = digits.copy(), digits.copy()
     good[: int(0.03 * N)] = (good[: int(0.03 * N)] + 1) % 10
     bad[: int(0.06 * N)] = (bad[: int(0.06 * N)] + 1) % 10

@@ -10,11 +10,12 @@ import pytest
 
 from ganlib.core.errors import BadInput
 from ganlib.data.splits import load_split
-from ganlib.evaluation.evaluate import Evaluation, Reference, score_images
-from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation import table
-from ganlib.evaluation.neighbours import nearest
-from ganlib.evaluation.metrics.quality import copies
+from ganlib.evaluation.evaluate import Evaluation, Reference, score_images
+from ganlib.evaluation.judge.judge import Judge, JudgeOutput
+from ganlib.evaluation.metrics import metrics
+from ganlib.evaluation.reference import load_reference
+from ganlib.evaluation.sample import Sample
 from tests.unit.evaluation.conftest import QUICK
 
 SMEAR, GREY, SHIFT = "smeared", "noisy", "shifted by a pixel"
@@ -27,15 +28,15 @@ def scored(*arguments: Any, **more: Any) -> Evaluation:
 @pytest.fixture(scope="module")
 def real(train: np.ndarray, reference: Reference, judge: Judge) -> Evaluation:
     """Of real images that have no part in the floors' draw but by chance."""
-    return scored(train[:, None], reference, judge, QUICK)
+    return scored(train, reference, judge, QUICK)
 
 
 def spoilt(images: np.ndarray, how: str) -> np.ndarray:
     """``images``, a little worse: a person still sees digits."""
     if how == SMEAR:
-        return sum(np.roll(images, step, axis=2) // 3 for step in (-1, 0, 1)).astype(np.uint8)
+        return sum(np.roll(images, step, axis=3) // 3 for step in (-1, 0, 1)).astype(np.uint8)
     if how == SHIFT:
-        return np.roll(images, 1, axis=2)
+        return np.roll(images, 1, axis=3)
     noise = np.random.default_rng(0).normal(0, 20, images.shape)
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
@@ -44,8 +45,8 @@ def test_real_images_score_at_the_floor(real: Evaluation) -> None:
     assert real.fid_over_floor < 1.5
     assert real.fid.low < real.floor_fid.high
     assert real.kid.low < real.floor_kid.high
-    assert sum(real.digits) == pytest.approx(1)
-    assert all(0.07 < share < 0.14 for share in real.digits)
+    assert sum(real.class_shares) == pytest.approx(1)
+    assert all(0.07 < share < 0.14 for share in real.class_shares)
     assert real.confidence > 0.98
 
 
@@ -70,7 +71,7 @@ def test_a_collapsed_generator_shows_in_the_histogram_and_in_the_distances(
 ) -> None:
     split = load_split(prepared, "train")
     found = scored(split.images[split.labels == 7][:2000], reference, judge, QUICK)
-    assert found.digits[7] > 0.97
+    assert found.class_shares[7] > 0.97
     assert found.fid.low > 10 * real.fid.high
 
 
@@ -84,7 +85,7 @@ def test_a_generator_that_repeats_itself_shows_in_the_fid(
 def test_the_same_images_give_the_same_evaluation_that_survives_json(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
-    assert scored(train[:, None], reference, judge, QUICK) == real
+    assert scored(train, reference, judge, QUICK) == real
     assert Evaluation.model_validate_json(real.model_dump_json()) == real
 
 
@@ -97,7 +98,7 @@ def test_the_summary_gives_figures_beside_floors_and_shares(real: Evaluation) ->
     lines = real.summary().splitlines()
     assert len(lines) == 4
     assert f"FID {real.fid} = {real.fid_over_floor:.1f} x the real-data floor {real.floor_fid}" == lines[0]
-    assert f"1: {100 * real.digits[1]:.1f}%" in lines[2]
+    assert f"1: {100 * real.class_shares[1]:.1f}%" in lines[2]
     assert "2,000 images, seed 20260, 95% intervals" in lines[3]
 
 
@@ -105,7 +106,7 @@ def test_metrics_are_flat_and_finite(real: Evaluation) -> None:
     flat = real.metrics()
     assert flat["fid"] == real.fid.value
     assert flat["floor_kid_high"] == real.floor_kid.high
-    assert flat["digit_3_share"] == real.digits[3]
+    assert flat["class_3_share"] == real.class_shares[3]
     assert np.isfinite(list(flat.values())).all()
 
 
@@ -135,26 +136,26 @@ def test_floors_of_another_configuration_are_refused(train: np.ndarray, judge: J
 
 
 def test_real_images_are_faithful_covering_balanced_and_varied_but_training_images_are_copies(real: Evaluation) -> None:
-    assert real.quality
-    assert real.floor_quality
     for name in ("precision", "recall", "density", "coverage", "diversity", "score"):
-        found, floor = getattr(real.quality, name), getattr(real.floor_quality, name)
+        found, floor = real.figures[name], real.floors[name]
         assert abs(found.value - floor.value) < 0.1 * floor.value, name
         assert found.low <= found.value <= found.high
-    assert real.quality.score.value > 9.5
-    assert real.quality.imbalance.value < 0.01
-    assert real.quality.copies.value == 1  # `train` is of the training split: every one of them is a copy
-    assert real.quality.nearest.value == 0
-    assert real.floor_quality.copies.value == 0
-    assert real.floor_quality.nearest.value > 1
+    assert real.figures["score"].value > 9.5
+    assert real.figures["class_distance"].value < 0.05
+    assert real.figures["class_excess"].value < 1.2
+    assert real.figures["copies"].value == 1  # `train` is of the training split: every one of them is a copy
+    assert real.figures["nearest"].value == 0
+    assert real.floors["copies"].value == 0
+    assert real.floors["nearest"].value > 1
+    assert set(real.figures) == set(real.floors) == set(metrics())
 
 
 def test_training_images_darkened_a_little_are_near_copies_and_other_real_ones_are_not(
     prepared: Path, train: np.ndarray, reference: Reference, judge: Judge
 ) -> None:
     def share(images: np.ndarray) -> float:
-        near = nearest(judge.features(images).features, reference.real.train)
-        return float(copies(near, reference.real.back).mean())
+        seen = judge.features(images)
+        return float(Sample(seen, reference.real, reference.ball, reference.config).copied.mean())
 
     assert share((train[:500] * 0.9).astype(np.uint8)) > 0.8
     assert share(load_split(prepared, "validation").images[:1000]) < 0.01
@@ -163,14 +164,38 @@ def test_training_images_darkened_a_little_are_near_copies_and_other_real_ones_a
 def test_collapse_shows_in_recall_coverage_diversity_and_balance(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
-    found = scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK).quality
-    assert found
-    assert real.quality
-    assert found.recall.high < 0.5 * real.quality.recall.low
-    assert found.coverage.high < 0.5 * real.quality.coverage.low
-    assert found.diversity.value < real.quality.diversity.value
-    assert found.imbalance.low > real.quality.imbalance.high
-    assert found.precision.value > 0.8  # each of them is a real image
+    found = scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK).figures
+    assert found["recall"].high < 0.5 * real.figures["recall"].low
+    assert found["coverage"].high < 0.5 * real.figures["coverage"].low
+    assert found["diversity"].value < real.figures["diversity"].value
+    assert found["class_distance"].low > real.figures["class_distance"].high
+    assert found["precision"].value > 0.8  # each of them is a real image
+
+
+def test_a_judge_without_classes_gives_the_figures_that_need_none(
+    train: np.ndarray, prepared: Path, judge: Judge, tmp_path: Path
+) -> None:
+    class Blind:
+        """The same judge, who does not tell classes."""
+
+        sha256, class_names = "b" * 64, ()
+
+        def features(self, images: np.ndarray, **more: Any) -> JudgeOutput:
+            seen = judge.features(images, **more).features
+            return JudgeOutput(seen, np.empty((len(seen), 0), np.float32))
+
+    for name, step in (("train", 25), ("test", 10)):
+        for part in ("images", "labels"):
+            np.save(tmp_path / f"{name}-{part}.npy", np.load(prepared / f"{name}-{part}.npy")[::step])
+    blind: Any = Blind()
+    bare = load_reference(tmp_path, "md5", blind, QUICK, cache=tmp_path / "cache")
+    found = scored(train, bare, blind, QUICK)
+    assert not [name for name in found.figures if metrics()[name].of_classes]
+    assert {"fid", "kid", "precision", "diversity", "copies"} <= set(found.figures)
+    assert (found.class_shares, found.confidence, found.judge_agreement) == ((), None, None)
+    assert found.fid_over_floor < 1.5
+    assert "no classes" in found.summary()
+    assert table.text(found)
 
 
 def test_the_table_shows_every_figure_beside_the_floor(real: Evaluation) -> None:

@@ -11,8 +11,8 @@ from ganlib.config import EvaluateConfig
 from ganlib.data.splits import Split, load_split
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.neighbours import beyond
-from ganlib.evaluation.metrics.quality import TWIN
 from ganlib.evaluation.reference import Reference, load_reference
+from ganlib.evaluation.sample import TWIN
 
 SMALL = EvaluateConfig(samples=1000, bootstrap=50, kid_subsets=4, kid_subset_size=200)
 
@@ -20,7 +20,7 @@ SMALL = EvaluateConfig(samples=1000, bootstrap=50, kid_subsets=4, kid_subset_siz
 @pytest.fixture(scope="module")
 def train(prepared: Path) -> Split:
     """Every fiftieth training image."""
-    images, labels = load_split(prepared, "train")
+    images, labels, _ = load_split(prepared, "train")
     return Split(images[::50], labels[::50])
 
 
@@ -32,7 +32,7 @@ def fresh(prepared: Path) -> np.ndarray:
 
 def measured_against(test: Split, train: Split, judge: Judge, folder: Path) -> Reference:
     for name, part in (("train", train), ("test", test)):
-        for kind, array in zip(("images", "labels"), part, strict=True):
+        for kind, array in zip(("images", "labels"), part, strict=False):
             np.save(folder / f"{name}-{kind}.npy", array)
     return load_reference(folder, "md5", judge, SMALL, cache=folder / "cache")
 
@@ -64,8 +64,8 @@ def test_training_images_are_copies_whatever_the_test_split_shares_with_them(
 
 
 def test_no_image_of_mnist_is_another_saved_anew_so_that_its_figures_are_as_ever(reference: Reference) -> None:
-    assert reference.real.back.min() > TWIN * reference.variance**0.5
-    assert reference.real.apart(reference.variance**0.5) is reference.real
+    assert reference.real.back.min() > TWIN * reference.real.variance**0.5
+    assert reference.real.apart() is reference.real
     assert reference.known > 0.99
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ganlib.config import EvaluateConfig
 from ganlib.core.errors import BadInput
 from ganlib.evaluation.distances import kernel_statistic
-from ganlib.evaluation.neighbours import radii
 from ganlib.evaluation.needs import changes, fitted
+from ganlib.evaluation.neighbours import radii
 from tests.factories import evaluation
 from tests.unit.evaluation.conftest import skewed
 

@@ -165,7 +165,7 @@ def test_a_refused_champion_that_was_displaced_is_never_fallen_back_to(registry:
 def test_no_champion_says_which_version_was_refused_and_why_and_what_to_do(registry: Registry, params: Params) -> None:
     with pytest.raises(Absent, match="has no 'champion': see `ganlib registry list`, or train one"):
         chosen(registry, params)
-    registry.tag(3, {"evaluation": factories.evaluation(30, digits=(0.325, *(0.075,) * 9)).model_dump_json()})
+    registry.tag(3, {"evaluation": factories.evaluation(30, class_shares=(0.325, *(0.075,) * 9)).model_dump_json()})
     assert not put(registry, params, 3)
     with pytest.raises(Absent) as caught:
         chosen(registry, params)

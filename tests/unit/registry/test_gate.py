@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganlib.config import GateConfig
+from ganlib.config import GateConfig, Limit
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Evaluation, Interval
 from ganlib.export.contract import Contract, TensorType
 from ganlib.registry.gate import Decision, decide, spend
 from ganlib.registry.version import Version
-from tests.factories import EVEN, certificate, delivery, evaluation, quality, replicates
+from tests.factories import EVEN, certificate, delivery, evaluation, replicates
 
 NOISE = Contract(inputs={"noise": TensorType(dtype="float32", dims=(None, 8))})
 LABELLED = Contract(inputs={**NOISE.inputs, "label": TensorType(dtype="int64", dims=(None,))})
@@ -34,6 +34,13 @@ def version(number: int, found: Evaluation | None, difference: int = 0, contract
         certificate=certificate(difference),
         contract=contract,
     )
+
+
+def changed(**values: float) -> dict[str, Interval]:
+    """The figures of a very good model, but for these."""
+    return evaluation(1).figures | {
+        name: Interval.model_construct(value=value, low=value, high=value) for name, value in values.items()
+    }
 
 
 def failed(decision: Decision) -> set[str]:
@@ -72,8 +79,8 @@ def test_the_lower_bound_of_the_improvement_decides() -> None:
 
 def test_figures_that_move_together_are_told_apart_where_their_intervals_overlap() -> None:
     apart, noise = 0.1, replicates(10, 0.5)
-    twin = evaluation(10 - apart, fid_resampled=pack(noise - apart + 0.01 * replicates(0, 0.5)))
-    champion = version(1, evaluation(10, fid_resampled=pack(noise)))
+    twin = evaluation(10 - apart, resampled={"fid": pack(noise - apart + 0.01 * replicates(0, 0.5))})
+    champion = version(1, evaluation(10, resampled={"fid": pack(noise)}))
     decision = gate(version(2, twin), champion)
     assert decision.promoted
     assert decision.improvement
@@ -104,26 +111,28 @@ def test_all_that_challengers_spend_never_exceeds_the_level(turns: list[int]) ->
 
 @pytest.mark.parametrize("text", ["", "person's note", pack(np.full(500, np.nan)), pack(np.ones(20))])
 def test_without_replicates_that_fit_nothing_is_known_and_the_command_is_named(text: str) -> None:
-    decision = gate(version(2, evaluation(5)), version(1, evaluation(10, fid_resampled=text)))
+    decision = gate(version(2, evaluation(5)), version(1, evaluation(10, resampled={"fid": text})))
     assert failed(decision) == {"better"}
     assert "ganlib evaluate 1 --record" in decision.summary()
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"),
+    ("names", "changes"),
     [
-        ("diversity", {"quality": quality(diversity=0.3)}),
-        ("diversity", {"quality": quality(diversity=float("nan"))}),
-        ("memorisation", {"quality": quality(copies=0.2)}),
+        ("diversity", {"figures": changed(diversity=0.3)}),
+        ("diversity", {"figures": changed(diversity=float("nan"))}),
+        ("memorisation", {"figures": changed(copies=0.2)}),
         ("latency", {"delivery": delivery(latency_ms=400.0)}),
         ("size", {"delivery": delivery(bytes=10**9)}),
-        ("evidence", {"quality": None}),
-        ("evidence", {"delivery": None}),
+        ("memorisation", {"figures": {name: each for name, each in changed().items() if name != "copies"}}),
+        ("mode collapse", {"figures": changed(class_excess=float("nan"))}),
+        ("class balance", {"figures": changed(class_distance=0.41)}),
+        ("evidence, latency, size", {"delivery": None}),
     ],
 )
-def test_hard_limits_cannot_be_bought_off_by_a_good_mean(name: str, changes: dict[str, object]) -> None:
-    assert failed(gate(version(2, evaluation(1, **changes)), version(1, evaluation(10)))) == {name}
-    assert failed(gate(version(2, evaluation(1, **changes)), None)) == {name}
+def test_hard_limits_cannot_be_bought_off_by_a_good_mean(names: str, changes: dict[str, object]) -> None:
+    assert failed(gate(version(2, evaluation(1, **changes)), version(1, evaluation(10)))) == set(names.split(", "))
+    assert failed(gate(version(2, evaluation(1, **changes)), None)) == set(names.split(", "))
 
 
 def test_a_judge_that_does_not_know_the_data_is_told_and_decides_nothing() -> None:
@@ -177,13 +186,54 @@ def test_a_sibling_is_held_to_its_parent_and_its_own_limit_cannot_be_bought_off_
 
 def test_collapse_cannot_be_bought_off_by_a_good_mean() -> None:
     leaning = (0.31, *(0.69 / 9,) * 9)
-    assert failed(gate(version(2, evaluation(1, digits=leaning)), None)) == {"mode collapse"}
-    assert gate(version(2, evaluation(1, digits=EVEN)), None).promoted
+    assert failed(gate(version(2, evaluation(1, class_shares=leaning)), None)) == {"mode collapse"}
+    assert gate(version(2, evaluation(1, class_shares=EVEN)), None).promoted
 
 
-@pytest.mark.parametrize("digits", [(), (0.1,) * 9, (float("nan"), *(0.1,) * 9)], ids=["none", "nine", "nan"])
-def test_shares_of_digits_that_are_no_shares_are_no_evidence_against_collapse(digits: tuple[float, ...]) -> None:
-    assert failed(gate(version(1, evaluation(digits=digits)), None)) == {"mode collapse"}
+def test_without_classes_their_checks_vanish_and_say_so() -> None:
+    none = {"class_names": (), "class_shares": (), "real_class_shares": (), "confidence": None}
+    bare = {name: each for name, each in evaluation(1).figures.items() if not name.startswith("class_")}
+    decision = gate(version(1, evaluation(1, figures=bare, **none)), None)
+    assert decision.promoted
+    assert decision.summary().count("the judge knows no classes") == 2
+
+
+def test_what_real_images_have_of_it_is_no_fault_of_the_model() -> None:
+    floors = evaluation().floors | {"class_distance": Interval(value=0.2, low=0.2, high=0.2)}
+    assert gate(version(1, evaluation(1, figures=changed(class_distance=0.5), floors=floors)), None).promoted
+
+
+def test_of_few_images_the_kid_decides_and_the_report_says_so() -> None:
+    def small(kid: float) -> Version:
+        figures_of_it = evaluation(5).figures | {"kid": Interval(value=kid, low=kid - 0.01, high=kid + 0.01)}
+        kept = {"kid": pack(replicates(kid, 0.01))}
+        return version(1 + int(kid < 0.3), evaluation(5, n=300, figures=figures_of_it, resampled=kept))
+
+    better = gate(small(0.2), small(0.4))
+    assert better.promoted
+    assert better.improvement
+    assert better.improvement.metric == "kid"
+    assert better.improvement.value == pytest.approx(0.2)
+    assert "KID, which decides where fewer than 5,000 images (300) are drawn" in better.summary()
+    assert failed(gate(small(0.4), small(0.2))) == {"better"}
+
+
+def test_a_limit_is_lifted_by_null_and_an_unknown_one_is_refused_by_name() -> None:
+    poor = version(1, evaluation(1, figures=changed(copies=0.9)))
+    assert decide(poor, None, GateConfig(limits={"copies": None})).promoted
+    wrong = decide(poor, None, GateConfig(limits={"copies": None, "beauty": {"at_least": 1}}))
+    assert failed(wrong) == {"beauty"}
+    assert "Known: fid, kid" in wrong.summary()
+
+
+def test_a_policy_of_an_old_ledger_asks_for_what_it_asked_for() -> None:
+    old = {"level": 0.05, "max_digit_share": 0.3, "min_diversity": 0.4, "max_copies": 0.01, "max_latency_ms": 9}
+    limits = GateConfig.model_validate(old).limits
+    assert limits["class_excess"] == Limit(at_most=3.0)
+    assert limits["diversity"] == Limit(at_least=0.4)
+    assert limits["copies"] == Limit(at_most=0.01)
+    assert limits["latency_ms"] == Limit(at_most=9)
+    assert limits["class_distance"] is None
 
 
 def test_a_version_that_would_break_consumers_is_refused() -> None:
@@ -194,7 +244,7 @@ def test_a_version_that_would_break_consumers_is_refused() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_figure_that_is_not_a_number_is_refused_even_with_no_champion(value: float) -> None:
-    broken = evaluation().model_copy(update={"fid": Interval.model_construct(value=value, low=value, high=value)})
+    broken = evaluation(figures=changed(fid=value))
     assert "evidence" in failed(gate(version(1, broken), None))
 
 

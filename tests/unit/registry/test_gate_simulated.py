@@ -34,7 +34,7 @@ def model(seed: int, like: int = 0, share: float = 0.0, shift: float = 0.1) -> V
     features = np.where(alike[:, None], common, own)
     values = resample(frechet_statistic(features, moments(skewed(N, D, 7))), N, replicates=REPLICATES, seed=1)
     fid = around(values, 0.95)
-    found = factories.evaluation(fid.value).model_copy(update={"fid": fid, "fid_resampled": pack(values[1:])})
+    found = factories.evaluation(fid.value).model_copy(update={"resampled": {"fid": pack(values[1:])}})
     return version(seed + 2, found)
 
 

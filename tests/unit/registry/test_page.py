@@ -42,7 +42,7 @@ def project(empty_database: Path, tmp_path: Path, graphs: list[Path]) -> Project
     store, params = connect(project), load(project.params_file)
     factories.registered(store, graphs[0], 20)
     assert promote(project, params, "1").promoted
-    factories.registered(store, graphs[1], 10, digits=COLLAPSED)
+    factories.registered(store, graphs[1], 10, class_shares=COLLAPSED)
     assert not promote(project, params, "2").promoted
     return project
 

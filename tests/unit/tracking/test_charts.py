@@ -24,7 +24,7 @@ def test_floors_and_ends_of_intervals_are_in_the_table_and_are_no_charts() -> No
     figures = factories.evaluation(12.5, 10.0).metrics()
     drawn = charts.of_evaluation(figures)
     assert drawn["quality/fid"] == 12.5
-    assert drawn["digits/digit_3_share"] == figures["digit_3_share"]
+    assert drawn["classes/class_3_share"] == figures["class_3_share"]
     assert {name.partition("/")[0] for name in drawn} <= set(charts.GROUPS)
     assert not [name for name in drawn if "floor_" in name.partition("/")[2][:6] or name.endswith(("_low", "_high"))]
     rows = {row["figure"]: row for row in csv.DictReader(charts.table(figures).splitlines())}

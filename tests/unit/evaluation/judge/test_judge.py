@@ -61,7 +61,7 @@ def test_a_judge_of_another_architecture_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_judge_says_of_an_image_does_not_depend_on_its_batch(judge: Judge, train: np.ndarray) -> None:
-    one, other = judge.features(train[:100], batch=100), judge.features(train[:100, None], batch=7)
+    one, other = judge.features(train[:100], batch=100), judge.features(train[:100], batch=7)
     assert np.allclose(one.features, other.features, rtol=1e-4, atol=1e-4)
     assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
 
@@ -119,7 +119,7 @@ def test_the_net_is_small_enough_to_judge_ten_thousand_images_in_seconds() -> No
 
 def test_warping_moves_strokes_and_keeps_the_background(train: np.ndarray) -> None:
     torch.manual_seed(0)
-    images = torch.from_numpy(train[:64, None].astype(np.float32))
+    images = torch.from_numpy(train[:64].astype(np.float32))
     warped = warp(images)
     assert warped.shape == images.shape
     assert warped.min() >= 0
@@ -140,7 +140,7 @@ def test_training_is_a_function_of_its_seed_and_the_new_judge_replaces_the_old(
     train: np.ndarray, tmp_path: Path
 ) -> None:
     for name in ("train", "validation", "test"):
-        np.save(tmp_path / f"{name}-images.npy", train[:256])
+        np.save(tmp_path / f"{name}-images.npy", train[:256, 0])
         np.save(tmp_path / f"{name}-labels.npy", np.arange(256, dtype=np.uint8) % 10)
     out = tmp_path / "weights"
     configs = [JudgeConfig(epochs=1, batch_size=128, seed=seed) for seed in (0, 0, 1)]

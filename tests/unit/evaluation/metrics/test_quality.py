@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from ganlib.evaluation.bootstrap import mean_statistic, pack, resample, unpack
-from ganlib.evaluation.metrics.quality import imbalance_statistic, score_statistic, within, within_statistic
+from ganlib.evaluation.metrics.class_distance import distance_statistic
+from ganlib.evaluation.metrics.class_excess import excess_statistic
+from ganlib.evaluation.metrics.score import score_statistic
+from ganlib.evaluation.variance import within, within_statistic
 from tests.unit.evaluation.conftest import skewed
 
 ONCE = np.ones((1, 500))
@@ -31,10 +34,20 @@ def test_the_score_agrees_with_torchmetrics_on_the_same_probabilities() -> None:
     assert score_statistic(probabilities)(ONCE)[0] == pytest.approx(expected, rel=1e-3)
 
 
-def test_imbalance_is_the_divergence_from_equal_shares() -> None:
-    assert imbalance_statistic(np.arange(1000) % 10)(ONCE)[0] == pytest.approx(0, abs=1e-12)
-    assert imbalance_statistic(np.arange(1000) % 5)(ONCE)[0] == pytest.approx(np.log(2))
-    assert imbalance_statistic(np.full(1000, 3))(ONCE)[0] == pytest.approx(np.log(10))
+def test_the_class_distance_is_half_the_sum_of_the_differences_of_shares() -> None:
+    even, skew = np.full(10, 0.1), np.array([0.7, 0.2, 0.1])
+    assert distance_statistic(np.arange(1000) % 10, even)(ONCE)[0] == pytest.approx(0, abs=1e-12)
+    assert distance_statistic(np.arange(1000) % 5, even)(ONCE)[0] == pytest.approx(0.5)
+    assert distance_statistic(np.full(1000, 3), even)(ONCE)[0] == pytest.approx(0.9)
+    assert distance_statistic(np.repeat([0, 1, 2], [700, 200, 100]), skew)(ONCE)[0] == pytest.approx(0, abs=1e-12)
+    assert distance_statistic(np.zeros(1000, int), np.array([0.5, 0.5]))(ONCE)[0] == pytest.approx(0.5)
+
+
+def test_the_class_excess_is_against_the_data_s_share_or_an_even_one() -> None:
+    even, rare = np.full(10, 0.1), np.array([0.996, 0.004])
+    assert excess_statistic(np.arange(1000) % 10, even)(ONCE)[0] == pytest.approx(1)
+    assert excess_statistic(np.full(1000, 3), even)(ONCE)[0] == pytest.approx(10)
+    assert excess_statistic(np.repeat([0, 1], [988, 12]), rare)(ONCE)[0] == pytest.approx(0.988 / 0.996)
 
 
 def test_diversity_is_the_variance_about_the_digits_means() -> None:

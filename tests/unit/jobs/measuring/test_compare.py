@@ -310,7 +310,7 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     rows = {row["family"]: row["measured"] for row in listed}
     assert rows["dcgan"] is None
     assert rows["vae"]["hardware"] == "some cores"
-    assert rows["vae"]["evaluation"] == vae["evaluation"] | {"fid_resampled": ""}  # for gates, and long
+    assert rows["vae"]["evaluation"] == vae["evaluation"] | {"resampled": {}}  # for gates, and long
     shown = projects.run(folder, "ganlib", "families", "vae", "dcgan").stdout
     assert "x F at budget standard" in shown
     assert "not measured yet" in shown

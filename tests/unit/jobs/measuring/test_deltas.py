@@ -34,7 +34,7 @@ def named(found: tuple[Delta, ...], name: str) -> Delta:
 
 def of(values: np.ndarray) -> factories.Evaluation:
     interval = around(resampled(values), 0.95)
-    return factories.evaluation(quality=factories.quality().model_copy(update={"precision": interval}))
+    return factories.evaluation(figures=factories.evaluation().figures | {"precision": interval})
 
 
 def test_a_paired_interval_is_that_of_the_image_by_image_difference_and_far_narrower(
@@ -70,22 +70,24 @@ def test_replicates_of_other_measures_or_of_other_numbers_are_not_paired(hits: t
 
 def test_the_fid_is_paired_by_what_an_evaluation_carries_itself() -> None:
     noise = factories.replicates(10, 0.5)
-    a, b = (factories.evaluation(10 + up, fid_resampled=pack(noise + up)) for up in (0.0, -0.1))
+    a, b = (factories.evaluation(10 + up, resampled={"fid": pack(noise + up)}) for up in (0.0, -0.1))
     found = named(deltas(a, b), "fid")
     assert found.paired
     assert (found.low, found.change, found.high) == pytest.approx((-0.1, -0.1, -0.1), abs=1e-4)
 
 
 def test_every_figure_of_an_evaluation_has_a_row_and_its_floors_and_settings_have_none() -> None:
-    asked = {"digit": Interval(value=0.9, low=0.8, high=1.0)}
+    asked = {"class": Interval(value=0.9, low=0.8, high=1.0)}
     settings = {"kid_subsets": 50, "kid_subset_size": 1000, "neighbours": 5, "judge_agreement": 0.99}
     a, b = factories.evaluation(agreement=asked, **settings), factories.evaluation(delivery=None)
     names = [each.name for each in deltas(a, a)]
     assert names[:2] == ["fid", "kid"]
-    assert {"confidence", "agreement: digit", "precision", "recall", "density", "coverage", "imbalance"} <= set(names)
+    assert {"confidence", "agreement: class", "precision", "recall", "density", "coverage", "class_distance"} <= set(
+        names
+    )
     assert {"score", "diversity", "nearest", "copies", "bytes", "latency_ms", "images_per_second"} <= set(names)
     assert not {name for name in names if name.startswith("floor") or name in ("n", "seed", "level", *settings)}
-    assert {"bytes", "agreement: digit"}.isdisjoint(each.name for each in deltas(a, b))
+    assert {"bytes", "agreement: class"}.isdisjoint(each.name for each in deltas(a, b))
 
 
 def test_a_run_s_replicates_are_those_of_its_evaluation_or_none(store: MlflowStore) -> None:

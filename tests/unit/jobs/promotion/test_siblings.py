@@ -82,11 +82,11 @@ def test_the_gate_s_answer_is_told_with_its_mood() -> None:
 def test_the_change_in_fid_is_paired() -> None:
     """Replicates that move together: the change is known far better than either figure."""
     noise = factories.replicates(10, 0.5)
-    pairs = [factories.evaluation(fid, fid_resampled=factories.pack(noise + fid - 10)) for fid in (10.0, 10.2)]
+    pairs = [factories.evaluation(fid, resampled={"fid": factories.pack(noise + fid - 10)}) for fid in (10.0, 10.2)]
     change = fid_change(*pairs)
     assert change
     assert (change.low, change.value, change.high) == pytest.approx((0.2, 0.2, 0.2), abs=1e-4)
-    assert fid_change(pairs[0], factories.evaluation(10, fid_resampled="")) is None
+    assert fid_change(pairs[0], factories.evaluation(10, resampled={})) is None
 
 
 @pytest.fixture(scope="module")

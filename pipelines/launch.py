@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from ganlib.cli.app import reporting, run
+from ganlib.cli.help import Verbs
 from ganlib.core import processes
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, Interrupted, Unavailable
@@ -29,7 +28,7 @@ _TAG = "ganlib"
 
 def main(command: Callable[..., None]) -> None:
     """Run ``command`` (a function with typer's annotations) as this module's command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = Verbs(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     run(app)
 

@@ -24,7 +24,7 @@ from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.generate import BatchResult
 from ganlib.jobs.images.request import GenerateRequest
 from pipelines import artifacts, forms, names, places, tasks, workers
-from pipelines.launch import launch, main
+from pipelines.launch import launch
 
 _ON_SHEET = 100
 OUT = "out/{model}-v{version}-seed{seed}-{count}"
@@ -115,7 +115,3 @@ def command(
     manifest = Manifest.model_validate({k: v for k, v in made.items() if k in Manifest.model_fields})
     batch = BatchResult(manifest=manifest, quality=quality)
     show_batch(batch, place, fail_on_drift=run.fail_on_drift, as_json=as_json)
-
-
-if __name__ == "__main__":
-    main(command)

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _TAG = "ganlib"
 
 
-def main(command: Callable[..., None]) -> None:
-    """Run ``command`` (a function with typer's annotations) as this module's command line."""
+def run_command(command: Callable[..., None], name: str) -> None:
+    """Run ``command``, a function with typer's annotations, on the command line, which calls it ``name``."""
     app = Verbs(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
-    run(app)
+    run(app, name)
 
 
 def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any:

@@ -9,6 +9,7 @@ from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from ganlib.cli.app import settle_environment
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput, Interrupted
 from ganlib.core.files import write_bytes
@@ -30,7 +31,8 @@ def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 
 def opened(root: str, overrides: list[str]) -> tuple[Project, Params]:
-    """The project at ``root`` and its configuration."""
+    """Open the project at ``root`` and its configuration, in a process that Prefect or Dask may have started."""
+    settle_environment()
     project = Project(Path(root))
     return project, load(project.params_file, overrides)
 
@@ -169,7 +171,8 @@ def generate(root: str, overrides: list[str], model: str, request: dict[str, Any
     retry_condition_fn=worth_retrying,
 )
 def make_shards(model: str, request: dict[str, Any], shards: list[int], threads: int | None) -> float:
-    """Some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
+    """Make some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
+    settle_environment()
     from ganlib.jobs.images.generate import make_shards as job
     from ganlib.jobs.images.request import GenerateRequest
 

@@ -1,4 +1,4 @@
-"""Start a Prefect flow: ganlib knows no orchestrator, so it becomes ``python -m pipelines.NAME``."""
+"""Start a Prefect flow: ganlib knows no orchestrator, so it becomes ``python -m pipelines NAME``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def generate(
 
 
 def _become(flow: str, options: Sequence[str], overrides: list[str] | None, *, as_json: bool) -> NoReturn:
-    command = [sys.executable, "-m", f"pipelines.{flow}", *options]
+    command = [sys.executable, "-m", "pipelines", flow, *options]
     command += [f"--set={override}" for override in overrides or []]
     command += ["--json"] if as_json else []
     progress.unwatch()  # the flow goes on with it

@@ -30,7 +30,7 @@ def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
     request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
-    words = [sys.executable, "-m", "pipelines.generate", "--model", str(tmp_path / "g.onnx"), "--json"]
+    words = [sys.executable, "-m", "pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
     words += [*options.words(request)]
     environment = {
         **os.environ,

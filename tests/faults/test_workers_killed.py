@@ -76,7 +76,7 @@ def test_a_worker_killed_in_mid_shard_changes_nothing(
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
     request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
-    words = [sys.executable, "-m", "pipelines.generate", "--model", str(tmp_path / "g.onnx"), "--json"]
+    words = [sys.executable, "-m", "pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
     words += [*options.words(request), "--runner", "dask", "--scheduler", url]
     with subprocess.Popen(
         words, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

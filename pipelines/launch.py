@@ -15,6 +15,7 @@ from ganlib.cli.help import Verbs
 from ganlib.core import processes
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, Interrupted, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.progress import doing
 from ganlib.core.proxies import through
 
@@ -85,7 +86,7 @@ def _prefect(report: Report) -> Iterator[None]:
         return
     from pipelines import temporary
 
-    report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
+    report.event(Remark("prefect", {"note": "starting a temporary server (up to 30 s the first time)"}))
     log = projects.find().state / "logs" / "prefect-temporary.log"
     with doing("start a temporary Prefect server"):
         url = temporary.start(log, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())

@@ -24,6 +24,7 @@ from ganlib.config import ServicesConfig
 from ganlib.core import processes
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.files import write_json
 from ganlib.core.locks import held
 from ganlib.core.progress import Report, doing
@@ -133,7 +134,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
                     started.append(name)
                     write_json(_file(project), state)
                     _half_started(project).unlink()
-                report(name, 1, 1, {"url": state[name]["url"]})
+                report.advance(name, 1, 1, {"url": state[name]["url"]})
         except BaseException:
             _end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
             for name in reversed(started):
@@ -242,7 +243,7 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
 
 
 def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
-    report(name, 0, 0, {"note": "starting"})
+    report.event(Remark(name, {"note": "starting"}))
     try:
         with doing(f"start {name}"):
             _poll(entry, ready, name)

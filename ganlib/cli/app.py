@@ -14,6 +14,7 @@ import typer
 
 from ganlib.core import accounts, progress, threads, wording
 from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.events import Remark
 from ganlib.core.files import told
 from ganlib.core.proxies import spare_loopback
 from ganlib.core.redact import redacted
@@ -98,7 +99,7 @@ def reporting(*, as_json: bool) -> Iterator[Report]:
     """The progress display of a long command."""
     with progress.console(as_json=as_json) as report:
         while _REMARKS:
-            report("threads", 0, 0, {"note": _REMARKS.pop()})
+            report.event(Remark("threads", {"note": _REMARKS.pop()}))
         yield report
 
 

@@ -37,7 +37,7 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
     require_space(out, sum(part.images.nbytes + part.labels.nbytes + 4096 for part in splits.values()))
     digests: dict[str, str] = {}
     for done, (name, part) in enumerate(splits.items()):
-        report("prepare", done, len(splits), {"split": name})
+        report.advance("prepare", done, len(splits), {"split": name})
         for file, array in zip(file_names(name), part, strict=True):
             data = _npy(array)
             write_bytes(out / file, data)
@@ -55,7 +55,7 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
     )
     # Left out where there is nothing to tell: a data version without twins keeps its bytes.
     write_json(out / "summary.json", summary.model_dump(mode="json", exclude=None if repeated else {"twins"}))
-    report("prepare", len(splits), len(splits))
+    report.advance("prepare", len(splits), len(splits))
     return summary
 
 

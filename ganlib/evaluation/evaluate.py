@@ -185,7 +185,7 @@ def score_images(
     judged = judge.features(images, report=report)
     resampled = reference.resampled(judged)
     found, quality = distances(resampled, config.confidence), summarise(resampled, config.confidence)
-    report("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
+    report.advance("judge", len(images), len(images), {"fid": found.fid.value, "kid": found.kid.value})
     digits = judged.probabilities.argmax(axis=1)
     shares = np.bincount(digits, minlength=10) / len(images)
     agrees = {}

@@ -29,16 +29,16 @@ data: $(STAMP) ## Fetch MNIST, split it, and record the data version
 	$(BIN)/ganlib data version
 
 demo: $(STAMP) ## MNIST -> two trained families -> gate -> champion -> 1,000 images (under 6 minutes on 2 cores)
-	@$(BIN)/python -m pipelines.demo
+	@$(BIN)/python -m pipelines demo
 
 ui: $(STAMP) ## Start the servers if need be; open the registered model in MLflow, and Prefect
-	@$(BIN)/python -m pipelines.services up --open $(PORTS)
+	@$(BIN)/python -m pipelines services up --open $(PORTS)
 
 up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print their URLs (PREFECT_PORT=4243, MLFLOW_PORT=auto: others)
-	@$(BIN)/python -m pipelines.services up $(PORTS)
+	@$(BIN)/python -m pipelines services up $(PORTS)
 
 down: $(STAMP) ## Stop what `make up` started
-	@$(BIN)/python -m pipelines.services down
+	@$(BIN)/python -m pipelines services down
 
 # The folders with the longest tests come first in the alphabet, and are to be started first.
 test: export OMP_NUM_THREADS := 1

@@ -28,10 +28,16 @@ import sys
 from pathlib import Path
 from ganlib.generation.batch.batch import generate
 from ganlib.generation.session import OnnxModel
+class AtWork:
+    def advance(self, stage, done, total, figures=None):
+        if stage == "generate":
+            print("at work", flush=True)
+    def event(self, event):
+        pass
 model, out, count, seed, shard, form = sys.argv[1:]
 generate(
     OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form,
-    report=lambda stage, done, total, facts=None: stage == "generate" and print("at work", flush=True),
+    report=AtWork(),
 )
 """
 

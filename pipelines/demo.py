@@ -16,7 +16,7 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.onnx import Certificate
 from ganlib.registry.gate import Decision
 from pipelines.generate import generate
-from pipelines.launch import launch, main
+from pipelines.launch import launch
 from pipelines.retrain import retrain
 
 COUNT, SEED = 1000, 0
@@ -102,7 +102,3 @@ def _story(result: dict[str, Any]) -> str:
         "  .venv/bin/ganlib retrain --families dcgan --budget standard",
     ]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main(command)

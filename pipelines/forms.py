@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from functools import reduce
+from inspect import Parameter, getdoc
+from operator import or_
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args
 
 from prefect.deployments.runner import RunnerDeployment
 
 from ganlib import families as zoo
 from ganlib.cli.flows import RUNNERS
 from ganlib.config import Budget, Params
+from ganlib.core.options import note, spell_out
 from ganlib.export.runtime import PROVIDERS
 from ganlib.generation import formats
 
 _EXAMPLE = "train.seed=3"
+_KEY = re.compile(r"\{([a-z]+\.[a-z_]+)\}")
 
 Fields = dict[str, dict[str, Any]]
+Result = TypeVar("Result")
 
 
 def fill(deployment: RunnerDeployment, params: Params) -> None:
@@ -33,6 +42,34 @@ def fill(deployment: RunnerDeployment, params: Params) -> None:
         fields["overrides"]["default"] = []
         text = f"Lines such as {_EXAMPLE}, laid over params.yaml for this run alone, which records them."
         fields["overrides"]["description"] = text
+
+
+def offered(defaults: Mapping[str, Any], **notes: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return a decorator for a flow that takes records: its form then has a field for each field of the records.
+
+    Args:
+        defaults: what a field has in the form in place of its own default.
+        notes: what the form says of a field in place of its own note.
+    """
+
+    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
+        lines = []
+
+        def offer(parameter: Parameter) -> Parameter:
+            kind, help_text = note(parameter.annotation)
+            default = defaults.get(parameter.name, parameter.default)
+            if default is not None and isinstance(kind, UnionType):
+                kind = reduce(or_, [each for each in get_args(kind) if each is not NoneType])
+            text = notes.get(parameter.name) or getattr(help_text, "help", help_text)
+            text = _KEY.sub(r"`\1` of params.yaml", text)
+            lines.append(f"    {parameter.name}: {text}")
+            return parameter.replace(annotation=kind, default=default)
+
+        flat = spell_out(function, offer)
+        flat.__doc__ = "\n".join([str(getdoc(function)), "", "Args:", *lines])  # where Prefect looks for them
+        return flat
+
+    return decorate
 
 
 def _training(fields: Fields, params: Params) -> None:

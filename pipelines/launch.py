@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from ganlib.cli.app import reporting, run
+from ganlib.cli.help import Verbs
 from ganlib.core import processes
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, Interrupted, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.progress import doing
 from ganlib.core.proxies import through
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _TAG = "ganlib"
 
 
-def main(command: Callable[..., None]) -> None:
-    """Run ``command`` (a function with typer's annotations) as this module's command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+def run_command(command: Callable[..., None], name: str) -> None:
+    """Run ``command``, a function with typer's annotations, on the command line, which calls it ``name``."""
+    app = Verbs(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
-    run(app)
+    run(app, name)
 
 
 def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any:
@@ -86,7 +86,7 @@ def _prefect(report: Report) -> Iterator[None]:
         return
     from pipelines import temporary
 
-    report("prefect", 0, 0, {"note": "starting a temporary server (up to 30 s the first time)"})
+    report.event(Remark("prefect", {"note": "starting a temporary server (up to 30 s the first time)"}))
     log = projects.find().state / "logs" / "prefect-temporary.log"
     with doing("start a temporary Prefect server"):
         url = temporary.start(log, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())

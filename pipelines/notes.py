@@ -9,7 +9,7 @@ from typing import Any
 from ganlib.config import ServicesConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from pipelines import LOGIN_FILE, READY
+from pipelines.environment import LOGIN_FILE, READY
 
 State = dict[str, dict[str, Any]]
 

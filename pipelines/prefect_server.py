@@ -29,7 +29,3 @@ def main() -> None:
         ws_ping_timeout=server.api.websocket_ping_timeout,
         log_level=server.logging_level.lower(),
     )
-
-
-if __name__ == "__main__":
-    main()

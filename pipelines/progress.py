@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from ganlib.core.progress import Facts, Report, silent, words
+from ganlib.core.events import Event, Facts
+from ganlib.core.progress import Report, silent, words
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from prefect.logging.loggers import LoggingAdapter
 
 _terminal: Report = silent
 _LOG_EVERY = 5.0  # seconds between two lines of one stage
@@ -22,19 +29,28 @@ def flow_reporter() -> Report:
 
 
 def reporter() -> Report:
-    """The report of the task that calls this."""
+    """Return the report of the task that calls this."""
     from prefect import get_run_logger
 
-    logger, terminal = get_run_logger(), _terminal
-    last: dict[str, float] = {}
+    return _TaskReport(get_run_logger(), _terminal)
 
-    def report(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        terminal(stage, done, total, facts)
+
+class _TaskReport:
+    """Tells the flow run's log, a line a stage now and then, and the terminal."""
+
+    def __init__(self, logger: Logger | LoggingAdapter, terminal: Report) -> None:
+        self._logger, self._terminal = logger, terminal
+        self._last: dict[str, float] = {}
+
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
+        self._terminal.advance(stage, done, total, figures)
         now = time.monotonic()
-        if done < total and now - last.get(stage, -1e9) < _LOG_EVERY:
+        if done < total and now - self._last.get(stage, -1e9) < _LOG_EVERY:
             return
-        last[stage] = now
+        self._last[stage] = now
         share = f"{100 * done / total:.0f}% " if total else ""
-        logger.info("%s: %s%s", stage, share, words(facts))
+        self._logger.info("%s: %s%s", stage, share, words(figures))
 
-    return report
+    def event(self, event: Event) -> None:
+        self._terminal.event(event)
+        self._logger.info("%s: %s", event.stage, words(event.facts))

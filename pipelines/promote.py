@@ -11,7 +11,7 @@ from ganlib.cli.app import Json, show
 from ganlib.core import project as projects
 from ganlib.registry.gate import Decision
 from pipelines import artifacts, names, tasks
-from pipelines.launch import launch, main
+from pipelines.launch import launch
 
 
 @flow(name="promote", flow_run_name=names.naming(lambda given: f"promote {given['version']}"))
@@ -38,7 +38,3 @@ def command(
     decision = launch(promote, as_json=as_json, version=version, dry_run=dry_run)
     show(decision, as_json=as_json, text=Decision.model_validate(decision).summary)
     raise typer.Exit(0 if decision["promoted"] else 1)
-
-
-if __name__ == "__main__":
-    main(command)

@@ -15,7 +15,7 @@ from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.reconcile import Reconciled
 from pipelines import names, tasks
-from pipelines.launch import identity, launch, main
+from pipelines.launch import identity, launch
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -76,7 +76,3 @@ def command(as_json: Json = False) -> None:
     done = launch(reconcile, as_json=as_json)
     show(done, as_json=as_json, text=Reconciled.model_validate(done).summary)
     raise typer.Exit(0)
-
-
-if __name__ == "__main__":
-    main(command)

@@ -20,7 +20,7 @@ from prefect.runner import Runner
 
 from ganlib.core.files import write_json
 from ganlib.core.project import Project
-from pipelines import READY
+from pipelines.environment import READY
 
 TAG = "ganlib"
 _FORMER = "local"  # what every deployment was called once
@@ -40,7 +40,7 @@ Known = dict[str, dict[str, Any]]
 def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeployment]) -> list[str]:
     """Register ``deployments`` with ``runner``, and their triggers as automations; remove former ones of ours.
 
-    Then :data:`pipelines.READY` appears.
+    Then :data:`pipelines.environment.READY` appears.
 
     Returns:
         What a person changed and was left alone, a line each.

@@ -16,7 +16,7 @@ from ganlib.jobs.training import child
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
 from pipelines import artifacts, names, tasks
-from pipelines.launch import launch, main
+from pipelines.launch import launch
 
 
 def split(families: list[str] | str | None) -> list[str]:
@@ -68,7 +68,3 @@ def command(
     """Retrain as a Prefect flow."""
     result = launch(retrain, as_json=as_json, families=families, budget=budget, overrides=overrides)
     show(result, as_json=as_json, text=Decision.model_validate(result["decision"]).summary)
-
-
-if __name__ == "__main__":
-    main(command)

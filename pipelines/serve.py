@@ -132,7 +132,3 @@ def main() -> None:
         asyncio.run(runner.start())
     except (KeyboardInterrupt, SystemExit, TerminationSignal):  # as Prefect ends a runner that is told to
         drop_planned()
-
-
-if __name__ == "__main__":
-    main()

@@ -24,12 +24,14 @@ from ganlib.config import ServicesConfig
 from ganlib.core import processes
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.files import write_json
 from ganlib.core.locks import held
 from ganlib.core.progress import Report, doing
 from ganlib.core.project import Project
 from ganlib.tracking.store import prepare
-from pipelines import LOGIN_FILE, READY, login, notes, ports
+from pipelines import notes, ports
+from pipelines.environment import LOGIN_FILE, READY, login
 from pipelines.notes import State
 from pipelines.ports import HOST
 
@@ -132,7 +134,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
                     started.append(name)
                     write_json(_file(project), state)
                     _half_started(project).unlink()
-                report(name, 1, 1, {"url": state[name]["url"]})
+                report.advance(name, 1, 1, {"url": state[name]["url"]})
         except BaseException:
             _end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
             for name in reversed(started):
@@ -207,15 +209,15 @@ def _services(
         port, url = choose("prefect", settings.prefect_port)
         # As settings, not options: the page takes its API's address from them.
         own = {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{url}/api"}
-        entry = _spawn(project, "prefect", [*python, "pipelines.prefect_server"], own | login(project.state))
+        entry = _spawn(project, "prefect", [*python, "pipelines", "prefect_server"], own | login(project.state))
         return _await(entry | {"url": url}, lambda: _answers(f"{url}/api/health"), "prefect", report)
 
     def begin_deployments(report: Report) -> dict[str, Any]:
         url = state["prefect"]["url"]
         clients = {"PREFECT_API_URL": f"{url}/api", "MLFLOW_TRACKING_URI": state["mlflow"]["url"]}
-        _ready(project).unlink(missing_ok=True)
-        entry = _spawn(project, "deployments", [*python, "pipelines.serve"], clients | login(project.state))
-        return _await(entry | {"url": f"{url}/deployments"}, _ready(project).exists, "deployments", report)
+        (project.state / READY).unlink(missing_ok=True)
+        entry = _spawn(project, "deployments", [*python, "pipelines", "serve"], clients | login(project.state))
+        return _await(entry | {"url": f"{url}/deployments"}, (project.state / READY).exists, "deployments", report)
 
     return {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
 
@@ -241,7 +243,7 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
 
 
 def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
-    report(name, 0, 0, {"note": "starting"})
+    report.event(Remark(name, {"note": "starting"}))
     try:
         with doing(f"start {name}"):
             _poll(entry, ready, name)
@@ -330,11 +332,6 @@ def _half_started(project: Project) -> Path:
     return project.state / "service-starting.json"
 
 
-def _ready(project: Project) -> Path:
-    """What :mod:`pipelines.serve` writes as soon as all deployments are registered."""
-    return project.state / READY
-
-
 def _file(project: Project) -> Path:
     return project.state / "services.json"
 
@@ -345,5 +342,6 @@ def _table(state: State) -> str:
     )
 
 
-if __name__ == "__main__":
-    run(app)
+def main() -> None:
+    """Run the verb that the command line names."""
+    run(app, "python -m pipelines services")

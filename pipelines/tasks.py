@@ -9,6 +9,7 @@ from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from ganlib.cli.app import settle_environment
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput, Interrupted
 from ganlib.core.files import write_bytes
@@ -30,7 +31,8 @@ def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 
 def opened(root: str, overrides: list[str]) -> tuple[Project, Params]:
-    """The project at ``root`` and its configuration."""
+    """Open the project at ``root`` and its configuration, in a process that Prefect or Dask may have started."""
+    settle_environment()
     project = Project(Path(root))
     return project, load(project.params_file, overrides)
 
@@ -152,13 +154,13 @@ def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     **_RETRY,
     retry_condition_fn=worth_retrying,
 )
-def generate(root: str, overrides: list[str], model: str, order: dict[str, Any]) -> dict[str, Any]:
-    """A batch of images; what an earlier, interrupted try made is kept. ``order`` is a :class:`GenerateRequest`."""
-    from ganlib.jobs.images.generate import GenerateRequest
+def generate(root: str, overrides: list[str], model: str, request: dict[str, Any]) -> dict[str, Any]:
+    """A batch of images; what an earlier, interrupted try made is kept. ``request`` is a :class:`GenerateRequest`."""
     from ganlib.jobs.images.generate import generate as job
+    from ganlib.jobs.images.request import GenerateRequest
 
     project, params = opened(root, overrides)
-    return job(project, params, model, GenerateRequest.model_validate(order), report=reporter()).model_dump(mode="json")
+    return job(project, params, model, GenerateRequest(**request), report=reporter()).model_dump(mode="json")
 
 
 @task(
@@ -168,9 +170,10 @@ def generate(root: str, overrides: list[str], model: str, order: dict[str, Any])
     retry_delay_seconds=[1, 5, 30],
     retry_condition_fn=worth_retrying,
 )
-def make_shards(model: str, order: dict[str, Any], shards: list[int], threads: int | None) -> float:
-    """Some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
-    from ganlib.jobs.images.generate import GenerateRequest
+def make_shards(model: str, request: dict[str, Any], shards: list[int], threads: int | None) -> float:
+    """Make some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
+    settle_environment()
     from ganlib.jobs.images.generate import make_shards as job
+    from ganlib.jobs.images.request import GenerateRequest
 
-    return job(Path(model), GenerateRequest.model_validate(order), shards, threads, report=reporter())
+    return job(Path(model), GenerateRequest(**request), shards, threads, report=reporter())

@@ -40,7 +40,7 @@ def start(log: Path, seconds: float) -> str:
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         server = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.temporary", str(listener.fileno())],
+            [sys.executable, "-m", "pipelines", "temporary", str(listener.fileno())],
             env={**os.environ, LIFELINE: "1", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url.removesuffix("/api")},
             stdin=subprocess.PIPE,
             stdout=output,
@@ -78,7 +78,3 @@ def main() -> None:
     app = guarded(create_app(ephemeral=True, final=True), own)
     settings = uvicorn.Config(app, log_level="error", lifespan="on")
     uvicorn.Server(settings).run(sockets=[listener])
-
-
-if __name__ == "__main__":
-    main()

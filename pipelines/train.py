@@ -10,7 +10,7 @@ from prefect import flow
 from ganlib.cli.app import Budget, Json, Set, show
 from ganlib.core import project as projects
 from pipelines import artifacts, names, tasks
-from pipelines.launch import launch, main
+from pipelines.launch import launch
 
 
 @flow(name="train", flow_run_name=names.naming(names.trained))
@@ -37,7 +37,3 @@ def command(
     """Train one family as a Prefect flow."""
     result = launch(train, as_json=as_json, family=family, budget=budget, overrides=overrides)
     show(result, as_json=as_json, text=lambda: f"run {result['run']['run_id']}")
-
-
-if __name__ == "__main__":
-    main(command)

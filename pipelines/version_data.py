@@ -12,7 +12,7 @@ from ganlib.cli.app import Json, show
 from ganlib.cli.batches import output_place
 from ganlib.core import project as projects
 from pipelines import names, places, tasks
-from pipelines.launch import launch, main
+from pipelines.launch import launch
 
 CHANGED = "ganlib.data.changed"
 RESOURCE = "ganlib.data"
@@ -47,7 +47,3 @@ def command(
     data = launch(version_data, as_json=as_json, source=place)
     change = "changed" if data["changed"] else "unchanged"
     show(data, as_json=as_json, text=lambda: f"data version {data['id']} ({change})")
-
-
-if __name__ == "__main__":
-    main(command)

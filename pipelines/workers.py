@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from prefect import flow
 
 from ganlib.core.errors import BadInput
 from ganlib.core.processes import usable_cores
-from ganlib.jobs.images.generate import BatchResult, GenerateRequest, begin, finish
+from ganlib.jobs.images.generate import BatchResult, begin, finish
+from ganlib.jobs.images.request import GenerateRequest
 from pipelines import tasks
 from pipelines.progress import flow_reporter
 
@@ -17,9 +19,9 @@ _MOST = 256  # tasks a job: larger ones have neighbouring shards in one task, wh
 
 
 def generate(
-    root: Path, overrides: list[str], model: str, order: GenerateRequest, scheduler: str | None
+    root: Path, overrides: list[str], model: str, request: GenerateRequest, scheduler: str | None
 ) -> BatchResult:
-    """The job of ``order``, its shards made by the workers of ``scheduler`` (None: as many as cores, on this machine).
+    """Make the batch of ``request`` by the workers of ``scheduler``; None: as many as this machine has cores.
 
     This process holds the job's lock, and alone writes its manifest. A worker that is killed loses the shard that it
     was at; Dask gives its tasks to another one, and a task that fails is tried again.
@@ -45,19 +47,19 @@ def generate(
     runner: Any = DaskTaskRunner(address=scheduler) if scheduler else DaskTaskRunner(**local)
     project, params = tasks.opened(str(root), overrides)
     report = flow_reporter()
-    with begin(project, params, model, order, report) as opened:
+    with begin(project, params, model, request, report) as opened:
         job, spent = opened.job, 0.0
         if job.missing:
             size = -(-len(job.missing) // _MOST)
             groups = [job.missing[at : at + size] for at in range(0, len(job.missing), size)]
             path, threads = str(opened.found.path), None if scheduler else 1
-            spent = shards.with_options(task_runner=runner)(path, order.model_dump(mode="json"), groups, threads)
+            spent = shards.with_options(task_runner=runner)(path, asdict(request), groups, threads)
         manifest = job.finish(spent)
-    return finish(project, params, order, opened, manifest, report)
+    return finish(project, params, request, opened, manifest, report)
 
 
 @flow(name="generate-shards")
-def shards(model: str, order: dict[str, Any], groups: list[list[int]], threads: int | None) -> float:
+def shards(model: str, request: dict[str, Any], groups: list[list[int]], threads: int | None) -> float:
     """Make groups of shards of a job that has begun, each as a task; the CPU seconds that it took."""
-    futures = [tasks.make_shards.submit(model, order, group, threads) for group in groups]
+    futures = [tasks.make_shards.submit(model, request, group, threads) for group in groups]
     return sum(future.result() for future in futures)

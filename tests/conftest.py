@@ -35,13 +35,6 @@ def checkout() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _collected_without_a_trace() -> None:
-    """Importing pipelines sets PREFECT_HOME: a test module that does so as it is collected does it to all tests."""
-    leaked = [name for name in OWN if name in os.environ]
-    assert not leaked, f"a test module that was collected has set {', '.join(leaked)} for all tests"
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
     """See :mod:`tests.services.project`."""
     base = tmp_path_factory.getbasetemp()

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli import ab, compare, data, export, families, judge, people, registry, serve, tune
+from ganlib.cli import ab, compare, data, export, families, generate, judge, people, registry, serve, tune
 from ganlib.cli import show as pictures
-from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, version_number, whole
-from ganlib.cli.batches import output_place, show_batch
+from ganlib.cli.app import Budget, Json, Set, open_project, perhaps_project, reporting, run, show, version_number
+from ganlib.cli.batches import output_place
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import command
 
 app = Verbs(
     name="ganlib",
@@ -30,12 +31,9 @@ app.command()(export.export)
 app.command()(serve.serve)
 app.command()(tune.tune)
 app.command("tune-trial", hidden=True)(tune.trial)
+app.command()(command(generate.generate))
 app.command()(people.reconcile)
 app.command()(people.explain)
-
-Model = Annotated[
-    str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
-]
 
 
 @app.command()
@@ -204,84 +202,6 @@ def retrain(
     with reporting(as_json=as_json) as report:
         result = job(project, params, families=chosen, budget=budget, overrides=overrides or [], report=report)
     show(result, as_json=as_json, text=result.decision.summary)
-
-
-@app.command()
-def generate(
-    out: Annotated[str, typer.Option(help="Folder to fill, or s3://BUCKET/FOLDER; an interrupted job is completed.")],
-    model: Model = "champion",
-    count: Annotated[
-        str | None,
-        typer.Option(metavar="NUMBER", help="How many images; 1e6 is a number, too; default: {generate.count}."),
-    ] = None,
-    start: Annotated[
-        str,
-        typer.Option(
-            metavar="NUMBER", help="Number of the first image: how many images an earlier job made, to extend it."
-        ),
-    ] = "0",
-    file_format: Annotated[str, typer.Option("--format", help="png, npy, npz, parquet, webdataset or zarr.")] = "png",
-    grid: Annotated[
-        bool, typer.Option("--grid/--no-grid", help="Also draw the first hundred on a sheet, OUT-grid.png.")
-    ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Draw that sheet and make nothing else.")] = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="A number: image i depends only on the model, this seed and i; default: {generate.seed}."),
-    ] = None,
-    shard_size: Annotated[
-        int | None,
-        typer.Option(help="Images a shard: a folder of PNG files, or a file; default: {generate.shard_size}."),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help="Images worked on at once; does not change any image; default: what is fastest here."),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="For models of digits: a digit, 'balanced', 'uniform', or a file, a digit a line."),
-    ] = None,
-    caption: Annotated[
-        str | None, typer.Option(help="For models of captions, such as 'a thin seven leaning left'.")
-    ] = None,
-    truncation: Annotated[
-        float, typer.Option(help="Factor of the noise, above 0 and at most 1: below 1, images vary less.")
-    ] = 1.0,
-    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt; it is an error if another one runs.")] = "cpu",
-    allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Take the processor if it does.")] = False,
-    check: Annotated[
-        bool | None, typer.Option(help="Let the judge score a sample; default: of versions with an evaluation.")
-    ] = None,
-    fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help="Exit code 1 if the judge says so.")] = False,
-    runner: Annotated[str, typer.Option(help="local, or dask: the generate flow over Dask's workers.")] = "local",
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="URL", help="For dask: tcp://HOST:PORT; default: workers on this machine.")
-    ] = None,
-    overrides: Set = None,
-    as_json: Json = False,
-) -> None:
-    """Make images with onnxruntime: resumable, verifiable, the same bytes whatever the batch size."""
-    project, params = perhaps_project(model, overrides)
-    from ganlib.cli import flows
-    from ganlib.jobs.images import generate as job
-
-    order = job.GenerateRequest(
-        out=output_place(out), count=whole("--count", count), start=whole("--start", start) or 0, seed=seed,
-        shard_size=shard_size, batch_size=batch_size, file_format=file_format, labels=labels or None,
-        caption=caption or None, truncation=truncation, provider=provider, allow_cpu=allow_cpu, grid=grid,
-        check=check,
-    )  # fmt: skip
-    order.require()
-    flows.require_runner(runner, scheduler)
-    if runner == "dask":
-        flows.generate(model, order, scheduler, overrides, fail_on_drift=fail_on_drift, as_json=as_json)
-    with reporting(as_json=as_json) as report:
-        if preview:
-            sheet = job.preview(project, params, model, order, report=report)
-            show({"preview": str(sheet)}, as_json=as_json, text=lambda: f"{sheet}; no job was made")
-            return
-        batch = job.generate(project, params, model, order, report=report)
-    show_batch(batch, order.out, fail_on_drift=fail_on_drift, as_json=as_json)
 
 
 @app.command()

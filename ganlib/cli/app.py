@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ import typer
 
 from ganlib.core import accounts, progress, threads, wording
 from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.events import Remark
 from ganlib.core.files import told
 from ganlib.core.proxies import spare_loopback
 from ganlib.core.redact import redacted
@@ -99,7 +99,7 @@ def reporting(*, as_json: bool) -> Iterator[Report]:
     """The progress display of a long command."""
     with progress.console(as_json=as_json) as report:
         while _REMARKS:
-            report("threads", 0, 0, {"note": _REMARKS.pop()})
+            report.event(Remark("threads", {"note": _REMARKS.pop()}))
         yield report
 
 
@@ -140,24 +140,6 @@ def fail(message: str, code: int) -> None:
     line = " ".join(message.split())
     say(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
     raise SystemExit(code)
-
-
-def whole(option: str, text: str | None) -> int | None:
-    """``text`` as a whole number; 1e6 and 2.5e3 are some, too.
-
-    Raises:
-        BadInput: it is not one. ``option`` names it.
-    """
-    if text is None:
-        return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal("nan")
-    # A number of a million digits is refused before it is made.
-    if not number.is_finite() or number.adjusted() > 30 or number != number.to_integral_value():
-        raise BadInput(f"{option} {text}: not a whole number, such as 5000 or 1e6.")
-    return int(number)
 
 
 def version_number(option: str, text: str | None) -> int | None:

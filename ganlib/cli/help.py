@@ -34,9 +34,8 @@ class Verb(TyperCommand):
         """Fill in what depends on the project around; nothing of it is read before somebody asks for help."""
         verb = ctx.command_path.partition(" ")[2]
         filled = copy(self)  # this one is asked again, perhaps in another project
-        filled.epilog = "\n\n".join(
-            ["Examples:", *(f"ganlib {verb} {words}".rstrip() for words in EXAMPLES.get(verb, ()))]
-        )
+        examples = [f"ganlib {verb} {words}".rstrip() for words in EXAMPLES.get(verb, ())]
+        filled.epilog = "\n\n".join(["Examples:", *examples]) if examples else None
         if any(_KEY.search(_help(parameter)) for parameter in self.params):
             params, where = _params()
             filled.params = [copy(parameter) for parameter in self.params]

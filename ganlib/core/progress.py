@@ -1,4 +1,4 @@
-"""How long jobs tell what they are doing: one callable, three renderings (terminal, plain lines, JSON events).
+"""How jobs tell what they are doing: by two verbs, in three renderings (terminal, plain lines, JSON objects).
 
 Work that reports nothing is not silent either: a thread of its own repaints the terminal, or writes a line, for as long
 as it lasts (:class:`Pulse`), and :func:`doing` gives it a name.
@@ -20,20 +20,63 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+from ganlib.core import events
+from ganlib.core.events import Event, Facts, Remark
 from ganlib.core.redact import redacted
-
-Facts = Mapping[str, float | int | str]
 
 
 class Report(Protocol):
-    """Called by a job as it goes on: ``done`` of ``total`` units of ``stage``, with facts such as losses."""
+    """Whoever a job tells how far it is, and what has happened."""
 
-    def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        """Report that ``done`` of ``total`` units of ``stage`` are finished; 0 of 0 is a remark about it."""
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
+        """Say that ``done`` of ``total`` units of ``stage`` are finished, with figures such as losses."""
+
+    def event(self, event: Event) -> None:
+        """Say that something has happened, once."""
 
 
-def silent(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-    """A :class:`Report` that says nothing."""
+class _Silent:
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
+        pass
+
+    def event(self, event: Event) -> None:
+        pass
+
+
+silent: Report = _Silent()
+"""Tells nobody."""
+
+
+class Titled:
+    """Passes everything on under one name in place of the stages' own."""
+
+    def __init__(self, report: Report, title: str) -> None:
+        """``report`` hears of ``title``."""
+        self._report, self._title = report, title
+
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
+        """See :class:`Report`."""
+        self._report.advance(self._title, done, total, figures)
+
+    def event(self, event: Event) -> None:
+        """See :class:`Report`."""
+        self._report.event(Remark(self._title, event.facts))
+
+
+def pass_on(record: Mapping[str, Any], report: Report) -> bool:
+    """Report what another process has written as a JSON object (:class:`Lines`); false if it is nothing of the kind.
+
+    Raises:
+        KeyError, TypeError: a field is missing, or one too many.
+    """
+    if record.get("event") == "progress":
+        figures = {key: value for key, value in record.items() if key not in ("event", "stage", "done", "total")}
+        report.advance(record["stage"], record["done"], record["total"], figures)
+    elif (event := events.from_json(record)) is not None:
+        report.event(event)
+    else:
+        return False
+    return True
 
 
 def words(facts: Facts | None) -> str:
@@ -122,7 +165,7 @@ class Lines(AbstractContextManager["Lines"]):
         """No line comes after this."""
         self._pulse.stop()
 
-    def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
         """See :class:`Report`."""
         now = time.monotonic()
         if done < total and now - self._last.get(stage, -1e9) < self._every:
@@ -131,15 +174,21 @@ class Lines(AbstractContextManager["Lines"]):
         self._pulse.said()
         if self._json:
             self._write(
-                json.dumps({"event": "progress", "stage": stage, "done": done, "total": total, **(facts or {})})
+                json.dumps({"event": "progress", "stage": stage, "done": done, "total": total, **(figures or {})})
             )
         else:
-            share = f"{100 * done / total:3.0f}%" if total else f"{done:,}" if done else ""
-            self._write(f"  {stage}: {share} {words(facts)}".rstrip())
+            share = f"{100 * done / total:3.0f}%" if total else f"{done:,}"
+            self._write(f"  {stage}: {share} {words(figures)}".rstrip())
+
+    def event(self, event: Event) -> None:
+        """See :class:`Report`."""
+        self._pulse.said()
+        line = f"  {event.stage}: {words(event.facts)}".rstrip()
+        self._write(json.dumps(events.to_json(event)) if self._json else line)
 
     def _still(self, what: str, seconds: float) -> None:
-        event = {"event": "working", "what": what, "seconds": round(seconds, 1)}
-        self._write(json.dumps(event) if self._json else f"  {what} ... ({seconds:.0f} s)")
+        record = {"event": "working", "what": what, "seconds": round(seconds, 1)}
+        self._write(json.dumps(record) if self._json else f"  {what} ... ({seconds:.0f} s)")
 
     def _write(self, line: str) -> None:
         with suppress(BrokenPipeError):  # whoever read this has gone, which is no reason for a job to fail
@@ -193,15 +242,17 @@ class Bars(AbstractContextManager["Bars"]):
         self._bars.live.transient = not self._tasks
         self._bars.stop()
 
-    def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
+    def event(self, event: Event) -> None:
         """See :class:`Report`."""
         self._news = time.monotonic()
-        if not done and not total:
-            self._bars.console.print(f"  {stage}: {redacted(words(facts))}", markup=False, highlight=False)
-            return
+        self._bars.console.print(f"  {event.stage}: {redacted(words(event.facts))}", markup=False, highlight=False)
+
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
+        """See :class:`Report`."""
+        self._news = time.monotonic()
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total or None, facts="")
-        self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=redacted(words(facts)))
+        self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=redacted(words(figures)))
 
     def still(self) -> str:
         """What goes on, once there was no report for a second; else nothing."""

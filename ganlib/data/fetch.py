@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Corrupt, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.files import require_space, require_writable, sha256_file, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.data import folder
@@ -86,7 +87,7 @@ def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[s
             _take(source, missing, raw, downloads, report)
         except (SourceFailed, Corrupt) as error:
             reasons.append(f"{title}: {error}")
-            report(title, 0, 0, {"skipped": str(error)})
+            report.event(Remark(title, {"skipped": str(error)}))
         missing = [name for name in missing if not (raw / name).exists()]
     if missing:
         raise Unavailable(

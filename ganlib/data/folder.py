@@ -148,7 +148,7 @@ def _pngs(folder: Path, report: Report) -> tuple[np.ndarray, np.ndarray]:
         except BadInput as error:
             refusals.append(error)
         if place % 1000 == 999 or place + 1 == len(files):
-            report(f"read {folder.name}", place + 1, len(files))
+            report.advance(f"read {folder.name}", place + 1, len(files))
     if refusals:
         more = f" {len(refusals) - 1:,} more files cannot be used either." if len(refusals) > 1 else ""
         raise BadInput(f"{refusals[0]}{more}") from refusals[0]

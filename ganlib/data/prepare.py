@@ -37,7 +37,7 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
     require_space(out, sum(part.images.nbytes + len(part.labels) + 4096 for part in splits.values()))
     digests: dict[str, str] = {}
     for done, (name, part) in enumerate(splits.items()):
-        report("prepare", done, len(splits), {"split": name})
+        report.advance("prepare", done, len(splits), {"split": name})
         # Grey images are kept without their one channel, labels as bytes.
         arrays = part.images[:, 0], part.labels.astype(np.uint8)
         for file, array in zip(file_names(name), arrays, strict=False):
@@ -57,7 +57,7 @@ def prepare(raw: Path, out: Path, config: DataConfig, report: Report = silent) -
     )
     # Left out where there is nothing to tell: MNIST's data version keeps its bytes.
     write_json(out / "summary.json", summary.model_dump(mode="json", exclude=summary.untold()))
-    report("prepare", len(splits), len(splits))
+    report.advance("prepare", len(splits), len(splits))
     return summary
 
 

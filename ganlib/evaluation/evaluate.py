@@ -239,7 +239,7 @@ def score_images(
     judged = judge.features(images, report=report)
     resampled = reference.resampled(judged)
     figures = summarise(resampled, config.confidence)
-    report("judge", len(images), len(images), {"fid": figures["fid"].value, "kid": figures["kid"].value})
+    report.advance("judge", len(images), len(images), {"fid": figures["fid"].value, "kid": figures["kid"].value})
     seen: dict[str, Any] = {}
     if names := reference.class_names:
         classes = judged.probabilities.argmax(axis=1)

@@ -102,7 +102,7 @@ class OnnxModel:
         made = np.empty((count, 1, 28, 28), np.uint8)
         for drawn in self.blocks(seed, start, start + count, wanted):
             made[drawn.first - start : drawn.stop - start] = drawn.images
-            report("draw images", drawn.stop - start, count)
+            report.advance("draw images", drawn.stop - start, count)
         return made
 
     def blocks(

@@ -19,6 +19,7 @@ from zipfile import BadZipFile
 import torch
 
 from ganlib.core.errors import BadInput
+from ganlib.core.events import Remark
 from ganlib.core.files import atomic_path, require_space
 from ganlib.core.progress import Report, silent
 from ganlib.families.parts.base import Family
@@ -150,7 +151,7 @@ class Checkpoints:
                 damaged.append(f"{path} is not a checkpoint of this version")
                 continue
             if damaged:
-                report("checkpoint", 0, 0, {"damaged": "; ".join(damaged), "used instead": path.name})
+                report.event(Remark("checkpoint", {"damaged": "; ".join(damaged), "used instead": path.name}))
             return state
         if damaged:
             raise BadInput(f"checkpoint {'; '.join(damaged)}; there is no older one: train afresh.")

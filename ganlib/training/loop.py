@@ -147,7 +147,7 @@ class _Trainer:
         elif not checked:
             self._save()
         if not stopped:
-            self._hooks.report(self._plan.title, 1000, 1000)
+            self._hooks.report.advance(self._plan.title, 1000, 1000)
         best = self._progress
         return TrainingOutcome(self._step, self._seconds(), self._step * self._size, stopped, best.best_step, best.best)
 
@@ -186,7 +186,7 @@ class _Trainer:
             raise Unhealthy(problem, self._step)
         self._hooks.log(metrics, self._step)
         share = _share(self._step, self._total, self._seconds(), self._plan.budget.seconds)
-        self._hooks.report(self._plan.title, *share, metrics)
+        self._hooks.report.advance(self._plan.title, *share, metrics)
 
     def _require_sound(self) -> None:
         if self._window:

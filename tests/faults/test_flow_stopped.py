@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def begin(folder: Path) -> subprocess.Popen[str]:
     """A retraining of two families, in a group of its own as a shell starts it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.retrain"],
+        [sys.executable, "-m", "pipelines", "retrain"],
         cwd=folder,
         env=projects.environment(folder),
         stderr=subprocess.PIPE,

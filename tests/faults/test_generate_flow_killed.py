@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.cli import options
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import GenerateRequest
+from ganlib.jobs.images.request import GenerateRequest
 from tests import factories
 from tests.conftest import ROOT
 
@@ -28,9 +29,9 @@ def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -
     factories.project(tmp_path / "project")
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
-    order = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
-    words = [sys.executable, "-m", "pipelines.generate", "--model", str(tmp_path / "g.onnx"), "--json"]
-    words += ["--order", order.model_dump_json()]
+    request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
+    words = [sys.executable, "-m", "pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
+    words += [*options.words(request)]
     environment = {
         **os.environ,
         "GANLIB_ROOT": str(tmp_path / "project"),

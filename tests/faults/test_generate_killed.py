@@ -25,6 +25,7 @@ from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
+from tests.reports import Listener
 from tests.unit.export.nets import NOISE_DIM, trained_like
 
 pytestmark = pytest.mark.faults
@@ -153,7 +154,7 @@ def test_a_full_disk_here_is_not_taken_for_a_store_that_is_away(
 
     job = {"out": "memory://bucket/full", "count": COUNT, "seed": SEED, "shard_size": SHARD, "file_format": "npy"}
     with pytest.raises(NoSpace, match=rf"no space at {small_disk}.*kept; free some space") as caught:
-        generate(model, report=fill, **job)  # type: ignore[arg-type]
+        generate(model, report=Listener(fill), **job)  # type: ignore[arg-type]
     assert caught.value.exit_code == 2
     filler.unlink()
     made = generate(model, **job)  # type: ignore[arg-type]
@@ -180,7 +181,7 @@ def test_a_disk_that_fills_up_keeps_the_whole_shards_and_the_job_goes_on_when_th
                 take_all_room(filler)
 
     with pytest.raises(NoSpace, match=r"no space at .*out: [\d,]+ bytes needed") as caught:
-        generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD, report=fill)
+        generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD, report=Listener(fill))
     assert caught.value.exit_code == 2
     assert sorted(path.name for path in out.iterdir()) == [
         ".lock",

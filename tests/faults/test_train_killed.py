@@ -117,7 +117,7 @@ def test_a_signal_saves_the_state_ends_the_run_as_killed_and_a_resume_with_other
 
 
 def test_a_killed_flow_takes_its_trainings_with_it_and_the_next_one_ends_well(folder: Path) -> None:
-    process = begin(folder, "pipelines.retrain", "--families", "vae", "--budget", "long")
+    process = begin(folder, "pipelines", "retrain", "--families", "vae", "--budget", "long")
     until_trained(process, 0)
     children = [
         child
@@ -132,7 +132,7 @@ def test_a_killed_flow_takes_its_trainings_with_it_and_the_next_one_ends_well(fo
     assert not alive
     assert runs(folder)[run_id] == "KILLED"  # it saw its parent go, saved its state and said so
 
-    again = projects.run(folder, "pipelines.retrain", "--families", "vae", "--budget", "smoke", "--json")
+    again = projects.run(folder, "pipelines", "retrain", "--families", "vae", "--budget", "smoke", "--json")
     assert again.returncode == 0, again.stderr[-3000:]
     assert json.loads(again.stdout)["decision"]["promoted"]
     with sqlite3.connect(folder / ".ganlib/prefect/prefect.db") as database:

@@ -39,7 +39,7 @@ def begin(folder: Path, steps: int) -> tuple[subprocess.Popen[str], str]:
     )  # fmt: skip
     assert process.stderr
     events = (json.loads(line) for line in process.stderr if line.startswith("{"))
-    return process, next(event["run"] for event in events if "run" in event)
+    return process, next(event["facts"]["run"] for event in events if "run" in event.get("facts", ()))
 
 
 def test_sigterm_ends_a_search_and_its_trial_as_killed_and_its_options_are_queued(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.cli import options
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import GenerateRequest
+from ganlib.jobs.images.request import GenerateRequest
 from tests import factories
 from tests.conftest import ROOT
 from tests.services.conftest import end, free_port
@@ -74,9 +75,9 @@ def test_a_worker_killed_in_mid_shard_changes_nothing(
     url, workers = cluster
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
-    order = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
-    words = [sys.executable, "-m", "pipelines.generate", "--model", str(tmp_path / "g.onnx"), "--json"]
-    words += ["--order", order.model_dump_json(), "--runner", "dask", "--scheduler", url]
+    request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
+    words = [sys.executable, "-m", "pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
+    words += [*options.words(request), "--runner", "dask", "--scheduler", url]
     with subprocess.Popen(
         words, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as flow:

@@ -118,7 +118,7 @@ def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str
         "PREFECT_SERVER_API_PORT": port,
         "PREFECT_API_URL": f"{url}/api",
     }
-    command = [sys.executable, "-m", "pipelines.prefect_server"]
+    command = [sys.executable, "-m", "pipelines", "prefect_server"]
     serve(command, f"{url}/api/health", folder, PYTHONPATH=str(folder), **settings, **more)
     return url
 

@@ -15,7 +15,8 @@ import yaml
 
 from ganlib.config import Params, load
 from ganlib.core.project import Project
-from ganlib.jobs.images.generate import GenerateRequest, generate
+from ganlib.jobs.images.generate import generate
+from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger

@@ -13,25 +13,13 @@ from pathlib import Path
 import pytest
 
 from ganlib.core.errors import BadInput, Corrupt, Unavailable
-from ganlib.core.progress import Facts
 from ganlib.core.project import Project
 from ganlib.data.versioning import dvc, dvc_cache, state
 from ganlib.jobs.data.version_data import current_data, recorded_md5, verify_data, version_data
+from tests.reports import Recorder
 from tests.unit.data.builders import digits, dvc_project, flip, idx_files, png_folders, write_files
 
 pytestmark = pytest.mark.services
-
-
-class Told:
-    """A progress report that remembers."""
-
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.words: list[str] = []
-
-    def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        self.stages.append(stage)
-        self.words.append(f"{stage}: {dict(facts or {})}")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +45,7 @@ def dvc_says(project: Project, *words: str) -> str:
 
 
 def test_a_version_is_recorded_pushed_and_clean_and_the_next_call_does_nothing(project: Project) -> None:
-    told = Told()
+    told = Recorder()
     data = version_data(project, report=told)
     assert data.md5 == recorded_md5(project) == dvc_cache.tree_md5(dvc_cache.tree(project.prepared))
     assert data.counts == {"train": 220, "validation": 20, "test": 100}
@@ -76,10 +64,10 @@ def test_a_flipped_byte_is_refused_by_name_and_healed_by_the_next_version(projec
     for check in (current_data, verify_data):
         with pytest.raises(Corrupt, match=r"data/prepared/train-images\.npy is damaged: expected md5 \w+, found \w+"):
             check(project)
-    told = Told()
+    told = Recorder()
     assert version_data(project, report=told) == before
     assert victim.read_bytes() == whole
-    assert any("train-images.npy" in words and "expected" in words for words in told.words)
+    assert any("train-images.npy" in words and "expected" in words for words in told.remarks)
     assert (project.state / "set-aside" / "data" / "prepared" / "train-images.npy").read_bytes() == damaged
     assert verify_data(project) == before
 
@@ -92,9 +80,9 @@ def test_damage_that_dvc_would_restore_from_its_cache_is_healed_from_the_remote(
     shutil.rmtree(project.prepared)
     with pytest.raises(BadInput, match=r"data/prepared is missing"):
         verify_data(project)
-    told = Told()
+    told = Recorder()
     assert version_data(project, report=told) == before
-    assert any(words.startswith("damaged copy removed") for words in told.words)
+    assert any(words.startswith("damaged copy removed") for words in told.remarks)
     assert "prepare" not in told.stages, "it came from the remote"
     assert verify_data(project) == before
 
@@ -183,9 +171,9 @@ def test_a_clone_with_the_remote_needs_no_source(project: Project, tmp_path: Pat
     for name in ("dvc.lock", "params.yaml"):
         shutil.copy(project.root / name, clone.root / name)
     shutil.copytree(project.state / "dvc-remote", clone.state / "dvc-remote")
-    told = Told()
+    told = Recorder()
     assert version_data(clone, report=told) == old
-    assert any("is not here: DVC's copy is used" in words for words in told.words)
+    assert any("is not here: DVC's copy is used" in words for words in told.remarks)
     assert not {"fetch", "prepare"} & set(told.stages)
     assert verify_data(clone) == old
 

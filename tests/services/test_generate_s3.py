@@ -23,6 +23,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import locate
 from ganlib.generation.wanted import wanted
 from tests import factories
+from tests.reports import Listener
 from tests.services.conftest import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -148,7 +149,7 @@ def test_credentials_that_are_revoked_in_the_middle_keep_the_whole_shards_and_th
 
     job = {"count": 600, "seed": 5, "shard_size": 100, "file_format": "npy"}
     with pytest.raises(BadInput, match=r"refuses these credentials \(.*kept; run the same command again"):
-        generate(model, out=out, report=revoke, **job)  # type: ignore[arg-type]
+        generate(model, out=out, report=Listener(revoke), **job)  # type: ignore[arg-type]
     requests.post(f"{server}/moto-api/reset-auth", data=b"inf", timeout=120)
     whole = [name for name in keys(s3) if name.endswith(".npy.sha256")]
     assert 1 <= len(whole) < 6

@@ -58,7 +58,7 @@ def test_data_are_versioned(folder: Path, home: str | None) -> None:
 
 
 def test_a_model_is_trained_promoted_and_used(folder: Path) -> None:
-    done = run(folder, "pipelines.retrain", "--families", "dcgan", "--budget", "smoke", "--json")
+    done = run(folder, "pipelines", "retrain", "--families", "dcgan", "--budget", "smoke", "--json")
     assert done.returncode == 0, done.stderr
     made = run(folder, "ganlib", "generate", "--count", "10", "--out", "out/ten", "--json", home="/")
     assert made.returncode == 0, made.stderr

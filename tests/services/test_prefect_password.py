@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def up(folder: Path, *words: str, **more: str) -> tuple[dict[str, Any], str]:
-    done = projects.run(folder, "pipelines.services", "up", "--json", "--mlflow-port=auto", *words, **more)
+    done = projects.run(folder, "pipelines", "services", "up", "--json", "--mlflow-port=auto", *words, **more)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
@@ -44,7 +44,7 @@ def services(folder: Path) -> Iterator[dict[str, Any]]:
     (folder / ".ganlib/prefect-auth").chmod(0o600)
     state, _ = up(folder, GANLIB_SERVICES_PREFECT_PORT="auto")
     yield state
-    assert projects.run(folder, "pipelines.services", "down").returncode == 0
+    assert projects.run(folder, "pipelines", "services", "down").returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def started(services: dict[str, Any], deployment: str, name: str | None = None, 
 
 def test_a_password_that_others_may_read_is_refused(folder: Path) -> None:
     (folder / ".ganlib/prefect-auth").chmod(0o644)
-    done = projects.run(folder, "pipelines.services", "up")
+    done = projects.run(folder, "pipelines", "services", "up")
     assert (done.returncode, "chmod 600" in done.stderr) == (2, True), done.stderr
 
 
@@ -93,13 +93,13 @@ def test_without_the_password_there_is_no_answer(folder: Path, services: dict[st
             assert requests.post(f"{url}/{path}", json={}, auth=login, timeout=30).status_code == 401
     assert len(ask(services, "POST", "deployments/filter", {})) == 6
     wrong = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": "ada:guessed"}
-    done = projects.run(folder, "pipelines.version_data", **wrong)
+    done = projects.run(folder, "pipelines", "version_data", **wrong)
     assert done.returncode == 2, done.stderr
     assert "refuses this login (401)" in done.stderr.splitlines()[-1]
 
 
 def test_the_projects_own_commands_know_it(folder: Path, services: dict[str, Any]) -> None:
-    done = projects.run(folder, "pipelines.version_data", "--json")
+    done = projects.run(folder, "pipelines", "version_data", "--json")
     assert done.returncode == 0, done.stderr
     assert any(run["name"].startswith("version data: ") for run in ask(services, "POST", "flow_runs/filter", {}))
 
@@ -141,7 +141,7 @@ def test_what_a_person_switched_off_stays_off_and_up_says_so(folder: Path, servi
     ask(services, "POST", f"deployments/{target['id']}/pause_deployment")
     (automation,) = ask(services, "POST", "automations/filter", {})
     ask(services, "PATCH", f"automations/{automation['id']}", {"enabled": False})
-    assert projects.run(folder, "pipelines.services", "down").returncode == 0
+    assert projects.run(folder, "pipelines", "services", "down").returncode == 0
     port = services["prefect"]["url"].rpartition(":")[2]
     state, said = up(folder, f"--prefect-port={port}")
     services |= state
@@ -158,7 +158,7 @@ def test_a_second_clone_is_told_whose_port_it_wants_and_how_to_have_another(
 ) -> None:
     clone = projects.bare(tmp_path / "clone")
     port = services["mlflow"]["url"].rpartition(":")[2]
-    done = projects.run(clone, "pipelines.services", "up", GANLIB_SERVICES_MLFLOW_PORT=port)
+    done = projects.run(clone, "pipelines", "services", "up", GANLIB_SERVICES_MLFLOW_PORT=port)
     assert done.returncode == 2
     assert f"port {port} is taken by MLflow of the project in {folder.resolve()} (pid " in done.stderr
     assert "make up MLFLOW_PORT=auto" in done.stderr
@@ -172,7 +172,7 @@ def test_another_port_while_it_runs_is_told_and_changes_nothing(folder: Path, se
 
 
 def test_the_password_is_seen_nowhere(folder: Path, services: dict[str, Any]) -> None:
-    done = projects.run(folder, "pipelines.services", "up")
+    done = projects.run(folder, "pipelines", "services", "up")
     texts = [done.stdout, done.stderr, (folder / ".ganlib/services.json").read_text()]
     texts += [log.read_text(errors="replace") for log in (folder / ".ganlib/logs").iterdir()]
     assert "prefect-auth" in done.stdout, "where it is"

@@ -41,10 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def services(folder: Path) -> Iterator[dict[str, Any]]:
     """The three services of `make up`."""
-    done = projects.run(folder, "pipelines.services", "up", "--json")
+    done = projects.run(folder, "pipelines", "services", "up", "--json")
     assert done.returncode == 0, done.stderr
     yield json.loads(done.stdout)
-    down = projects.run(folder, "pipelines.services", "down")
+    down = projects.run(folder, "pipelines", "services", "down")
     assert down.returncode == 0, down.stderr
 
 
@@ -70,9 +70,9 @@ def wait_for(condition: Callable[[], Any], seconds: float = 400) -> Any:
 def test_all_services_answer_and_up_again_starts_nothing_new(folder: Path, services: dict[str, Any]) -> None:
     assert requests.get(f"{services['mlflow']['url']}/health", timeout=120).ok
     assert requests.get(f"{services['prefect']['url']}/api/health", timeout=120).ok
-    again = projects.run(folder, "pipelines.services", "up", "--json")
+    again = projects.run(folder, "pipelines", "services", "up", "--json")
     assert json.loads(again.stdout) == services
-    assert json.loads(projects.run(folder, "pipelines.services", "status", "--json").stdout) == services
+    assert json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout) == services
 
 
 def test_every_flow_is_deployed(services: dict[str, Any]) -> None:
@@ -186,8 +186,8 @@ def test_a_killed_server_is_noticed_and_the_next_up_starts_it_on_the_same_port(
     assert process.children()
     process.send_signal(signal.SIGKILL)
     psutil.wait_procs([process], timeout=120)
-    assert "mlflow" not in json.loads(projects.run(folder, "pipelines.services", "status", "--json").stdout)
-    again = projects.run(folder, "pipelines.services", "up", "--json")
+    assert "mlflow" not in json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout)
+    again = projects.run(folder, "pipelines", "services", "up", "--json")
     assert again.returncode == 0, again.stderr
     now = json.loads(again.stdout)
     assert now["mlflow"]["url"] == services["mlflow"]["url"]
@@ -196,25 +196,27 @@ def test_a_killed_server_is_noticed_and_the_next_up_starts_it_on_the_same_port(
 
 
 def test_down_leaves_no_process(folder: Path, services: dict[str, Any]) -> None:
-    state = json.loads(projects.run(folder, "pipelines.services", "status", "--json").stdout)
+    state = json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout)
     leaders = [psutil.Process(entry["pid"]) for entry in state.values()]
     family = [*leaders, *(child for one in leaders for child in one.children(recursive=True))]
     assert len(leaders) == 3
-    assert projects.run(folder, "pipelines.services", "down").returncode == 0
+    assert projects.run(folder, "pipelines", "services", "down").returncode == 0
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
     assert not (folder / ".ganlib/services.json").exists()
 
 
 def test_what_a_killed_up_had_begun_is_ended_by_the_next_command(tmp_path: Path) -> None:
     mine = projects.make(tmp_path / "project")
-    up = subprocess.Popen([sys.executable, "-m", "pipelines.services", "up"], cwd=mine, env=projects.environment(mine))
+    up = subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "services", "up"], cwd=mine, env=projects.environment(mine)
+    )
     begun = mine / ".ganlib/service-starting.json"
     wait_for(begun.exists)
     up.kill()
     up.wait()
     server = psutil.Process(json.loads(begun.read_text())["pid"])
     assert not (mine / ".ganlib/services.json").exists()
-    assert projects.run(mine, "pipelines.services", "down").returncode == 0
+    assert projects.run(mine, "pipelines", "services", "down").returncode == 0
     assert not server.is_running()
     assert not begun.exists()
 
@@ -225,7 +227,7 @@ def test_a_port_of_a_stranger_is_named_with_its_key(tmp_path: Path) -> None:
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", port))
         stranger.listen()
-        done = projects.run(mine, "pipelines.services", "up")
+        done = projects.run(mine, "pipelines", "services", "up")
     assert done.returncode == 2
     assert f"port {port} is taken" in done.stderr
     assert "services.mlflow_port" in done.stderr

@@ -19,7 +19,8 @@ import yaml
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.jobs.images.generate import GenerateRequest, generate
+from ganlib.jobs.images.generate import generate
+from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.page import TAKEN_BACK
@@ -63,10 +64,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mlflow(folder: Path) -> Iterator[str]:
     """URL of the MLflow of `make up`, with all its services."""
-    done = projects.run(folder, "pipelines.services", "up", "--json", timeout=900)
+    done = projects.run(folder, "pipelines", "services", "up", "--json", timeout=900)
     assert done.returncode == 0, done.stderr
     yield str(json.loads(done.stdout)["mlflow"]["url"])
-    down = projects.run(folder, "pipelines.services", "down")
+    down = projects.run(folder, "pipelines", "services", "down")
     assert down.returncode == 0, down.stderr
 
 
@@ -153,7 +154,7 @@ def test_make_ui_opens_the_registered_model(folder: Path, mlflow: str, registry:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
     browser.chmod(0o755)
-    done = projects.run(folder, "pipelines.services", "up", "--open", BROWSER=str(browser))
+    done = projects.run(folder, "pipelines", "services", "up", "--open", BROWSER=str(browser))
     assert done.returncode == 0, done.stderr
     assert opened.read_text().splitlines()[0] == f"{mlflow}/#/models/{NAME}"
 

@@ -24,20 +24,20 @@ def test_servers_flows_and_commands_on_this_machine_never_ask_the_proxy(tmp_path
     mine = projects.make(tmp_path / "project")
     with useless_proxy() as (proxy, asked):
         behind = variables(proxy)
-        temporary = projects.run(mine, "pipelines.reconcile", "--json", timeout=600, **behind)
+        temporary = projects.run(mine, "pipelines", "reconcile", "--json", timeout=600, **behind)
         assert temporary.returncode == 0, temporary.stderr
-        up = projects.run(mine, "pipelines.services", "up", "--json", timeout=600, **behind)
+        up = projects.run(mine, "pipelines", "services", "up", "--json", timeout=600, **behind)
         try:
             assert up.returncode == 0, up.stderr
             assert len(json.loads(up.stdout)) == 3
-            for words in (("pipelines.reconcile", "--json"), ("ganlib", "registry", "list", "--json")):
+            for words in (("pipelines", "reconcile", "--json"), ("ganlib", "registry", "list", "--json")):
                 done = projects.run(mine, *words, timeout=600, **behind)
                 assert done.returncode == 0, done.stderr
             by_name = json.loads(up.stdout)["mlflow"]["url"].replace("127.0.0.1", "localhost")
             done = projects.run(mine, "ganlib", "registry", "list", **behind, MLFLOW_TRACKING_URI=by_name)
             assert done.returncode == 0, done.stderr
         finally:
-            assert projects.run(mine, "pipelines.services", "down", **behind).returncode == 0
+            assert projects.run(mine, "pipelines", "services", "down", **behind).returncode == 0
         assert [line for line in asked if "127.0.0.1" in line or "localhost" in line] == []
 
 

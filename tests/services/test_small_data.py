@@ -11,7 +11,6 @@ import pytest
 
 from ganlib.config import load
 from ganlib.core.errors import BadInput
-from ganlib.core.progress import Facts
 from ganlib.core.project import Project
 from ganlib.data.splits import Split, load_split
 from ganlib.evaluation.evaluate import Evaluation
@@ -23,24 +22,16 @@ from ganlib.jobs.training.train import train
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests.conftest import ROOT
+from tests.reports import Recorder
 from tests.services import project as projects
 from tests.unit.data.builders import png_folders
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
-class Told:
-    """A progress report that remembers its remarks."""
-
-    def __init__(self) -> None:
-        self.remarks: list[str] = []
-
-    def __call__(self, stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        if not total:
-            self.remarks.append(f"{stage}: {dict(facts or {})}")
-
-    def about(self, word: str) -> list[str]:
-        return [remark for remark in self.remarks if word in remark]
+def about(report: Recorder, word: str) -> list[str]:
+    """The remarks in which ``word`` occurs."""
+    return [remark for remark in report.remarks if word in remark]
 
 
 def real(count: int) -> Split:
@@ -62,9 +53,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_a_small_set_is_trained_on_measured_by_what_there_is_and_recorded(made: Project) -> None:
-    params, told = load(made.params_file), Told()
+    params, told = load(made.params_file), Recorder()
     result = train(made, params, "dcgan", report=told)
-    assert told.about("samples 473 instead of 1,000"), "before the first step"
+    assert about(told, "samples 473 instead of 1,000"), "before the first step"
     found = evaluate(made, params, f"runs:/{result.run_id}", report=told)
     assert (found.n, found.kid_subset_size, found.neighbours) == (473, 86, 5)
     assert np.isfinite([found.fid.value, found.kid.value, found.floor_fid.value]).all()
@@ -93,11 +84,11 @@ def test_a_training_whose_evaluation_failed_is_not_done_again_by_the_same_comman
         return [run.id for run in history.of_family(store, params.registry.experiment, "vae")]
 
     (trained,) = runs()
-    told = Told()
+    told = Recorder()
     result = retrain(made, params, families=["vae"], overrides=["train.seed=3"], report=told)
     assert [run.run_id for run in result.runs] == runs() == [trained]
     assert result.runs[0].sha256 == result.version.sha256
-    assert told.about(f"run {trained} of the same settings, seed, data and code")
+    assert about(told, f"run {trained} of the same settings, seed, data and code")
     again = retrain(made, params, families=["vae"], overrides=["train.seed=3"])
     assert [again.runs[0].run_id, trained] == runs(), "a command that came to its end has used it"
 
@@ -123,17 +114,17 @@ def test_copies_strangers_and_what_is_passed_over_are_told(made: Project, tmp_pa
     (source / "notes.txt").write_text("x")
     (source / "letters").mkdir()
     shutil.copy(source / "0" / next((source / "0").iterdir()).name, source / "letters" / "a.png")
-    told = Told()
+    told = Recorder()
     data = version_data(project, source=source, report=told)
-    assert told.about("source") == [
+    assert about(told, "source") == [
         "source: {'not used': 'letters/ (1 file), .DS_Store (2 times), Thumbs.db, notes.txt'}"
     ]
     assert data.twins is not None
     assert data.twins.repeated == 200
-    assert told.about("200 images have an exact copy")
-    assert told.about("the judge agrees with")
+    assert about(told, "200 images have an exact copy")
+    assert about(told, "the judge agrees with")
     kept = json.loads(next((project.state / "cache").glob("known-*.json")).read_text())
     assert kept["share"] < 0.9
-    again = Told()
+    again = Recorder()
     assert version_data(project, report=again) == data
-    assert not again.about("the judge agrees with"), "once: evaluation says it again"
+    assert not about(again, "the judge agrees with"), "once: evaluation says it again"

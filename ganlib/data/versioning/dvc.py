@@ -22,8 +22,9 @@ import yaml
 from pydantic import Field
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.files import explained, told, write_bytes
-from ganlib.core.progress import Report, doing, silent
+from ganlib.core.progress import Report, doing, pass_on, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 
@@ -137,7 +138,7 @@ def lock_file_kept(project: Project, report: Report = silent) -> Iterator[None]:
     """
     path, copy = project.root / "dvc.lock", project.state / "dvc.lock.before"
     if copy.exists() and path.exists() and not _is_whole(path.read_bytes(), copy.read_bytes()):
-        report("dvc.lock", 0, 0, {"restored": "an earlier run was killed while it was written"})
+        report.event(Remark("dvc.lock", {"restored": "an earlier run was killed while it was written"}))
         if before := copy.read_bytes():
             write_bytes(path, before)
         else:
@@ -218,14 +219,10 @@ def _pass_on(line: str, report: Report) -> bool:
     if not line.startswith("{"):
         return False
     try:
-        event: Mapping[str, Any] = json.loads(line)
-        if event["event"] == "working":  # we show ourselves that it is
-            return True
-        facts = {key: value for key, value in event.items() if key not in ("event", "stage", "done", "total")}
-        report(event["stage"], event["done"], event["total"], facts)
+        record: Mapping[str, Any] = json.loads(line)
+        return record["event"] == "working" or pass_on(record, report)  # that it is at work is shown by us
     except (ValueError, KeyError, TypeError):
         return False
-    return True
 
 
 def _failure(words: tuple[str, ...], code: int, output: str, root: Path) -> GanlibError:

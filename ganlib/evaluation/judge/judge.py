@@ -83,7 +83,7 @@ class Judge:
                 part = self._net.features(pixels[start : start + batch])
                 features.append(part)
                 probabilities.append(self._net.head(part).softmax(dim=1))
-                report("judge", min(start + batch, len(pixels)), len(pixels))
+                report.advance("judge", min(start + batch, len(pixels)), len(pixels))
         return JudgeOutput(torch.cat(features).numpy(), torch.cat(probabilities).numpy())
 
     def classify(self, features: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib.config import JudgeConfig
+from ganlib.core.events import Remark
 from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.data.splits import Split, load_split
@@ -30,7 +31,7 @@ def train_judge(prepared: Path, out: Path, config: JudgeConfig, data_version: st
     """
     net = fold(fit(load_split(prepared, "train"), config, report))
     accuracy = {name: measure(net, load_split(prepared, name)) for name in ("validation", "test")}
-    report("train judge", 0, 0, {f"{name}_accuracy": value for name, value in accuracy.items()})
+    report.event(Remark("train judge", {f"{name}_accuracy": value for name, value in accuracy.items()}))
     return store(
         net,
         out,
@@ -71,8 +72,8 @@ def fit(train: Split, config: JudgeConfig, report: Report = silent) -> JudgeNet:
         optimizer.step()
         schedule.step()
         if step % 50 == 0:
-            report("train judge", step, total, {"loss": loss.item()})
-    report("train judge", total, total)
+            report.advance("train judge", step, total, {"loss": loss.item()})
+    report.advance("train judge", total, total)
     return net
 
 

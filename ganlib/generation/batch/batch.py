@@ -237,7 +237,7 @@ def _missing(storage: Storage, job: BatchSpec, report: Report) -> list[int]:
             continue
         if not shards.is_whole(storage, job, shard):
             missing.append(shard)
-        report("check what is there", shard + 1, job.shard_count)
+        report.advance("check what is there", shard + 1, job.shard_count)
     return missing
 
 
@@ -312,10 +312,10 @@ def make(
                     add(drawn)
                     before, done = done, done + len(drawn.images)
                     if done // _REPORT_EVERY > before // _REPORT_EVERY:
-                        report("generate", done, total, {"images/s": done / (time.monotonic() - began)})
+                        report.advance("generate", done, total, {"images/s": done / (time.monotonic() - began)})
     storage.flush()
     if total:
-        report("generate", total, total, {"images/s": total / (time.monotonic() - began)})
+        report.advance("generate", total, total, {"images/s": total / (time.monotonic() - began)})
 
 
 def _pieces(blocks: Iterable[Drawn], job: BatchSpec) -> Iterator[tuple[int, Drawn]]:

@@ -57,7 +57,7 @@ def verify(out: Where, report: Report = silent) -> Verification:
     found = _Findings()
     for shard in range(manifest.shard_count):
         _check_shard(storage, manifest, shard, found)
-        report("verify", manifest.images(shard).stop - manifest.start, manifest.count)
+        report.advance("verify", manifest.images(shard).stop - manifest.start, manifest.count)
     if manifest.complete and not found.any() and manifest.digest != combine(found.digests):
         found.altered.append(manifests.FILE)
     ours = {manifests.FILE, LOCK, *BESIDE}

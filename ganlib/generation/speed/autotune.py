@@ -68,7 +68,7 @@ def measure(model: OnnxModel, report: Report = silent) -> Tuning:
     for number in range(_ROUNDS):
         for at, candidate in enumerate(candidates):
             best[candidate] = max(best[candidate], _rate(model, *candidate, _SECONDS))
-            report("probe speed", number * len(candidates) + at + 1, _ROUNDS * len(candidates))
+            report.advance("probe speed", number * len(candidates) + at + 1, _ROUNDS * len(candidates))
     winner = choose(best)
     return Tuning(
         threads=winner[0],

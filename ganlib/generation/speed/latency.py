@@ -45,7 +45,7 @@ def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, repo
     for number in range(rounds):
         for at in everyone:
             taken[at].append(seconds(at, blocks[at]))
-        report("time onnxruntime", number + 1, rounds)
+        report.advance("time onnxruntime", number + 1, rounds)
     return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, taken, strict=True)]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ganlib import config as configs
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.events import Remark
 from ganlib.core.files import require_space, write_bytes, write_json
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
@@ -44,7 +45,7 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
         Unavailable: MNIST or the remote cannot be reached, or another DVC process does not end.
     """
     if without_git(project):
-        report("git", 0, 0, {"note": "none here: the data version has no revision"})
+        report.event(Remark("git", {"note": "none here: the data version has no revision"}))
     before = recorded_md5(project)
     with exclusive(project) as dvc:
         if source is None:
@@ -114,16 +115,16 @@ def _bring(project: Project, dvc: Dvc, report: Report) -> None:
 def _tell(project: Project, data: DataVersion, report: Report) -> None:
     """What a person should know of the images before figures are believed."""
     if data.twins:
-        report("twins", 0, 0, {"note": str(data.twins)})
+        report.event(Remark("twins", {"note": str(data.twins)}))
     if data.source == "mnist":  # the judge's own
         return
     try:
         share = _known(project, data, report)
     except GanlibError as error:  # no judge: figures will ask for it
-        report("judge", 0, 0, {"skipped": str(error)})
+        report.event(Remark("judge", {"skipped": str(error)}))
         return
     if problem := doubt(share):
-        report("judge", 0, 0, {"note": problem})
+        report.event(Remark("judge", {"note": problem}))
 
 
 def _known(project: Project, data: DataVersion, report: Report) -> float:
@@ -149,7 +150,7 @@ def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
         return True
     require_space(project.root, _NEEDED)
     for damage in state.object_damages(project):
-        report("damaged copy removed", 0, 0, damage.facts())
+        report.event(Remark("damaged copy removed", damage.facts()))
         damage.path.unlink()
     for damage in _problems(project):
         _set_aside(project, damage, report)
@@ -161,7 +162,7 @@ def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
         elif remote is None or any(map(remote.holds, md5s)):
             dvc.run("pull", "--force", *STAGES)
     except GanlibError as error:
-        report("restore", 0, 0, {"skipped": str(error)})
+        report.event(Remark("restore", {"skipped": str(error)}))
     return not _problems(project)
 
 
@@ -176,13 +177,13 @@ def _set_aside(project: Project, damage: Damage, report: Report) -> None:
     kept = project.state / "set-aside" / damage.path.relative_to(project.root)
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(damage.path, kept)
-    report("not of the data version", 0, 0, {**damage.facts(), "moved to": str(kept)})
+    report.event(Remark("not of the data version", {**damage.facts(), "moved to": str(kept)}))
 
 
 def _push(project: Project, dvc: Dvc, report: Report) -> None:
     """Push, and look whether it arrived: DVC has been seen to call an incomplete remote up to date."""
     if not dvc_cache.has_remote(project):
-        report("push", 0, 0, {"skipped": "DVC has no default remote"})
+        report.event(Remark("push", {"skipped": "DVC has no default remote"}))
         return
     remote = dvc_cache.local_remote(project)
     md5s = [state.required(project, stage).md5 for stage in STAGES]
@@ -216,7 +217,7 @@ def _adopted(project: Project, source: Path, report: Report) -> Iterator[None]:
     )
     if asked.source != "mnist":
         if aside := folder.passed_over(fetch.user_folder(project.root, asked.source)):
-            report("source", 0, 0, {"not used": aside})
+            report.event(Remark("source", {"not used": aside}))
         prepare.split(fetch.user_files(project.root, asked, report), asked)
     write_bytes(project.params_file, changed.encode())
     try:
@@ -253,7 +254,7 @@ def _require_same_folder(project: Project, report: Report) -> None:
     if where.is_dir():
         fetch.require_recorded(where, asked)
     else:
-        report("source", 0, 0, {"note": f"{where} is not here: DVC's copy is used"})
+        report.event(Remark("source", {"note": f"{where} is not here: DVC's copy is used"}))
 
 
 def _require_asked_for(project: Project) -> None:

@@ -20,13 +20,13 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.evaluation.drift import Drift
-from ganlib.export.runtime import require_provider
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
-from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch, require_positive, require_range
+from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch, require_range
 from ganlib.generation.batch.batch import make as make_missing
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.storage import is_url, locate
+from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.version import Version
 
@@ -35,41 +35,6 @@ if TYPE_CHECKING:
     from ganlib.generation.wanted import Wanted
 
 _ON_GRID, _COLUMNS = 100, 10
-
-
-class GenerateRequest(Record):
-    """What is asked for. None: as ``params.yaml`` has it."""
-
-    out: str
-    """A folder, or a URL such as ``s3://bucket/folder``."""
-    count: int | None = None
-    start: int = 0
-    seed: int | None = None
-    shard_size: int | None = None
-    batch_size: int | None = None
-    """Images worked on at once; None: as the probe finds best, for large jobs."""
-    file_format: str = "png"
-    """One of :func:`ganlib.generation.formats.names`."""
-    labels: str | None = None
-    """As :func:`ganlib.generation.wanted.wanted`, and so ``caption`` and ``truncation``."""
-    caption: str | None = None
-    truncation: float = 1.0
-    provider: str = "cpu"
-    """One of :data:`ganlib.export.runtime.PROVIDERS`."""
-    allow_cpu: bool = False
-    """Take the processor where the provider is not to be had."""
-    grid: bool = False
-    """Draw the first hundred images on one sheet besides, at :func:`grid_path`."""
-    check: bool | None = None
-    """Let the judge score a sample of what was written; None: if the model is a version with an evaluation."""
-
-    def require(self) -> None:
-        """Raise :class:`BadInput` for what is wrong by itself: such a mistake needs no server to be told."""
-        given = {"count": self.count, "shard_size": self.shard_size, "batch_size": self.batch_size}
-        require_positive(**{name: number for name, number in given.items() if number is not None})
-        formats.require(self.file_format)
-        require_provider(self.provider)
-        require_range(self.start, self.count or 1)
 
 
 class BatchResult(Record):
@@ -90,9 +55,9 @@ class BatchWithModel:
 
 
 def generate(
-    project: Project | None, params: Params | None, model: str, order: GenerateRequest, *, report: Report = silent
+    project: Project | None, params: Params | None, model: str, request: GenerateRequest, *, report: Report = silent
 ) -> BatchResult:
-    """Make the images of ``order`` with ``model``; what is there and whole is kept.
+    """Make the images of ``request`` with ``model``; what is there and whole is kept.
 
     Image i depends only on (model sha256, seed, i) and on what is asked of the model. With an ``.onnx`` file as
     ``model``, neither project nor registry is needed.
@@ -102,36 +67,36 @@ def generate(
             written.
         GanlibError: the provider that was asked for is not the one that runs.
     """
-    with begin(project, params, model, order, report) as opened:
-        job, threads, batch_size = opened.job, None, order.batch_size
+    with begin(project, params, model, request, report) as opened:
+        job, threads, batch_size = opened.job, None, request.batch_size
         if batch_size is None:
             threads, batch_size = _tuned(project, opened, report)
         make_missing(
             opened.model, job.manifest, job.wanted, job.storage, job.missing, batch_size, threads, report=report
         )
         manifest = job.finish()
-    return finish(project, params, order, opened, manifest, report)
+    return finish(project, params, request, opened, manifest, report)
 
 
 @contextmanager
 def begin(
-    project: Project | None, params: Params | None, model: str, order: GenerateRequest, report: Report = silent
+    project: Project | None, params: Params | None, model: str, request: GenerateRequest, report: Report = silent
 ) -> Iterator[BatchWithModel]:
     """The job of :func:`generate`, checked and under its lock, for a caller that has the shards made elsewhere."""
-    order.require()
+    request.require()
     defaults = params.generate if params else GenerateConfig()
-    count = defaults.count if order.count is None else order.count
-    require_range(order.start, count)
-    found, opened, asked = _resolve(project, params, model, order)
+    count = defaults.count if request.count is None else request.count
+    require_range(request.start, count)
+    found, opened, asked = _resolve(project, params, model, request)
     with open_batch(
         opened,
         wanted=asked,
-        out=locate(order.out),
+        out=locate(request.out),
         count=count,
-        start=order.start,
-        file_format=formats.require(order.file_format),
-        seed=defaults.seed if order.seed is None else order.seed,
-        shard_size=defaults.shard_size if order.shard_size is None else order.shard_size,
+        start=request.start,
+        file_format=formats.require(request.file_format),
+        seed=defaults.seed if request.seed is None else request.seed,
+        shard_size=defaults.shard_size if request.shard_size is None else request.shard_size,
         origin={**found.origin, "ledger": _ledger(project, found.version)},
         report=report,
     ) as job:
@@ -141,16 +106,16 @@ def begin(
 def finish(
     project: Project | None,
     params: Params | None,
-    order: GenerateRequest,
+    request: GenerateRequest,
     opened: BatchWithModel,
     manifest: Manifest,
     report: Report = silent,
 ) -> BatchResult:
     """What follows once all shards are there: the sheet, and the judge's opinion of a sample."""
-    if order.grid:
-        _draw_sheet(opened.model, order, manifest.seed, manifest.count, opened.job.wanted, silent)
+    if request.grid:
+        _draw_sheet(opened.model, request, manifest.seed, manifest.count, opened.job.wanted, silent)
     version = opened.found.version
-    asked = order.check if order.check is not None else bool(version and version.evaluation and opened.job.missing)
+    asked = request.check if request.check is not None else bool(version and version.evaluation and opened.job.missing)
     if not asked:
         return BatchResult(manifest=manifest)
     from ganlib.jobs.measuring.quality import inspect
@@ -160,47 +125,49 @@ def finish(
 
 
 def preview(
-    project: Project | None, params: Params | None, model: str, order: GenerateRequest, *, report: Report = silent
+    project: Project | None, params: Params | None, model: str, request: GenerateRequest, *, report: Report = silent
 ) -> Path:
-    """Draw the first hundred images of ``order`` on one sheet, and make nothing else.
+    """Draw the first hundred images of ``request`` on one sheet, and make nothing else.
 
     Returns:
-        The sheet, where ``order.grid`` would have it.
+        The sheet, where ``request.grid`` would have it.
     """
-    order.require()
+    request.require()
     defaults = params.generate if params else GenerateConfig()
-    _, opened, asked = _resolve(project, params, model, order)
-    seed = defaults.seed if order.seed is None else order.seed
-    return _draw_sheet(opened, order, seed, order.count or defaults.count, asked, report)
+    _, opened, asked = _resolve(project, params, model, request)
+    seed = defaults.seed if request.seed is None else request.seed
+    return _draw_sheet(opened, request, seed, request.count or defaults.count, asked, report)
 
 
 def _resolve(
-    project: Project | None, params: Params | None, model: str, order: GenerateRequest
+    project: Project | None, params: Params | None, model: str, request: GenerateRequest
 ) -> tuple[Model, OnnxModel, Wanted]:
-    """The model that ``order`` is for, opened, and what is asked of it."""
+    """The model that ``request`` is for, opened, and what is asked of it."""
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.wanted import wanted
 
     found = fetch(project, params, model)
-    opened = OnnxModel(found.path, sha256=found.sha256, provider=order.provider, allow_cpu=order.allow_cpu)
-    return found, opened, wanted(opened.contract, order.labels, order.caption, order.truncation)
+    opened = OnnxModel(found.path, sha256=found.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
+    return found, opened, wanted(opened.contract, request.labels, request.caption, request.truncation)
 
 
-def _draw_sheet(model: OnnxModel, order: GenerateRequest, seed: int, count: int, asked: Wanted, report: Report) -> Path:
+def _draw_sheet(
+    model: OnnxModel, request: GenerateRequest, seed: int, count: int, asked: Wanted, report: Report
+) -> Path:
     """The first hundred of ``count`` images on one sheet, at :func:`grid_path`."""
-    images = model.images(seed, order.start, min(count, _ON_GRID), asked, report)
-    write_bytes(grid_path(order.out), contact_sheet(images, columns=_COLUMNS))
-    return grid_path(order.out)
+    images = model.images(seed, request.start, min(count, _ON_GRID), asked, report)
+    write_bytes(grid_path(request.out), contact_sheet(images, columns=_COLUMNS))
+    return grid_path(request.out)
 
 
 def make_shards(
-    model: Path, order: GenerateRequest, shards: Sequence[int], threads: int | None = None, report: Report = silent
+    model: Path, request: GenerateRequest, shards: Sequence[int], threads: int | None = None, report: Report = silent
 ) -> float:
     """Make some shards of a job that another process has begun and holds the lock of; those that are whole are kept.
 
     Args:
         model: the graph, on a disk that this process sees.
-        order: of the job.
+        request: of the job.
         shards: their numbers, sorted.
         threads: blocks worked on at once; None: one a core.
         report: told of progress.
@@ -215,15 +182,17 @@ def make_shards(
     from ganlib.generation.batch.shards import is_whole
     from ganlib.generation.wanted import again
 
-    storage, began = locate(order.out), time.process_time()
+    storage, began = locate(request.out), time.process_time()
     manifest = manifests.read(storage)
     if manifest is None:
-        raise GanlibError(f"{order.out} has no job here: workers need the same file system, or a URL as --out.")
+        raise GanlibError(f"{request.out} has no job here: workers need the same file system, or a URL as --out.")
     require_versions(manifest, storage)
-    opened = _opened(model, manifest.model_sha256, order.provider, order.allow_cpu)
+    opened = _opened(model, manifest.model_sha256, request.provider, request.allow_cpu)
     if opened.provider != manifest.provider:
-        raise GanlibError(f"this worker runs {opened.provider}, and the job in {order.out} is of {manifest.provider}.")
-    asked = again(opened.contract, manifest.condition, order.labels, manifest.truncation)
+        raise GanlibError(
+            f"this worker runs {opened.provider}, and the job in {request.out} is of {manifest.provider}."
+        )
+    asked = again(opened.contract, manifest.condition, request.labels, manifest.truncation)
     missing = [shard for shard in shards if not is_whole(storage, manifest, shard)]
     with storage.explained(0):
         make_missing(
@@ -232,7 +201,7 @@ def make_shards(
             asked,
             storage,
             missing,
-            order.batch_size,
+            request.batch_size,
             threads,
             token=f".{os.getpid()}",
             report=report,

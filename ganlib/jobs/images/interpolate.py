@@ -74,7 +74,7 @@ def interpolate(
     graph = OnnxModel(found.path, sha256=found.sha256)
     asked = between.conditions(graph.contract, labels, captions)
     title = f"interpolate {graph.metadata.get('family', 'model')}"
-    report(title, 0, 1)
+    report.advance(title, 0, 1)
     grid = between.between_seeds(graph, seed, pairs, frames, asked)
     pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
     for name in asked:
@@ -87,5 +87,5 @@ def interpolate(
         run = runs.open_run(connect(project), found.trained_by)
         for file in files:
             run.artifact(file, "interpolation")
-    report(title, 1, 1)
+    report.advance(title, 1, 1)
     return Interpolation(model=found.origin, seed=seed, pairs=pairs, frames=frames, files=files)

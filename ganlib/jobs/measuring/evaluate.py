@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ganlib.config import Params
 from ganlib.core.errors import BadInput
+from ganlib.core.events import Remark
 from ganlib.core.processes import machine, usable_cores
-from ganlib.core.progress import Report, doing, silent
+from ganlib.core.progress import Report, Titled, doing, silent
 from ganlib.core.project import Project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
@@ -66,23 +67,23 @@ def evaluate(
     graph = OnnxModel(found.path, sha256=found.sha256)
     label = graph.metadata.get("family", "model")
     if smaller := changes(params.evaluate, settings):
-        report(f"evaluate {label}", 0, 0, {"note": smaller})
+        report.event(Remark(f"evaluate {label}", {"note": smaller}))
     asked = wanted(graph.contract)
     codes = asked.codes(settings.seed, settings.samples)
     begun = time.perf_counter()
-    images = graph.images(settings.seed, 0, settings.samples, asked, report=_titled(report, f"draw {label}"))
+    images = graph.images(settings.seed, 0, settings.samples, asked, report=Titled(report, f"draw {label}"))
     speed = settings.samples / (time.perf_counter() - begun)
     reference = load_reference(
         project.prepared, data.md5, judge, settings,
-        cache=project.state / "cache", report=_titled(report, "real images"),
+        cache=project.state / "cache", report=Titled(report, "real images"),
     )  # fmt: skip
     result, resampled = score_images(
         images, reference, judge, settings,
         asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
-        report=_titled(report, f"evaluate {label}"),
+        report=Titled(report, f"evaluate {label}"),
     )  # fmt: skip
     if result.doubt:
-        report(f"evaluate {label}", 0, 0, {"note": result.doubt})
+        report.event(Remark(f"evaluate {label}", {"note": result.doubt}))
     result = result.model_copy(update={"delivery": _delivery(graph, speed)})
     registry = Registry(connect(project), found.version.name) if record and found.version else None
     if registry and found.version:
@@ -127,8 +128,3 @@ def _delivery(graph: OnnxModel, speed: float) -> Delivery:
         differing_share=parity.differing_share if parity else None,
         mean_pixel_difference=parity.mean_difference if parity else None,
     )
-
-
-def _titled(report: Report, title: str) -> Report:
-    """``report`` with every stage called ``title``."""
-    return lambda stage, done, total, facts=None: report(title, done, total, facts)

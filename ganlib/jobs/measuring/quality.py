@@ -49,7 +49,7 @@ def inspect(
     """
     try:
         numbers, images = read_back.read(
-            storage, manifest, SAMPLE, lambda done, total: report("read a sample back", done, total)
+            storage, manifest, SAMPLE, lambda done, total: report.advance("read a sample back", done, total)
         )
     except (OSError, ValueError, KeyError) as error:
         raise Corrupt(storage, expected="images that can be read back", actual=str(error), algorithm="file") from error

@@ -62,7 +62,7 @@ def reconstruct(
     if not found.trained_by:
         raise BadInput(f"{model} is not of a run: the encoder is in a run's checkpoint, not in the ONNX file.")
     title = f"reconstruct {model}"
-    report(title, 0, 1)
+    report.advance(title, 0, 1)
     config, weights = read_average(_checkpoint(project, found.trained_by))
     name = config["family"]
     family = families.load(name)(families.options(name, _options(config, name)))
@@ -77,7 +77,7 @@ def reconstruct(
     require_writable(out)
     file = out / "reconstructions.png"
     write_bytes(file, pairs(images[:count], made[:count]))
-    report(title, 1, 1)
+    report.advance(title, 1, 1)
     return Reconstruction(model=found.origin, family=name, n=len(images), mse=squared_error(made, images), file=file)
 
 

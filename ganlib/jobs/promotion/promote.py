@@ -37,7 +37,7 @@ def register(
 
     ``candidates`` is the number of runs that it was chosen from by its figures.
     """
-    report("register", 0, 1)
+    report.advance("register", 0, 1)
     found = fetch(project, params, f"runs:/{run_id}")
     registry = Registry(connect(project), params.registry.model)
     with alias_lock(project.state):
@@ -46,7 +46,7 @@ def register(
         run_id, found.path, evaluation=evaluation, data=current_data(project), candidates=candidates
     )
     page.update(registry, project.state)
-    report("register", 1, 1, {"version": version.version})
+    report.advance("register", 1, 1, {"version": version.version})
     return version
 
 

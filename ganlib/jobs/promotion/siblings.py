@@ -119,7 +119,7 @@ def _make(
     report: Report,
 ) -> tuple[Certificate, Model]:
     """Make the sibling in ``precision``: a version, where its parent is one, and else a file in ``out``."""
-    report(f"export {precision}", 0, 1)
+    report.advance(f"export {precision}", 0, 1)
     with tempfile.TemporaryDirectory(prefix="ganlib-siblings-") as folder:
         path = Path(folder) / f"{_stem(found)}-{precision}.onnx"
         parity = precisions.write(
@@ -128,7 +128,7 @@ def _make(
             calibrated=calibrated,
             compared=_blocks(parent, params.evaluate.seed, _COMPARED),
         )  # fmt: skip
-        report(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
+        report.advance(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
         reference = str(path)
         if out:
             write_bytes(out / path.name, path.read_bytes())

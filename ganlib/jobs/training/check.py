@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ganlib.core.events import Checked
 from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
 from ganlib.evaluation.judge.judge import load_judge
@@ -18,8 +19,6 @@ from ganlib.export.sampler import to_pixels
 from ganlib.families.parts.base import Family
 from ganlib.training.loop import Verdict
 
-STAGE = "check"
-"""Of the remarks that tell of each check."""
 _CHUNK = 500
 _FALLEN = 2.0
 """Times the best FID at which a lack of variety is a fall."""
@@ -74,7 +73,7 @@ class Checker:
             step,
         )
         self.fid = found.fid
-        self._report(STAGE, 0, 0, {"step": step, "validation_fid": found.fid})
+        self._report.event(Checked(step, found.fid))
         late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
         return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
-from ganlib.core.progress import Report, doing, silent
+from ganlib.core.progress import Report, doing, pass_on, silent
 from ganlib.core.project import Project
 
 LIFELINE = "GANLIB_LIFELINE"
@@ -92,15 +92,12 @@ def _follow(child: subprocess.Popen[str], report: Report) -> str:
     last = ""
     for line in child.stderr or ():
         try:
-            event = json.loads(line)
+            record = json.loads(line)
         except ValueError:
             last = line.strip() or last
             continue
-        kind = event.pop("event", None) if isinstance(event, dict) else None
-        if kind == "progress":
-            report(event.pop("stage"), event.pop("done"), event.pop("total"), event)
-        elif kind == "error":
-            return str(event["message"])
+        if isinstance(record, dict) and not pass_on(record, report) and record.get("event") == "error":
+            return str(record["message"])
     return last
 
 

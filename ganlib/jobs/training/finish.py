@@ -33,7 +33,7 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
     from ganlib.data.batches import scaled
 
     family.cpu()
-    report(f"finish {family.name}", 0, 1)
+    report.advance(f"finish {family.name}", 0, 1)
     with torch.no_grad():
         family.finish(model, load_split(project.prepared, "train").images)
         test = load_split(project.prepared, "test")
@@ -46,7 +46,7 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
             run.image(sheet(rows), f"pictures/{name}.png")
     if figures:
         run.log({f"quality/held_out_{name}": value for name, value in figures.items()}, step)
-    report(f"finish {family.name}", 1, 1, figures)
+    report.advance(f"finish {family.name}", 1, 1, figures)
 
 
 def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:

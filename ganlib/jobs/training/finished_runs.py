@@ -9,6 +9,7 @@ from typing import Literal
 
 from ganlib import families
 from ganlib.config import Params
+from ganlib.core.events import Remark
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.export.onnx import Certificate
@@ -59,7 +60,7 @@ def unused(
                 f"run {run.id} of the same settings, seed, data and code ended{when} and no command has used it yet: "
                 "going on from its evaluation (to train anew: --set train.seed=N)"
             )
-            report(f"train {family}", 0, 0, {"trained already": said})
+            report.event(Remark(f"train {family}", {"trained already": said}))
             return found
     return None
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ganlib import families
 from ganlib.config import Params
-from ganlib.core.progress import Facts, Report, doing
+from ganlib.core.events import Facts, Remark
+from ganlib.core.progress import Report, doing
 from ganlib.core.project import Project
 from ganlib.core.startup import gc_paused
 from ganlib.jobs.training.finish import sheet
@@ -146,21 +147,28 @@ def _plan(params: Params, family: str, session: Session, checkpoints: Checkpoint
     )
 
 
+class _WithLastCheck:
+    """Passes everything on, figures together with what the last check found."""
+
+    def __init__(self, report: Report, checker: Checker) -> None:
+        self._report, self._checker = report, checker
+        self.event = report.event
+
+    def advance(self, stage: str, done: int, total: int, figures: Facts | None = None) -> None:
+        last = {} if self._checker.fid is None else {"validation_fid": self._checker.fid}
+        self._report.advance(stage, done, total, {**last, **figures} if figures else figures)
+
+
 def _hooks(session: Session, checker: Checker, report: Report) -> Hooks:
     """Return what the loop tells the run and the screen."""
     from ganlib.training.loop import Hooks
 
     run = session.run
-
-    def with_last_check(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        last = {} if checker.fid is None else {"validation_fid": checker.fid}
-        report(stage, done, total, {**last, **facts} if facts else facts)
-
     return Hooks(
         log=lambda values, step: run.log(charts.of_training(values), step),
         grid=lambda images, step: run.image(sheet(images.view(8, 8, *images.shape[1:])), f"grids/step-{step:07d}.png"),
         check=checker,
-        report=with_last_check,
+        report=_WithLastCheck(report, checker),
         stop=session.stop,
     )
 
@@ -182,5 +190,5 @@ def _keep_healthy(
                 raise
             said = f"{trouble.problem} at step {trouble.step}: back to step {back.step} with halved learning rates"
             run.tag(f"ganlib.rollback_{back.rollbacks}", said)
-            report("health", 0, 0, {"rollback": said})
+            report.event(Remark("health", {"rollback": said}))
             again = True

@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ganlib.core.errors import GanlibError, Interrupted
-from ganlib.core.progress import Facts, Report
+from ganlib.core.events import Checked, Event, TrialStarted
+from ganlib.core.progress import Report, Titled
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow
 from ganlib.families.parts.space import Space
 from ganlib.jobs.training import child
-from ganlib.jobs.training.check import STAGE as CHECK
 from ganlib.jobs.training.study import distributions, finished_trials, requeue
-from ganlib.jobs.training.trial import STAGE as TRIAL
 from ganlib.jobs.training.trial import Score
 from ganlib.tracking import runs
 from ganlib.tracking.runs import REASON_TAG, Run
@@ -28,6 +27,26 @@ if TYPE_CHECKING:
 
 class _Pruned(Exception):
     """Raised into a child's progress to end it."""
+
+
+class _TrialListener(Titled):
+    """Hears what a trial's process tells: its run, and its checks, by which Optuna prunes it."""
+
+    def __init__(self, report: Report, trial: optuna.Trial) -> None:
+        super().__init__(report, f"trial {trial.number}")
+        self._trial = trial
+        self.run_id = ""
+
+    def event(self, event: Event) -> None:
+        match event:
+            case TrialStarted(run_id):
+                self.run_id = run_id
+                self._trial.set_user_attr("run", run_id)
+            case Checked(step, fid):
+                self._trial.report(fid, step)
+                if self._trial.should_prune():
+                    raise _Pruned(f"pruned at step {step}: validation FID {fid:.4g}")
+        super().event(event)
 
 
 class Search:
@@ -84,25 +103,13 @@ class Search:
         """Train with what ``trial`` proposes, and tell Optuna and MLflow what came of it."""
         from optuna.trial import TrialState
 
-        seen: dict[str, Any] = {"run": None}
-
-        def listen(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-            facts = facts or {}
-            if stage == TRIAL:
-                seen["run"] = facts["run"]
-                trial.set_user_attr("run", facts["run"])
-            elif stage == CHECK:
-                trial.report(float(facts["validation_fid"]), int(facts["step"]))
-                if trial.should_prune():
-                    raise _Pruned(f"pruned at step {facts['step']}: validation FID {facts['validation_fid']:.4g}")
-            self._report(f"trial {trial.number}", done, total, facts)
-
+        listener = _TrialListener(self._report, trial)
         options = [f"--set=families.{self._family}.{name}={flow(value)}" for name, value in trial.params.items()]
         try:
             scored = Score.model_validate(
                 child.run(
                     self._project, ["tune-trial", self._family, *words, *options],
-                    timeout=timeout, variables=variables, report=listen,
+                    timeout=timeout, variables=variables, report=listener,
                 )
             )  # fmt: skip
             if scored.fid is None:
@@ -111,8 +118,8 @@ class Search:
                 self._settle(trial, TrialState.COMPLETE, None, scored.fid)
         except _Pruned as pruned:
             self._settle(trial, TrialState.PRUNED, str(pruned))
-            if seen["run"]:
-                runs.open_run(self._store, seen["run"]).tag(REASON_TAG, str(pruned))
+            if listener.run_id:
+                runs.open_run(self._store, listener.run_id).tag(REASON_TAG, str(pruned))
         except Interrupted:
             requeue(self._study, trial.number, trial.params)
             raise
@@ -121,8 +128,8 @@ class Search:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
         finally:
-            if seen["run"]:  # options are what is kept of a trial, not weights
-                shutil.rmtree(self._project.run_folder(seen["run"]), ignore_errors=True)
+            if listener.run_id:  # options are what is kept of a trial, not weights
+                shutil.rmtree(self._project.run_folder(listener.run_id), ignore_errors=True)
 
     def _settle(self, trial: optuna.Trial, state: Any, note: str | None, fid: float | None = None) -> None:
         if note:
@@ -138,4 +145,4 @@ class Search:
         facts: dict[str, float | int | str] = {"pruned": sum(each.value is None for each in settled)}
         if values:
             facts["best_fid"] = min(values)
-        self._report(f"tune {self._family}", min(len(settled), trials), trials, facts)
+        self._report.advance(f"tune {self._family}", min(len(settled), trials), trials, facts)

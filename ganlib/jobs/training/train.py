@@ -11,6 +11,7 @@ from ganlib import families
 from ganlib.config import Params
 from ganlib.core import project as projects
 from ganlib.core.errors import Interrupted
+from ganlib.core.events import Remark
 from ganlib.core.files import require_writable, sha256_file
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
@@ -75,7 +76,7 @@ def train(
     """
     with session(project, params, family, budget=budget, resume=resume, overrides=overrides) as begun:
         if smaller := changes(params.evaluate, fitted(params.evaluate, begun.data.counts)):
-            report(f"train {family}", 0, 0, {"note": f"will be measured by less: {smaller}"})
+            report.event(Remark(f"train {family}", {"note": f"will be measured by less: {smaller}"}))
         run, folder = begun.run, project.run_folder(begun.run.id)
         require_writable(folder)
         model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
@@ -134,7 +135,7 @@ def _export(
     from ganlib.evaluation.judge.judge import judge_sha256
     from ganlib.export.onnx import export
 
-    report(f"export {family}", 0, 1)
+    report.advance(f"export {family}", 0, 1)
     path = project.run_folder(run.id) / "generator.onnx"
     metadata = {
         "family": family,
@@ -148,7 +149,7 @@ def _export(
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
     made = {"delivery/parity_max_pixel_difference": certificate.max_pixel_difference}
     run.log({**made, "speed/train_seconds": outcome.seconds}, outcome.steps)
-    report(f"export {family}", 1, 1)
+    report.advance(f"export {family}", 1, 1)
     return TrainResult(
         run_id=run.id,
         family=family,

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 
 from ganlib.config import Params
 from ganlib.core.errors import Interrupted
+from ganlib.core.events import TrialStarted
 from ganlib.core.files import require_writable
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.jobs.training.fit import fit
 from ganlib.jobs.training.session import session
-
-STAGE = "trial"
-"""Of the remark that tells of the trial's run."""
 
 
 class Score(Record):
@@ -51,7 +49,7 @@ def score(
     try:
         with session(project, params, family, budget=budget, overrides=overrides, verb="try") as begun:
             run_id = begun.run.id
-            report(STAGE, 0, 0, {"run": run_id})
+            report.event(TrialStarted(run_id))
             require_writable(project.run_folder(run_id))
             model, ema, outcome, checker = fit(project, params, family, begun, report, raw=False)
             if outcome.stopped:

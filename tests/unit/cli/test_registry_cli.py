@@ -18,7 +18,8 @@ from ganlib.cli import main
 from ganlib.config import load
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
-from ganlib.jobs.images.generate import GenerateRequest, generate
+from ganlib.jobs.images.generate import generate
+from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.entries import DecisionRecord, Evidence, canonical
 from ganlib.registry.mlflow_ledger import Ledger

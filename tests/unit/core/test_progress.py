@@ -14,17 +14,20 @@ from pathlib import Path
 import pytest
 
 from ganlib.core import progress
-from ganlib.core.progress import Lines, Pulse, console, current, doing, words
+from ganlib.core.events import Checked, Event, Remark, TrialStarted
+from ganlib.core.progress import Lines, Pulse, Titled, console, current, doing, pass_on, words
 from tests import terminal
 from tests.conftest import ROOT
+from tests.reports import Recorder
 
 _FACTS = {"validation_fid": 4.5, "discriminator_loss": 1.25, "images_per_second": 1234.0}
 _PROGRAM = f"""
+from ganlib.core.events import Checked
 from ganlib.core.progress import console
 with console() as report:
-    report("train vae", 250, 1000, {_FACTS})
-    report("check", 0, 0, {{"step": 250, "validation_fid": 4.5}})
-    report("train vae", 1000, 1000, {_FACTS})
+    report.advance("train vae", 250, 1000, {_FACTS})
+    report.event(Checked(250, 4.5))
+    report.advance("train vae", 1000, 1000, {_FACTS})
 """
 
 
@@ -59,17 +62,48 @@ def test_a_stage_has_one_line_in_five_seconds_and_one_at_its_end(monkeypatch: py
     lines = Lines(stream)
     for second in range(11):
         now[0] = float(second)
-        lines("train vae", second, 11, {"loss": 1.0})
-    lines("train vae", 11, 11)
+        lines.advance("train vae", second, 11, {"loss": 1.0})
+    lines.advance("train vae", 11, 11)
     assert len(stream.getvalue().splitlines()) == 4  # of seconds 0, 5 and 10, and the end
 
 
 def test_events_are_json_objects_of_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     with console(as_json=True) as report:
-        report("train vae", 250, 1000, _FACTS)
+        report.advance("train vae", 250, 1000, _FACTS)
     told = capsys.readouterr()
     assert told.out == ""
     assert json.loads(told.err) == {"event": "progress", "stage": "train vae", "done": 250, "total": 1000, **_FACTS}
+
+
+@pytest.mark.parametrize("event", [Remark("git", {"note": "none here"}), Checked(250, 4.5), TrialStarted("0f" * 16)])
+def test_what_one_process_writes_as_json_another_reports_as_it_was(event: Event) -> None:
+    written, report = io.StringIO(), Recorder()
+    with Lines(written, as_json=True) as lines:
+        lines.event(event)
+        lines.advance("train vae", 5, 10, _FACTS)
+    first, second = (json.loads(line) for line in written.getvalue().splitlines())
+    assert pass_on(first, report)
+    assert pass_on(second, report)
+    assert report.events == [event]
+    assert report.stages == [event.stage, "train vae"]
+    assert not pass_on({"event": "error", "message": "no"}, report)
+
+
+def test_an_event_is_never_left_out_for_coming_soon_after_another() -> None:
+    out = io.StringIO()
+    with Lines(out) as report:
+        for step in (10, 20):
+            report.event(Checked(step, 4.5))
+    assert out.getvalue().splitlines() == [f"  check: step {step} validation_fid 4.5" for step in (10, 20)]
+
+
+def test_under_a_title_every_stage_is_called_so() -> None:
+    report = Recorder()
+    titled = Titled(report, "trial 3")
+    titled.advance("train vae", 1, 2)
+    titled.event(Checked(10, 4.5))
+    assert report.stages == ["trial 3", "trial 3"]
+    assert report.remarks == ["trial 3: {'step': 10, 'validation_fid': 4.5}"]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +121,9 @@ def test_what_is_no_number_and_what_has_no_end_are_told_as_well() -> None:
 def test_a_stage_tells_its_end_and_what_it_knows() -> None:
     out = io.StringIO()
     with Lines(out) as report:
-        report("generate", 5, 10, {"images/s": 12_000.0})
-        report("generate", 6, 10)
-        report("generate", 10, 10, {"images/s": 12_500.0})
+        report.advance("generate", 5, 10, {"images/s": 12_000.0})
+        report.advance("generate", 6, 10)
+        report.advance("generate", 10, 10, {"images/s": 12_500.0})
     assert out.getvalue().splitlines() == ["  generate:  50% images/s 12,000", "  generate: 100% images/s 12,500"]
 
 
@@ -117,7 +151,7 @@ run(verbs)
 _BEFORE_ITS_FIRST_WORD = "wait()"
 _AFTER_A_STAGE = """
     with reporting(as_json=False) as report:
-        report("draw dcgan", 10, 10)
+        report.advance("draw dcgan", 10, 10)
         with doing("measure the floors"):
             wait()
 """
@@ -167,7 +201,7 @@ def test_elsewhere_a_line_says_again_and_again_what_goes_on(as_json: bool) -> No
                 told.set()
 
     with Lines(Watched(), as_json=as_json, every=0.01) as report:
-        report("draw dcgan", 10, 10)
+        report.advance("draw dcgan", 10, 10)
         with doing("measure the floors"):
             assert told.wait(60)
     first, *rest = stream.getvalue().splitlines()

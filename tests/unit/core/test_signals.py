@@ -15,6 +15,7 @@ from ganlib.core.project import Project
 from ganlib.core.signals import stop_requests
 from ganlib.jobs.training.train import train
 from ganlib.tracking.store import connect
+from tests.reports import Listener
 from tests.services import project as projects
 
 
@@ -46,7 +47,7 @@ def test_a_training_that_is_stopped_after_its_last_step_ends_as_killed_and_a_res
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted, match=r"stopped at step 10; go on with: ganlib train vae --resume (\w+)") as told:
-        train(project, params, "vae", report=stop_it)
+        train(project, params, "vae", report=Listener(stop_it))
     run_id = str(told.value).split()[-1]
     store = connect(project)
     assert store.client.get_run(run_id).info.status == "KILLED"

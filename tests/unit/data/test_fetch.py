@@ -10,13 +10,14 @@ import pytest
 
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Unavailable
-from ganlib.core.progress import Facts, Report, silent
+from ganlib.core.progress import Report, silent
 from ganlib.data import folder
 from ganlib.data.fetch import fetch
 from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.sources import Source
 from ganlib.data.mnist.sources import mirror as mirrors
 from ganlib.data.mnist.sources.failure import SourceFailed
+from tests.reports import Recorder
 from tests.unit.data.builders import digits, flip, png_folders
 from tests.unit.data.conftest import Mirror
 
@@ -118,12 +119,7 @@ def test_a_mirror_that_sends_too_much_is_left(
 def test_sources_are_asked_in_order_and_their_failures_reported(
     tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
 ) -> None:
-    told: list[tuple[str, object]] = []
-
-    def report(stage: str, done: int, total: int, facts: Facts | None = None) -> None:
-        if facts and "skipped" in facts:
-            told.append((stage, facts["skipped"]))
-
+    report = Recorder()
     del mirror.files[f"/{mnist.TEST_LABELS}.gz"]
     wrong = {**files, mnist.TEST_LABELS: b"other bytes"}
     asked: list[list[str]] = []
@@ -137,6 +133,7 @@ def test_sources_are_asked_in_order_and_their_failures_reported(
     fetch(tmp_path, tmp_path / "raw", downloads, MNIST, report, sources)
     assert content(tmp_path / "raw") == files
     assert asked == [[mnist.TEST_LABELS]], "the three files that the mirror had are not asked for again"
+    told = [(event.stage, event.facts["skipped"]) for event in report.events]
     assert [stage for stage, _ in told] == ["broken", "here", "liar"]
     assert told[0][1] == "out of service"
     assert "HTTP 404" in str(told[1][1])

@@ -16,6 +16,7 @@ from ganlib.evaluation.judge.judge import Judge, JudgeOutput
 from ganlib.evaluation.metrics import metrics
 from ganlib.evaluation.reference import load_reference
 from ganlib.evaluation.sample import Sample
+from tests.reports import Listener
 from tests.unit.evaluation.conftest import QUICK
 
 SMEAR, GREY, SHIFT = "smeared", "noisy", "shifted by a pixel"
@@ -113,7 +114,11 @@ def test_metrics_are_flat_and_finite(real: Evaluation) -> None:
 def test_progress_ends_with_the_figures(train: np.ndarray, reference: Reference, judge: Judge) -> None:
     told: list[tuple[int, int, object]] = []
     found = scored(
-        train, reference, judge, QUICK, report=lambda stage, done, total, facts=None: told.append((done, total, facts))
+        train,
+        reference,
+        judge,
+        QUICK,
+        report=Listener(lambda stage, done, total, figures: told.append((done, total, figures))),
     )
     assert told[0][:2] == (100, 2000)
     assert told[-1] == (2000, 2000, {"fid": found.fid.value, "kid": found.kid.value})

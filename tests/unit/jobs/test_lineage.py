@@ -18,7 +18,8 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import GenerateRequest, generate
+from ganlib.jobs.images.generate import generate
+from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.measuring.diff import diff
 from ganlib.jobs.promotion.explain import Explanation, explain
 from ganlib.jobs.promotion.promote import promote

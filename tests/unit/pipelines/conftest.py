@@ -14,8 +14,8 @@ DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens there
 def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """The modules of :mod:`pipelines`.
 
-    Importing them settles Prefect's environment, so no test module does that on its own: it would point every later
-    test of this process to the developer's own Prefect.
+    Most import Prefect, which reads its environment then and never again, so no test module imports them on its own:
+    every later test of this process would have the developer's own Prefect.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))

@@ -244,7 +244,7 @@ def test_all_names_that_prefects_server_draws_are_known_as_such(flows: SimpleNam
 @pytest.mark.slow
 def test_a_prefect_that_is_away_is_one_line_and_exit_code_75(project: Project, tmp_path: Path) -> None:
     environment = {**os.environ, "PREFECT_API_URL": f"{DEAD}/api", "PREFECT_HOME": str(tmp_path / "prefect")}
-    words = [sys.executable, "-m", "pipelines.promote", "1"]
+    words = [sys.executable, "-m", "pipelines", "promote", "1"]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 75, done.stderr
     assert done.stderr.count("\n") == 1

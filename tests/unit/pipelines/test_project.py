@@ -6,13 +6,16 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import yaml
 
 from ganlib import families as zoo
+from ganlib.cli.flows import RunOptions
 from ganlib.config import load
 from ganlib.generation import formats
+from ganlib.jobs.images.request import GenerateRequest
 from tests.conftest import ROOT
 
 
@@ -24,8 +27,10 @@ def test_the_defaults_of_mlproject_are_those_of_params() -> None:
     }
     assert entry["retrain"] == {"families": ",".join(params.train.families), "budget": params.train.budget}
     assert entry["train"] == {"family": params.train.families[0], "budget": params.train.budget}
-    assert entry["generate"]["count"] == str(params.generate.count)
-    assert entry["generate"]["seed"] == str(params.generate.seed)
+    options = vars(GenerateRequest(out="out/batch").completed(params.generate))
+    options["format"] = options["file_format"]
+    given = {key: value for key, value in entry["generate"].items() if key not in ("model", "more")}
+    assert given == {key: "" if options[key] is None else str(options[key]) for key in given}
 
 
 def test_the_server_of_prefect_can_be_imported_with_the_pinned_packages(tmp_path: Path) -> None:
@@ -75,6 +80,14 @@ def test_the_forms_offer_the_choices_and_defaults_of_params(tmp_path: Path) -> N
         for name, budget in params.budgets.items():
             assert f"{name}: at most {budget.seconds / 60:.2g} min" in form["budget"]["description"]
         assert "train.seed=3" in form["overrides"]["description"]
+    options = {field.name for record in (GenerateRequest, RunOptions) for field in fields(record)}
+    assert set(generate) == options | {"model", "overrides"}
+    assert all(generate[name]["description"] for name in generate)
+    assert generate["shard_size"]["description"].endswith("default: `generate.shard_size` of params.yaml.")
+    assert [generate[name].get("type") for name in ("count", "seed", "grid", "truncation", "out")] == [
+        "integer", "integer", "boolean", "number", "string"
+    ]  # fmt: skip
+    assert [each["type"] for each in generate["check"]["anyOf"]] == ["boolean", "null"]
     assert generate["file_format"]["enum"] == list(formats.names())
     assert {"{version}", "{seed}"} <= set(re.findall(r"{\w+}", generate["out"]["default"]))
     assert (generate["count"]["default"], generate["seed"]["default"]) == (params.generate.count, params.generate.seed)

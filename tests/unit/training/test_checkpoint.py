@@ -13,6 +13,7 @@ from ganlib.core.errors import BadInput, NoSpace
 from ganlib.families.parts.base import Family
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.ema import Ema
+from tests.reports import Recorder
 
 
 def start(name: str = "vae") -> tuple[Family, Ema]:
@@ -46,10 +47,11 @@ def test_a_truncated_checkpoint_falls_back_to_the_previous_one_and_says_so(tmp_p
     kept = Checkpoints(tmp_path / "c.pt", {})
     save(kept, 1, 2)
     truncate(tmp_path / "c.pt")
-    said: list[object] = []
-    assert kept.restore(*start(), report=lambda *event: said.append(event[-1])).step == 1
-    assert "c.pt cannot be read" in str(said)
-    assert "c-1.pt" in str(said)
+    report = Recorder()
+    assert kept.restore(*start(), report=report).step == 1
+    (remark,) = report.remarks
+    assert "c.pt cannot be read" in remark
+    assert "c-1.pt" in remark
 
 
 def test_damaged_checkpoints_alone_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def _continue(url: str, path: Path, largest: int, report: Report, stage: str) ->
                 stream.write(chunk)
                 if stream.tell() > largest:
                     raise SourceFailed(f"{url} has more than the {largest:,} bytes expected")
-                report(stage, stream.tell(), max(total, stream.tell()))
+                report.advance(stage, stream.tell(), max(total, stream.tell()))
             return stream.tell() >= total
 
 

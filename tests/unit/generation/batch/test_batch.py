@@ -19,6 +19,7 @@ from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage.lock import locked
+from tests.reports import Listener
 
 NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SEED = 200, 11
@@ -156,7 +157,7 @@ def test_exactly_the_missing_shards_are_made_again(model: OnnxModel, done: Path,
     shutil.rmtree(copy / "shard-00002")
     kept = {path: path.stat().st_ino for name in ("shard-00001", "shard-00003") for path in (copy / name).iterdir()}
     told: list[tuple[str, int, int]] = []
-    make(model, copy, report=lambda stage, done, total, facts=None: told.append((stage, done, total)))
+    make(model, copy, report=Listener(lambda stage, done, total, figures: told.append((stage, done, total))))
     assert files(copy) == files(done)
     assert all(path.stat().st_ino == inode for path, inode in kept.items())
     assert told[-1] == ("generate", 120, 120)
@@ -208,7 +209,8 @@ def test_a_job_that_was_interrupted_says_so_until_it_is_finished(model: OnnxMode
 
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        make(model, out, count=500, shard_size=100, report=stop)  # first told at image 256, within the third shard
+        # It hears of image 256 first, within the third shard.
+        make(model, out, count=500, shard_size=100, report=Listener(stop))
     assert sorted(path.name for path in out.iterdir()) == [
         ".lock",
         "manifest.json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from ganlib.generation.batch.batch import generate as make
 from ganlib.generation.batch.batch import verify
 from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.images.generate import GenerateRequest, begin, generate, grid_path, make_shards, preview
+from ganlib.jobs.images.generate import begin, generate, grid_path, make_shards, preview
+from ganlib.jobs.images.request import GenerateRequest
 from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.tracking.store import MlflowStore
@@ -99,7 +101,7 @@ def test_a_run_is_a_model_too_and_its_images_are_those_of_its_file(
     run_id = factories.finished_run(store, tmp_path / "generator.onnx")
     order = GenerateRequest(out=str(tmp_path / "run"), count=80, file_format="npy")
     by_run = generate(store.project, params, f"runs:/{run_id}", order)
-    by_file = generate(None, None, str(onnx), order.model_copy(update={"out": str(tmp_path / "file")}))
+    by_file = generate(None, None, str(onnx), replace(order, out=str(tmp_path / "file")))
     assert by_run.manifest.digest == by_file.manifest.digest
     assert json.loads((tmp_path / "run" / "card.json").read_text())["run_id"] == run_id
 
@@ -154,7 +156,7 @@ def test_shards_made_elsewhere_are_those_of_one_process(onnx: Path, tmp_path: Pa
     ],
 )
 def test_bad_orders_leave_nothing(onnx: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
-    order = GenerateRequest.model_validate({"out": str(tmp_path / "out"), "count": 10, **changes})
+    order = GenerateRequest(**{"out": str(tmp_path / "out"), "count": 10, **changes})  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=words):
         generate(None, None, str(onnx), order)
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 from ganlib.core.errors import GanlibError, Interrupted
 from ganlib.core.project import Project
 from ganlib.jobs.training import child
+from tests.reports import Listener
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def interrupted(project: Project) -> Future[object]:
     """The outcome of a child in another thread that is given up on once it has begun."""
     begun = threading.Event()
     with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt), child.ended_together():
-        future = pool.submit(child.run, project, ["train"], report=lambda *_: begun.set())
+        future = pool.submit(child.run, project, ["train"], report=Listener(lambda *_: begun.set()))
         assert begun.wait(300)
         raise KeyboardInterrupt
     return future

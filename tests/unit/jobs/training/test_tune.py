@@ -13,11 +13,12 @@ import yaml
 from ganlib import families
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput, Interrupted, Unavailable
+from ganlib.core.events import Checked, TrialStarted
 from ganlib.core.locks import held
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
 from ganlib.families.parts.space import Choice, Range, around, tree, value_of
-from ganlib.jobs.training import check, child, tune
+from ganlib.jobs.training import child, tune
 from ganlib.jobs.training import trial as trials
 from ganlib.jobs.training.tune import Found
 from ganlib.tracking.store import MlflowStore
@@ -80,7 +81,7 @@ class Children:
             self.options.append({name.removeprefix("families.dcgan."): yaml.safe_load(value) for name, value in pairs})
             self.variables.append(variables)
             run_id = factories.finished_run(self.store)
-        report(trials.STAGE, 0, 0, {"run": run_id})
+        report.event(TrialStarted(run_id))
         fid = self.answer(place, self.options[place], report)
         return {"run_id": run_id, "fid": fid, "problem": None if fid is not None else "out of memory in step 3"}
 
@@ -143,7 +144,7 @@ def test_a_bad_trial_is_pruned_by_its_checks_and_one_that_breaks_counts_as_bad(
         if place == 6:
             return None
         for step in (10, 20):
-            report(check.STAGE, 0, 0, {"step": step, "validation_fid": 100.0 if place == 5 else 9.0 - place})
+            report.event(Checked(step, 100.0 if place == 5 else 9.0 - place))
         assert place != 5, "it was to be pruned"
         return 9.0 - place
 

@@ -1,0 +1,62 @@
+"""What the environment of a process of ours says before Prefect is imported, which reads it then and never again."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ganlib.cli.app import settle_environment
+from ganlib.core import processes
+from ganlib.core import project as projects
+from ganlib.core.errors import GanlibError
+
+LOGIN_FILE = "prefect-auth"
+"""In the state folder: one line ``user:password`` that Prefect's server asks for, in its pages and of every client."""
+
+READY = "deployments-ready.json"
+"""There, too: appears when all deployments are registered; ``kept`` is what a person changed and so stays."""
+
+_DEFAULTS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
+    # An empty database is migrated first, which takes longer than the default of 20 s on a busy machine.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+}
+
+
+def prepare() -> None:
+    """Set what ganlib and Prefect read from the environment: the server of `make up`, if it runs, and its password.
+
+    What the user has set stays. Outside a project, Prefect is left as it is.
+    """
+    settle_environment()
+    try:
+        project = projects.find()
+    except GanlibError:
+        return
+    defaults, server, ours = dict(_DEFAULTS), os.environ.get("PREFECT_API_URL"), None
+    try:
+        prefect = json.loads((project.state / "services.json").read_text())["prefect"]
+        if project.began(prefect) and processes.find(prefect):
+            ours = defaults["PREFECT_API_URL"] = f"{prefect['url']}/api"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no server of ours: Prefect starts a temporary one
+    if not server or server.replace("//localhost:", "//127.0.0.1:") == ours:  # a stranger is not told our password
+        defaults |= login(project.state)
+    home = Path(os.environ.setdefault("PREFECT_HOME", str(project.state / "prefect")))
+    with suppress(OSError):  # whoever needs it says so
+        home.mkdir(parents=True, exist_ok=True)
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def login(state: Path) -> dict[str, str]:
+    """Return Prefect's settings for a server of ours that asks for a password, and for its clients; empty without."""
+    server, client = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+    try:
+        kept = (state / LOGIN_FILE).read_text().strip()
+    except OSError:
+        kept = ""
+    password = os.environ.get(server) or kept or os.environ.get(client)
+    return dict.fromkeys((server, client), password) if password else {}

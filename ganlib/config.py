@@ -23,10 +23,12 @@ from pydantic import (
 )
 
 from ganlib.core import wording
+from ganlib.core.dataset_name import dataset_name
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.record import Record
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
+_AUTO = "auto"
 _SEEDS = 2**63  # what numpy, torch and a database's integers all hold
 
 
@@ -122,8 +124,14 @@ class ExportConfig(Record):
 class RegistryConfig(Record):
     """Names in MLflow."""
 
-    model: str = Field("mnist-generator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
-    experiment: str = Field("mnist-generators", min_length=1)
+    model: str = Field(
+        "mnist-generator",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        description="the registered model; auto: NAME-generator, by the name of the data set",
+    )
+    experiment: str = Field(
+        "mnist-generators", min_length=1, description="auto: NAME-generators, by the name of the data set"
+    )
     external: Literal["revert", "accept"] = Field(
         "revert",
         description="a champion set in MLflow's page that no gate has passed: not used and taken back, or accepted",
@@ -302,6 +310,19 @@ class Params(Record):
     generate: GenerateConfig = GenerateConfig()
     serve: ServeConfig = ServeConfig()
     services: ServicesConfig = ServicesConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_by_the_data_set(cls, tree: Any) -> Any:
+        """Put names in place of ``auto``: each data set has a registered model and an experiment of its own."""
+        if not isinstance(tree, Mapping) or not isinstance(registry := tree.get("registry"), Mapping):
+            return tree
+        data = tree.get("data")
+        row = data if isinstance(data, Mapping) else {}
+        name = row.get("name") or dataset_name(str(row.get("source", "mnist")))
+        names = {"model": f"{name}-generator", "experiment": f"{name}-generators"}
+        auto = {key: value for key, value in names.items() if registry.get(key, _AUTO) == _AUTO}
+        return {**tree, "registry": {**registry, **auto}}
 
     def limits(self, family: str, budget: str | None = None) -> Limits:
         """How long ``family`` trains under ``budget`` (default: ``train.budget``).

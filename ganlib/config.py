@@ -35,8 +35,21 @@ _SEEDS = 2**63  # what numpy, torch and a database's integers all hold
 class DataConfig(Record):
     """Which images, and how they are split."""
 
-    source: str = Field("mnist", description="'mnist', or a folder of IDX files or of one PNG folder a class")
-    source_sha256: str | None = Field(None, description="digest of that folder's content, checked by the fetch stage")
+    source: str = Field("mnist", description="a known data set ('mnist'), or a folder, archive or Parquet file")
+    source_sha256: str | None = Field(None, description="digest of that place's content, checked by the fetch stage")
+    name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9._-]{0,47}$", description="null: as its source is called")
+    size: int | None = Field(
+        None, ge=16, le=128, description="side of the images in pixels; null: the one nearest below the pictures'"
+    )
+    channels: Literal["auto", 1, 3] = Field("auto", description="auto: 1 where all pictures are grey, else 3")
+    fit: Literal["crop", "pad", "stretch", "none"] = Field(
+        "crop", description="how a picture becomes a square; none: all of them are squares of the same size already"
+    )
+    background: Annotated[int, Field(ge=0, le=255)] | Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = Field(
+        255, description="a grey level or '#rrggbb', behind transparent pixels and around padded pictures"
+    )
+    max_unreadable: float = Field(0.01, ge=0, le=1, description="share of the pictures that may be set aside")
+    max_bytes: PositiveInt = Field(20_000_000_000, description="that an archive may unpack to")
     seed: int = Field(0, ge=0, lt=_SEEDS, description="of the stratified draws")
     validation_one_in: int = Field(12, ge=2, description="one in so many training images becomes validation")
     test_one_in: int = Field(7, ge=2, description="one in so many images becomes test, if the source has no test split")

@@ -20,23 +20,54 @@ From = Annotated[
     Path | None,
     typer.Option(
         "--from",
-        metavar="DIR",
-        help="Use this folder: IDX files, or 28x28 PNGs in one folder for each of 0..9. 'mnist' goes back.",
+        metavar="PLACE",
+        help="Use these images: a folder (of one folder a class, of pictures, or with a table), an archive, Parquet or "
+        "IDX files; or a known data set by name: mnist.",
     ),
 ]
+Size = Annotated[int | None, typer.Option(help="Pixels a side: 16, 28, 32, 64 or 128; default: {data.size}.")]
+Channels = Annotated[str | None, typer.Option(help="auto, 1 (grey) or 3 (colour).")]
+Fit = Annotated[str | None, typer.Option(help="How a picture becomes a square: crop, pad, stretch or none.")]
+Background = Annotated[
+    str | None, typer.Option(help="Grey level or #rrggbb behind transparent pixels and around padded pictures.")
+]
+Name = Annotated[str | None, typer.Option(help="Of the data set, as in its models' names.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would become of the images; change nothing.")]
 
 
 @app.command()
-def version(source: From = None, as_json: Json = False) -> None:
-    """Fetch, split, check, record in dvc.lock and push; quick where nothing changed."""
+def version(
+    source: From = None,
+    size: Size = None,
+    channels: Channels = None,
+    fit: Fit = None,
+    background: Background = None,
+    name: Name = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Bring images in, split, check, record in dvc.lock and push; quick where nothing changed."""
     project, _ = open_project()
+    from ganlib.jobs.data.preview import preview_data
     from ganlib.jobs.data.version_data import recorded_md5, version_data
 
+    given = {"size": size, "channels": _number(channels), "fit": fit, "background": _number(background), "name": name}
+    options = {key: value for key, value in given.items() if value is not None}
+    if dry_run:
+        with reporting(as_json=as_json) as report:
+            preview = preview_data(project, source=source, options=options, report=report)
+        show(preview, as_json=as_json, text=lambda: str(preview))
+        return
     before = recorded_md5(project)
     with reporting(as_json=as_json) as report:
-        data = version_data(project, source=source, report=report)
+        data = version_data(project, source=source, options=options, report=report)
     news = "unchanged" if before == data.md5 else "new" if before is None else f"changed, was {before[:12]}"
     show(data, as_json=as_json, text=lambda: f"{_line(data)} ({news})")
+
+
+def _number(text: str | None) -> str | int | None:
+    """A whole number where the option is one."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
 
 
 @app.command("show")
@@ -66,7 +97,7 @@ def fetch() -> None:
     from ganlib.data.fetch import fetch as job
 
     with reporting(as_json=_under_dvc()) as report:
-        job(project.root, project.raw, project.state / "cache" / "downloads", params.data, report)
+        job(project.root, project.raw, project.state / "cache", params.data, report)
 
 
 @app.command(hidden=True)

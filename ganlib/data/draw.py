@@ -6,11 +6,12 @@ import numpy as np
 
 
 def held_out(labels: np.ndarray, one_in: int, seed: int, stream: int) -> np.ndarray:
-    """Choose one in ``one_in`` of ``labels``, each class in proportion.
+    """Choose one in ``one_in`` of ``labels``, each class in proportion; a class of one image is not drawn from.
 
     Args:
-        labels: uint8 [n].
-        one_in: n // one_in are chosen, of each class its share rounded up or down (largest remainders up).
+        labels: int [n], 0 or more; all the same where there are no classes.
+        one_in: m // one_in are chosen of the m images in classes of several, of each class its share rounded up or
+            down (largest remainders up).
         seed: of the draw.
         stream: tells apart draws with the same seed.
 
@@ -20,8 +21,10 @@ def held_out(labels: np.ndarray, one_in: int, seed: int, stream: int) -> np.ndar
     # Raw Philox words, not Generator methods: numpy promises that only the former never change.
     tickets = np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(len(labels))
     chosen = np.zeros(len(labels), bool)
-    for digit, quota in enumerate(_quotas(np.bincount(labels, minlength=10), one_in)):
-        members = np.flatnonzero(labels == digit)
+    counts = np.bincount(labels)
+    quotas = _quotas(np.where(counts == 1, 0, counts), one_in)
+    by_class = np.argsort(labels, kind="stable")
+    for members, quota in zip(np.split(by_class, np.cumsum(counts)[:-1]), quotas, strict=True):
         chosen[members[np.argsort(tickets[members], kind="stable")[:quota]]] = True
     return chosen
 

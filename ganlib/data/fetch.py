@@ -1,7 +1,8 @@
-"""The DVC stage ``fetch``: the source's IDX files in ``data/raw``, verified."""
+"""The DVC stage ``fetch``: MNIST's IDX files in ``data/raw``, or the arrays of another source, verified."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,75 +10,121 @@ from pathlib import Path
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Corrupt, Unavailable
 from ganlib.core.events import Remark
-from ganlib.core.files import require_space, require_writable, sha256_file, write_bytes
+from ganlib.core.files import require_writable, sha256_bytes, sha256_file, write_bytes
 from ganlib.core.progress import Report, silent
-from ganlib.data import folder
+from ganlib.data import importing
+from ganlib.data.importing import run
+from ganlib.data.importing.layout import Source
+from ganlib.data.importing.names import dataset_name
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist.sources import SOURCES, Source
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.mnist.sources import SOURCES, MnistSource
 from ganlib.data.mnist.sources.failure import SourceFailed
+from ganlib.data.raw import MNIST_SOURCE, read_report
+
+_DECIDES = ("source", "source_sha256", "name", "size", "channels", "fit", "background", "max_unreadable", "max_bytes")
 
 
 def fetch(
     root: Path,
     raw: Path,
-    downloads: Path,
+    cache: Path,
     config: DataConfig,
     report: Report = silent,
-    sources: Sequence[tuple[str, Source]] = SOURCES,
+    sources: Sequence[tuple[str, MnistSource]] = SOURCES,
 ) -> None:
-    """Fill ``raw`` with the files of ``data.source``; MNIST's files that are there and whole are kept.
+    """Fill ``raw`` with the images of ``data.source``; MNIST's files that are there and whole are kept.
 
     Args:
         root: what a relative ``data.source`` is relative to.
         raw: nothing else is left in this folder.
-        downloads: where interrupted downloads wait to be resumed.
+        cache: where interrupted downloads wait to be resumed, and an import that was tried out to be used.
         config: ``data`` of params.yaml.
         report: told of progress, and of the reason why a source is skipped.
         sources: where MNIST is asked for, in this order.
 
     Raises:
-        Unavailable: no source gave MNIST.
-        BadInput: the user's folder cannot be used, or is not what ``data.source_sha256`` says.
+        Unavailable: no source gave a known data set.
+        BadInput: the user's place cannot be used, or is not what ``data.source_sha256`` says.
     """
     require_writable(raw)
-    if config.source == "mnist":
+    if config.source == MNIST_SOURCE:
+        require_mnist_as_it_is(config)
         names: Collection[str] = mnist.SHA256
-        _mnist(raw, downloads, report, sources)
+        _mnist(raw, cache / "downloads", report, sources)
     else:
-        files = user_files(root, config, report)
-        names = files
-        require_space(raw, sum(map(len, files.values())))
-        for name, data in files.items():
-            write_bytes(raw / name, data)
+        staged = stage(root, cache, config, report)
+        names = {*read_report(staged).files, run.REPORT}
+        for name in sorted(names, key=lambda name: name == run.REPORT):
+            shutil.move(staged / name, raw / name)
+        staged.rmdir()
     for path in raw.iterdir():
         if path.name not in names:
             path.unlink()
 
 
-def user_folder(root: Path, source: str) -> Path:
-    """The folder that ``data.source`` names."""
+def require_mnist_as_it_is(config: DataConfig) -> None:
+    """Raise :class:`BadInput` where the configuration asks for MNIST in another form than its own."""
+    shape = MNIST.image
+    for key, value, own in (
+        ("size", config.size, (None, shape.height)),
+        ("channels", config.channels, ("auto", shape.channels)),
+        ("name", config.name, (None, MNIST.name)),
+    ):
+        if value not in own:
+            raise BadInput(
+                f"data.{key} is {value}, but the data set mnist is taken as it was published ({shape}). For another "
+                f"form, import its IDX files as images of your own: ganlib data version --from DIR --{key} {value}"
+            )
+
+
+def stage(root: Path, cache: Path, config: DataConfig, report: Report = silent) -> Path:
+    """Import ``data.source`` into a folder of ``cache``, or find it there; whoever uses it removes it.
+
+    Raises:
+        BadInput: as :func:`fetch` does.
+    """
+    staged = cache / "imports" / _key(config)
+    if staged.is_dir():
+        return staged
+    shutil.rmtree(staged.parent, ignore_errors=True)
+    half = staged.with_suffix(".half")
+    source = required_source(root, config)
+    try:
+        run.run(source.layout, config.name or dataset_name(config.source), config, half, report)
+        half.rename(staged)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return staged
+
+
+def user_place(root: Path, source: str) -> Path:
+    """Return the folder or file that ``data.source`` names."""
     return (root / Path(source).expanduser()).resolve()
 
 
-def user_files(root: Path, config: DataConfig, report: Report = silent) -> dict[str, bytes]:
-    """The IDX files of the user's folder, whose digest must be the recorded one."""
-    where = user_folder(root, config.source)
-    require_recorded(where, config)
-    return folder.read(where, report)
-
-
-def require_recorded(where: Path, config: DataConfig) -> None:
-    """Raise :class:`BadInput` unless the content of ``where`` has the digest ``data.source_sha256``."""
+def required_source(root: Path, config: DataConfig) -> Source:
+    """Return the user's place, whose digest must be the recorded one; :class:`BadInput` if it is not."""
+    where = user_place(root, config.source)
     again = f"To make its present content a new data version: ganlib data version --from {where}"
+    source = Source(where, config.max_bytes)
     if config.source_sha256 is None:
         raise BadInput(f"data.source_sha256 of {where} is not recorded. {again}")
-    if (actual := folder.digest(where)) != config.source_sha256:
+    if (actual := source.digest()) != config.source_sha256:
         raise BadInput(
             f"{where} has changed: its recorded digest is {config.source_sha256}, now it is {actual}. {again}"
         )
+    return source
 
 
-def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[str, Source]] = SOURCES) -> None:
+def _key(config: DataConfig) -> str:
+    """Equal for equal content, configuration and code."""
+    code = [sha256_file(path) for folder in importing.__path__ for path in sorted(Path(folder).glob("*.py"))]
+    wanted = [config.model_dump(mode="json", include=set(_DECIDES)), code]
+    return sha256_bytes(json.dumps(wanted, sort_keys=True).encode())[:32]
+
+
+def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[str, MnistSource]] = SOURCES) -> None:
     missing = [name for name, sha256 in mnist.SHA256.items() if not _whole(raw / name, sha256)]
     reasons = []
     for title, source in sources:
@@ -93,12 +140,12 @@ def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[s
         raise Unavailable(
             f"MNIST could not be fetched; what had arrived is kept in {downloads}. "
             f"Tried {'; '.join(reasons)}. "
-            "Try again with a network, or use files of your own: ganlib data version --from DIR"
+            "Try again with a network, or use images of your own: ganlib data version --from PLACE"
         )
     shutil.rmtree(downloads, ignore_errors=True)
 
 
-def _take(source: Source, missing: Collection[str], raw: Path, downloads: Path, report: Report) -> None:
+def _take(source: MnistSource, missing: Collection[str], raw: Path, downloads: Path, report: Report) -> None:
     for name, data in source(missing, downloads, report):
         write_bytes(raw / name, mnist.verified(name, data))
 

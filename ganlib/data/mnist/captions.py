@@ -7,7 +7,6 @@ against it; what the graph does with a caption is the net's reading. Neither und
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, TypeVar
@@ -18,9 +17,7 @@ from numpy.typing import NDArray
 from ganlib.core.errors import BadInput
 from ganlib.data.mnist.attributes import ATTRIBUTES, Attribute
 from ganlib.data.mnist.vocabulary import CHINESE, LANGUAGES, Language
-
-CAPTION_LEN = 64
-"""Bytes of UTF-8; about 60 English letters or 21 Chinese characters."""
+from ganlib.data.text import CAPTION_LEN, normalise
 
 T = TypeVar("T")
 
@@ -50,12 +47,6 @@ def encode(text: str) -> NDArray[np.int64]:
     """
     parse(text)
     return _codes(text)
-
-
-def normalise(text: str) -> str:
-    """Lower case, full-width forms made plain (NFKC), control characters dropped, runs of white space one space."""
-    plain = unicodedata.normalize("NFKC", text).lower()
-    return " ".join("".join(letter for letter in plain if letter.isprintable() or letter.isspace()).split())
 
 
 def parse(text: str) -> Wish:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ganlib.core.errors import Corrupt
 from ganlib.core.files import sha256_bytes
+from ganlib.data import idx
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -26,3 +29,17 @@ def verified(name: str, data: bytes) -> bytes:
     if (actual := sha256_bytes(data)) != SHA256[name]:
         raise Corrupt(name, expected=SHA256[name], actual=actual)
     return data
+
+
+def images(data: bytes, name: str) -> np.ndarray:
+    """Return the images of an IDX file, uint8 [n, 28, 28]; :class:`BadInput` with the offset where it is none."""
+    return idx.parse(data, name, (28, 28))
+
+
+def labels(data: bytes, name: str) -> np.ndarray:
+    """Return the labels of an IDX file, uint8 [n], each 0..9; :class:`BadInput` with the offset otherwise."""
+    found = idx.parse(data, name, idx.LABEL)
+    wrong = np.flatnonzero(found > 9)
+    if len(wrong):
+        raise idx.refusal(name, 8 + int(wrong[0]), f"label {found[wrong[0]]} is not a digit")
+    return found

@@ -15,39 +15,41 @@ class Pixels(Record):
 
 
 class Twins(Record):
-    """Images of a source whose bytes another image of it has, too. All copies of an image are in one split."""
+    """Images of a source that another image of it equals, exactly or nearly. All of a kind are in one split."""
 
     repeated: int
     """How many such images there are, each copy counted."""
     left_out: int
-    """Images given for training that the source's own test split has, too: they are in no split but that one."""
+    """Images given for training that the source's own test split has, too, or nearly: they are in no split."""
     labels_differ: int
     """Of ``repeated``, those whose copies do not all have the same label."""
+    near: int = 0
+    """How many images are nearly, but not exactly, the same as another."""
 
     def __str__(self) -> str:
-        """A line for people."""
+        """Return a line for people."""
+        alike = [f"{self.repeated:,} images have an exact copy"] if self.repeated else []
+        alike += [f"{self.near:,} images are nearly the same as another"] if self.near else []
         left = (
             f"; {self.left_out:,} of them were given for training and are in the test split, too: left out of training"
             if self.left_out
             else ""
         )
         differ = f"; {self.labels_differ:,} bear different labels in different copies" if self.labels_differ else ""
-        return (
-            f"{self.repeated:,} images have an exact copy: all copies are kept on one side of the split{left}{differ}"
-        )
+        return f"{' and '.join(alike)}: what is alike is kept on one side of the split{left}{differ}"
 
 
 class Summary(Record):
     """``data/prepared/summary.json``: what is known of the prepared splits, and nothing of the machine."""
 
     raw: dict[str, str]
-    """IDX file name -> sha256."""
+    """File in ``data/raw`` -> sha256."""
     files: dict[str, str]
     """Prepared file name -> sha256."""
     counts: dict[str, int]
     """Split -> number of images."""
     classes: dict[str, tuple[int, ...]]
-    """Split -> number of images of each digit 0..9."""
+    """Split -> number of images of each class; empty where there are none."""
     pixels: dict[str, Pixels]
     seed: int
     validation_one_in: int
@@ -77,7 +79,7 @@ class DataVersion(Record):
     source: str
     """``data.source`` as DVC recorded it."""
     source_sha256: dict[str, str]
-    """IDX file name -> sha256."""
+    """File in ``data/raw`` -> sha256."""
     counts: dict[str, int]
     """Images of train, validation and test."""
     twins: Twins | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ganlib import config as configs
 from ganlib.config import DataConfig
@@ -15,8 +16,13 @@ from ganlib.core.events import Remark
 from ganlib.core.files import require_space, write_bytes, write_json
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
-from ganlib.core.yaml_edit import set_values
-from ganlib.data import fetch, folder, prepare
+from ganlib.core.yaml_edit import lay_over
+from ganlib.data import fetch
+from ganlib.data.divide import divide
+from ganlib.data.importing.layout import Source
+from ganlib.data.importing.record import ImportReport
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.raw import MNIST_SOURCE, read_raw, read_report
 from ganlib.data.splits import load_split
 from ganlib.data.versioning import dvc_cache, state
 from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
@@ -28,7 +34,13 @@ _ASKED = 2000  # test images that the judge is shown: 1 s
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
 
 
-def version_data(project: Project, *, source: Path | None = None, report: Report = silent) -> DataVersion:
+def version_data(
+    project: Project,
+    *,
+    source: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    report: Report = silent,
+) -> DataVersion:
     """Bring ``data/`` to what ``params.yaml`` asks for, verified, recorded in ``dvc.lock`` and pushed.
 
     What DVC has in its cache or default remote is restored, the rest is fetched and prepared. Nothing is done
@@ -36,27 +48,29 @@ def version_data(project: Project, *, source: Path | None = None, report: Report
 
     Args:
         project: the checkout.
-        source: make this folder the data source (or go back to ``mnist``): written to ``params.yaml``.
+        source: make this place or known data set the data source: written to ``params.yaml``.
+        options: keys of ``data`` in ``params.yaml`` that are to be changed with it, such as ``size``.
         report: told of progress and of everything that was repaired or skipped, with reasons.
 
     Raises:
         BadInput: the source cannot be used; nothing was changed.
         Corrupt: bytes are damaged and could not be restored.
-        Unavailable: MNIST or the remote cannot be reached, or another DVC process does not end.
+        Unavailable: a known data set or the remote cannot be reached, or another DVC process does not end.
     """
     if without_git(project):
         report.event(Remark("git", {"note": "none here: the data version has no revision"}))
     before = recorded_md5(project)
     with exclusive(project) as dvc:
-        if source is None:
+        values = new_values(project, source, options or {})
+        if not values:
             _require_same_folder(project, report)
             _bring(project, dvc, report)
         else:
-            with _adopted(project, source, report):
+            with _adopted(project, values, report):
                 _bring(project, dvc, report)
         _push(project, dvc, report)
         data = state.describe(project)
-        if source is not None or data.md5 != before:
+        if values or data.md5 != before:
             _tell(project, data, report)
         return data
 
@@ -116,7 +130,8 @@ def _tell(project: Project, data: DataVersion, report: Report) -> None:
     """What a person should know of the images before figures are believed."""
     if data.twins:
         report.event(Remark("twins", {"note": str(data.twins)}))
-    if data.source == "mnist":  # the judge's own
+    own_digits = data.source != MNIST_SOURCE and data.spec.image == MNIST.image
+    if not own_digits or data.spec.class_names != MNIST.class_names:
         return
     try:
         share = _known(project, data, report)
@@ -204,38 +219,69 @@ def _push(project: Project, dvc: Dvc, report: Report) -> None:
 
 
 @contextmanager
-def _adopted(project: Project, source: Path, report: Report) -> Iterator[None]:
-    """Write ``source`` into params.yaml; put the old text back if what follows fails.
+def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Iterator[None]:
+    """Write ``values`` into params.yaml; put the old text back if what follows fails.
 
-    The folder is read, split and checked before anything is changed.
+    The place is read, split and checked before anything is changed; the import is kept for the stage that wants it.
     """
     text = project.params_file.read_text(encoding="utf-8")
-    values = _source_values(project, source)
-    changed = set_values(text, values)
-    asked = configs.load(project.params_file).data.model_copy(
-        update={name.removeprefix("data."): value for name, value in values.items()}
-    )
-    if asked.source != "mnist":
-        if aside := folder.passed_over(fetch.user_folder(project.root, asked.source)):
-            report.event(Remark("source", {"not used": aside}))
-        prepare.split(fetch.user_files(project.root, asked, report), asked)
-    write_bytes(project.params_file, changed.encode())
+    changed = lay_over(text, {"data": values})
+    config = changed_config(project, values)
+    cache = project.state / "cache"
     try:
-        yield
-    except BaseException:
-        write_bytes(project.params_file, text.encode())
-        raise
+        if config.source == MNIST_SOURCE:
+            fetch.require_mnist_as_it_is(config)
+        else:
+            staged = fetch.stage(project.root, cache, config, report)
+            divide(read_raw(staged, config), config)
+            tell_import(read_report(staged), report)
+        write_bytes(project.params_file, changed.encode())
+        try:
+            yield
+        except BaseException:
+            write_bytes(project.params_file, text.encode())
+            raise
+    finally:
+        shutil.rmtree(cache / "imports", ignore_errors=True)
 
 
-def _source_values(project: Project, source: Path) -> dict[str, str | None]:
+def tell_import(found: ImportReport, report: Report) -> None:
+    """Report what a person should know of an import before training on it."""
+    if found.not_used:
+        report.event(Remark("source", {"not used": found.not_used}))
+    for aside in found.first_set_aside[:3]:
+        report.event(Remark("set aside", {aside.name: aside.reason}))
+    if found.set_aside > 3:
+        report.event(Remark("set aside", {"note": f"{found.set_aside:,} pictures in all"}))
+    for note in found.notes:
+        report.event(Remark("source", {"note": note}))
+
+
+def new_values(project: Project, source: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of ``data`` that are to change: those of a new source, and ``options``.
+
+    Raises:
+        BadInput: the place is of no known layout.
+    """
+    if source is None:
+        return dict(options)
     where = source.expanduser().resolve()
-    if str(source) == "mnist" and not where.exists():
-        return {"data.source": "mnist", "data.source_sha256": None}
-    return {"data.source": _written(project, where), "data.source_sha256": folder.digest(where)}
+    if str(source) == MNIST_SOURCE and not where.exists():
+        values: dict[str, Any] = {"source": MNIST_SOURCE, "source_sha256": None, "size": None, "channels": "auto"}
+    else:
+        digest = Source(where, configs.load(project.params_file).data.max_bytes).digest()
+        values = {"source": _written(project, where), "source_sha256": digest}
+    return {**values, "name": None, **options}
+
+
+def changed_config(project: Project, values: Mapping[str, Any]) -> DataConfig:
+    """Return ``data`` of params.yaml with ``values``; :class:`BadInput` for one that does not fit."""
+    now = configs.load(project.params_file).data
+    return configs.parse(DataConfig, {**now.model_dump(), **values}, "data")
 
 
 def _written(project: Project, where: Path) -> str:
-    """How params.yaml names the folder ``where``: from the project's root if it is inside or beside it, so that both
+    """How params.yaml names the place ``where``: from the project's root if it is inside or beside it, so that both
     can be moved together."""
     beside = project.root.parent
     if where.is_relative_to(project.root):
@@ -246,13 +292,13 @@ def _written(project: Project, where: Path) -> str:
 
 
 def _require_same_folder(project: Project, report: Report) -> None:
-    """A user's folder must still be what its recorded digest says; it may be gone, as DVC has its content."""
+    """A user's place must still be what its recorded digest says; it may be gone, as DVC has its content."""
     asked = configs.load(project.params_file).data
-    if asked.source == "mnist":
+    if asked.source == MNIST_SOURCE:
         return
-    where = fetch.user_folder(project.root, asked.source)
-    if where.is_dir():
-        fetch.require_recorded(where, asked)
+    where = fetch.user_place(project.root, asked.source)
+    if where.exists():
+        fetch.required_source(project.root, asked)
     else:
         report.event(Remark("source", {"note": f"{where} is not here: DVC's copy is used"}))
 

@@ -11,12 +11,13 @@ import pytest
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.progress import Report, silent
-from ganlib.data import folder
-from ganlib.data.fetch import fetch
+from ganlib.data.fetch import fetch, stage
+from ganlib.data.importing.layout import Source
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist.sources import Source
+from ganlib.data.mnist.sources import MnistSource
 from ganlib.data.mnist.sources import mirror as mirrors
 from ganlib.data.mnist.sources.failure import SourceFailed
+from ganlib.data.raw import read_report
 from tests.reports import Recorder
 from tests.unit.data.builders import digits, flip, png_folders
 from tests.unit.data.conftest import Mirror
@@ -24,12 +25,12 @@ from tests.unit.data.conftest import Mirror
 MNIST = DataConfig()
 
 
-def source_of(mirror: Mirror, name: str = "here") -> tuple[str, Source]:
+def source_of(mirror: Mirror, name: str = "here") -> tuple[str, MnistSource]:
     """``mirror`` as a row of SOURCES."""
     return name, partial(mirrors.fetch, name, mirror.url)
 
 
-def giving(files: Mapping[str, bytes], asked: list[list[str]] | None = None) -> Source:
+def giving(files: Mapping[str, bytes], asked: list[list[str]] | None = None) -> MnistSource:
     """A source that has ``files`` and notes what it is asked for."""
 
     def source(names: Collection[str], _: Path, __: Report) -> Iterator[tuple[str, bytes]]:
@@ -53,7 +54,7 @@ def content(raw: Path) -> dict[str, bytes]:
 def test_files_come_from_a_mirror_and_downloads_are_cleared_away(
     tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
 ) -> None:
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
     assert content(tmp_path / "raw") == files
     assert not downloads.exists()
 
@@ -62,7 +63,7 @@ def test_an_interrupted_download_asks_only_for_the_rest(
     tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
 ) -> None:
     mirror.cut = [5000]  # of which one chunk of 4,096 is whole
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
     assert content(tmp_path / "raw") == files
     assert mirror.asked[:2] == [(f"/{mnist.TRAIN_IMAGES}.gz", None), (f"/{mnist.TRAIN_IMAGES}.gz", "bytes=4096-")]
 
@@ -72,8 +73,8 @@ def test_what_another_process_had_downloaded_is_not_downloaded_again(
 ) -> None:
     mirror.cut = [8192, 0]
     with pytest.raises(Unavailable, match="what had arrived is kept in"):
-        fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+        fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
     assert content(tmp_path / "raw") == files
     assert [wanted for path, wanted in mirror.asked if mnist.TRAIN_IMAGES in path] == [
         None,
@@ -87,7 +88,7 @@ def test_a_download_that_had_just_ended_is_used_without_another_byte(
 ) -> None:
     downloads.mkdir()
     (downloads / f"here-{mnist.TRAIN_IMAGES}.gz.part").write_bytes(mirror.files[f"/{mnist.TRAIN_IMAGES}.gz"])
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
     assert content(tmp_path / "raw") == files
 
 
@@ -96,7 +97,7 @@ def test_a_damaged_partial_download_is_thrown_away_and_fetched_once_more(
 ) -> None:
     downloads.mkdir()
     (downloads / f"here-{mnist.TRAIN_IMAGES}.gz.part").write_bytes(b"?" * 3000)
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
     assert content(tmp_path / "raw") == files
 
 
@@ -104,7 +105,7 @@ def test_a_mirror_that_knows_no_ranges_starts_over(
     tmp_path: Path, downloads: Path, mirror: Mirror, files: dict[str, bytes]
 ) -> None:
     mirror.ranges, mirror.cut = False, [8192]
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
     assert content(tmp_path / "raw") == files
 
 
@@ -113,7 +114,7 @@ def test_a_mirror_that_sends_too_much_is_left(
 ) -> None:
     monkeypatch.setattr(mirrors, "_LARGEST", 100)
     with pytest.raises(Unavailable, match="more than the 100 expected"):
-        fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [source_of(mirror)])
+        fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
 
 
 def test_sources_are_asked_in_order_and_their_failures_reported(
@@ -130,7 +131,7 @@ def test_sources_are_asked_in_order_and_their_failures_reported(
         ("good", giving(files, asked)),
         ("unasked", failing),
     ]
-    fetch(tmp_path, tmp_path / "raw", downloads, MNIST, report, sources)
+    fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, report, sources)
     assert content(tmp_path / "raw") == files
     assert asked == [[mnist.TEST_LABELS]], "the three files that the mirror had are not asked for again"
     told = [(event.stage, event.facts["skipped"]) for event in report.events]
@@ -144,7 +145,7 @@ def test_no_source_at_all_is_a_temporary_failure_that_lists_the_reasons(
     tmp_path: Path, downloads: Path, files: dict[str, bytes]
 ) -> None:
     with pytest.raises(Unavailable, match="Tried one: out of service; two: out of service") as caught:
-        fetch(tmp_path, tmp_path / "raw", downloads, MNIST, silent, [("one", failing), ("two", failing)])
+        fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [("one", failing), ("two", failing)])
     assert caught.value.exit_code == 75
 
 
@@ -152,22 +153,43 @@ def test_whole_files_are_kept_damaged_ones_replaced_and_strangers_removed(
     tmp_path: Path, downloads: Path, files: dict[str, bytes]
 ) -> None:
     raw = tmp_path / "raw"
-    fetch(tmp_path, raw, downloads, MNIST, silent, [("all", giving(files))])
+    fetch(tmp_path, raw, downloads.parent, MNIST, silent, [("all", giving(files))])
     flip(raw / mnist.TRAIN_LABELS, 50)
     (raw / "stranger").write_bytes(b"x")
     asked: list[list[str]] = []
-    fetch(tmp_path, raw, downloads, MNIST, silent, [("all", giving(files, asked))])
+    fetch(tmp_path, raw, downloads.parent, MNIST, silent, [("all", giving(files, asked))])
     assert content(raw) == files
     assert asked == [[mnist.TRAIN_LABELS]]
 
 
-def test_a_users_folder_must_be_what_its_digest_says(tmp_path: Path, downloads: Path) -> None:
+def test_a_users_folder_must_be_what_its_digest_says(tmp_path: Path) -> None:
     own = png_folders(tmp_path / "own", digits(100))
-    config = DataConfig(source="own", source_sha256=folder.digest(own))
-    fetch(tmp_path, tmp_path / "raw", downloads, config)
-    assert content(tmp_path / "raw") == folder.read(own)
+    config = DataConfig(source="own", source_sha256=Source(own, 10**9).digest())
+    raw, cache = tmp_path / "raw", tmp_path / "cache"
+    fetch(tmp_path, raw, cache, config)
+    assert set(content(raw)) == {"images.npy", "labels.npy", "import.json"}
+    assert read_report(raw).spec.name == "own"
+    assert not list((cache / "imports").iterdir()), "what was staged is moved"
     flip(own / "5" / "00005.png", 60)
     with pytest.raises(BadInput, match=r"own has changed: .* ganlib data version --from"):
-        fetch(tmp_path, tmp_path / "raw", downloads, config)
+        fetch(tmp_path, raw, cache, config)
     with pytest.raises(BadInput, match=r"data\.source_sha256 of .*own is not recorded"):
-        fetch(tmp_path, tmp_path / "raw", downloads, DataConfig(source="own"))
+        fetch(tmp_path, raw, cache, DataConfig(source="own"))
+
+
+def test_an_import_that_was_tried_out_is_used_once_and_only_for_the_same_wishes(tmp_path: Path) -> None:
+    own = png_folders(tmp_path / "own", digits(100))
+    config = DataConfig(source="own", source_sha256=Source(own, 10**9).digest())
+    staged = stage(tmp_path, tmp_path / "cache", config)
+    mark = (staged / "import.json").stat().st_ino
+    fetch(tmp_path, tmp_path / "raw", tmp_path / "cache", config)
+    assert (tmp_path / "raw" / "import.json").stat().st_ino == mark
+    stage(tmp_path, tmp_path / "cache", config)
+    fetch(tmp_path, tmp_path / "raw", tmp_path / "cache", config.model_copy(update={"size": 16}))
+    assert read_report(tmp_path / "raw").spec.image.width == 16
+
+
+@pytest.mark.parametrize("change", [{"size": 32}, {"channels": 3}, {"name": "digits"}])
+def test_mnist_is_not_taken_in_another_form(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match=f"data\\.{next(iter(change))} is .*, but the data set mnist is taken as it was"):
+        fetch(tmp_path, tmp_path / "raw", tmp_path, DataConfig(**change), silent, [("none", failing)])

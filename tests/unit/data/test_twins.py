@@ -7,32 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput
-from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist import idx
-from ganlib.data.prepare import prepare, split
-from ganlib.data.splits import SPLITS, Split, SplitName
+from ganlib.data.prepare import prepare
+from ganlib.data.splits import SPLITS, Split, SplitName, load_split
 from ganlib.data.versioning.record import Twins
-from tests.unit.data.builders import digits, idx_files, write_files
+from tests.unit.data.builders import digits, files_of, idx_files, raw_of
 
 OWN = DataConfig(source="own")
 
 
 def joined(*parts: Split) -> Split:
     """Sets one after the other."""
-    return Split(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def files_of(train: Split, test: Split | None = None) -> dict[str, bytes]:
-    """IDX files under MNIST's names."""
-    files = {mnist.TRAIN_IMAGES: idx.encode(train.images), mnist.TRAIN_LABELS: idx.encode(train.labels)}
-    if test:
-        files |= {mnist.TEST_IMAGES: idx.encode(test.images), mnist.TEST_LABELS: idx.encode(test.labels)}
-    return files
+    return Split(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
 def shared(splits: dict[SplitName, Split]) -> int:
@@ -42,15 +32,21 @@ def shared(splits: dict[SplitName, Split]) -> int:
 
 
 def told(folder: Path, files: dict[str, bytes]) -> Twins | None:
-    return prepare(write_files(folder / "raw", files), folder / "out", OWN).twins
+    return prepare(raw_of(folder, files), folder / "out", OWN).twins
 
 
-@settings(max_examples=30, deadline=None)
+def split(folder: Path, files: dict[str, bytes], seed: int = 0) -> dict[SplitName, Split]:
+    """The three splits of IDX files."""
+    prepare(raw_of(folder, files), folder / "out", DataConfig(source="own", seed=seed))
+    return {name: load_split(folder / "out", name) for name in SPLITS}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(copies=st.integers(2, 4), seed=st.integers(0, 99), own_test=st.booleans())
-def test_all_copies_of_an_image_are_in_one_split(copies: int, seed: int, own_test: bool) -> None:
+def test_all_copies_of_an_image_are_in_one_split(tmp_path: Path, copies: int, seed: int, own_test: bool) -> None:
     whole = joined(*[digits(500, 7)] * copies)
     test = joined(digits(200, 8), Split(whole.images[:50], whole.labels[:50])) if own_test else None
-    splits = split(files_of(whole, test), DataConfig(source="own", seed=seed))
+    splits = split(tmp_path, files_of(whole, test), seed)
     assert shared(splits) == 0
     if not own_test:
         assert [len(splits[name].labels) for name in SPLITS] == [394 * copies, 35 * copies, 71 * copies]
@@ -58,7 +54,7 @@ def test_all_copies_of_an_image_are_in_one_split(copies: int, seed: int, own_tes
 
 def test_a_merged_export_whose_every_image_is_there_twice_is_split_in_the_asked_shares(tmp_path: Path) -> None:
     files = files_of(joined(digits(1000, 1), digits(1000, 1)))
-    splits = split(files, OWN)
+    splits = split(tmp_path, files)
     assert shared(splits) == 0
     assert sum(len(part.labels) for part in splits.values()) == 2000, "nothing is thrown away"
     assert len(splits["test"].labels) == 2 * (1000 // OWN.test_one_in)
@@ -68,7 +64,7 @@ def test_a_merged_export_whose_every_image_is_there_twice_is_split_in_the_asked_
 def test_a_test_split_of_the_sources_own_stays_and_what_it_holds_is_left_out_of_training(tmp_path: Path) -> None:
     train, test = digits(480, 1), digits(200, 2)
     both = Split(np.concatenate([train.images, test.images[:60]]), np.concatenate([train.labels, test.labels[:60]]))
-    splits = split(files_of(both, test), OWN)
+    splits = split(tmp_path, files_of(both, test))
     np.testing.assert_array_equal(splits["test"].images, test.images)
     assert shared(splits) == 0
     assert len(splits["train"].labels) + len(splits["validation"].labels) == 480
@@ -77,20 +73,20 @@ def test_a_test_split_of_the_sources_own_stays_and_what_it_holds_is_left_out_of_
     assert "60 of them were given for training and are in the test split" in str(found)
 
 
-def test_the_same_images_as_train_and_test_are_refused() -> None:
+def test_the_same_images_as_train_and_test_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="all 480 training images are in the test split"):
-        split(files_of(digits(480), digits(480)), OWN)
+        split(tmp_path, files_of(digits(480), digits(480)))
 
 
-def test_a_refusal_says_that_training_images_were_left_out() -> None:
-    train, few = digits(480, 1), digits(20, 2)
+def test_a_refusal_says_that_training_images_were_left_out(tmp_path: Path) -> None:
+    train, few = digits(480, 1), digits(10, 2)
     with pytest.raises(BadInput, match="480 training images were left out: the test split has the same"):
-        split(files_of(joined(train, few), train), OWN)
+        split(tmp_path, files_of(joined(train, few), train))
 
 
 def test_copies_under_different_labels_are_counted(tmp_path: Path) -> None:
     once = digits(500, 3)
-    again = Split(once.images[:40], (once.labels[:40] + (np.arange(40) < 10).astype(np.uint8)) % 10)
+    again = Split(once.images[:40], (once.labels[:40] + (np.arange(40) < 10)) % 10)
     found = told(tmp_path, files_of(joined(once, again)))
     assert found == Twins(repeated=80, left_out=0, labels_differ=20)
     assert "20 bear different labels" in str(found)

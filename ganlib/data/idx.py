@@ -15,11 +15,13 @@ import numpy as np
 
 from ganlib.core.errors import BadInput
 
-IMAGE = (28, 28)
-LABEL = ()
+Item = tuple[int | None, ...]
+IMAGE: Item = (None, None)
+"""Height and width of an image, any."""
+LABEL: Item = ()
 _UNSIGNED_BYTE = 0x08
-_GZIP = b"\x1f\x8b"
-_LARGEST = 1 << 30  # decompressed; MNIST's largest file is 47 MB
+GZIP = b"\x1f\x8b"
+_LARGEST = 1 << 33  # bytes, decompressed
 
 
 def encode(array: np.ndarray) -> bytes:
@@ -28,13 +30,13 @@ def encode(array: np.ndarray) -> bytes:
     return header + np.ascontiguousarray(array, dtype=np.uint8).tobytes()
 
 
-def parse(data: bytes, name: str, item: tuple[int, ...]) -> np.ndarray:
+def parse(data: bytes, name: str, item: Item) -> np.ndarray:
     """The array in ``data``: uint8 [n, *item], n >= 1.
 
     Args:
         data: the whole file, decompressed.
         name: what to call it in errors.
-        item: the shape of one item, :data:`IMAGE` or :data:`LABEL`.
+        item: the shape of one item; None is any size, but not none.
 
     Raises:
         BadInput: anything but an IDX file of such items and of exactly the length that its header says.
@@ -43,35 +45,21 @@ def parse(data: bytes, name: str, item: tuple[int, ...]) -> np.ndarray:
     magic = bytes((0, 0, _UNSIGNED_BYTE, 1 + len(item)))
     for offset, (found, expected) in enumerate(zip(data, magic, strict=False)):
         if found != expected:
-            raise _refusal(name, offset, f"{_MAGIC[offset]} is 0x{found:02x}, expected 0x{expected:02x}")
+            raise refusal(name, offset, f"{_MAGIC[offset]} is 0x{found:02x}, expected 0x{expected:02x}")
     if len(data) < header:
-        raise _refusal(name, len(data), f"the file ends inside its {header}-byte header")
+        raise refusal(name, len(data), f"the file ends inside its {header}-byte header")
     sizes = struct.unpack_from(f">{1 + len(item)}I", data, 4)
     if sizes[0] == 0:
-        raise _refusal(name, 4, "the file holds no items")
-    for axis, (found, expected) in enumerate(zip(sizes[1:], item, strict=True), start=1):
-        if found != expected:
-            raise _refusal(name, 4 + 4 * axis, f"size of dimension {axis} is {found:,}, expected {expected}")
+        raise refusal(name, 4, "the file holds no items")
+    for axis, (found, size) in enumerate(zip(sizes[1:], item, strict=True), start=1):
+        if found != (found or 1 if size is None else size):
+            raise refusal(name, 4 + 4 * axis, f"size of dimension {axis} is {found:,}, expected {size or 'more'}")
     end = header + math.prod(sizes)
     if len(data) < end:
-        raise _refusal(name, len(data), f"the file is truncated: {sizes[0]:,} items need {end:,} bytes")
+        raise refusal(name, len(data), f"the file is truncated: {sizes[0]:,} items need {end:,} bytes")
     if len(data) > end:
-        raise _refusal(name, end, f"{len(data) - end:,} bytes follow the last of {sizes[0]:,} items")
+        raise refusal(name, end, f"{len(data) - end:,} bytes follow the last of {sizes[0]:,} items")
     return np.frombuffer(data, np.uint8, offset=header).reshape(sizes)
-
-
-def parse_images(data: bytes, name: str) -> np.ndarray:
-    """uint8 [n, 28, 28]. Raises as :func:`parse` does."""
-    return parse(data, name, IMAGE)
-
-
-def parse_labels(data: bytes, name: str) -> np.ndarray:
-    """uint8 [n], each 0..9. Raises as :func:`parse` does, and for a label above 9."""
-    labels = parse(data, name, LABEL)
-    wrong = np.flatnonzero(labels > 9)
-    if len(wrong):
-        raise _refusal(name, 8 + int(wrong[0]), f"label {labels[wrong[0]]} is not a digit")
-    return labels
 
 
 def read(path: Path) -> bytes:
@@ -84,7 +72,7 @@ def read(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}.") from error
-    return gunzip(data, path.name) if data.startswith(_GZIP) else data
+    return gunzip(data, path.name) if data.startswith(GZIP) else data
 
 
 def gunzip(data: bytes, name: str) -> bytes:
@@ -95,16 +83,17 @@ def gunzip(data: bytes, name: str) -> bytes:
     except zlib.error as error:
         raise BadInput(f"{name}: damaged gzip stream of {len(data):,} bytes ({error}).") from error
     if stream.unconsumed_tail:
-        raise _refusal(name, len(data) - len(stream.unconsumed_tail), f"more than {_LARGEST:,} bytes when decompressed")
+        raise refusal(name, len(data) - len(stream.unconsumed_tail), f"more than {_LARGEST:,} bytes when decompressed")
     if not stream.eof:
-        raise _refusal(name, len(data), "the gzip stream is truncated")
+        raise refusal(name, len(data), "the gzip stream is truncated")
     if stream.unused_data:
-        raise _refusal(name, len(data) - len(stream.unused_data), "bytes follow the end of the gzip stream")
+        raise refusal(name, len(data) - len(stream.unused_data), "bytes follow the end of the gzip stream")
     return plain
 
 
 _MAGIC = ("first zero", "second zero", "type code", "number of dimensions")
 
 
-def _refusal(name: str, offset: int, what: str) -> BadInput:
+def refusal(name: str, offset: int, what: str) -> BadInput:
+    """Return the error about what is wrong at a byte of a file."""
     return BadInput(f"{name}: byte {offset:,}: {what}.")

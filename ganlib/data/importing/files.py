@@ -1,0 +1,177 @@
+"""Files by relative name, in a folder or in an archive that is not unpacked."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, BinaryIO, NamedTuple, cast
+
+from ganlib.core.errors import BadInput
+from ganlib.core.files import sha256_bytes, sha256_file
+
+_LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # of file managers, which put them anywhere
+_ZIP, _TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+ARCHIVES = _ZIP + _TAR
+_UNPACK: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.GzipFile),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+)
+"""How a compressed file begins, and what reads it."""
+_MOST_MEMBERS = 1_000_000
+_CHUNK = 1 << 20
+
+
+class Files(NamedTuple):
+    """The files of a place, without what file managers and systems leave there."""
+
+    place: Path
+    names: tuple[str, ...]
+    """Relative, with slashes, sorted by their parts."""
+    open: Callable[[str], BinaryIO]
+    digest: Callable[[tuple[str, ...]], str]
+    """SHA-256 of the content of these names; of an archive its own."""
+    inside: str = ""
+    """The one folder of an archive that all of it lies in: left out of the names."""
+
+    def path(self, name: str) -> str:
+        """Return how ``name`` is told to people."""
+        return f"{self.place}/{self.inside}{name}"
+
+
+def open_files(place: Path, max_bytes: int) -> Files:
+    """Return the files in the folder or archive ``place``.
+
+    Raises:
+        BadInput: it is neither, or an archive that is damaged, holds links or names outside itself, or unpacks to
+            more than ``max_bytes``.
+    """
+    if place.is_dir():
+        return _folder(place)
+    if not place.is_file():
+        raise BadInput(f"data source {place} does not exist.")
+    if place.name.lower().endswith(_ZIP):
+        return _zip(place, max_bytes)
+    if place.name.lower().endswith(_TAR):
+        return _tar(place, max_bytes)
+    raise BadInput(
+        f"data source {place} is not a folder, nor an archive ({', '.join(ARCHIVES)}), nor a Parquet file (.parquet)."
+    )
+
+
+def is_litter(name: str) -> bool:
+    """Whether a part of the path ``name`` is hidden, or of those that file managers make."""
+    return any(part.startswith(".") or part.lower() in _LITTER for part in PurePosixPath(name).parts)
+
+
+def _sorted(names: Iterator[str] | list[str]) -> tuple[str, ...]:
+    return tuple(sorted((name for name in names if not is_litter(name)), key=lambda name: name.split("/")))
+
+
+def _folder(place: Path) -> Files:
+    def walk(folder: Path, prefix: str) -> Iterator[str]:
+        for path in folder.iterdir():
+            if is_litter(path.name):
+                continue
+            if path.is_dir():
+                yield from walk(path, f"{prefix}{path.name}/")
+            elif path.is_file():
+                yield prefix + path.name
+
+    def digest(names: tuple[str, ...]) -> str:
+        return sha256_bytes("".join(f"{sha256_file(place / name)}  {name}\n" for name in names).encode())
+
+    return Files(place, _sorted(walk(place, "")), lambda name: (place / name).open("rb"), digest)
+
+
+def _zip(place: Path, max_bytes: int) -> Files:
+    try:
+        archive = zipfile.ZipFile(place)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{place} cannot be read as a ZIP archive: {error}.") from error
+    members: dict[str, zipfile.ZipInfo] = {}
+    total = 0
+    for info in archive.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        _require_inside(place, info.filename, link=kind not in (0, stat.S_IFREG, stat.S_IFDIR))
+        if info.flag_bits & 1:
+            raise BadInput(f"{place} is encrypted ({info.filename}): unpack it with its password first.")
+        total += info.file_size  # no more is ever read of a member than it says
+        _require_size(place, total, len(members), max_bytes)
+        if not info.is_dir():
+            members[info.filename] = info
+    return _archive(place, list(members), lambda name: cast(BinaryIO, archive.open(members[name])))
+
+
+def _tar(place: Path, max_bytes: int) -> Files:
+    try:
+        plain = _plain_tar(place, max_bytes)
+        archive = tarfile.open(fileobj=plain, mode="r:")  # noqa: SIM115  (open as long as its files are read)
+        members: dict[str, tarfile.TarInfo] = {}
+        total = 0
+        for info in archive:
+            _require_inside(place, info.name, link=not (info.isreg() or info.isdir()))
+            total += info.size
+            _require_size(place, total, len(members), max_bytes)
+            if info.isreg():
+                members[info.name.removeprefix("./")] = info
+    except (OSError, EOFError, lzma.LZMAError, tarfile.TarError) as error:
+        raise BadInput(f"{place} cannot be read as a tar archive: {error}.") from error
+
+    def open_member(name: str) -> BinaryIO:
+        info = members[name]
+        plain.seek(info.offset_data)
+        return io.BytesIO(plain.read(info.size))
+
+    return _archive(place, list(members), open_member)
+
+
+def _plain_tar(place: Path, max_bytes: int) -> IO[bytes]:
+    """The archive, uncompressed in a nameless temporary file, so that members can be read in any order."""
+    with place.open("rb") as stream:
+        magic = stream.read(6)
+    unpack = next((opener for start, opener in _UNPACK if magic.startswith(start)), None)
+    if unpack is None:
+        return place.open("rb")
+    plain = tempfile.TemporaryFile()  # noqa: SIM115
+    with unpack(place) as packed:
+        while chunk := packed.read(_CHUNK):
+            plain.write(chunk)
+            # Headers and padding of the tar itself are at most a kilobyte a member and its end.
+            if plain.tell() > max_bytes + 2048 * _MOST_MEMBERS:
+                _require_size(place, plain.tell(), 0, max_bytes)
+    plain.seek(0)
+    return plain
+
+
+def _archive(place: Path, names: list[str], opener: Callable[[str], BinaryIO]) -> Files:
+    """``names`` without the one folder that all of them lie in, if there is one."""
+    kept = _sorted(names)
+    inside = ""
+    while kept and len(tops := {name.partition("/")[0] for name in kept}) == 1 and all("/" in name for name in kept):
+        top = f"{tops.pop()}/"
+        inside, kept = inside + top, tuple(name.removeprefix(top) for name in kept)
+    return Files(place, kept, lambda name: opener(inside + name), lambda _: sha256_file(place), inside)
+
+
+def _require_inside(place: Path, name: str, *, link: bool) -> None:
+    if link:
+        raise BadInput(f"{place} holds a link or a device ({name}): only files and folders are accepted.")
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if parts and (parts[0] == "/" or ".." in parts or parts[0][1:2] == ":"):
+        raise BadInput(f"{place} names a file outside itself ({name}): no such archive is opened.")
+
+
+def _require_size(place: Path, total: int, members: int, max_bytes: int) -> None:
+    if total > max_bytes:
+        raise BadInput(f"{place} unpacks to more than {max_bytes:,} bytes (data.max_bytes in params.yaml).")
+    if members > _MOST_MEMBERS:
+        raise BadInput(f"{place} holds more than {_MOST_MEMBERS:,} files.")

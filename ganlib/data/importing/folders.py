@@ -1,0 +1,137 @@
+"""Pictures in one folder a class, or in one folder without labels; each perhaps in ``train/`` and ``test/``."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from ganlib.core.errors import BadInput
+from ganlib.data.importing.decode import SUFFIXES, UNREADABLE_SUFFIXES
+from ganlib.data.importing.files import Files
+from ganlib.data.importing.picture import TEST_NAMES, VALIDATION_NAMES, GivenSplit, Layout, Picture, listed, ordered
+
+WANTED = (
+    "Wanted: a folder a class with pictures in each (or two such sets in train/ and test/); or a folder of pictures "
+    "without labels; or a table metadata.csv beside pictures; or Parquet files; or IDX files"
+)
+_TRAIN_NAMES = ("train", "training")
+
+
+class _Part(NamedTuple):
+    """A folder whose pictures go to one split."""
+
+    prefix: str
+    split: GivenSplit | None
+
+
+def recognise(files: Files) -> Layout:
+    """Return the layout of a place that holds pictures as files.
+
+    Raises:
+        BadInput: there are no pictures, only one class, or folders deeper than a class; says what there is.
+    """
+    pictures = [name for name in files.names if is_picture(name)]
+    if not pictures:
+        there = listed(sorted({name.split("/")[0] for name in files.names}))
+        raise BadInput(f"{files.place} holds no pictures. {WANTED}. There is: {there or 'nothing'}.")
+    parts, notes = split_folders(pictures)
+    depths = Counter(name.removeprefix(part.prefix).count("/") for part in parts for name in _in(part, pictures))
+    labelled = bool(depths.keys() - {0})
+    used: list[str] = []
+    found: list[Picture] = []
+    for part in parts:
+        for name in _in(part, pictures):
+            *folders, _ = name.removeprefix(part.prefix).split("/")
+            if len(folders) != labelled:
+                continue
+            used.append(name)
+            label = unicodedata.normalize("NFC", folders[0]) if labelled else None
+            found.append(Picture(name, partial(files.open, name), label, None, part.split))
+    class_names = ordered(str(picture.label) for picture in found) if labelled else ()
+    if labelled and (not found or len(class_names) < 2):
+        raise _no_classes(files, pictures, class_names)
+    kind = f"a folder for each of {len(class_names):,} classes" if labelled else "a folder of pictures without labels"
+    not_used = passed_over(files.names, used)
+    found.sort(key=lambda picture: (picture.split == "test", class_names.index(picture.label) if picture.label else 0))
+    return Layout(
+        kind + _splits_told(parts), lambda: iter(found), len(found), class_names, tuple(used), not_used, tuple(notes)
+    )
+
+
+def is_picture(name: str) -> bool:
+    """Whether ``name`` ends like a picture's, also one of a format that is not read."""
+    return name.lower().endswith(SUFFIXES + UNREADABLE_SUFFIXES)
+
+
+def split_folders(names: Iterable[str]) -> tuple[list[_Part], list[str]]:
+    """Return the folders whose content is a split of its own, and remarks; one part with no name if there are none.
+
+    ``train/`` alone is a split by name only. ``validation/`` takes the place of ``test/`` where that is not there,
+    and is training data otherwise.
+    """
+    tops = dict.fromkeys(name.partition("/")[0] for name in names if "/" in name)
+    train = next((top for top in tops if top.lower() in _TRAIN_NAMES), None)
+    if train is None:
+        return [_Part("", None)], []
+    test = next((top for top in tops if top.lower() in TEST_NAMES), None)
+    validation = next((top for top in tops if top.lower() in VALIDATION_NAMES), None)
+    notes, parts = [], [_Part(f"{train}/", "train" if test or validation else None)]
+    if test:
+        parts.append(_Part(f"{test}/", "test"))
+    if validation:
+        parts.append(_Part(f"{validation}/", "train" if test else "test"))
+        told = f"counted into {train}/, of which validation is drawn" if test else "the test split: there is no test/"
+        notes.append(f"{validation}/ is {told}")
+    return parts, notes
+
+
+def passed_over(names: Iterable[str], used: Iterable[str]) -> str | None:
+    """Return in words what is among ``names`` and not among ``used``; None if nothing is."""
+    taken = set(used)
+    entered = {""} | {name[: at + 1] for name in taken for at, letter in enumerate(name) if letter == "/"}
+    files: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
+    for name in names:
+        if name in taken:
+            continue
+        outside = next((head for head in _heads(name) if head not in entered), None)
+        if outside is None:
+            files[name.rpartition("/")[2]] += 1
+        else:
+            folders[outside] += 1
+    told = [f"{name} ({count:,} file{'s' if count != 1 else ''})" for name, count in sorted(folders.items())]
+    told += [name if count == 1 else f"{name} ({count:,} times)" for name, count in sorted(files.items())]
+    return listed(told)
+
+
+def _heads(name: str) -> Iterator[str]:
+    """``a/``, ``a/b/`` of ``a/b/c.png``."""
+    for at, letter in enumerate(name):
+        if letter == "/":
+            yield name[: at + 1]
+
+
+def _in(part: _Part, names: list[str]) -> Iterator[str]:
+    return (name for name in names if name.startswith(part.prefix))
+
+
+def _splits_told(parts: list[_Part]) -> str:
+    return f", in {' and '.join(part.prefix for part in parts)}" if len(parts) > 1 else ""
+
+
+def _no_classes(files: Files, pictures: list[str], class_names: tuple[str, ...]) -> BadInput:
+    """There is one class, or pictures lie deeper: say where, and where a better PLACE begins."""
+    if class_names:
+        return BadInput(
+            f"{files.place} holds one class only ({class_names[0]!r}); at least two are needed. For pictures without "
+            f"labels name the folder that they lie in: --from {files.path(class_names[0])}. {WANTED}."
+        )
+    deep = max(pictures, key=lambda name: name.count("/"))
+    above = deep.split("/")[0]
+    return BadInput(
+        f"{files.place} has its pictures deeper than one folder a class, such as {deep}. {WANTED}. "
+        f"Perhaps: --from {files.path(above)}"
+    )

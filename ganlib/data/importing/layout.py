@@ -1,0 +1,47 @@
+"""Which layout a place has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganlib.core.errors import BadInput
+from ganlib.data.importing import folders, idx_files, parquet, table
+from ganlib.data.importing.files import open_files
+from ganlib.data.importing.picture import Layout
+
+MOST_CLASSES = 1000
+
+
+class Source:
+    """A place that was recognised: its layout, and the digest of what it holds."""
+
+    def __init__(self, place: Path, max_bytes: int) -> None:
+        """Recognise ``place``: IDX files, a table beside pictures, Parquet files, folders of pictures, in this order.
+
+        Raises:
+            BadInput: it is of no known layout; what there is and what is wanted is told.
+        """
+        self.place = place
+        if not place.exists():
+            raise BadInput(f"data source {place} is not there.")
+        self._files = None
+        if parquet.is_parquet(place):
+            self.layout: Layout = parquet.recognise(place)
+        else:
+            self._files = files = open_files(place, max_bytes)
+            if wanted := idx_files.pairs(files):
+                self.layout = idx_files.recognise(files, wanted)
+            elif table.tables(files):
+                self.layout = table.recognise(files)
+            else:
+                self.layout = folders.recognise(files)
+        if len(self.layout.class_names) > MOST_CLASSES:
+            raise BadInput(
+                f"{place} has {len(self.layout.class_names):,} classes; at most {MOST_CLASSES:,} can be used."
+            )
+
+    def digest(self) -> str:
+        """Return the SHA-256 over the sorted names and SHA-256s of the files that are used, or of the archive."""
+        if self._files is None:
+            return parquet.digest(self.place)
+        return self._files.digest(tuple(sorted(self.layout.files, key=lambda name: name.split("/"))))

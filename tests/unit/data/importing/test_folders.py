@@ -1,0 +1,134 @@
+"""Folders are understood as people lay them out, or refused with what there is and what is wanted."""
+
+from __future__ import annotations
+
+import shutil
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from ganlib.core.errors import BadInput
+from ganlib.data.importing.layout import Source
+from tests.unit.data.builders import imported
+from tests.unit.data.importing.pictures import class_folders, layout, save
+
+
+def labels(place: Path) -> list[tuple[str | None, str | None]]:
+    return sorted({(picture.label, picture.split) for picture in layout(place).pictures()}, key=str)
+
+
+def test_a_folder_a_class_gives_its_names_in_order_whatever_they_are(tmp_path: Path) -> None:
+    names = ["T-shirt .top", "ankle boot", "čaj", "茶", ".hidden"]
+    class_folders(tmp_path, names)
+    found = layout(tmp_path)
+    assert found.class_names == ("T-shirt .top", "ankle boot", "čaj", "茶")
+    assert found.total == 24
+    assert found.kind == "a folder for each of 4 classes"
+
+
+def test_a_name_in_decomposed_letters_is_the_same_class_name(tmp_path: Path) -> None:
+    class_folders(tmp_path, [unicodedata.normalize("NFD", "café"), "tea"])
+    assert layout(tmp_path).class_names == ("café", "tea")
+
+
+def test_numbers_are_ordered_as_numbers(tmp_path: Path) -> None:
+    class_folders(tmp_path, ["10", "9", "2"], each=1)
+    assert layout(tmp_path).class_names == ("2", "9", "10")
+
+
+def test_train_and_test_are_splits_and_validation_is_told(tmp_path: Path) -> None:
+    class_folders(tmp_path / "Train", ["a", "b"])
+    class_folders(tmp_path / "test", ["a", "b"])
+    assert labels(tmp_path) == [("a", "test"), ("a", "train"), ("b", "test"), ("b", "train")]
+    class_folders(tmp_path / "val", ["a", "b"])
+    assert layout(tmp_path).total == 36
+    assert layout(tmp_path).notes == ("val/ is counted into Train/, of which validation is drawn",)
+    shutil.rmtree(tmp_path / "test")
+    assert layout(tmp_path).notes == ("val/ is the test split: there is no test/",)
+    assert labels(tmp_path) == [("a", "test"), ("a", "train"), ("b", "test"), ("b", "train")]
+    shutil.rmtree(tmp_path / "val")
+    assert labels(tmp_path) == [("a", None), ("b", None)], "train/ alone says nothing of a test split"
+
+
+def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
+    for name in ("one.png", "two.JPG", "three.WebP"):
+        save(tmp_path / name)
+    found = layout(tmp_path)
+    assert (found.class_names, found.total) == ((), 3)
+    assert all(picture.label is None for picture in found.pictures())
+
+
+def test_litter_is_passed_over_without_a_word_and_the_rest_is_told(tmp_path: Path) -> None:
+    class_folders(tmp_path, ["a", "b"])
+    before = Source(tmp_path, 10**9).digest()
+    for name in (".DS_Store", "a/.DS_Store", "__MACOSX/a/._000.png", "b/Thumbs.db"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert layout(tmp_path).not_used is None
+    for name in ("notes.txt", "a/notes.txt", "docs/page.html", "docs/other.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert layout(tmp_path).not_used == "docs/ (2 files), notes.txt (2 times)"
+    save(tmp_path / "loose.png")
+    save(tmp_path / "a" / "deeper" / "1.png")
+    assert layout(tmp_path).not_used == "a/deeper/ (1 file), docs/ (2 files), loose.png, notes.txt (2 times)"
+    assert Source(tmp_path, 10**9).digest() == before, "what is not used is no part of the version"
+
+
+def test_folders_one_level_too_deep_are_refused_with_the_place_that_may_be_meant(tmp_path: Path) -> None:
+    class_folders(tmp_path / "images", ["cat", "dog"])
+    with pytest.raises(BadInput, match=r"deeper than one folder a class, such as images/.*Perhaps: --from .*/images$"):
+        layout(tmp_path)
+
+
+def test_one_class_an_empty_folder_and_no_folder_are_refused(tmp_path: Path) -> None:
+    class_folders(tmp_path / "one", ["cat"])
+    with pytest.raises(BadInput, match=r"one class only \('cat'\).*--from .*one/cat"):
+        layout(tmp_path / "one")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=r"empty holds no pictures\. Wanted: .* There is: nothing\."):
+        layout(tmp_path / "empty")
+    (tmp_path / "empty" / "notes.txt").write_text("x")
+    with pytest.raises(BadInput, match=r"There is: notes\.txt\."):
+        layout(tmp_path / "empty")
+    with pytest.raises(BadInput, match="nowhere is not there"):
+        layout(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match=r"notes\.txt is not a folder, nor an archive"):
+        layout(tmp_path / "empty" / "notes.txt")
+
+
+def test_one_picture_is_no_data_set(tmp_path: Path) -> None:
+    save(tmp_path / "own" / "1.png")
+    with pytest.raises(BadInput, match="1 picture is too few"):
+        imported(tmp_path / "own", tmp_path / "raw")
+
+
+def test_a_thousand_classes_are_taken_and_one_more_is_not(tmp_path: Path) -> None:
+    path = save(tmp_path / "picture.png")
+    for number in range(1001):
+        (tmp_path / "own" / f"class {number}").mkdir(parents=True)
+        (tmp_path / "own" / f"class {number}" / "1.png").hardlink_to(path)
+    with pytest.raises(BadInput, match="1,001 classes; at most 1,000"):
+        layout(tmp_path / "own")
+    shutil.rmtree(tmp_path / "own" / "class 7")
+    assert len(layout(tmp_path / "own").class_names) == 1000
+
+
+def test_the_digest_knows_content_and_names_but_not_the_place(tmp_path: Path) -> None:
+    one, two = (class_folders(tmp_path / name, ["a", "b"]) for name in ("one", "two"))
+    assert Source(one, 1).digest() == Source(two, 1).digest()
+    (two / "a" / "000.png").rename(two / "a" / "other.png")
+    renamed = Source(two, 1).digest()
+    class_folders(tmp_path / "three", ["a", "b"], size=(31, 32))
+    assert len({Source(one, 1).digest(), renamed, Source(tmp_path / "three", 1).digest()}) == 3
+
+
+def test_the_digest_of_digit_folders_is_the_one_that_earlier_versions_recorded(tmp_path: Path) -> None:
+    for name in ("train/0/b.png", "train/1/a.png", "test/0/a.png", "test/1/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    assert Source(tmp_path, 1).digest() == DIGEST
+
+
+DIGEST = "f661103b4b006618716eda512e721353fbda4fa9b72495375d07ec113921c115"

@@ -56,12 +56,17 @@ class DataConfig(Record):
 
 
 class JudgeConfig(Record):
-    """Training of the frozen judge (a DVC stage that is run once; its weights are committed)."""
+    """What images are judged by (docs/judges.md)."""
 
-    epochs: PositiveInt = Field(16, description="passes over the training images")
-    batch_size: PositiveInt = Field(128, description="images in a step")
-    learning_rate: float = Field(0.004, gt=0, description="at its peak")
-    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
+    source: str = Field(
+        "auto",
+        pattern=r"^(auto|.+\.onnx)$",
+        examples=["auto", "or an .onnx file"],
+        description="auto: MNIST's committed judge, or one that is trained for the data; or an ONNX file from image to "
+        "features",
+    )
+    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn when a judge is trained")
+    steps: int = Field(0, ge=0, description="of that training; 0: by the number of images")
 
 
 class TrainConfig(Record):

@@ -21,7 +21,7 @@ app = Verbs(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data", help="Version, show and verify the data.")
-app.add_typer(judge.app, name="judge", help="The frozen classifier that all metrics use.")
+app.add_typer(judge.app, name="judge", help="What all figures are made with.")
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
 app.add_typer(ab.app, name="ab", help="Two versions in use at once: who gets which, and which does better.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")

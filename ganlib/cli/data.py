@@ -96,7 +96,7 @@ def fetch() -> None:
     project, params = open_project()
     from ganlib.data.fetch import fetch as job
 
-    with reporting(as_json=_under_dvc()) as report:
+    with reporting(as_json=under_dvc()) as report:
         job(project.root, project.raw, project.state / "cache", params.data, report)
 
 
@@ -106,11 +106,11 @@ def prepare() -> None:
     project, params = open_project()
     from ganlib.data.prepare import prepare as job
 
-    with reporting(as_json=_under_dvc()) as report:
+    with reporting(as_json=under_dvc()) as report:
         job(project.raw, project.prepared, params.data, report)
 
 
-def _under_dvc() -> bool:
+def under_dvc() -> bool:
     """Whether `ganlib data version` started DVC, and reads our progress as events."""
     from ganlib.data.versioning.dvc import PROGRESS
 

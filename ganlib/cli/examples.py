@@ -6,8 +6,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "data version": ("", "--from ~/my-images", "--from mnist"),
     "data show": ("", "--json"),
     "data verify": ("",),
-    "judge train": ("--set judge.epochs=16",),
-    "judge show": ("",),
+    "judge train": ("",),
+    "judge show": ("", "--set judge.source=inception.onnx"),
+    "judge check": ("inception.onnx",),
     "families": ("", "dcgan vae", "--json"),
     "train": (
         "dcgan --budget demo",

@@ -1,47 +1,89 @@
-"""``ganlib judge``: the frozen classifier that all metrics use."""
+"""``ganlib judge``: what figures are made with. The hidden verbs are DVC's stages."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from ganlib.cli.app import Json, Set, open_project, reporting, show
+from ganlib.cli.data import under_dvc
 from ganlib.cli.help import Verbs
+
+if TYPE_CHECKING:
+    from ganlib.evaluation.judge.card import JudgeCard
 
 app = Verbs(no_args_is_help=True)
 
 
 @app.command()
-def train(overrides: Set = None, as_json: Json = False) -> None:
-    """Train a new judge (the DVC stage `judge`). Figures of two judges are not comparable."""
+def train(as_json: Json = False) -> None:
+    """Train the judge of the current data version, unless it has one. Figures of two judges are not comparable."""
+    project, params = open_project()
+    from ganlib.jobs.data import judge as job
+    from ganlib.jobs.data.version_data import current_data
+
+    data = current_data(project)
+    with reporting(as_json=as_json) as report:
+        card = job.train_judge(project, params, data, report)
+    _show(card, as_json=as_json)
+
+
+@app.command("show")
+def show_judge(overrides: Set = None, as_json: Json = False) -> None:
+    """Show the judge's card: how right it is, and how FID by it grows with what is wrong with images."""
     project, params = open_project(overrides)
+    from ganlib.jobs.data import judge as job
+    from ganlib.jobs.data.version_data import current_data
+
+    data = current_data(project)
+    with reporting(as_json=as_json) as report:
+        card = job.card_for(project, params, data, report)
+    _show(card, as_json=as_json)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="A graph from image to features (docs/judges.md).")],
+    as_json: Json = False,
+) -> None:
+    """Try an ONNX file of your own as the judge of the current data version, and show its card."""
+    project, _ = open_project()
+    from ganlib.jobs.data import judge as job
+    from ganlib.jobs.data.version_data import current_data
+
+    data = current_data(project)
+    with reporting(as_json=as_json) as report:
+        card = job.examined(project, job.check_file(project, file, data), data, report)
+    _show(card, as_json=as_json)
+
+
+@app.command(hidden=True)
+def fit() -> None:
+    """The DVC stage that fills data/judge."""
+    project, params = open_project()
+    from ganlib.jobs.data.judge import run_stage
+
+    with reporting(as_json=under_dvc()) as report:
+        run_stage(project, params, report)
+
+
+@app.command(hidden=True)
+def digits() -> None:
+    """The frozen DVC stage that trained MNIST's judge."""
+    project, _ = open_project()
     from ganlib.core.errors import BadInput
     from ganlib.evaluation.judge.judge import weights_folder
-    from ganlib.evaluation.judge.train import train_judge
+    from ganlib.evaluation.judge.train import DigitsRecipe, train_digits
     from ganlib.jobs.data.version_data import recorded_md5
 
     version = recorded_md5(project)
     if version is None:
         raise BadInput("there is no data version to train the judge on; run: ganlib data version")
-    with reporting(as_json=as_json) as report:
-        path = train_judge(project.prepared, weights_folder(), params.judge, version, report=report)
-    show({"judge": str(path)}, as_json=as_json, text=lambda: f"judge {path}")
+    with reporting(as_json=under_dvc()) as report:
+        train_digits(project.prepared, weights_folder(), DigitsRecipe(), version, report=report)
 
 
-@app.command("show")
-def show_judge(as_json: Json = False) -> None:
-    """Measure the judge's accuracy on the test split now, beside what was recorded at its training."""
-    project, _ = open_project()
-    from ganlib.data.splits import load_split
-    from ganlib.evaluation.judge.judge import load_judge
-
-    judge, test = load_judge(), load_split(project.prepared, "test")
-    with reporting(as_json=as_json) as report:
-        said = judge.features(test.images, report=report).probabilities.argmax(axis=1)
-    accuracy = float((said == test.labels).mean())
-    recorded = "\n".join(f"  {name} {value}" for name, value in sorted(judge.facts.items()))
-    show(
-        {"sha256": judge.sha256, "test_accuracy": accuracy, "recorded": judge.facts},
-        as_json=as_json,
-        text=lambda: (
-            f"judge {judge.sha256}\naccuracy on {len(test.labels):,} test images: {accuracy:.4f}\n"
-            f"recorded when it was trained:\n{recorded}"
-        ),
-    )
+def _show(card: JudgeCard, *, as_json: bool) -> None:
+    show(card, as_json=as_json, text=card.text)

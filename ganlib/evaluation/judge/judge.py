@@ -1,9 +1,11 @@
-"""The frozen judge: loaded by hash, the same for every figure ever reported."""
+"""What a judge is, and the committed one of MNIST's digits: loaded by hash, the same for every figure ever reported."""
 
 from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -14,6 +16,8 @@ import numpy as np
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import Report, doing, silent
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import ImageShape
 
 if TYPE_CHECKING:
     from ganlib.evaluation.judge.net import JudgeNet
@@ -39,16 +43,65 @@ def doubt(share: float) -> str | None:
 
 
 class JudgeOutput(NamedTuple):
-    """What the judge says of n images."""
+    """What a judge says of n images."""
 
     features: np.ndarray
-    """float32 [n, 128], >= 0."""
+    """float32 [n, d]; d is the judge's own."""
     probabilities: np.ndarray
-    """float32 [n, 10]."""
+    """float32 [n, k], of the judge's classes; k is 0 where it has none."""
 
 
-class Judge:
-    """A classifier in evaluation mode, on the CPU."""
+class Judge(ABC):
+    """What figures are made with: a function from images to features and, if it knows classes, their probabilities.
+
+    It belongs to one data set: it takes images of one shape, and its classes are that set's.
+    """
+
+    sha256: str
+    """Of its file. Figures of two judges are not comparable, so each figure names it."""
+    name: str
+    """For people."""
+    image: ImageShape
+    """The one shape of images that it takes."""
+    class_names: tuple[str, ...]
+    """The data set's, in the order of the probabilities; empty where the judge knows no classes."""
+
+    def features(self, images: np.ndarray, *, batch: int = 100, report: Report = silent) -> JudgeOutput:
+        """Return what the judge says of uint8 ``images`` [n, channels, height, width], in the same order.
+
+        Nothing depends on ``batch`` but time: what a hundred images take fits the processor's cache.
+
+        Raises:
+            BadInput: another type or shape, no images, or what it says of them is not finite.
+        """
+        self._require_images(images)
+        parts = []
+        for part in self._parts(images, batch):
+            parts.append(part)
+            report.advance("judge", min(len(parts) * batch, len(images)), len(images))
+        return JudgeOutput(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _parts(self, images: np.ndarray, batch: int) -> Iterator[JudgeOutput]:
+        """What is said of one batch of images after another, each as it is ready."""
+        return (self._batch(images[start : start + batch]) for start in range(0, len(images), batch))
+
+    @abstractmethod
+    def _batch(self, images: np.ndarray) -> JudgeOutput:
+        """What is said of some images, uint8 [n, channels, height, width]."""
+
+    def _require_images(self, images: np.ndarray) -> None:
+        given = f"{images.dtype} {list(images.shape)}"
+        if images.dtype.kind == "f" and not np.isfinite(images).all():
+            raise BadInput(f"the images ({given}) hold NaN or infinity: the generator that made them is broken.")
+        if images.dtype != np.uint8 or images.shape[1:] != self.image.dims or not len(images):
+            expected = ", ".join(map(str, self.image.dims))
+            raise BadInput(f"judge {self.name} takes uint8 images [n, {expected}], not {given}.")
+
+
+class DigitsJudge(Judge):
+    """The committed judge: a classifier of MNIST's digits, by torch, on the CPU."""
+
+    name, image, class_names = "mnist digits", MNIST.image, MNIST.class_names
 
     class_names = tuple("0123456789")
 
@@ -65,34 +118,12 @@ class Judge:
         facts: dict[str, str] = json.loads(self._weights[8 : 8 + length])["__metadata__"]
         return facts
 
-    def features(self, images: np.ndarray, *, batch: int = 100, report: Report = silent) -> JudgeOutput:
-        """Features and class probabilities of uint8 ``images`` [n, 28, 28] or [n, 1, 28, 28], in the same
-        order.
-
-        Nothing depends on ``batch`` but time: what a hundred images take fits the processor's cache.
-
-        Raises:
-            BadInput: another type or shape, or no images.
-        """
-        import torch
-
-        pixels = torch.from_numpy(np.ascontiguousarray(_checked(images))).view(-1, 1, 28, 28)
-        features, probabilities = [], []
-        with torch.inference_mode():
-            for start in range(0, len(pixels), batch):
-                part = self._net.features(pixels[start : start + batch])
-                features.append(part)
-                probabilities.append(self._net.head(part).softmax(dim=1))
-                report.advance("judge", min(start + batch, len(pixels)), len(pixels))
-        return JudgeOutput(torch.cat(features).numpy(), torch.cat(probabilities).numpy())
-
-    def classify(self, features: np.ndarray) -> np.ndarray:
-        """Class probabilities float32 [n, 10] of ``features`` [n, 128] that were read before."""
+    def _batch(self, images: np.ndarray) -> JudgeOutput:
         import torch
 
         with torch.inference_mode():
-            probabilities: np.ndarray = self._net.head(torch.from_numpy(features)).softmax(dim=1).numpy()
-        return probabilities
+            features = self._net.features(torch.from_numpy(np.ascontiguousarray(images)))
+            return JudgeOutput(features.numpy(), self._net.head(features).softmax(dim=1).numpy())
 
     @cached_property
     def _net(self) -> JudgeNet:
@@ -136,7 +167,7 @@ def judge_sha256() -> str:
 
 
 @doing("load the judge")
-def load_judge(path: Path | None = None) -> Judge:
+def load_judge(path: Path | None = None) -> DigitsJudge:
     """The judge at ``path``, a ``judge-<sha256>.safetensors``, or the committed one, checked against its
     name.
 
@@ -152,7 +183,7 @@ def load_judge(path: Path | None = None) -> Judge:
         raise BadInput(f"cannot read the judge {path}: {error.strerror}. {_RESTORE}") from error
     if (actual := sha256_bytes(weights)) != expected:
         raise Corrupt(path, expected=expected, actual=actual, hint=_RESTORE)
-    return Judge(expected, weights)
+    return DigitsJudge(expected, weights)
 
 
 def _digest_in(path: Path) -> str:
@@ -160,12 +191,3 @@ def _digest_in(path: Path) -> str:
     if not match:
         raise BadInput(f"{path.name} is not a judge: judge-<sha256>.safetensors is.")
     return match[1]
-
-
-def _checked(images: np.ndarray) -> np.ndarray:
-    given = f"{images.dtype} {list(images.shape)}"
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise BadInput(f"the images ({given}) hold NaN or infinity: the generator that made them is broken.")
-    if images.dtype != np.uint8 or images.shape[1:] not in ((28, 28), (1, 28, 28)) or not len(images):
-        raise BadInput(f"the judge takes uint8 images [n, 1, 28, 28] or [n, 28, 28], not {given}.")
-    return images

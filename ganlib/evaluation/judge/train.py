@@ -1,6 +1,6 @@
-"""Train the judge. This is done once: its weights are committed, and every figure names their hash.
+"""Train MNIST's judge. This is done once: its weights are committed, and every figure names their hash.
 
-The DVC stage ``judge`` that runs this is frozen: nothing trains a second judge unless someone asks for it.
+The DVC stage ``judge`` that runs this is frozen: nothing trains a second such judge unless someone asks for it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,28 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ganlib.config import JudgeConfig
 from ganlib.core.events import Remark
 from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.core.progress import Report, silent
+from ganlib.core.record import Record
 from ganlib.data.splits import Split, load_split
 from ganlib.evaluation.judge.net import ARCHITECTURE, JudgeNet, fold
 
 
-def train_judge(prepared: Path, out: Path, config: JudgeConfig, data_version: str, report: Report = silent) -> Path:
+class DigitsRecipe(Record):
+    """How the committed judge was trained."""
+
+    epochs: PositiveInt = 16
+    batch_size: PositiveInt = 128
+    learning_rate: float = 0.004
+    """At its peak."""
+    seed: int = 0
+
+
+def train_digits(prepared: Path, out: Path, config: DigitsRecipe, data_version: str, report: Report = silent) -> Path:
     """Train on the train split for ``config.epochs`` and write ``out/judge-<sha256>.safetensors``.
 
     Returns:
@@ -44,7 +55,7 @@ def train_judge(prepared: Path, out: Path, config: JudgeConfig, data_version: st
     )
 
 
-def fit(train: Split, config: JudgeConfig, report: Report = silent) -> JudgeNet:
+def fit(train: Split, config: DigitsRecipe, report: Report = silent) -> JudgeNet:
     """A trained net, not folded yet.
 
     Nothing is selected: the judge is the last step of a one-cycle schedule (Smith and Topin 2018) whose

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
-from tests.unit.serving import graphs
+from tests.support import graphs
 from tests.unit.serving.running import LONG, Files, Running, running
 
 pytestmark = pytest.mark.services

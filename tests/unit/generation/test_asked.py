@@ -23,7 +23,6 @@ from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed import autotune
 from ganlib.generation.storage import locate
 from ganlib.generation.storage.base import SHARDS_LIMIT
-from ganlib.generation.wanted import wanted
 
 
 def make(model: OnnxModel, out: Path, **changes: Any) -> Manifest:
@@ -35,10 +34,10 @@ def make(model: OnnxModel, out: Path, **changes: Any) -> Manifest:
 
 
 def test_truncation_scales_the_noise_and_is_part_of_the_job(model: OnnxModel, tmp_path: Path) -> None:
-    half = wanted(model.contract, truncation=0.5)
+    half = model.request(3, truncation=0.5)
     expected = model.run({"noise": noise_block(3, 0, model.noise_dim) * np.float32(0.5)})
-    np.testing.assert_array_equal(model.images(3, 0, 64, half), expected)
-    manifest = make(model, tmp_path / "out", wanted=half)
+    np.testing.assert_array_equal(model.draw(half, 0, 64), expected)
+    manifest = make(model, tmp_path / "out", truncation=0.5)
     assert manifest.truncation == 0.5
     with Image.open(tmp_path / "out/shard-00000/00000007.png", formats=["PNG"]) as image:
         assert image.text["ganlib:truncation"] == "0.5"  # type: ignore[attr-defined]
@@ -50,7 +49,7 @@ def test_truncation_scales_the_noise_and_is_part_of_the_job(model: OnnxModel, tm
 @pytest.mark.parametrize("truncation", [0.0, -0.5, 1.01, float("nan"), float("inf")])
 def test_a_truncation_out_of_range_is_refused(model: OnnxModel, truncation: float) -> None:
     with pytest.raises(BadInput, match="above 0 and at most 1"):
-        wanted(model.contract, truncation=truncation)
+        model.request(0, truncation=truncation)
 
 
 # Providers
@@ -115,7 +114,8 @@ def test_out_of_memory_works_on_fewer_at_once_and_makes_the_same_images(
 ) -> None:
     starved = OnnxModel(model_path)
     starved._session = Starved(starved._session, room)  # the boundary: nothing of ours is replaced
-    drawn = np.concatenate([part.images for part in starved.blocks(3, 0, 2000, batch_size=2000, threads=8)])
+    blocks = starved.blocks(starved.request(3), 0, 2000, batch_size=2000, threads=8)
+    drawn = np.concatenate([part.images for part in blocks])
     np.testing.assert_array_equal(drawn, model.images(3, 0, 2000))
     assert starved._session.refused >= 1
     assert starved._session.most <= room

@@ -28,15 +28,17 @@ from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.data.mnist.captions import encode as encode_caption
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
+from ganlib.generation.conditions import Condition, choose, recorded
+from ganlib.generation.conditions import texts as spoken
 from ganlib.generation.formats.webdataset import header
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.storage.lock import locked
-from ganlib.generation.wanted import Wanted, again, wanted
 from ganlib.jobs.images.repair import repair
 
 NOT_OF_THE_JOB = {".lock", *BESIDE}
@@ -68,14 +70,14 @@ class Captioned(nn.Module):
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     path = tmp_path_factory.mktemp("labelled") / "g.onnx"
-    export(Labelled(), 2, path, ExportConfig(parity_batches=(2,)), {}, condition="label")
+    export(Labelled(), 2, path, ExportConfig(parity_batches=(2,)), {}, MNIST, condition="label")
     return OnnxModel(path)
 
 
 @pytest.fixture(scope="module")
 def captioned(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     path = tmp_path_factory.mktemp("captioned") / "g.onnx"
-    export(Captioned(), 2, path, ExportConfig(parity_batches=(2,)), {}, condition="caption")
+    export(Captioned(), 2, path, ExportConfig(parity_batches=(2,)), {}, MNIST, condition="caption")
     return OnnxModel(path)
 
 
@@ -214,7 +216,7 @@ READ = {
 }  # fmt: skip
 
 
-def check(manifest: Manifest, out: Path, model: OnnxModel, asked: Wanted) -> None:
+def check(manifest: Manifest, out: Path, model: OnnxModel, asked: Condition) -> None:
     """Every shard holds its images, and what was asked for each."""
     for shard in range(manifest.shard_count):
         indices = manifest.images(shard)
@@ -222,10 +224,10 @@ def check(manifest: Manifest, out: Path, model: OnnxModel, asked: Wanted) -> Non
         np.testing.assert_array_equal(read.images, model.images(SEED, indices.start, len(indices), asked))
         assert read.index == list(indices)
         assert set(read.seed) == {SEED}
-        values = [asked.block(SEED, index // 64)[asked.name][index % 64] for index in indices] if asked.name else []
-        assert read.label == ([int(value) for value in values] if asked.name == "label" else None)
-        said = [bytes(value[value > 0].astype(np.uint8)).decode() for value in values] if asked.name == "caption" else 0
-        assert read.caption == (said or None)
+        rows, name = model.request(SEED, asked).rows(2, indices.start, indices.stop), asked.record.input_name
+        assert read.label == (rows["label"].tolist() if name == "label" else None)
+        said = spoken(rows["caption"]) if name == "caption" else None
+        assert read.caption == said
 
 
 # What is in them
@@ -234,7 +236,7 @@ def check(manifest: Manifest, out: Path, model: OnnxModel, asked: Wanted) -> Non
 @every_format
 def test_readers_find_images_numbers_and_seed(model: OnnxModel, tmp_path: Path, form: str) -> None:
     manifest = make(model, tmp_path / "out", form)
-    check(manifest, tmp_path / "out", model, wanted(model.contract))
+    check(manifest, tmp_path / "out", model, choose(model))
     assert manifest.file_format == form
     assert [shard.name for shard in manifest.shards] == [f"shard-0000{shard}{SUFFIXES[form]}" for shard in range(3)]
     assert {"numpy", "onnxruntime"} <= set(manifest.versions)
@@ -245,8 +247,8 @@ def test_readers_find_images_numbers_and_seed(model: OnnxModel, tmp_path: Path, 
 def test_readers_find_the_label_that_was_asked_for(
     labelled: OnnxModel, tmp_path: Path, form: str, asked: str | None
 ) -> None:
-    wish = wanted(labelled.contract, asked)
-    check(make(labelled, tmp_path / "out", form, wanted=wish), tmp_path / "out", labelled, wish)
+    wish = choose(labelled, asked)
+    check(make(labelled, tmp_path / "out", form, condition=wish), tmp_path / "out", labelled, wish)
 
 
 @every_format
@@ -254,8 +256,8 @@ def test_readers_find_the_label_that_was_asked_for(
 def test_readers_find_the_caption_that_was_asked_for(
     captioned: OnnxModel, tmp_path: Path, form: str, asked: str | None
 ) -> None:
-    wish = wanted(captioned.contract, None, asked)
-    check(make(captioned, tmp_path / "out", form, wanted=wish), tmp_path / "out", captioned, wish)
+    wish = choose(captioned, None, asked)
+    check(make(captioned, tmp_path / "out", form, condition=wish), tmp_path / "out", captioned, wish)
 
 
 def test_the_zarr_library_reads_what_we_write_by_its_specification(captioned: OnnxModel, tmp_path: Path) -> None:
@@ -282,7 +284,7 @@ def test_no_format_needs_more_room_than_was_asked_of_the_file_system(captioned: 
         make(captioned, tmp_path / form, form, shard_size=COUNT)
         about = formats.load(form)
         taken = sum(len(data) for name, data in files(tmp_path / form).items() if name != manifests.FILE)
-        assert taken < COUNT * about.image_bytes + about.shard_bytes
+        assert taken < COUNT * about.image_bytes(captioned.spec) + about.shard_bytes
 
 
 # The bytes are a function of the job
@@ -377,7 +379,7 @@ def test_the_nearest_format_is_offered(model: OnnxModel, tmp_path: Path) -> None
 
 def test_every_name_has_its_file() -> None:
     assert set(FORMATS) == set(SUFFIXES) == set(READ)
-    assert all(formats.load(form).image_bytes for form in FORMATS)
+    assert all(formats.load(form).image_bytes(MNIST) for form in FORMATS)
 
 
 # Damage
@@ -586,7 +588,7 @@ def test_a_folder_in_use_is_left_alone(spoilt: Path) -> None:
 def test_a_file_of_labels_has_to_be_named_again_and_has_to_be_the_same(labelled: OnnxModel, tmp_path: Path) -> None:
     labels, out = tmp_path / "labels.txt", tmp_path / "out"
     labels.write_text("7\n3\n" * 75)
-    make(labelled, out, "npz", wanted=wanted(labelled.contract, str(labels)), origin={"reference": str(labelled.path)})
+    make(labelled, out, "npz", condition=choose(labelled, str(labels)), origin={"reference": str(labelled.path)})
     before = files(out)
     (out / "shard-00002.npz").unlink()
     refused(out, "name that file with --labels")
@@ -599,20 +601,20 @@ def test_a_file_of_labels_has_to_be_named_again_and_has_to_be_the_same(labelled:
 
 @pytest.mark.parametrize("asked", ["7", "balanced", "uniform"])
 def test_what_was_asked_is_read_back_from_the_record(labelled: OnnxModel, asked: str) -> None:
-    first = wanted(labelled.contract, asked)
-    second = again(labelled.contract, first.text)
-    assert second.text == first.text
-    np.testing.assert_array_equal(second.block(1, 2)["label"], first.block(1, 2)["label"])
+    first = choose(labelled, asked)
+    second = recorded(labelled, first.record)
+    assert second.record == first.record
+    np.testing.assert_array_equal(second.values(1, 2), first.values(1, 2))
 
 
 @pytest.mark.parametrize("asked", [None, CAPTION, "a 'thin' \"seven\"\\ leaning left"])
 def test_a_caption_is_read_back_from_the_record(captioned: OnnxModel, asked: str | None) -> None:
-    first = wanted(captioned.contract, None, asked)
-    second = again(captioned.contract, first.text)
-    assert second.text == first.text
-    np.testing.assert_array_equal(second.block(1, 2)["caption"], first.block(1, 2)["caption"])
+    first = choose(captioned, None, asked)
+    second = recorded(captioned, first.record)
+    assert second.record == first.record
+    np.testing.assert_array_equal(second.values(1, 2), first.values(1, 2))
     if asked:
-        np.testing.assert_array_equal(second.block(1, 2)["caption"][0], encode_caption(asked))
+        np.testing.assert_array_equal(second.values(1, 2)[0], encode_caption(asked))  # type: ignore[index]
 
 
 def test_what_cannot_fit_is_refused_before_anything_is_made(model: OnnxModel, tmp_path: Path) -> None:

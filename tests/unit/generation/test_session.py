@@ -94,7 +94,8 @@ def test_any_stretch_is_the_same_whatever_its_start_its_length_and_the_batch_siz
     model: OnnxModel, first_300: np.ndarray, start: int, count: int, batch_size: int | None
 ) -> None:
     np.testing.assert_array_equal(model.images(3, start, count), first_300[start : start + count])
-    streamed = np.concatenate([drawn.images for drawn in model.blocks(3, start, start + count, None, batch_size)])
+    blocks = model.blocks(model.request(3), start, start + count, batch_size)
+    streamed = np.concatenate([drawn.images for drawn in blocks])
     np.testing.assert_array_equal(streamed, first_300[start : start + count])
 
 
@@ -117,7 +118,7 @@ def test_impossible_numbers_are_refused(model: OnnxModel, seed: int, start: int,
 
 
 def test_a_reader_that_stops_early_does_not_wait_for_the_rest(model: OnnxModel) -> None:
-    stream = model.blocks(0, 0, 64 * 10**9)  # years of work, were it all waited for
+    stream = model.blocks(model.request(0), 0, 64 * 10**9)  # years of work, were it all waited for
     next(stream)
     stream.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.serving import graphs
+from tests.support import graphs
 from tests.unit.serving.running import Files, Running, running
 
 

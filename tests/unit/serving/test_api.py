@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
-from ganlib.export.contract import read_contract
-from ganlib.generation.wanted import wanted
+from ganlib.export.contract import Description, describe
+from ganlib.generation.conditions import choose
 from ganlib.serving.app import STATIC
 from tests.unit.serving.running import LONG, Files, Running, generated, running
 
@@ -40,6 +40,10 @@ OPERATIONS = [
     *((method, path) for path in GETS for method in ("get", "head")),
     *(("post", path) for path in ("/v1/images", "/v1/walk")),
 ]
+
+
+def described(path: Path) -> Description:
+    return describe(path.read_bytes(), path.name)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +64,7 @@ def test_an_image_is_the_file_that_generate_writes(
     told = server.post("/v1/images", model=model, seed=11, start=60, count=70, format="json", **asked).json()
     assert {image["index"]: base64.b64decode(image["png"]) for image in told["images"]} == files
     assert told["card"]["model_sha256"] == sha256_file(small_graphs[model])
-    assert told["card"]["condition"] == wanted(read_contract(small_graphs[model]), **asked).text
+    assert told["card"]["condition"] == str(choose(described(small_graphs[model]), **asked).record)
 
 
 def test_an_answer_tells_model_version_and_seed(server: Running, small_graphs: dict[str, Path]) -> None:
@@ -135,7 +139,7 @@ def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(
     server: Running, small_graphs: dict[str, Path], model: str, asked: dict[str, str]
 ) -> None:
     with pytest.raises(BadInput) as told:
-        wanted(read_contract(small_graphs[model]), **asked)
+        choose(described(small_graphs[model]), **asked)
     for answer in (server.get("/v1/images", model=model, **asked), server.post("/v1/walk", model=model, **asked)):
         assert answer.status_code == 422
         assert answer.json() == {"error": str(told.value)}
@@ -152,7 +156,8 @@ def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(
         ({"count": 2}, 422, "a PNG file holds one image, not 2"),
         ({"truncation": 0}, 422, "truncation: "),
         ({"truncation": "nan"}, 422, "truncation: "),
-        ({"labels": "../../etc/passwd"}, 422, "labels: "),
+        ({"labels": "x" * 257}, 422, "labels: must have at most 256 characters"),
+        ({"labels": "/etc/passwd", "model": "digits"}, 422, "unknown class '/etc/passwd'. Known: 0, 1, "),
         ({"sede": 1}, 422, "sede: is not known here"),
         ({"model": "second.onnx"}, 404, "unknown model 'second.onnx'. Did you mean 'second'"),
     ],

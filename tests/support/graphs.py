@@ -15,6 +15,7 @@ from ganlib.data.mnist.captions import CAPTION_LEN
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
 from tests import factories
+from tests.support.specs import CAPTIONS, CELLS, ICONS, SHOP
 
 NOISE_DIM = 16
 
@@ -84,7 +85,12 @@ def write(
 
 
 def write_all(folder: Path, kinds: Mapping[str, str | None]) -> dict[str, Path]:
-    """A graph for each name in ``kinds``, which takes the condition there, of seeds 0, 1, ...; the files by name."""
+    """A graph for each name in ``kinds``, which takes the condition there, of seeds 0, 1, ...; the files by name.
+
+    ``shop``, ``cells`` and ``icons`` are of the data sets of :mod:`tests.support.specs`, the others of MNIST.
+    """
+    known = {spec.name: spec for spec in (SHOP, CELLS, ICONS)}
     for seed, (name, condition) in enumerate(kinds.items()):
-        write(folder / f"{name}.onnx", seed, condition)
+        captions = CAPTIONS if name == ICONS.name else ()
+        write(folder / f"{name}.onnx", seed, condition, known.get(name), captions)
     return {name: folder / f"{name}.onnx" for name in kinds}

@@ -25,6 +25,7 @@ from ganlib.core.files import sha256_file
 from ganlib.export.contract import Description, describe
 from ganlib.generation.conditions import choose
 from ganlib.serving.app import STATIC
+from tests.support.specs import CAPTIONS, SHOP
 from tests.unit.serving.running import LONG, Files, Running, generated, running
 
 ASKED: list[tuple[str, dict[str, str]]] = [
@@ -34,6 +35,11 @@ ASKED: list[tuple[str, dict[str, str]]] = [
     ("digits", {"labels": "balanced"}),
     ("captions", {}),
     ("captions", {"caption": "一个粗的五"}),
+    ("shop", {"labels": "Wellington boot, 裏"}),
+    ("shop", {"labels": "balanced"}),
+    ("cells", {}),
+    ("icons", {}),
+    ("icons", {"caption": "A Heart, très ROUGE"}),
 ]
 GETS = ("/v1/images", "/v1/walk", "/v1/models", "/health", "/ready", "/metrics")
 OPERATIONS = [
@@ -112,6 +118,55 @@ def test_pixels_are_those_of_the_png(server: Running) -> None:
     assert array[:, 0].tolist() == [raw["pixels"] for raw in pixels]
 
 
+def test_pixels_in_colour_are_rows_of_red_of_green_and_of_blue(server: Running) -> None:
+    query = {"count": 3, "start": 9, "model": "shop", "labels": "balanced"}
+    pixels = server.get("/v1/images", format="pixels", **query).json()["images"]
+    pngs = server.get("/v1/images", format="json", **query).json()["images"]
+    for raw, packed in zip(pixels, pngs, strict=True):
+        with Image.open(io.BytesIO(base64.b64decode(packed["png"]))) as image:
+            assert (image.mode, image.size) == ("RGB", (32, 32))
+            assert [np.asarray(channel).tolist() for channel in image.split()] == raw["pixels"]
+        assert (raw["label"], raw["class_name"]) == (raw["index"] % 3, SHOP.class_names[raw["index"] % 3])
+    array = np.load(io.BytesIO(server.get("/v1/images", format="npy", **query).content))
+    assert array.tolist() == [raw["pixels"] for raw in pixels]
+
+
+def test_what_can_be_asked_of_each_model_is_listed(server: Running) -> None:
+    models = {model["name"]: model for model in server.get("/v1/models").json()["models"]}
+    kinds = {
+        name: (model["takes"], model["dataset"], model["image"], model["class_names"], model["captions"])
+        for name, model in models.items()
+    }
+    digits = list("0123456789")
+    assert kinds["plain"] == (None, "mnist", [1, 28, 28], digits, [])
+    assert kinds["digits"] == ("label", "mnist", [1, 28, 28], digits, [])
+    assert kinds["captions"] == ("caption", "mnist", [1, 28, 28], digits, [])
+    assert kinds["shop"] == ("label", "shop", [3, 32, 32], list(SHOP.class_names), [])
+    assert kinds["cells"] == (None, "cells", [3, 64, 64], [], [])
+    assert kinds["icons"] == ("caption", "icons", [3, 16, 16], [], list(CAPTIONS))
+
+
+def test_a_class_may_be_named_or_numbered_and_the_nearest_name_is_offered(server: Running) -> None:
+    named, numbered = (server.get("/v1/images", model="shop", labels=labels) for labels in ("shoe", "1"))
+    assert named.content == numbered.content
+    wrong = server.get("/v1/walk", model="shop", labels="shoes")
+    assert (wrong.status_code, "Did you mean 'shoe'?" in wrong.json()["error"]) == (422, True)
+    for several in ("balanced", "uniform"):
+        answer = server.get("/v1/walk", model="shop", labels=several)
+        assert (answer.status_code, "a walk has one class all the way" in answer.json()["error"]) == (422, True)
+
+
+def test_a_walk_in_colour_holds_its_class(server: Running) -> None:
+    walk = server.get("/v1/walk", model="shop", labels="shoe", steps=3, format="json").json()
+    assert {image["class_name"] for image in walk["images"]} == {"shoe"}
+    for at, seed in ((0, 0), (2, 1)):
+        with (
+            Image.open(io.BytesIO(base64.b64decode(walk["images"][at]["png"]))) as frame,
+            Image.open(io.BytesIO(server.get("/v1/images", model="shop", labels="shoe", seed=seed).content)) as image,
+        ):
+            assert (frame.mode, frame.tobytes()) == ("RGB", image.tobytes())
+
+
 def test_a_walk_begins_and_ends_at_the_images_of_its_seeds(server: Running) -> None:
     walk = server.get(
         "/v1/walk", seed=4, start=70, to_seed=5, to_start=3, steps=6, format="json", truncation=0.7
@@ -133,6 +188,8 @@ def test_a_walk_begins_and_ends_at_the_images_of_its_seeds(server: Running) -> N
         ("captions", {"labels": "7"}),
         ("captions", {"caption": "a dog"}),
         ("captions", {"caption": "a seven and a six"}),
+        ("icons", {"caption": "裏" * 22}),
+        ("shop", {"labels": "shoo"}),
     ],
 )
 def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
@@ -93,7 +94,7 @@ def main() -> None:
     count, kills = int(os.environ.get("GANLIB_KILLS_COUNT", "200000")), int(os.environ.get("GANLIB_KILLS", "20"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "g.onnx"
-        export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {})
+        export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
         shard_size = max(1, count // 200)
         hits, resumed, whole = survives(
             path,

@@ -32,12 +32,13 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.core.files import sha256_file
 from ganlib.core.processes import usable_cores
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
-from tests.unit.serving import graphs
+from tests.support import graphs
 
 ROUNDS, SINGLE, MANY = 3, 300, 4096
 CLIENTS = (1, 8, 32)
@@ -115,7 +116,8 @@ def latencies(folder: Path) -> None:
     path = folder / "dcgan.onnx"
     options = families.options("dcgan", {})
     torch.manual_seed(0)
-    export(families.load("dcgan")(options).generator, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {})
+    net = families.load("dcgan")(options).generator
+    export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
     with serving(folder, str(path)) as port:
         for clients in CLIENTS:
             rates, taken = list[float](), list[float]()

@@ -20,6 +20,7 @@ from ganlib.core.errors import GanlibError
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.label_file import names_file
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.generate import BatchResult
 from ganlib.jobs.images.request import GenerateRequest
@@ -52,7 +53,7 @@ def generate(
     places.require_output(project, out)
     places.require_sheet_of_folder(out, request.grid)
     pinned = places.source(project, "model", model) if Path(model).suffix == ".onnx" else model
-    if labels and not labels.isdigit() and labels not in ("balanced", "uniform"):
+    if labels and names_file(labels):
         labels = places.source(project, "labels", labels)
     if _FIELD.search(out):
         found = tasks.resolve(str(root), changes, pinned)

@@ -11,6 +11,7 @@ import numpy as np
 from ganlib.config import ExportConfig
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project, SourceRevision
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, Interval
@@ -163,5 +164,5 @@ def graph(path: Path, seed: int = 0) -> str:
     """Export a small generator to ``path``; its sha256."""
     from tests.unit.export.nets import NOISE_DIM, trained_like
 
-    export(trained_like(seed), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
+    export(trained_like(seed), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
     return sha256_file(path)

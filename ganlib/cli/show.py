@@ -26,12 +26,12 @@ def interpolate(
     pairs: Annotated[int, typer.Option(help="Rows of the picture.")] = 8,
     frames: Annotated[int, typer.Option(help="Images in a row, both ends among them.")] = 16,
     labels: Annotated[
-        str | None, typer.Option(metavar="3,8", help="For models of digits: these, in turn; default: all ten.")
+        str | None, typer.Option(metavar="3,8", help="For models with classes: these, in turn; default: all, or 16.")
     ] = None,
     captions: Annotated[
         list[str] | None,
         typer.Option(
-            "--captions", "--caption", help="For models of captions, such as 'a thin seven' (repeatable); default: 0-9."
+            "--captions", "--caption", help="For models of captions (repeatable); default: some that it knows."
         ),
     ] = None,
     overrides: Set = None,
@@ -39,8 +39,8 @@ def interpolate(
 ) -> None:
     """Go from image to image along great circles of the noise: interpolation.png and interpolation.gif.
 
-    A label is a whole number in the graph and cannot be blended: for models of digits, each row keeps its digit, and
-    labels.png shows the same noise under each digit in turn. Likewise captions.png for models of captions.
+    A label is a whole number in the graph and cannot be blended: for models with classes, each row keeps its class, and
+    labels.png shows the same noise under each class in turn. Likewise captions.png for models of captions.
 
     Models that sample discrete parts (the mixture of ae, the codes of vqgan) jump where such a part changes. That is
     what they do, not a fault of the picture.

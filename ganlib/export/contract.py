@@ -1,30 +1,45 @@
 """The contract every exported graph keeps, read back from the ONNX file itself rather than from what made it.
 
-=========  =========  ============================  ==========================================
-name       direction  type                          meaning
-=========  =========  ============================  ==========================================
-noise      in         float32 [batch, noise_dim]    standard normal, the only randomness
-label      in         int64 [batch]                 digit 0..9, conditional models only
-caption    in         int64 [batch, caption_len]    UTF-8 bytes, zero padded, text models only
-image      out        uint8 [batch, 1, 28, 28]      finished pixels, 0 is background
-=========  =========  ============================  ==========================================
+=========  =========  =========================================  ================================================
+name       direction  type                                       meaning
+=========  =========  =========================================  ================================================
+noise      in         float32 [batch, noise_dim]                 standard normal, the only randomness
+label      in         int64 [batch]                              place of a class name, conditional models only
+caption    in         int64 [batch, caption_len]                 UTF-8 bytes, zero padded, text models only
+image      out        uint8 [batch, channels, height, width]     finished pixels
+=========  =========  =========================================  ================================================
+
+The file's ``metadata_props`` say which data set the images are like: a :class:`ganlib.data.spec.DatasetSpec` as JSON
+under ``dataset``. Version 1 of the contract had no such entry; its files draw MNIST.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_bytes
 from ganlib.core.record import Record
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
 
-VERSION = 1
-IMAGE_DIMS = (None, 1, 28, 28)
+VERSION = 2
+"""Of the graphs that are exported; those of version 1 are read too."""
 
 VERSION_KEY = "contract_version"
+DATASET_KEY = "dataset"
+LABEL_RANGE_KEY = "label_range"
+"""The smallest and the largest label, a JSON list: the graph itself does not look at what it is given."""
+CAPTIONS_KEY = "captions"
+"""Captions of the training images, a JSON list: what a batch draws from that was given none."""
+JUDGE_KEY = "judge"
+"""sha256 of the judge that knows this data; absent where none does."""
 NOISE_DIM_KEY = "noise_dim"
 PARITY_KEY = "parity"
 WEIGHTS_KEY = "weights_sha256"
@@ -53,10 +68,12 @@ class TensorType(Record):
 
 
 class Contract(Record):
-    """What a graph must be given. Its output is the same for all: ``image``, uint8 ``[batch, 1, 28, 28]``."""
+    """What a graph must be given, and what it gives: ``image``, uint8 ``[batch, channels, height, width]``."""
 
     version: int = VERSION
     inputs: dict[str, TensorType]
+    spec: DatasetSpec = MNIST
+    """What the images are like; of records that were kept before there was another data set, MNIST."""
 
     @property
     def noise_dim(self) -> int:
@@ -69,19 +86,29 @@ class Contract(Record):
         """Why a caller of ``champion`` would break on this graph; empty if none would.
 
         The width of the noise may differ, because callers read it from the file. An input that the champion
-        does not have is a problem too: onnxruntime refuses a call that leaves one out.
+        does not have is a problem too: onnxruntime refuses a call that leaves one out. The version of the contract
+        says only how the file tells what it draws.
         """
         found = []
-        if self.version != champion.version:
-            found.append(f"contract version {self.version} instead of {champion.version}")
+        ours, theirs = self.spec, champion.spec
+        if ours.name != theirs.name:
+            found.append(f"it draws {ours.name} instead of {theirs.name}")
+        if ours.image != theirs.image:
+            found.append(f"its images are {ours.image} instead of {theirs.image}")
+        if "label" in champion.inputs and ours.class_names != theirs.class_names:
+            found.append(f"its classes are {_listed(ours.class_names)} instead of {_listed(theirs.class_names)}")
+        found += self._input_problems(champion)
+        return tuple(found)
+
+    def _input_problems(self, champion: Contract) -> list[str]:
+        found = []
         for name, theirs in champion.inputs.items():
             ours = self.inputs.get(name)
             if ours is None:
                 found.append(f"input {name!r} is not accepted")
             elif ours.dtype != theirs.dtype or (name != "noise" and ours.dims != theirs.dims):
                 found.append(f"input {name!r} is {ours} instead of {theirs}")
-        found += [f"input {name!r} is asked for anew" for name in self.inputs if name not in champion.inputs]
-        return tuple(found)
+        return found + [f"input {name!r} is asked for anew" for name in self.inputs if name not in champion.inputs]
 
     def accepts(self, champion: Contract) -> bool:
         """Whether this graph can replace ``champion`` without breaking a caller."""
@@ -93,6 +120,19 @@ class Description(Record):
 
     contract: Contract
     metadata: dict[str, str]
+
+
+def _listed(names: tuple[str, ...], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names):,})" if len(names) > most else "") or "none"
+
+
+def caption_pool(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the captions that a file keeps to be drawn from; empty if it has none, or none that can be read."""
+    try:
+        kept = json.loads(metadata.get(CAPTIONS_KEY, "[]"))
+    except ValueError:
+        return ()
+    return tuple(text for text in kept if isinstance(text, str)) if isinstance(kept, list) else ()
 
 
 def read_contract(path: Path) -> Contract:
@@ -116,9 +156,13 @@ def describe(data: bytes, name: str) -> Description:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     _refuse_foreign_parts(model, name)
     _check_weights(model, metadata, name)
-    contract = Contract(version=_version(metadata, name), inputs=_inputs(model.graph, name))
-    _check_output(model.graph, name)
-    return Description(contract=contract, metadata=metadata)
+    version = _version(metadata, name)
+    spec = MNIST if version == 1 else _spec(metadata, name)
+    inputs = _inputs(model.graph, name)
+    if "label" in inputs and not spec.class_names:
+        raise BadInput(f"{name} asks for a label, and its data set {spec.name} has no classes.")
+    _check_output(model.graph, spec, name)
+    return Description(contract=Contract(version=version, inputs=inputs, spec=spec), metadata=metadata)
 
 
 def parse(data: bytes, name: str) -> Any:
@@ -206,10 +250,21 @@ def _refuse_foreign_parts(model: Any, name: str) -> None:
 
 
 def _version(metadata: dict[str, str], name: str) -> int:
-    text = metadata.get(VERSION_KEY, str(VERSION))
-    if text != str(VERSION):
-        raise BadInput(f"{name} keeps contract version {text}; this ganlib knows version {VERSION}. Update ganlib.")
-    return VERSION
+    text = metadata.get(VERSION_KEY, "1")
+    if text not in ("1", str(VERSION)):
+        raise BadInput(f"{name} keeps contract version {text}; this ganlib knows 1 and {VERSION}. Update ganlib.")
+    return int(text)
+
+
+def _spec(metadata: dict[str, str], name: str) -> DatasetSpec:
+    """Return what the file's metadata say of its data set."""
+    try:
+        return DatasetSpec.model_validate_json(metadata[DATASET_KEY])
+    except KeyError:
+        raise BadInput(f"{name} does not say what its images are like: it has no {DATASET_KEY!r} in it.") from None
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or DATASET_KEY
+        raise BadInput(f"{name} says of its data set what this ganlib cannot read ({where}).") from error
 
 
 def _type(value: Any) -> TensorType:
@@ -241,8 +296,8 @@ def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
     return inputs
 
 
-def _check_output(graph: Any, name: str) -> None:
-    expected = {"image": TensorType(dtype="uint8", dims=IMAGE_DIMS)}
+def _check_output(graph: Any, spec: DatasetSpec, name: str) -> None:
+    expected = {"image": TensorType(dtype="uint8", dims=(None, *spec.image.dims))}
     found = {value.name: _type(value) for value in graph.output}
     if found != expected:
         text = ", ".join(f"{key} {value}" for key, value in found.items())

@@ -7,10 +7,10 @@ import logging
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, GanlibError
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlib.data.conditions import Condition
+    from ganlib.data.spec import DatasetSpec
     from ganlib.export.sampler import Sampler
+
+Inputs: TypeAlias = "dict[str, NDArray[Any]]"
+"""A batch for a graph: what it asks for, by name, in the contract's order."""
 
 # torch.export patches torch's globals while it traces; families that train side by side in threads export one
 # by one.
@@ -45,17 +49,17 @@ class Certificate(Record):
     batches: tuple[int, ...]
     """Batch sizes that were run."""
     max_pixel_difference: int
-    """Grey levels, 0..255; 1 is what rounding at a half can give."""
+    """Levels of a channel, 0..255; 1 is what rounding at a half can give."""
     differing_share: float
-    """Share of all pixels compared that differ at all, 0..1."""
+    """Share of all values compared (a pixel has one a channel) that differ at all, 0..1."""
     images_compared: int
     mean_difference: float | None = None
-    """Grey levels, over all pixels compared; only of a sibling (see :mod:`ganlib.export.precision`)."""
+    """Levels, over all values compared; only of a sibling (see :mod:`ganlib.export.precision`)."""
     parent: str | None = None
     """sha256 of the graph that a sibling was compared with, in torch's place."""
 
     def ok(self, limit: int) -> bool:
-        """Whether no pixel is off by more than ``limit`` grey levels."""
+        """Whether no pixel is off by more than ``limit`` levels."""
         return self.max_pixel_difference <= limit
 
 
@@ -65,18 +69,21 @@ def export(
     path: Path,
     config: ExportConfig,
     metadata: Mapping[str, str],
+    spec: DatasetSpec,
     condition: Condition | None = None,
 ) -> Certificate:
     """Write ``net`` to ``path`` as one ONNX file that keeps the contract, and measure it against torch.
 
     Args:
         net: float32 noise ``[batch, noise_dim]``, and the condition if there is one, to float32 images
-            ``[batch, 1, 28, 28]`` in [-1, 1]. It is copied; its mode and device do not matter and do not change.
+            ``[batch, channels, height, width]`` in [-1, 1]. It is copied; its mode and device do not matter and do
+            not change.
         noise_dim: width of the noise.
         path: replaced atomically, once everything below holds.
         config: opset, and the batch sizes to compare.
-        metadata: goes into the file's ``metadata_props``, beside the contract's version, ``noise_dim``, a
-            digest of the weights, and the certificate (JSON under ``parity``).
+        metadata: goes into the file's ``metadata_props``, beside the contract's version, the data set, ``noise_dim``,
+            a digest of the weights, and the certificate (JSON under ``parity``).
+        spec: what the images are like, and the names of the classes that labels stand for.
         condition: the graph's input besides ``noise``, if it has one.
 
     The same net, configuration and metadata give the same bytes (on one machine, with the same versions).
@@ -90,13 +97,20 @@ def export(
 
     require_writable(path.parent)  # before the work, not after it
     sampler = _sampler(net)
+    captions = contract.caption_pool(metadata)
+
+    def inputs(batch: int) -> Inputs:
+        return _inputs(batch, noise_dim, condition, spec, captions)
+
     with torch.no_grad():
-        _check_net(sampler, noise_dim, condition)
-        model = _trace(sampler, _inputs(2, noise_dim, condition), config.opset)
-        certificate = _certify(sampler, model, noise_dim, condition, config)
+        _check_net(sampler, inputs(2), spec)
+        model = _trace(sampler, inputs(2), config.opset)
+        certificate = _certify(sampler, model, map(inputs, config.parity_batches), config)
     facts = {
         **metadata,
         contract.VERSION_KEY: str(contract.VERSION),
+        contract.DATASET_KEY: spec.model_dump_json(),
+        **({contract.LABEL_RANGE_KEY: f"[0, {spec.num_classes - 1}]"} if condition == "label" else {}),
         contract.NOISE_DIM_KEY: str(noise_dim),
         contract.WEIGHTS_KEY: contract.weights_sha256(model),
         contract.PARITY_KEY: certificate.model_dump_json(),
@@ -115,19 +129,19 @@ def _sampler(net: nn.Module) -> Sampler:
     return Sampler(copy.deepcopy(net)).cpu().eval()
 
 
-def _check_net(sampler: Sampler, noise_dim: int, condition: Condition | None) -> None:
+def _check_net(sampler: Sampler, inputs: Inputs, spec: DatasetSpec) -> None:
     import torch
 
-    images = _draw(sampler.net, _inputs(2, noise_dim, condition))
-    if images.dtype != torch.float32 or tuple(images.shape) != (2, 1, 28, 28):
+    images, expected = _draw(sampler.net, inputs), [2, *spec.image.dims]
+    if images.dtype != torch.float32 or list(images.shape) != expected:
         raise ExportError(
-            f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 [2, 1, 28, 28]."
+            f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 {expected}."
         )
     if not torch.isfinite(images).all():
         raise ExportError("the net's images are not finite: training has diverged, export an earlier checkpoint.")
 
 
-def _trace(sampler: Sampler, inputs: dict[str, NDArray[Any]], opset: int) -> Any:
+def _trace(sampler: Sampler, inputs: Inputs, opset: int) -> Any:
     """The graph as a checked ``onnx.ModelProto`` without names of this machine's files in it."""
     import onnx
     import torch
@@ -165,7 +179,7 @@ def _trace(sampler: Sampler, inputs: dict[str, NDArray[Any]], opset: int) -> Any
     return model
 
 
-def _shapes(inputs: dict[str, NDArray[Any]], batch: Any) -> tuple[Any, ...]:
+def _shapes(inputs: Inputs, batch: Any) -> tuple[Any, ...]:
     """Dynamic shapes in the form of the sampler's signature: noise, then a tuple of the rest, if there is any."""
     noise, *given = [{0: batch} for _ in inputs]
     return (noise, tuple(given)) if given else (noise,)
@@ -189,17 +203,15 @@ def _forget(graph: Any) -> None:
                 _forget(inner)
 
 
-def _certify(
-    sampler: Sampler, model: Any, noise_dim: int, condition: Condition | None, config: ExportConfig
-) -> Certificate:
+def _certify(sampler: Sampler, model: Any, batches: Iterable[Inputs], config: ExportConfig) -> Certificate:
     import numpy as np
 
     session = open_session(model.SerializeToString(), "the exported graph")
-    worst, differing, first, varied = 0, 0, None, False
-    for batch in config.parity_batches:
-        inputs = _inputs(batch, noise_dim, condition)
+    worst, differing, pixels, first, varied = 0, 0, 0, None, False
+    for inputs in batches:
         expected = _draw(sampler, inputs).numpy()
-        actual = _run(session, inputs)
+        actual = _run(session, inputs, expected.shape)
+        pixels += expected.size
         gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
         worst, differing = max(worst, int(gaps.max())), differing + int(np.count_nonzero(gaps))
         first = actual[:1] if first is None else first
@@ -211,12 +223,12 @@ def _certify(
         opset=config.opset,
         batches=config.parity_batches,
         max_pixel_difference=worst,
-        differing_share=differing / (images * 784),
+        differing_share=differing / pixels,
         images_compared=images,
     )
 
 
-def _draw(net: nn.Module, inputs: dict[str, NDArray[Any]]) -> Tensor:
+def _draw(net: nn.Module, inputs: Inputs) -> Tensor:
     import torch
 
     try:
@@ -227,14 +239,14 @@ def _draw(net: nn.Module, inputs: dict[str, NDArray[Any]]) -> Tensor:
     return images
 
 
-def _run(session: Any, inputs: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    """One call, whose output must have the batch's size: a baked batch shows here, not in the checker."""
+def _run(session: Any, inputs: Inputs, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """One call, whose output must have ``shape``: a baked batch shows here, not in the checker."""
     batch = len(inputs["noise"])
     try:
         images: NDArray[np.uint8] = session.run(["image"], inputs)[0]
     except Exception as error:  # onnxruntime's exceptions have no common base but this one
         raise ExportError(f"the exported graph fails on a batch of {batch}: {first_line(error)}") from error
-    if images.shape != (batch, 1, 28, 28):
+    if images.shape != shape:
         raise ExportError(f"the exported graph gives {list(images.shape)} for a batch of {batch}.")
     return images
 
@@ -251,14 +263,16 @@ def _keeps_contract(data: bytes, noise_dim: int, condition: Condition | None) ->
         raise ExportError(f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}]{others}.")
 
 
-def _inputs(batch: int, noise_dim: int, condition: Condition | None) -> dict[str, NDArray[Any]]:
+def _inputs(
+    batch: int, noise_dim: int, condition: Condition | None, spec: DatasetSpec, captions: tuple[str, ...]
+) -> Inputs:
     """Standard normal noise for parity, and a uniform condition: another draw for each batch size."""
     import numpy as np
 
     random = np.random.Generator(np.random.Philox(key=[_PARITY_KEY, batch]))
-    inputs: dict[str, NDArray[Any]] = {"noise": random.standard_normal((batch, noise_dim), np.float32)}
+    inputs: Inputs = {"noise": random.standard_normal((batch, noise_dim), np.float32)}
     if condition:
-        inputs[condition] = conditions.draw(condition, random, batch)
+        inputs[condition] = conditions.draw(condition, spec, random, batch, captions)
     return inputs
 
 

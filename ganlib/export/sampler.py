@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Float ``[batch, 1, 28, 28]`` in [-1, 1] to uint8 grey levels, rounded half up; values outside are
-    clipped.
+    """Return float images in [-1, 1] as uint8 levels of the same shape, rounded half up; values outside are clipped.
 
     Clipping comes before the cast because casting a float that uint8 cannot hold differs between runtimes.
     """
@@ -16,18 +15,17 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 class Sampler(nn.Module):
-    """What is exported: ``noise``, float32 ``[batch, noise_dim]``, to ``image``, uint8 ``[batch, 1, 28,
-    28]``.
+    """What is exported: from ``noise``, float32 ``[batch, noise_dim]``, to ``image``, uint8 ``[batch, C, H, W]``.
 
     The net gets the graph's inputs in the contract's order (noise, then label, then caption) and returns
     images in [-1, 1]; nothing random may happen in it.
     """
 
     def __init__(self, net: nn.Module) -> None:
-        """``net`` maps the graph's inputs to float32 ``[batch, 1, 28, 28]`` in [-1, 1]."""
+        """Wrap ``net``, which maps the graph's inputs to float32 ``[batch, C, H, W]`` in [-1, 1]."""
         super().__init__()
         self.net = net
 
     def forward(self, noise: Tensor, *given: Tensor) -> Tensor:
-        """Float32 ``[batch, noise_dim]``, and the condition, to uint8 ``[batch, 1, 28, 28]``."""
+        """Return the images of float32 ``[batch, noise_dim]`` and the condition: uint8 ``[batch, C, H, W]``."""
         return to_pixels(self.net(noise, *given))

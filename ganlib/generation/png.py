@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,47 +16,49 @@ SYNTHETIC = "trainedAlgorithmicMedia"
 END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 """The chunk every whole PNG ends with."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SIDE = 28
-_WINDOW = (
-    10  # log2 of zlib's window: an image's 812 bytes fit, and setting up a larger one takes longer than packing it
-)
+_COLOURS = {1: 0, 3: 2}  # PNG's name of what a pixel is, by its channels: grey, and red, green and blue
+_WINDOW = 10  # log2 of zlib's window: what is only stored needs none, and setting up a larger one takes longer
 
 _LEVEL = 0
-"""zlib's, which stores the pixels: packing them takes ten times as long, more than all else together that is done to a
-file, and a file is one block of the disk either way."""
+"""zlib's, which stores the pixels: packing a small image takes ten times as long, more than all else together that is
+done to a file, and such a file is one block of the disk either way."""
 
 
 class Encoder:
-    """Makes the PNG files of one job: 8-bit grey, with their origin in text chunks.
+    """Makes the PNG files of one job: 8-bit grey or RGB, with their origin in text chunks.
 
-    Written by the specification (https://www.w3.org/TR/png-3/), because an image of 28 x 28 takes Pillow several times
-    as long to set up as to pack. The bytes depend on the arguments and on zlib's version alone: there is no time stamp.
+    Written by the specification (https://www.w3.org/TR/png-3/), because a small image takes Pillow several times as
+    long to set up as to pack. The bytes depend on the arguments and on zlib's version alone: there is no time stamp.
     """
 
     def __init__(self, *, model_sha256: str, seed: int, truncation: float = 1.0) -> None:
         """Prepare what all files of the job have in common."""
-        header = _chunk(b"IHDR", struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 0, 0, 0, 0))
         facts = {"synthetic": SYNTHETIC, "model_sha256": model_sha256, "seed": str(seed)}
         if truncation != 1:
             facts["truncation"] = repr(truncation)
-        self._head = _SIGNATURE + header + b"".join(text_chunk(name, value) for name, value in facts.items())
+        self._facts = b"".join(text_chunk(name, value) for name, value in facts.items())
 
-    def encode(self, images: NDArray[np.uint8], first: int, asked: list[tuple[str, str]] | None = None) -> list[bytes]:
-        """The files of ``images``, uint8 ``[n, 1, 28, 28]``, of which the first has number ``first``.
+    def encode(
+        self, images: NDArray[np.uint8], first: int, facts: Sequence[Mapping[str, str]] | None = None
+    ) -> list[bytes]:
+        """Return the files of ``images``, uint8 ``[n, channels, height, width]``.
 
-        ``asked`` is what was asked of a conditional model: ``("label", "7")`` or ``("caption", "a thin seven")``.
+        The first of them has number ``first``; ``facts`` are what else to say of each, as in ``{"label": "7"}``.
         """
         import numpy as np
 
-        rows = np.zeros((len(images), _SIDE, 1 + _SIDE), np.uint8)  # each row begins with its filter: 0, none
-        rows[:, :, 1:] = images[:, 0]
+        count, channels, height, width = images.shape
+        header = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
+        head = _SIGNATURE + _chunk(b"IHDR", header) + self._facts
+        rows = np.zeros((count, height, 1 + width * channels), np.uint8)  # each row begins with its filter: 0, none
+        rows[:, :, 1:] = images.transpose(0, 2, 3, 1).reshape(count, height, -1)
         made = []
         for at, row in enumerate(rows):
             said = text_chunk("index", str(first + at))
-            if asked:
-                said += international_chunk(*asked[at])
+            for name, value in facts[at].items() if facts else ():
+                said += international_chunk(name, value)
             packed = _chunk(b"IDAT", zlib.compress(row.data, _LEVEL, _WINDOW))
-            made.append(b"".join((self._head, said, packed, END)))
+            made.append(b"".join((head, said, packed, END)))
         return made
 
 
@@ -64,10 +67,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def text_chunk(name: str, value: str) -> bytes:
-    """A fact in Latin-1."""
+    """Return a fact in Latin-1 as a chunk."""
     return _chunk(b"tEXt", f"ganlib:{name}\0{value}".encode("latin-1"))
 
 
 def international_chunk(name: str, value: str) -> bytes:
-    """A fact in UTF-8, uncompressed, of no stated language: captions may be Chinese."""
+    """Return a fact in UTF-8, uncompressed, of no stated language, as a chunk: captions may be Chinese."""
     return _chunk(b"iTXt", f"ganlib:{name}\0\0\0\0\0{value}".encode())

@@ -16,9 +16,9 @@ from ganlib.core.progress import Report, silent
 from ganlib.export.contract import describe
 from ganlib.export.runtime import first_line, open_session
 from ganlib.generation.concurrency import ConcurrencyLimit, is_out_of_memory
-from ganlib.generation.noise import BLOCK, noise_block, require_seed
-from ganlib.generation.wanted import Wanted
-from ganlib.generation.wanted import wanted as ask
+from ganlib.generation.conditions import Condition, choose
+from ganlib.generation.noise import BLOCK
+from ganlib.generation.sampling import SamplingRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +32,8 @@ class Drawn:
     first: int
     """Number of the first one."""
     images: NDArray[np.uint8]
-    """uint8 ``[n, 1, 28, 28]``."""
-    asked: Mapping[str, NDArray[np.int64]]
+    """uint8 ``[n, channels, height, width]``."""
+    conditions: Mapping[str, NDArray[np.int64]]
     """The graph's inputs besides noise, by name, n rows each."""
 
     @property
@@ -45,7 +45,7 @@ class Drawn:
         """Images ``start`` to ``stop - 1``, as far as they are here."""
         start = max(start, self.first)
         part = slice(start - self.first, stop - self.first)
-        return Drawn(start, self.images[part], {name: values[part] for name, values in self.asked.items()})
+        return Drawn(start, self.images[part], {name: values[part] for name, values in self.conditions.items()})
 
 
 _AHEAD = 4  # blocks a thread computes ahead of the reader, so that encoding and inference overlap
@@ -82,61 +82,73 @@ class OnnxModel:
         if sha256 is not None and self.sha256 != sha256:
             raise Corrupt(path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again.")
         described = describe(data, str(path))
-        self.contract, self.metadata = described.contract, described.metadata
+        self.contract, self.metadata, self.spec = described.contract, described.metadata, described.contract.spec
         self.noise_dim, self._limit = self.contract.noise_dim, ConcurrencyLimit()
         self._session = open_session(data, str(path), provider, allow_cpu=allow_cpu)
         self.provider: str = self._session.get_providers()[0]
 
+    def request(self, seed: int, condition: Condition | None = None, truncation: float = 1.0) -> SamplingRequest:
+        """Return a request for images of ``seed``; ``condition`` None: drawn uniformly, from the seed.
+
+        Raises:
+            BadInput: a seed that does not fit 64 bits, or a truncation out of range.
+        """
+        return SamplingRequest(seed, condition or choose(self), truncation)
+
     def images(
-        self, seed: int, start: int, count: int, wanted: Wanted | None = None, report: Report = silent
+        self, seed: int, start: int, count: int, condition: Condition | None = None, report: Report = silent
     ) -> NDArray[np.uint8]:
-        """Images ``start`` to ``start + count - 1`` of ``seed``, uint8 ``[count, 1, 28, 28]``.
+        """Images ``start`` to ``start + count - 1`` of :meth:`request`, uint8 ``[count, channels, height, width]``.
 
         Raises:
             BadInput: a negative start, a count below one, or a seed that does not fit 64 bits.
+        """
+        return self.draw(self.request(seed, condition), start, count, report)
+
+    def draw(self, request: SamplingRequest, start: int, count: int, report: Report = silent) -> NDArray[np.uint8]:
+        """Images ``start`` to ``start + count - 1`` of ``request``, uint8 ``[count, channels, height, width]``.
+
+        Raises:
+            BadInput: a negative start, or a count below one.
         """
         import numpy as np
 
         if start < 0 or count < 1:
             raise BadInput(f"cannot draw {count} images from number {start} on: both must be positive.")
-        made = np.empty((count, 1, 28, 28), np.uint8)
-        for drawn in self.blocks(seed, start, start + count, wanted):
+        made = np.empty((count, *self.spec.image.dims), np.uint8)
+        for drawn in self.blocks(request, start, start + count):
             made[drawn.first - start : drawn.stop - start] = drawn.images
             report.advance("draw images", drawn.stop - start, count)
         return made
 
     def blocks(
         self,
-        seed: int,
+        request: SamplingRequest,
         start: int,
         stop: int,
-        wanted: Wanted | None = None,
         batch_size: int | None = None,
         threads: int | None = None,
     ) -> Iterator[Drawn]:
         """Images ``start`` to ``stop - 1``, some tens at a time, computed ahead in threads.
 
         Args:
-            seed: of the noise.
+            request: seed, condition and truncation.
             start: the first image.
             stop: one past the last image.
-            wanted: what to ask of a conditional model; None: drawn uniformly, from the seed.
             batch_size: how many images may be worked on at once, rounded up to whole blocks; decides memory,
                 not content. ``None``: enough to keep the threads busy.
             threads: how many blocks are worked on at once; ``None``: one a core that this process may use.
 
         Raises:
-            BadInput: a seed that does not fit 64 bits.
+            BadInput: something is asked for fewer images than these.
         """
-        require_seed(seed)
-        wanted = wanted or ask(self.contract)
-        wanted.require(stop)
+        request.condition.require(stop)
         blocks = range(start // BLOCK, -(-stop // BLOCK))
-        for drawn in self._blocks(seed, blocks, wanted, batch_size, threads):
+        for drawn in self._blocks(request, blocks, batch_size, threads):
             yield drawn.cut(start, stop)
 
     def _blocks(
-        self, seed: int, blocks: range, wanted: Wanted, batch_size: int | None, threads: int | None
+        self, request: SamplingRequest, blocks: range, batch_size: int | None, threads: int | None
     ) -> Iterator[Drawn]:
         """Whole blocks in order."""
         threads = threads or usable_cores()
@@ -145,7 +157,7 @@ class OnnxModel:
         with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
             try:
                 for block in blocks:
-                    waiting.append(pool.submit(self._block, seed, block, wanted))
+                    waiting.append(pool.submit(self._block, request, block))
                     if len(waiting) >= ahead:
                         yield waiting.popleft().result()
                 while waiting:
@@ -155,7 +167,8 @@ class OnnxModel:
                     future.cancel()
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """Images of the given inputs, uint8 ``[n, 1, 28, 28]``, in blocks of :data:`BLOCK` on the calling thread.
+        """Images of the given inputs, uint8 ``[n, channels, height, width]``, in blocks of :data:`BLOCK` on the calling
+        thread.
 
         Args:
             inputs: by name, all that the graph asks for, as the contract says, with n rows each.
@@ -167,7 +180,7 @@ class OnnxModel:
 
         self._require(inputs)
         count = len(inputs["noise"])
-        made = np.empty((count, 1, 28, 28), np.uint8)
+        made = np.empty((count, *self.spec.image.dims), np.uint8)
         for start in range(0, count, BLOCK):
             # The last block is filled up with repeats: onnxruntime always works on a whole one.
             rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
@@ -176,7 +189,8 @@ class OnnxModel:
         return made
 
     def one(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-        """One image of one row of inputs, uint8 ``[1, 1, 28, 28]``, in a call of its own: what latency is measured of.
+        """One image of one row of inputs, uint8 ``[1, channels, height, width]``, in a call of its own: what latency is
+        measured of.
 
         Its bytes may differ from those in a block by rounding; :meth:`run` gives the same ones always.
         """
@@ -185,24 +199,20 @@ class OnnxModel:
 
     def _require(self, inputs: Mapping[str, NDArray[Any]]) -> None:
         """Raise :class:`BadInput` unless ``inputs`` are what the graph asks for."""
-        expected = {name: (spec.dtype, spec.dims[1:]) for name, spec in self.contract.inputs.items()}
+        expected = {name: (kind.dtype, kind.dims[1:]) for name, kind in self.contract.inputs.items()}
         given = {name: (value.dtype.name, value.shape[1:]) for name, value in inputs.items()}
         if given != expected or len({len(value) for value in inputs.values()}) != 1:
-            asked = ", ".join(f"{name} {spec}" for name, spec in self.contract.inputs.items())
+            asked = ", ".join(f"{name} {kind}" for name, kind in self.contract.inputs.items())
             raise BadInput(
                 f"{self.path} asks for {asked}; given were "
                 f"{', '.join(f'{name} {value.dtype}{list(value.shape)}' for name, value in inputs.items())}."
             )
 
-    def _block(self, seed: int, block: int, wanted: Wanted) -> Drawn:
-        import numpy as np
-
-        asked = wanted.block(seed, block)
-        noise = noise_block(seed, block, self.noise_dim)
-        if wanted.truncation != 1:
-            noise *= np.float32(wanted.truncation)
-        images = self._call({"noise": noise, **asked})
-        return Drawn(block * BLOCK, images, asked)
+    def _block(self, request: SamplingRequest, block: int) -> Drawn:
+        inputs = request.inputs(self.noise_dim, block)
+        images = self._call(inputs)
+        del inputs["noise"]
+        return Drawn(block * BLOCK, images, inputs)
 
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """One whole block. Where memory runs out, half as many are worked on at once from then on."""
@@ -221,6 +231,6 @@ class OnnxModel:
                             "free some and run the same command again."
                         ) from error
                     self._limit.halve()
-        if images.shape != (BLOCK, 1, 28, 28):
+        if images.shape != (BLOCK, *self.spec.image.dims):
             raise BadInput(f"{self.path} gives {list(images.shape)} for a batch of {BLOCK}.")
         return images

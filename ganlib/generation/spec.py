@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from ganlib.core.record import Record
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
+from ganlib.generation.condition_record import ConditionRecord
 
 
 class BatchSpec(Record):
@@ -18,7 +19,7 @@ class BatchSpec(Record):
     """Images one call of onnxruntime works on."""
     noise: str
     """The algorithm that makes noise of (seed, index)."""
-    condition: str = "none"
+    condition: ConditionRecord = ConditionRecord()
     """What was asked of a conditional model."""
     provider: str
     """onnxruntime's execution provider, as read from the session."""
@@ -28,13 +29,8 @@ class BatchSpec(Record):
     """One of :func:`ganlib.generation.formats.names`."""
     truncation: float = 1.0
     """What the noise is multiplied by."""
-
-    @property
-    def asked(self) -> Literal["label", "caption"] | None:
-        """The kind of thing that was asked of a conditional model."""
-        if self.condition.startswith("label"):
-            return "label"
-        return "caption" if self.condition.startswith("caption") else None
+    dataset: DatasetSpec = MNIST
+    """What the model's images are like; of manifests that do not say it, MNIST."""
 
     @property
     def shard_count(self) -> int:
@@ -55,7 +51,7 @@ class BatchSpec(Record):
         return [
             f"{name} is {getattr(self, name)}, not {getattr(other, name)}"
             for name in BatchSpec.model_fields
-            if getattr(self, name) != getattr(other, name)
+            if name != "dataset" and getattr(self, name) != getattr(other, name)  # the model decides that
         ]
 
 

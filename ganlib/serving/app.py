@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
@@ -18,14 +19,15 @@ import ganlib
 from ganlib.config import ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.generation.batch.batch import require_range
-from ganlib.generation.formats.base import words
+from ganlib.generation.condition_record import Choice
+from ganlib.generation.conditions import choose
+from ganlib.generation.formats.base import texts
 from ganlib.generation.pictures.interpolate import slerp
-from ganlib.generation.wanted import wanted
+from ganlib.generation.sampling import SamplingRequest
 from ganlib.serving import pictures
 from ganlib.serving.access import Access, Below, Cors
 from ganlib.serving.api_page import as_head
 from ganlib.serving.api_page import page as reference_page
-from ganlib.serving.batcher import rows
 from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import AliasWatcher, Loaded, ModelPool
@@ -181,20 +183,21 @@ async def _images(asked: ImagesAsked, request: Request) -> Response:
         if asked.format == "png" and asked.count != 1:
             raise BadInput(f"a PNG file holds one image, not {asked.count}: ask for the format grid or json.")
         require_range(asked.start, asked.count)
-        wish = wanted(loaded.model.contract, asked.labels, asked.caption)
-        images = await server.wait(loaded.engine.images(asked.seed, asked.start, asked.count, wish, asked.truncation))
+        wish = _request(loaded, asked)
+        images = await server.wait(loaded.engine.images(wish, asked.start, asked.count))
 
         def encode() -> bytes:
-            made = pictures.card(loaded, asked, wish.text)
+            made = pictures.card(loaded, asked, str(wish.condition.record))
             if asked.format == "grid":
                 return pictures.sheet(made, images, asked.columns)
             if asked.format == "npy":
                 return pictures.npy(images)
-            conditions = _conditions(loaded, asked.seed, asked.start, asked.count, wish)
+            conditions = _conditions(loaded, wish, asked.start, asked.count)
+            spec = loaded.model.spec
             if asked.format == "png":
-                said = words(conditions)
+                said = texts(spec, conditions)
                 return pictures.single(made, images[0], asked.start, said[0] if said else None)
-            return pictures.as_json(made, images, conditions, pixels=asked.format == "pixels")
+            return pictures.as_json(made, spec, images, conditions, pixels=asked.format == "pixels")
 
         return await _answer(request, loaded, encode, asked.count, asked.format)
 
@@ -209,30 +212,38 @@ async def _walk(asked: WalkAsked, request: Request) -> Response:
         _require_most("steps", asked.steps, server.limits.max_images)
         for index in (asked.start, asked.to_start):
             require_range(index, 1)
-        model = loaded.model
-        wish = wanted(model.contract, asked.labels, asked.caption)
+        if asked.labels in get_args(Choice):
+            raise BadInput(f"labels {asked.labels}: a walk has one class all the way; name it, or leave labels out.")
+        wish, width = _request(loaded, asked), loaded.model.noise_dim
         begin, end = (
-            rows(model, seed, index, index + 1, wish, asked.truncation)
-            for seed, index in ((asked.seed, asked.start), (asked.to_seed, asked.to_start))
+            each.rows(width, index, index + 1)
+            for each, index in ((wish, asked.start), (replace(wish, seed=asked.to_seed), asked.to_start))
         )
         held = {name: np.repeat(value, asked.steps, axis=0) for name, value in begin.items() if name != "noise"}
         path = slerp(begin["noise"], end["noise"], asked.steps)[0]
         images = await server.wait(loaded.engine.run({"noise": path, **held}))
 
         def encode() -> bytes:
-            made = pictures.card(loaded, asked, wish.text)
+            made = pictures.card(loaded, asked, str(wish.condition.record))
             if asked.format == "strip":
                 return pictures.sheet(made, images, asked.steps)
-            return pictures.as_json(made, images, held)
+            return pictures.as_json(made, loaded.model.spec, images, held)
 
         return await _answer(request, loaded, encode, asked.steps, asked.format)
 
 
-def _conditions(loaded: Loaded, seed: int, start: int, count: int, wish: Any) -> Mapping[str, Any]:
+def _request(loaded: Loaded, asked: ImagesAsked | WalkAsked) -> SamplingRequest:
+    """What is asked of the model; a label names a class here, and never a file."""
+    condition = choose(loaded.model, asked.labels, asked.caption, files=False)
+    condition.require(1)
+    return loaded.model.request(asked.seed, condition, asked.truncation)
+
+
+def _conditions(loaded: Loaded, wish: SamplingRequest, start: int, count: int) -> Mapping[str, Any]:
     """What was asked for each image, by the input's name."""
-    if wish.name is None:
+    if wish.condition.record.input_name is None:
         return {}
-    made = rows(loaded.model, seed, start, start + count, wish)
+    made = wish.rows(loaded.model.noise_dim, start, start + count)
     del made["noise"]
     return made
 

@@ -12,35 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.core.errors import BadInput
 from ganlib.core.processes import usable_cores
-from ganlib.generation.noise import BLOCK, noise_block
+from ganlib.generation.noise import BLOCK
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ganlib.generation.sampling import SamplingRequest
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.wanted import Wanted
 
 Inputs = Mapping[str, "NDArray[Any]"]
 """The graph's inputs by name, with as many rows each."""
-
-
-def rows(
-    model: OnnxModel, seed: int, start: int, stop: int, wanted: Wanted, truncation: float = 1.0
-) -> dict[str, NDArray[Any]]:
-    """The inputs of images ``start`` to ``stop - 1`` of ``seed``; the noise is multiplied by ``truncation``."""
-    import numpy as np
-
-    first = start // BLOCK
-    blocks = [
-        {"noise": noise_block(seed, block, model.noise_dim), **wanted.block(seed, block)}
-        for block in range(first, -(-stop // BLOCK))
-    ]
-    cut = slice(start - first * BLOCK, stop - first * BLOCK)
-    made = {name: np.concatenate([block[name] for block in blocks])[cut] for name in blocks[0]}
-    if truncation != 1:
-        made["noise"] = made["noise"] * np.float32(truncation)
-    return made
 
 
 def rows_are_independent(model: OnnxModel) -> bool:
@@ -51,10 +33,7 @@ def rows_are_independent(model: OnnxModel) -> bool:
     """
     import numpy as np
 
-    from ganlib.generation.wanted import wanted
-
-    asked = wanted(model.contract)
-    both = rows(model, 0, 0, 2 * BLOCK, asked)
+    both = model.request(0).rows(model.noise_dim, 0, 2 * BLOCK)
     images, random = model.run(both), np.random.default_rng(0)
     for _ in range(3):
         order = random.permutation(2 * BLOCK)
@@ -66,7 +45,7 @@ def rows_are_independent(model: OnnxModel) -> bool:
 class _PendingRequest:
     """One request's rows: made when they are first needed, in the thread that needs them."""
 
-    def __init__(self, count: int, make: Callable[[], Inputs]) -> None:
+    def __init__(self, count: int, dims: tuple[int, int, int], make: Callable[[], Inputs]) -> None:
         import numpy as np
 
         self.count, self._make = count, make
@@ -74,7 +53,7 @@ class _PendingRequest:
         self.taken = self._done = 0
         self.future: Future[NDArray[np.uint8]] = Future()
         self._inputs: Inputs | None = None
-        self._images = np.empty((count, 1, 28, 28), np.uint8)
+        self._images = np.empty((count, *dims), np.uint8)
         self._lock = threading.Lock()
 
     def inputs(self, part: slice) -> Inputs:
@@ -129,18 +108,17 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
-    def images(
-        self, seed: int, start: int, count: int, wanted: Wanted, truncation: float = 1.0
-    ) -> Future[NDArray[np.uint8]]:
-        """Images ``start`` to ``start + count - 1`` of ``seed``: a promise of uint8 ``[count, 1, 28, 28]``.
+    def images(self, request: SamplingRequest, start: int, count: int) -> Future[NDArray[np.uint8]]:
+        """Promise images ``start`` to ``start + count - 1`` of ``request``: uint8 ``[count, channels, height, width]``.
 
-        Without truncation they are those of :meth:`ganlib.generation.session.OnnxModel.images`, byte for byte.
+        They are those of :meth:`ganlib.generation.session.OnnxModel.draw`, byte for byte.
         """
+        width = self.model.noise_dim
         if self.share:
-            return self._submit(count, lambda: rows(self.model, seed, start, start + count, wanted, truncation))
+            return self._submit(count, lambda: request.rows(width, start, start + count))
         # Whole blocks, every row at its own place, as a batch job runs them; then cut.
         first, last = start // BLOCK * BLOCK, -(-(start + count) // BLOCK) * BLOCK
-        whole = self._submit(last - first, lambda: rows(self.model, seed, first, last, wanted, truncation))
+        whole = self._submit(last - first, lambda: request.rows(width, first, last))
         part: Future[NDArray[np.uint8]] = Future()
 
         def cut(done: Future[NDArray[np.uint8]]) -> None:
@@ -154,7 +132,7 @@ class Engine:
         return part
 
     def run(self, inputs: Inputs) -> Future[NDArray[np.uint8]]:
-        """Images of ``inputs``, which are as the graph's contract says: a promise of uint8 ``[n, 1, 28, 28]``."""
+        """Promise the images of ``inputs``, which are as the graph's contract says: uint8 ``[n, C, H, W]``."""
         return self._submit(len(inputs["noise"]), lambda: inputs)
 
     def close(self) -> None:
@@ -169,7 +147,7 @@ class Engine:
             thread.join()
 
     def _submit(self, count: int, make: Callable[[], Inputs]) -> Future[NDArray[np.uint8]]:
-        asked = _PendingRequest(count, make)
+        asked = _PendingRequest(count, self.model.spec.image.dims, make)
         with self._condition:
             if self._closed:
                 raise BadInput("this model is no longer served.")

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import ganlib
-from ganlib.generation.formats.base import words
+from ganlib.generation.formats.base import texts
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import SYNTHETIC, Encoder, international_chunk, text_chunk
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ganlib.data.spec import DatasetSpec
     from ganlib.serving.pool import Loaded
 
 _HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
@@ -60,14 +61,14 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Prov
     )
 
 
-def single(made: Provenance, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None) -> bytes:
-    """One image, uint8 ``[1, 28, 28]``: the very file that `ganlib generate` writes."""
+def single(made: Provenance, image: NDArray[np.uint8], index: int, said: Mapping[str, str] | None) -> bytes:
+    """Return one image, uint8 ``[channels, height, width]``, as the very file that `ganlib generate` writes."""
     encoder = Encoder(model_sha256=made.model_sha256, seed=made.seed, truncation=made.truncation)
     return encoder.encode(image[None], index, [said] if said else None)[0]
 
 
 def sheet(made: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
-    """All images, uint8 ``[n, 1, 28, 28]``, on one PNG with what the card says in its text chunks."""
+    """Return all images, uint8 ``[n, C, H, W]``, on one PNG with what the card says in its text chunks."""
     facts = {
         "synthetic": SYNTHETIC,
         "model_sha256": made.model_sha256,
@@ -83,7 +84,7 @@ def sheet(made: Provenance, images: NDArray[np.uint8], columns: int | None = Non
 
 
 def npy(images: NDArray[np.uint8]) -> bytes:
-    """An array file of ``images``, uint8 ``[n, 1, 28, 28]``."""
+    """Return an array file of ``images``, uint8 ``[n, channels, height, width]``."""
     import numpy as np
 
     file = io.BytesIO()
@@ -92,28 +93,43 @@ def npy(images: NDArray[np.uint8]) -> bytes:
 
 
 def as_json(
-    made: Provenance, images: NDArray[np.uint8], conditions: Mapping[str, NDArray[Any]], *, pixels: bool = False
+    made: Provenance,
+    spec: DatasetSpec,
+    images: NDArray[np.uint8],
+    conditions: Mapping[str, NDArray[Any]],
+    *,
+    pixels: bool = False,
 ) -> bytes:
-    """An :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
-    said: Sequence[tuple[str, str] | None] = words(conditions) or [None] * len(images)
+    """Return an :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
+    said: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
     numbered = [
-        _image(made, image, at if made.to_seed is not None else made.start + at, said[at], pixels)
+        _image(made, spec, image, at if made.to_seed is not None else made.start + at, said[at], pixels)
         for at, image in enumerate(images)
     ]
     return Images(card=made, images=numbered).model_dump_json().encode()
 
 
-def _image(made: Provenance, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None, pixels: bool) -> Image:
-    shown: dict[str, Any] = {"label": int(said[1])} if said and said[0] == "label" else dict([said] if said else [])
+def _image(
+    made: Provenance,
+    spec: DatasetSpec,
+    image: NDArray[np.uint8],
+    index: int,
+    said: Mapping[str, str] | None,
+    pixels: bool,
+) -> Image:
+    shown: dict[str, Any] = dict(said or {})
+    if "label" in shown:
+        label = int(shown["label"])
+        shown = {"label": label, "class_name": spec.class_names[label]}
     if pixels:
-        return Image(index=index, pixels=image[0].tolist(), **shown)
+        return Image(index=index, pixels=(image if len(image) > 1 else image[0]).tolist(), **shown)
     # Between two images there is no number to make one again by.
     png = single(made, image, index, said) if made.to_seed is None else step(made, image, index)
     return Image(index=index, png=base64.b64encode(png).decode(), **shown)
 
 
 def step(made: Provenance, image: NDArray[np.uint8], number: int) -> bytes:
-    """Image ``number`` of a walk, uint8 ``[1, 28, 28]``, as a PNG of its own size."""
+    """Return image ``number`` of a walk, uint8 ``[channels, height, width]``, as a PNG of its own size."""
     bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
     facts = {"synthetic": SYNTHETIC, "model_sha256": made.model_sha256, "step": str(number)}
     return with_facts(bare, facts)

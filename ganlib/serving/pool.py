@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ganlib.core.errors import GanlibError, Unavailable, unknown
+from ganlib.export.contract import caption_pool
 from ganlib.serving.batcher import Engine, rows_are_independent
 from ganlib.serving.schema import About
 
@@ -88,6 +89,10 @@ class Loaded:
             data_version=metadata.get("data_version"),
             commit=metadata.get("source_commit"),
             takes="label" if "label" in inputs else "caption" if "caption" in inputs else None,
+            dataset=self.model.spec.name,
+            image=self.model.spec.image.dims,
+            class_names=list(self.model.spec.class_names),
+            captions=list(caption_pool(metadata)) if "caption" in inputs else [],
             noise_dim=self.model.noise_dim,
             shares_blocks=self.engine.share,
             since=self.since,

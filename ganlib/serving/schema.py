@@ -11,8 +11,6 @@ from ganlib.generation.png import SYNTHETIC
 
 MAX_SEED = 2**64 - 1
 MAX_INDEX = 2**63 - 1
-Labels = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "balanced", "uniform"]
-Digit = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 
 
 class Asked(Record):
@@ -34,12 +32,17 @@ class ImagesAsked(Asked):
 
     start: int = Field(0, ge=0, le=MAX_INDEX, description="number of the first image")
     count: int = Field(1, ge=1, description="how many images; /v1/models tells the most")
-    labels: Labels | None = Field(None, description="for models of digits; none: uniform")
+    labels: str | None = Field(
+        None,
+        max_length=256,
+        description="for models with classes: a class name that /v1/models lists (or its place there, from 0), "
+        "balanced (the classes in turn) or uniform; none: uniform",
+    )
     format: Literal["png", "grid", "json", "pixels", "npy"] = Field(
         "png",
         description="png: the one image as `ganlib generate` writes it; grid: all on one sheet; "
-        "json: a card and each image as base64 PNG; pixels: the same with rows of grey levels; "
-        "npy: an array of uint8 [count, 1, 28, 28]",
+        "json: a card and each image as base64 PNG; pixels: the same with rows of levels; "
+        "npy: an array of uint8 [count, channels, height, width]",
     )
     columns: int | None = Field(None, ge=1, le=256, description="of the grid; none: about square")
 
@@ -51,8 +54,10 @@ class WalkAsked(Asked):
     to_seed: int = Field(1, ge=0, le=MAX_SEED, description="seed of the image to end at")
     to_start: int = Field(0, ge=0, le=MAX_INDEX, description="its number")
     steps: int = Field(16, ge=2, description="how many images, both ends among them; /v1/models tells the most")
-    labels: Digit | None = Field(
-        None, description="for models of digits, held all the way; none: what the first image was asked"
+    labels: str | None = Field(
+        None,
+        max_length=256,
+        description="for models with classes: the name of one, held all the way; none: that of the first image",
     )
     format: Literal["strip", "json"] = Field(
         "strip", description="strip: all in a row as one PNG; json: a card and each image as base64 PNG"
@@ -85,6 +90,10 @@ class About(Record):
     data_version: str | None
     commit: str | None
     takes: Literal["label", "caption"] | None = Field(description="its input besides noise")
+    dataset: str = Field(description="name of the data set that it was trained on")
+    image: tuple[int, int, int] = Field(description="channels (1: grey, 3: red, green, blue), height, width")
+    class_names: list[str] = Field(description="what labels stand for, in order; empty: it has no classes")
+    captions: list[str] = Field(description="examples of what it was trained on, which it draws from; empty: none kept")
     noise_dim: int
     shares_blocks: bool = Field(description="whether requests may share a call of onnxruntime without changing a byte")
     since: str = Field(description="when it was loaded: UTC, ISO 8601")
@@ -131,9 +140,12 @@ class Image(Record):
 
     index: int
     label: int | None = None
+    class_name: str | None = Field(None, description="what the label stands for")
     caption: str | None = None
     png: str | None = Field(None, description="base64; for a plain request the file that `ganlib generate` writes")
-    pixels: list[list[int]] | None = Field(None, description="28 rows of 28 grey levels, 0 is background")
+    pixels: list[list[int]] | list[list[list[int]]] | None = Field(
+        None, description="rows of levels, 0 to 255, of a grey image; in colour three lists of rows: red, green, blue"
+    )
 
 
 class Images(Record):

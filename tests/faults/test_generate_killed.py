@@ -18,6 +18,7 @@ import pytest
 from ganlib.config import ExportConfig
 from ganlib.core.errors import NoSpace, Unavailable
 from ganlib.core.progress import Facts
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
@@ -48,7 +49,7 @@ generate(
 def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     """A small real generator."""
     path = tmp_path_factory.mktemp("model") / "generator.onnx"
-    export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {})
+    export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
     return OnnxModel(path)
 
 

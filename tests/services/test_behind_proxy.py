@@ -18,7 +18,7 @@ from ganlib.core.files import sha256_file
 from tests.conftest import ROOT
 from tests.services import reverse_proxy
 from tests.services.conftest import free_port
-from tests.unit.serving import graphs
+from tests.support import graphs
 from tests.unit.serving.running import LONG, Files, Running, running
 
 pytestmark = pytest.mark.services

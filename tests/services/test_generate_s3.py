@@ -21,7 +21,6 @@ from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.batch.repair import repair
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import locate
-from ganlib.generation.wanted import wanted
 from tests import factories
 from tests.reports import Listener
 from tests.services.conftest import free_port
@@ -93,7 +92,7 @@ def test_a_batch_on_s3_has_the_bytes_of_one_in_a_folder_and_is_mended_there(
     found = verify(out)
     assert (found.truncated, found.extra, found.damaged) == ((victim,), ("notes.txt",), (1,))
     before = keys(s3)
-    repair(model, out, wanted(model.contract), found.damaged, found.extra)
+    repair(model, out, model.request(manifests.read(out).seed), found.damaged, found.extra)
     assert s3.get_object(Bucket=BUCKET, Key=f"some/where/{victim}")["Body"].read() == body
     after = keys(s3)
     assert after.keys() == before.keys()

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
-from tests.unit.serving import graphs
+from tests.support import graphs
+from tests.support.specs import CAPTIONS, SHOP
 from tests.unit.serving.running import LONG, Files, Running, running
 
 pytestmark = pytest.mark.services
@@ -45,6 +46,7 @@ CONTRAST = """() => {
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     kinds = {"champion": None, "challenger": None, "digits": "label", "captions": "caption"}
+    kinds |= {"shop": "label", "icons": "caption"}
     return graphs.write_all(tmp_path_factory.mktemp("page"), kinds)
 
 
@@ -95,7 +97,7 @@ def test_the_grid_shows_what_the_api_gives_and_the_address_keeps_it(page: Page, 
 
 
 def test_only_what_the_model_takes_can_be_asked(page: Page) -> None:
-    digit, caption = page.get_by_label("Digit", exact=True), page.get_by_label("Caption", exact=True)
+    digit, caption = page.get_by_label("Class", exact=True), page.get_by_label("Caption", exact=True)
     expect(digit).to_be_hidden()
     page.get_by_label("Model").select_option("digits")
     expect(caption).to_be_hidden()
@@ -109,6 +111,30 @@ def test_only_what_the_model_takes_can_be_asked(page: Page) -> None:
     caption.fill("a thin seven")
     page.get_by_role("button", name="Draw").click()
     expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: a thin seven")
+
+
+def test_lists_and_sizes_are_those_of_the_model(page: Page) -> None:
+    classes, caption = page.get_by_label("Class", exact=True), page.get_by_label("Caption", exact=True)
+    page.get_by_label("Model").select_option("shop")
+    assert classes.locator("option").all_text_contents() == ["drawn from the seed", "each in turn", *SHOP.class_names]
+    classes.select_option("shoe")
+    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: shoe")
+    with Image.open(io.BytesIO(drawn(page)[0][1])) as image:
+        assert (image.mode, image.size) == ("RGB", (32, 32))
+    page.reload()
+    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: shoe")
+    page.get_by_label("Walk").check()
+    canvas = page.locator("canvas")
+    expect(canvas).to_have_attribute("width", "32")
+    expect(canvas).to_have_attribute("height", "32")
+    page.get_by_label("Grid").check()
+    page.get_by_label("Model").select_option("digits")
+    expect(classes).to_have_value("")
+    page.get_by_label("Model").select_option("icons")
+    expect(caption).to_have_attribute("placeholder", CAPTIONS[0])
+    caption.fill("Anything at all")
+    page.get_by_role("button", name="Draw").click()
+    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: Anything at all")
 
 
 def test_a_walk_moves_unless_the_reader_wants_it_still(page: Page) -> None:

@@ -31,7 +31,7 @@ from tests import factories
 from tests.services import project as projects
 from tests.services.conftest import end
 from tests.services.wire import Wire
-from tests.unit.serving import graphs
+from tests.support import graphs
 from tests.unit.serving.running import LONG, generated
 
 pytestmark = pytest.mark.services

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganlib.core.record import Record
 from ganlib.data import conditions
 from ganlib.data.conditions import Condition
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.space import Space, around
 
 
@@ -138,7 +139,7 @@ class Family(nn.Module, ABC):
         generator = torch.Generator().manual_seed(seed)
         inputs = [torch.randn(count, self.noise_dim, generator=generator)]
         if self.condition:
-            inputs.append(torch.from_numpy(conditions.draw(self.condition, np.random.default_rng(seed), count)))
+            inputs.append(torch.from_numpy(conditions.draw(self.condition, MNIST, np.random.default_rng(seed), count)))
         device = next(self.parameters()).device
         return [tensor.to(device) for tensor in inputs]
 

@@ -20,14 +20,14 @@ from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch import shards
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.batch.verify import Verification, verify
-from ganlib.generation.noise import ALGORITHM, BLOCK, require_seed
+from ganlib.generation.conditions import Condition
+from ganlib.generation.noise import ALGORITHM, BLOCK
+from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import Drawn, OnnxModel
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, require_few
 from ganlib.generation.storage.lock import LOCK
-from ganlib.generation.wanted import Wanted
-from ganlib.generation.wanted import wanted as ask
 
 __all__ = ["Manifest", "Verification", "generate", "open_batch", "verify"]
 
@@ -41,7 +41,7 @@ class OpenBatch:
 
     storage: Storage
     manifest: Manifest
-    wanted: Wanted
+    request: SamplingRequest
     missing: list[int]
     """Numbers of the shards that are to be made, sorted."""
     finished: bool
@@ -81,7 +81,8 @@ def generate(
     threads: int | None = None,
     start: int = 0,
     file_format: str = "png",
-    wanted: Wanted | None = None,
+    condition: Condition | None = None,
+    truncation: float = 1.0,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Manifest:
@@ -103,7 +104,8 @@ def generate(
         threads: blocks of 64 worked on at once; decides speed, not images.
         start: number of the first image: what a job of as many images has made already, to extend it.
         file_format: of the shards.
-        wanted: what to ask of a conditional model, and the truncation; None: drawn uniformly, from the seed.
+        condition: what to ask of a conditional model; None: drawn uniformly, from the seed.
+        truncation: what the noise is multiplied by, above 0 and at most 1.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.
 
@@ -117,9 +119,9 @@ def generate(
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
     with open_batch(
         model, out=out, count=count, seed=seed, shard_size=shard_size, start=start, file_format=file_format,
-        wanted=wanted, origin=origin, report=report,
+        condition=condition, truncation=truncation, origin=origin, report=report,
     ) as job:  # fmt: skip
-        make(model, job.manifest, job.wanted, job.storage, job.missing, batch_size, threads, report=report)
+        make(model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report)
         return job.finish()
 
 
@@ -133,7 +135,8 @@ def open_batch(
     shard_size: int,
     start: int = 0,
     file_format: str = "png",
-    wanted: Wanted | None = None,
+    condition: Condition | None = None,
+    truncation: float = 1.0,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Iterator[OpenBatch]:
@@ -142,21 +145,22 @@ def open_batch(
     Arguments and errors are those of :func:`generate`.
     """
     require_positive(count=count, shard_size=shard_size)
-    wanted = wanted or ask(model.contract)
     require_range(start, count)
-    wanted.require(start + count)
+    request = model.request(seed, condition, truncation)
+    request.condition.require(start + count)
     job = BatchSpec(
         model_sha256=model.sha256,
-        seed=require_seed(seed),
+        seed=seed,
         count=count,
         shard_size=shard_size,
         block=BLOCK,
         noise=ALGORITHM,
-        condition=wanted.text,
+        condition=request.condition.record,
         provider=model.provider,
         start=start,
         file_format=formats.require(file_format),
-        truncation=wanted.truncation,
+        truncation=truncation,
+        dataset=model.spec,
     )
     storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
@@ -167,10 +171,10 @@ def open_batch(
         storage.sweep()
         missing = _missing(storage, job, report)
         if earlier and earlier.complete and not missing:
-            yield OpenBatch(storage, earlier, wanted, [], finished=True)
+            yield OpenBatch(storage, earlier, request, [], finished=True)
             return
         manifest = _begin(storage, job, model, origin or {}, earlier)
-        yield OpenBatch(storage, manifest, wanted, missing, finished=False)
+        yield OpenBatch(storage, manifest, request, missing, finished=False)
 
 
 def require_positive(**numbers: int) -> None:
@@ -220,7 +224,7 @@ def _require_room(storage: Storage, job: BatchSpec) -> int:
     needed = storage.require_room(
         images=job.count,
         shard_size=job.shard_size,
-        image_bytes=form.image_bytes,
+        image_bytes=form.image_bytes(job.dataset),
         shard_bytes=form.shard_bytes,
         files=(form.files_per_image, form.files_per_shard),
     )
@@ -284,7 +288,7 @@ def require_versions(manifest: Manifest, out: Storage) -> None:
 def make(
     model: OnnxModel,
     job: Manifest,
-    wanted: Wanted,
+    request: SamplingRequest,
     storage: Storage,
     missing: Sequence[int],
     batch_size: int | None = None,
@@ -304,7 +308,7 @@ def make(
     for first, last in _runs(missing):
         # One stream over neighbouring shards, so that a block that two of them share is computed once.
         start, stop = job.images(first).start, job.images(last).stop
-        blocks = model.blocks(job.seed, start, stop, wanted, batch_size, threads)
+        blocks = model.blocks(request, start, stop, batch_size, threads)
         for shard, pieces in groupby(_pieces(blocks, job), key=itemgetter(0)):
             expected = job.shards[shard].sha256 if job.complete else None
             with shards.new_shard(storage, job, shard, expected=expected, token=token) as add:

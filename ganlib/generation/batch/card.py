@@ -143,7 +143,7 @@ def write(storage: Storage, manifest: Manifest, run: CallRecord) -> BatchCard:
         count=manifest.count,
         start=manifest.start,
         seed=manifest.seed,
-        condition=manifest.condition,
+        condition=str(manifest.condition),
         truncation=manifest.truncation,
         file_format=manifest.file_format,
         digest=manifest.digest,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
 
@@ -32,7 +32,7 @@ class Shard(Record):
 class Manifest(BatchSpec):
     """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
 
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     """Of this record."""
     complete: bool = False
     synthetic: Literal[True] = True
@@ -53,6 +53,13 @@ def encoded(manifest: Manifest) -> bytes:
     return json_bytes(manifest.model_dump(mode="json"))
 
 
+def _upgraded(fields: Any) -> Any:
+    """Return a manifest's ``fields`` as format 5 has them. Format 4 had the condition in words, and MNIST alone."""
+    if isinstance(fields, dict) and fields.get("format") == 4 and isinstance(fields.get("condition"), str):
+        return {**fields, "format": 5}
+    return fields
+
+
 def read(out: Where) -> Manifest | None:
     """The manifest in ``out``; ``None`` if there is none.
 
@@ -62,7 +69,7 @@ def read(out: Where) -> Manifest | None:
     storage = locate(out)
     path = f"{storage}/{FILE}"
     try:
-        manifest = Manifest.model_validate(json.loads(storage.read(FILE)))
+        manifest = Manifest.model_validate(_upgraded(json.loads(storage.read(FILE))))
         form = formats.load(formats.require(manifest.file_format))
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -37,7 +37,7 @@ def chosen(job: BatchSpec, size: int) -> dict[int, NDArray[np.int64]]:
 def read(storage: Storage, job: BatchSpec, size: int, report: Callable[[int, int], None]) -> tuple[
     NDArray[np.int64], NDArray[np.uint8]
 ]:  # fmt: skip
-    """Numbers, int64 [n], and pixels, uint8 [n, 1, 28, 28], of about ``size`` images of a finished job.
+    """Numbers, int64 [n], and pixels, uint8 [n, channels, height, width], of about ``size`` images of a finished job.
 
     Raises:
         OSError: a file cannot be read.

@@ -12,10 +12,10 @@ from ganlib.generation.batch import shards
 from ganlib.generation.batch.batch import make, require_versions
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
+from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage
-from ganlib.generation.wanted import Wanted
 
 
 class Repair(Record):
@@ -52,20 +52,25 @@ def require_finished(out: Where) -> Manifest:
 
 
 def repair(
-    model: OnnxModel, out: Where, wanted: Wanted, damaged: Sequence[int], extra: Sequence[str], report: Report = silent
+    model: OnnxModel,
+    out: Where,
+    request: SamplingRequest,
+    damaged: Sequence[int],
+    extra: Sequence[str],
+    report: Report = silent,
 ) -> Repair:
     """Make the shards ``damaged`` of the finished job in ``out`` again; others are not touched.
 
     Args:
         model: that made them.
         out: the job's folder, or its URL.
-        wanted: what was asked of the model.
+        request: what was asked of the model.
         damaged: numbers of shards, sorted, as :func:`ganlib.generation.batch.verify.verify` finds them.
         extra: what else was found, for the record.
         report: told of progress.
 
     Raises:
-        BadInput: the job is not finished, or model, wish or versions are not the job's; nothing was changed.
+        BadInput: the job is not finished, or model, request or versions are not the job's; nothing was changed.
         GanlibError: a shard came out differently; it was left as it was.
         Corrupt: the shards are right, but the manifest's digest of them all is not.
         Unavailable: another process is at work in ``out``.
@@ -76,8 +81,9 @@ def repair(
         "model_sha256": model.sha256,
         "block": BLOCK,
         "noise": ALGORITHM,
-        "condition": wanted.text,
-        "truncation": wanted.truncation,
+        "seed": request.seed,
+        "condition": request.condition.record,
+        "truncation": request.truncation,
         "provider": model.provider,
     }
     differences = manifest.differences(manifest.model_copy(update=now))
@@ -86,7 +92,7 @@ def repair(
     require_versions(manifest, storage)
     with storage.locked(), storage.explained(0):
         storage.sweep()
-        make(model, manifest, wanted, storage, damaged, report=report)
+        make(model, manifest, request, storage, damaged, report=report)
         require_digest(manifest, storage)
     names = tuple(shards.location(manifest, shard) for shard in damaged)
     return Repair(images=manifest.count, remade=names, extra=tuple(extra))

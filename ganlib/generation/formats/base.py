@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ganlib.data.spec import DatasetSpec, ImageShape
     from ganlib.generation.session import Drawn
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
@@ -32,10 +34,12 @@ class Format(ABC):
     """An upper bound of the files and folders that a shard takes besides, its list of digests among them."""
     packages: tuple[str, ...] = ()
     """Distributions besides numpy and onnxruntime whose versions decide bytes."""
-    image_bytes: int = 1024
-    """An upper bound of what an image takes, with its label or caption."""
     shard_bytes: int = 65536
-    """An upper bound of what a shard takes besides."""
+    """An upper bound of what a shard takes besides its images and the names of the classes."""
+
+    def image_bytes(self, spec: DatasetSpec) -> int:
+        """Return an upper bound of what an image of ``spec`` takes, with its label or caption."""
+        return spec.image.nbytes + _BESIDE
 
     def shard_name(self, shard: int) -> str:
         """Return the name of shard number ``shard``: a file or a folder."""
@@ -58,7 +62,7 @@ class Format(ABC):
 
     @abstractmethod
     def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
-        """The images at ``rows`` (ascending) of a shard, uint8 [n, 1, 28, 28], read from its files."""
+        """The images at ``rows`` (ascending) of a shard, uint8 [n, channels, height, width], read from its files."""
 
     @abstractmethod
     def is_cut(self, storage: Storage, name: str) -> bool:
@@ -69,26 +73,25 @@ class Format(ABC):
         """
 
 
-IMAGE = 28 * 28
-"""Bytes of an image."""
+_BESIDE = 240  # bytes of number, seed, and label or caption
 
 
-def rows_at(file: IO[bytes], start: int, step: int, rows: NDArray[Any]) -> NDArray[Any]:
-    """Images [n, 1, 28, 28] of which image r begins at byte ``start + step * r`` of ``file``."""
+def rows_at(file: IO[bytes], start: int, step: int, rows: NDArray[Any], shape: ImageShape) -> NDArray[Any]:
+    """Return the images of ``shape`` of which image r begins at byte ``start + step * r`` of ``file``."""
     import numpy as np
 
-    made = np.empty((len(rows), 1, 28, 28), np.uint8)
+    made = np.empty((len(rows), *shape.dims), np.uint8)
     for at, row in enumerate(rows.tolist()):
         file.seek(start + step * row)
-        made[at] = np.frombuffer(file.read(IMAGE), np.uint8).reshape(1, 28, 28)
+        made[at] = np.frombuffer(file.read(shape.nbytes), np.uint8).reshape(shape.dims)
     return made
 
 
 def columns(job: BatchSpec, drawn: Drawn) -> dict[str, NDArray[Any]]:
     """What is kept of each image, n rows each, little-endian.
 
-    ``image`` uint8 [n, 1, 28, 28], ``index`` int64, ``seed`` uint64 and, as asked, ``label`` int64 or ``caption`` as
-    zero-padded UTF-8 bytes.
+    ``image`` uint8 [n, channels, height, width], ``index`` int64, ``seed`` uint64 and, as asked, ``label`` int64 or
+    ``caption`` as zero-padded UTF-8 bytes.
     """
     import numpy as np
 
@@ -97,10 +100,10 @@ def columns(job: BatchSpec, drawn: Drawn) -> dict[str, NDArray[Any]]:
         "index": np.arange(drawn.first, drawn.stop, dtype="<i8"),
         "seed": np.full(len(drawn.images), job.seed, "<u8"),
     }
-    if "label" in drawn.asked:
-        made["label"] = drawn.asked["label"].astype("<i8")
-    if "caption" in drawn.asked:
-        made["caption"] = _strings(drawn.asked["caption"])
+    if "label" in drawn.conditions:
+        made["label"] = drawn.conditions["label"].astype("<i8")
+    if "caption" in drawn.conditions:
+        made["caption"] = _strings(drawn.conditions["caption"])
     return made
 
 
@@ -109,20 +112,38 @@ def facts(job: BatchSpec) -> dict[str, str]:
     from ganlib.generation.png import SYNTHETIC
 
     cut = {"ganlib:truncation": repr(job.truncation)} if job.truncation != 1 else {}
+    names = class_names(job)
+    named = {"ganlib:class_names": json.dumps(names, ensure_ascii=False)} if names else {}
     return {
         "ganlib:synthetic": SYNTHETIC,
         "ganlib:model_sha256": job.model_sha256,
-        "ganlib:condition": job.condition,
+        "ganlib:condition": str(job.condition),
         **cut,
+        **named,
     }
 
 
-def words(asked: Mapping[str, NDArray[Any]]) -> list[tuple[str, str]] | None:
-    """What was asked, image by image: ``("label", "7")`` or ``("caption", "a thin seven")``; None: nothing."""
-    if "label" in asked:
-        return [("label", str(label)) for label in asked["label"].tolist()]
-    if "caption" in asked:
-        return [("caption", text.decode()) for text in _strings(asked["caption"]).tolist()]
+def class_names(job: BatchSpec) -> tuple[str, ...]:
+    """Return the names that the labels of ``job`` stand for; none where it has no labels, or a name is its number."""
+    return spoken_names(job.dataset) if job.condition.input_name == "label" else ()
+
+
+def spoken_names(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the names of the classes, unless each is the label itself, as "7" is."""
+    return () if spec.class_names == tuple(map(str, range(spec.num_classes))) else spec.class_names
+
+
+def texts(spec: DatasetSpec, conditions: Mapping[str, NDArray[Any]]) -> list[dict[str, str]] | None:
+    """Return what was asked, image by image; None: nothing.
+
+    As in ``{"label": "7"}``, ``{"label": "1", "class": "shoe"}`` or ``{"caption": "a thin seven"}``.
+    """
+    if "label" in conditions:
+        names = spoken_names(spec)
+        labels = conditions["label"].tolist()
+        return [{"label": str(label), **({"class": names[label]} if names else {})} for label in labels]
+    if "caption" in conditions:
+        return [{"caption": text.decode()} for text in _strings(conditions["caption"]).tolist()]
     return None
 
 

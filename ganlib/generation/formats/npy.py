@@ -51,7 +51,9 @@ class Npy(Format):
         with storage.open(self.shard_name(shard)) as file:
             np.lib.format.read_magic(file)
             _, _, dtype = np.lib.format.read_array_header_1_0(file)
-            return rows_at(file, file.tell(), dtype.itemsize, rows)  # the image is a record's first field
+            return rows_at(
+                file, file.tell(), dtype.itemsize, rows, job.dataset.image
+            )  # the image is a record's first field
 
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""

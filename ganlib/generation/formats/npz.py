@@ -1,4 +1,4 @@
-"""One ``.npz`` file, uncompressed: ``numpy.load(path)["image"]``, and the other columns beside it."""
+"""One ``.npz`` file, uncompressed: ``numpy.load(path)["image"]``, the other columns beside it, and the class names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib.generation.formats.base import IMAGE, Add, Format, columns, rows_at
+from ganlib.generation.formats.base import Add, Format, class_names, columns, rows_at
 from ganlib.generation.formats.npy import array_bytes, write_header
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Npz(Format):
         small: dict[str, list[NDArray[Any]]] = {}
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             with archive.open(zipfile.ZipInfo("image.npy"), "w", force_zip64=True) as file:
-                write_header(file, np.dtype(np.uint8), (len(job.images(shard)), 1, 28, 28))
+                write_header(file, np.dtype(np.uint8), (len(job.images(shard)), *job.dataset.image.dims))
 
                 def add(drawn: Drawn) -> None:
                     made = columns(job, drawn)
@@ -44,6 +44,8 @@ class Npz(Format):
                         small.setdefault(name, []).append(values)
 
                 yield add
+            if names := class_names(job):
+                small["class_names"] = [np.array(names)]
             for name, parts in small.items():
                 values = np.concatenate(parts)
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
@@ -61,7 +63,7 @@ class Npz(Format):
         ):
             np.lib.format.read_magic(member)
             np.lib.format.read_array_header_1_0(member)
-            return rows_at(member, member.tell(), IMAGE, rows)
+            return rows_at(member, member.tell(), job.dataset.image.nbytes, rows, job.dataset.image)
 
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""

@@ -1,4 +1,4 @@
-"""One Parquet file: a row an image, its pixels as 784 bytes, row by row."""
+"""One Parquet file: a row an image, its pixels as bytes, channel by channel and row by row."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
-_GROUP = 8192  # rows a row group: 6 MB of pixels, so that neither writer nor reader needs more memory than that
-_PIXELS = 28 * 28
+_GROUP_BYTES = 49 << 17  # of pixels in a row group, 6 MB: neither writer nor reader needs more memory than that
 _MAGIC = b"PAR1"
 
 
@@ -35,10 +34,13 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        fields = {"image": pa.binary(_PIXELS), "index": pa.int64(), "seed": pa.uint64()}
-        if job.asked:
-            fields[job.asked] = pa.int64() if job.asked == "label" else pa.string()
-        schema = pa.schema(list(fields.items()), metadata={**facts(job), "ganlib:image": "uint8 [1, 28, 28]"})
+        shape, asked = job.dataset.image, job.condition.input_name
+        fields = {"image": pa.binary(shape.nbytes), "index": pa.int64(), "seed": pa.uint64()}
+        if asked:
+            fields[asked] = pa.int64() if asked == "label" else pa.string()
+        form = f"uint8 {list(shape.dims)}"
+        schema = pa.schema(list(fields.items()), metadata={**facts(job), "ganlib:image": form})
+        group = max(1, _GROUP_BYTES // shape.nbytes)
         waiting: list[dict[str, NDArray[Any]]] = []
 
         with pq.ParquetWriter(
@@ -52,7 +54,7 @@ class Parquet(Format):
 
             def add(drawn: Drawn) -> None:
                 waiting.append(columns(job, drawn))
-                if sum(len(part["index"]) for part in waiting) >= _GROUP:
+                if sum(len(part["index"]) for part in waiting) >= group:
                     flush()
 
             yield add
@@ -71,7 +73,9 @@ class Parquet(Format):
                 here = rows[(rows >= first) & (rows < stop)] - first
                 if len(here):
                     column = table.read_row_group(group, columns=["image"]).column("image").take(here)
-                    made.append(np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(-1, 1, 28, 28))
+                    made.append(
+                        np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(-1, *job.dataset.image.dims)
+                    )
                 first = stop
         return np.concatenate(made)
 
@@ -89,7 +93,7 @@ def _table(parts: list[dict[str, NDArray[Any]]], schema: Any) -> Any:
 
     made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     pixels = pa.py_buffer(array_bytes(made.pop("image")))
-    arrays = [pa.FixedSizeBinaryArray.from_buffers(pa.binary(_PIXELS), len(made["index"]), [None, pixels])]
+    arrays = [pa.FixedSizeBinaryArray.from_buffers(schema.field("image").type, len(made["index"]), [None, pixels])]
     for name, values in made.items():
         # Byte strings become text by way of Python: captions are few and short beside the pixels.
         arrays.append(pa.array([text.decode() for text in values.tolist()] if name == "caption" else values))

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib.core.files import sha256_bytes
-from ganlib.generation.formats.base import Add, Format, words
+from ganlib.generation.formats.base import Add, Format, texts
 from ganlib.generation.png import END, Encoder
 from ganlib.generation.spec import file_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ganlib.data.spec import DatasetSpec
     from ganlib.generation.session import Drawn
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
@@ -30,7 +31,11 @@ class Png(Format):
     files_per_image = 1
     files_per_shard = 2
     shard_bytes = 0
-    image_bytes = 1680  # 28 x 28 incompressible pixels, the text chunks, a line in the list of digests
+
+    def image_bytes(self, spec: DatasetSpec) -> int:
+        """See :class:`Format`: pixels as they are, the text chunks, a line in the list of digests."""
+        names = max((len(name.encode()) for name in spec.class_names), default=0)
+        return spec.image.nbytes + spec.image.height + names + 868
 
     def versions(self) -> dict[str, str]:
         """See :class:`Format`."""
@@ -83,16 +88,16 @@ def encoded(job: BatchSpec, drawn: Drawn) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each image's PNG file."""
     names = [file_name(index) for index in range(drawn.first, drawn.stop)]
     maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation)
-    yield from zip(names, maker.encode(drawn.images, drawn.first, words(drawn.asked)), strict=True)
+    yield from zip(names, maker.encode(drawn.images, drawn.first, texts(job.dataset, drawn.conditions)), strict=True)
 
 
 def pixels(data: bytes) -> NDArray[Any]:
-    """uint8 [1, 28, 28] of a PNG file."""
+    """Return the pixels of a grey or RGB PNG file, uint8 [channels, height, width]."""
     import numpy as np
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        return np.asarray(image)[None]
+        return np.moveaxis(np.atleast_3d(np.asarray(image)), 2, 0)
 
 
 def png_versions() -> dict[str, str]:

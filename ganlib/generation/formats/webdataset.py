@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlib.generation.formats.base import Add, Format, words
+from ganlib.generation.formats.base import Add, Format, texts
+from ganlib.generation.formats.png import FORMAT as PNG
 from ganlib.generation.formats.png import encoded, pixels, png_versions
 from ganlib.generation.spec import file_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ganlib.data.spec import DatasetSpec
     from ganlib.generation.session import Drawn
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
@@ -28,7 +30,11 @@ class WebDataset(Format):
 
     suffix = ".tar"
 
-    image_bytes = 3 * 512 + 2048 + 512 + 512  # headers, and contents rounded up to tar's blocks
+    def image_bytes(self, spec: DatasetSpec) -> int:
+        """See :class:`Format`: three headers, and contents rounded up to tar's blocks."""
+        names = max((len(name.encode()) for name in spec.class_names), default=0)
+        contents = (PNG.image_bytes(spec), 512 + names, 64)
+        return sum(tarfile.BLOCKSIZE * (1 - -size // tarfile.BLOCKSIZE) for size in contents)
 
     def versions(self) -> dict[str, str]:
         """See :class:`Format`."""
@@ -45,14 +51,16 @@ class WebDataset(Format):
                 archive.write(bytes(-len(data) % tarfile.BLOCKSIZE))
 
             def add(drawn: Drawn) -> None:
-                asked, cut = words(drawn.asked), {"truncation": job.truncation} if job.truncation != 1 else {}
+                asked = texts(job.dataset, drawn.conditions)
+                cut = {"truncation": job.truncation} if job.truncation != 1 else {}
                 for at, (name, data) in enumerate(encoded(job, drawn)):
                     stem = name.removesuffix(".png")
                     known = {"index": drawn.first + at, "seed": job.seed, "model_sha256": job.model_sha256, **cut}
+                    said = dict(asked[at]) if asked else {}
+                    named = {"class": said.pop("class")} if "class" in said else {}
                     put(name, data)
-                    put(f"{stem}.json", json.dumps({**known, "synthetic": True}).encode())
-                    if asked:
-                        kind, text = asked[at]
+                    put(f"{stem}.json", json.dumps({**known, **named, "synthetic": True}).encode())
+                    for kind, text in said.items():
                         put(f"{stem}.{_SUFFIX[kind]}", text.encode())
 
             yield add

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ganlib.core.files import json_bytes
-from ganlib.generation.formats.base import IMAGE, Add, Format, columns, facts, rows_at
+from ganlib.generation.formats.base import Add, Format, columns, facts, rows_at
 from ganlib.generation.formats.npy import array_bytes
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ _DIMENSIONS = {"image": 4, "index": 1, "seed": 1, "label": 1, "caption": 2}
 
 
 class Zarr(Format):
-    """Arrays image [n, 1, 28, 28], index [n], seed [n], and label [n] or caption [n, length] of UTF-8 bytes."""
+    """Arrays image [n, channels, height, width], index [n], seed [n], and label [n] or caption [n, length] (UTF-8)."""
 
     suffix = ".zarr"
 
     def files(self, job: BatchSpec, shard: int) -> list[str]:
         """The group's and each array's description, and each array's one chunk."""
-        arrays = ["image", "index", "seed", *([job.asked] if job.asked else [])]
+        arrays = ["image", "index", "seed", *filter(None, [job.condition.input_name])]
         return [_META, *(name for array in arrays for name in (f"{array}/{_META}", _chunk(array)))]
 
     @contextmanager
@@ -52,7 +52,7 @@ class Zarr(Format):
             def add(drawn: Drawn) -> None:
                 made = columns(job, drawn)
                 if "caption" in made:
-                    made["caption"] = drawn.asked["caption"].astype(np.uint8)
+                    made["caption"] = drawn.conditions["caption"].astype(np.uint8)
                 for name, values in made.items():
                     if name not in chunks:
                         chunks[name] = files.enter_context(_begin(path, name, count, values))
@@ -63,7 +63,7 @@ class Zarr(Format):
     def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
         with storage.open(f"{self.shard_name(shard)}/{_chunk('image')}") as file:
-            return rows_at(file, 0, IMAGE, rows)
+            return rows_at(file, 0, job.dataset.image.nbytes, rows, job.dataset.image)
 
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""

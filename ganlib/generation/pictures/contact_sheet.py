@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_GAP = 64  # grey level between images: seen beside black backgrounds and white strokes alike
+_GAP = 64  # level of each channel between images: seen beside black backgrounds and white strokes alike
 
 
 def contact_sheet(
@@ -19,7 +19,7 @@ def contact_sheet(
     """A PNG with ``images`` in rows, left to right.
 
     Args:
-        images: uint8 ``[n, 1, height, width]``, n at least 1.
+        images: uint8 ``[n, channels, height, width]`` of 1 channel (grey) or 3 (RGB), n at least 1.
         columns: images a row; ``None`` makes the sheet about square. The last row may be shorter.
         scale: each pixel becomes a square of so many.
         padding: pixels of the sheet between images and around them.
@@ -28,15 +28,17 @@ def contact_sheet(
     import numpy as np
     from PIL import Image
 
-    count, _, height, width = images.shape
+    count, channels, height, width = images.shape
     columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
     step_y, step_x = height * scale + padding, width * scale + padding
-    sheet = np.full((rows * step_y + padding, columns * step_x + padding), _GAP, np.uint8)
-    large = images[:, 0].repeat(scale, axis=1).repeat(scale, axis=2)
+    sheet = np.full((rows * step_y + padding, columns * step_x + padding, channels), _GAP, np.uint8)
+    large = images.transpose(0, 2, 3, 1).repeat(scale, axis=1).repeat(scale, axis=2)
     for at, image in enumerate(large):
         top, left = padding + at // columns * step_y, padding + at % columns * step_x
         sheet[top : top + height * scale, left : left + width * scale] = image
     file = io.BytesIO()
-    Image.fromarray(sheet).save(file, "PNG", **({"compress_level": 1} if quick else {"optimize": True}))
+    Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet).save(
+        file, "PNG", **({"compress_level": 1} if quick else {"optimize": True})
+    )
     return file.getvalue()

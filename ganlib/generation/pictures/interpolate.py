@@ -5,21 +5,24 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ganlib.core.errors import BadInput
+from ganlib.data.conditions import has_grammar
+from ganlib.export.contract import caption_pool
+from ganlib.generation.condition_record import Choice
+from ganlib.generation.conditions import Described, choose
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.pictures.contact_sheet import contact_sheet
-from ganlib.generation.wanted import wanted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.export.contract import Contract
     from ganlib.generation.session import OnnxModel
 
 _PARALLEL = 1e-6  # a sine below which two directions span no plane
+_MOST = 16  # conditions that are shown where nobody chose any
 
 Conditions = Mapping[str, "NDArray[np.int64]"]
 """The graph's input besides noise, by its name, with one row for each thing that is asked for; empty where there is
@@ -70,30 +73,53 @@ def _arc(start: NDArray[np.float64], end: NDArray[np.float64], steps: int) -> ND
     return path
 
 
-def conditions(contract: Contract, labels: Sequence[str] | None, captions: Sequence[str] | None) -> Conditions:
-    """What is asked of a conditional model, one row each.
+def conditions(
+    model: Described, labels: Sequence[str] | None = None, captions: Sequence[str] | None = None, most: int = _MOST
+) -> Conditions:
+    """Return what is asked of a conditional model, one row each.
 
     Args:
-        contract: of the model.
-        labels: digits, for models of digits; None: all ten.
-        captions: for models of captions; None: the ten numerals.
+        model: opened, or the description of its file.
+        labels: class names, for models with classes; None: all of them, or ``most`` spread over them.
+        captions: for models of captions; None: the names of the classes, or captions that the file keeps.
+        most: rows, where nothing is given.
 
     Raises:
-        BadInput: the model does not take that, a label is no digit, or a caption is refused.
+        BadInput: the model does not take that, there is no such class, or a caption is refused.
     """
     import numpy as np
 
     for label in labels or ():
-        if label not in set("0123456789"):
-            raise BadInput(f"label {label!r} is not a digit from 0 to 9.")
-    name = next((name for name in contract.inputs if name != "noise"), None)
-    asked: dict[str, Sequence[str] | None] = {"labels": labels, "caption": captions}
-    if name and not any(asked.values()):
-        asked["labels" if name == "label" else "caption"] = "0123456789"
-    wishes = [wanted(contract, text) for text in asked["labels"] or ()]
-    wishes += [wanted(contract, None, text) for text in asked["caption"] or ()]
-    rows = [wish.block(0, 0) for wish in wishes]
-    return {name: np.stack([row[name][0] for row in rows])} if name else {}
+        if label in get_args(Choice):
+            raise BadInput(f"label {label!r} is not the name of one class.")
+    name = next((name for name in model.contract.inputs if name != "noise"), None)
+    if name and not (labels or captions):
+        given = _some(examples(model), most)
+        labels, captions = (given, None) if name == "label" else (None, given)
+    asked = [choose(model, text, files=False) for text in labels or ()]
+    asked += [choose(model, None, text) for text in captions or ()]
+    rows = [values[0] for each in asked if (values := each.values(0, 0)) is not None]
+    return {name: np.stack(rows)} if name else {}
+
+
+def examples(model: Described) -> tuple[str, ...]:
+    """Return what can be asked of a conditional model: the names of its classes, or captions.
+
+    Raises:
+        BadInput: it takes captions, and neither a grammar nor its file has one to show.
+    """
+    spec = model.contract.spec
+    if "label" in model.contract.inputs or has_grammar(spec):
+        return spec.class_names  # the grammar knows them as captions too
+    pool = caption_pool(model.metadata)
+    if not pool:
+        raise BadInput("this model's file keeps no captions to show: give some with --caption.")
+    return pool
+
+
+def _some(names: Sequence[str], most: int) -> Sequence[str]:
+    """Return ``names``, or ``most`` of them, evenly spread."""
+    return names if len(names) <= most else [names[at * len(names) // most] for at in range(most)]
 
 
 def endpoints(seed: int, pairs: int, noise_dim: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -106,7 +132,7 @@ def endpoints(seed: int, pairs: int, noise_dim: int) -> tuple[NDArray[np.float32
 
 
 def between_seeds(model: OnnxModel, seed: int, pairs: int, frames: int, asked: Conditions) -> NDArray[np.uint8]:
-    """From image 2r of ``seed`` to image 2r + 1, for r = 0 ... ``pairs - 1``: uint8 [pairs, frames, 28, 28].
+    """From image 2r of ``seed`` to image 2r + 1, for r = 0 ... ``pairs - 1``: uint8 [pairs, frames, C, H, W].
 
     All images of a row have the same condition: the rows go through ``asked`` in turn.
     """
@@ -118,7 +144,7 @@ def between_seeds(model: OnnxModel, seed: int, pairs: int, frames: int, asked: C
 
 
 def between_conditions(model: OnnxModel, seed: int, rows: int, asked: Conditions) -> NDArray[np.uint8]:
-    """The noise of images 0, 2, 4, ... of ``seed``, each under all of ``asked``: uint8 [rows, asked, 28, 28]."""
+    """The noise of images 0, 2, 4, ... of ``seed``, each under all of ``asked``: uint8 [rows, asked, C, H, W]."""
     import numpy as np
 
     (columns,) = (len(values) for values in asked.values())
@@ -130,16 +156,16 @@ def between_conditions(model: OnnxModel, seed: int, rows: int, asked: Conditions
 
 def _grid(model: OnnxModel, noise: NDArray[np.float32], held: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
     rows, columns, width = noise.shape
-    return model.run({"noise": noise.reshape(-1, width), **held}).reshape(rows, columns, 28, 28)
+    return model.run({"noise": noise.reshape(-1, width), **held}).reshape(rows, columns, *model.spec.image.dims)
 
 
 def picture(grid: NDArray[np.uint8]) -> bytes:
-    """A PNG of uint8 [rows, columns, 28, 28]."""
-    return contact_sheet(grid.reshape(-1, 1, 28, 28), columns=grid.shape[1])
+    """Return a PNG of uint8 [rows, columns, channels, height, width]."""
+    return contact_sheet(grid.reshape(-1, *grid.shape[2:]), columns=grid.shape[1])
 
 
 def animation(grid: NDArray[np.uint8], milliseconds: int = 80) -> bytes:
-    """A GIF that goes through the columns of uint8 [rows, columns, 28, 28], forth and back, for ever.
+    """Return a GIF that goes through the columns of uint8 [rows, columns, C, H, W], forth and back, for ever.
 
     The rows are side by side in each frame; a frame is shown for ``milliseconds``, those at the ends for five times
     as long.
@@ -148,7 +174,7 @@ def animation(grid: NDArray[np.uint8], milliseconds: int = 80) -> bytes:
 
     there = list(range(grid.shape[1]))
     order = there + there[-2:0:-1]
-    frames = [Image.open(io.BytesIO(contact_sheet(grid[:, at, None], scale=3))) for at in order]
+    frames = [Image.open(io.BytesIO(contact_sheet(grid[:, at], scale=3))) for at in order]
     durations = [milliseconds * (5 if at in (there[0], there[-1]) else 1) for at in order]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -26,7 +26,7 @@ def picture(
 ) -> bytes:
     """A PNG with a titled sheet of each model's first ``count`` images of ``seed``.
 
-    Models whose noise is of the same width get the same noise; conditional ones are asked for 0 to 9 in turn.
+    Models whose noise is of the same width get the same noise; conditional ones are asked for their classes in turn.
 
     Args:
         models: in order.
@@ -49,20 +49,29 @@ def picture(
 
 
 def drawn(model: OnnxModel, seed: int, count: int) -> NDArray[np.uint8]:
-    """Images 0 to ``count - 1`` of ``seed``, uint8 [count, 1, 28, 28]; of a conditional model, 0 to 9 in turn."""
+    """Return images 0 to ``count - 1`` of ``seed``, uint8 [count, channels, height, width].
+
+    A conditional model is asked for its classes in turn, or for captions that its file keeps.
+    """
     import numpy as np
 
     blocks = [noise_block(seed, block, model.noise_dim) for block in range(-(-count // BLOCK))]
-    turns = np.arange(count) % 10
-    asked = {name: values[turns] for name, values in conditions(model.contract, None, None).items()}
+    rows = conditions(model, most=count)
+    asked = {name: values[np.arange(count) % len(values)] for name, values in rows.items()}
     return model.run({"noise": np.concatenate(blocks)[:count], **asked})
 
 
-def _beside(sheets: Sequence[Image], titles: Sequence[str]) -> Image:
+def _white(sheets: Sequence[Image], width: int, height: int) -> Image:
+    """Return an empty picture: in colour, if one of ``sheets`` is."""
     from PIL import Image
 
+    colour = any(sheet.mode == "RGB" for sheet in sheets)
+    return Image.new("RGB" if colour else "L", (width, height), "white")
+
+
+def _beside(sheets: Sequence[Image], titles: Sequence[str]) -> Image:
     width = sum(sheet.width for sheet in sheets) + BETWEEN * (len(sheets) - 1)
-    made, left = Image.new("L", (width, HEAD + max(sheet.height for sheet in sheets)), 255), 0
+    made, left = _white(sheets, width, HEAD + max(sheet.height for sheet in sheets)), 0
     for sheet, title in zip(sheets, titles, strict=True):
         made.paste(sheet, (left, HEAD))
         _write(made, (left + 2, HEAD // 2), title)
@@ -71,10 +80,8 @@ def _beside(sheets: Sequence[Image], titles: Sequence[str]) -> Image:
 
 
 def _below(sheets: Sequence[Image], titles: Sequence[str]) -> Image:
-    from PIL import Image
-
     height = sum(sheet.height for sheet in sheets)
-    made, top = Image.new("L", (MARGIN + max(sheet.width for sheet in sheets), height), 255), 0
+    made, top = _white(sheets, MARGIN + max(sheet.width for sheet in sheets), height), 0
     for sheet, title in zip(sheets, titles, strict=True):
         made.paste(sheet, (MARGIN, top))
         _write(made, (8, top + sheet.height // 2), title)

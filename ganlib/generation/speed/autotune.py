@@ -99,7 +99,7 @@ def machine(provider: str) -> str:
 def _rate(model: OnnxModel, threads: int, batch_size: int, seconds: float) -> float:
     """Images a second over about ``seconds``, with the noise drawn as in a job, once the first block is there."""
     began, made, passed = 0.0, 0, 0.0
-    for drawn in model.blocks(0, 0, 1 << 40, batch_size=batch_size, threads=threads):
+    for drawn in model.blocks(model.request(0), 0, 1 << 40, batch_size=batch_size, threads=threads):
         if not began:
             began = time.perf_counter()
             continue

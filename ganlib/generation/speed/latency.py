@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganlib.core.progress import Report, doing, silent
-from ganlib.generation.noise import BLOCK, noise_block
-from ganlib.generation.wanted import wanted
+from ganlib.generation.noise import BLOCK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +26,7 @@ def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, repo
 
     The models take turns within a round, so that what else the machine does falls on all of them alike.
     """
-    inputs: list[dict[str, NDArray[Any]]] = [
-        {"noise": noise_block(0, 0, model.noise_dim), **wanted(model.contract).block(0, 0)} for model in models
-    ]
+    inputs = [_block(model) for model in models]
 
     def seconds(at: int, blocks: int) -> float:
         start = time.perf_counter()
@@ -64,11 +61,7 @@ def latency(model: OnnxModel, calls: int = 200) -> tuple[float, float]:
 
     A model that is slow is called less often: two seconds in all, and ten calls at least.
     """
-    inputs: dict[str, NDArray[Any]] = {
-        "noise": noise_block(0, 0, model.noise_dim),
-        **wanted(model.contract).block(0, 0),
-    }
-    single = {name: value[:1] for name, value in inputs.items()}
+    single = {name: value[:1] for name, value in _block(model).items()}
     taken: list[float] = []
     model.one(single)  # the first call of a session allocates
     begun = time.perf_counter()
@@ -77,3 +70,7 @@ def latency(model: OnnxModel, calls: int = 200) -> tuple[float, float]:
         model.one(single)
         taken.append(1000 * (time.perf_counter() - start))
     return statistics.median(taken), sorted(taken)[int(0.95 * len(taken))]
+
+
+def _block(model: OnnxModel) -> dict[str, NDArray[Any]]:
+    return model.request(0).inputs(model.noise_dim, 0)

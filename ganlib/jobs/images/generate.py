@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ganlib.config import GenerateConfig, Params
-from ganlib.core.errors import GanlibError
+from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.events import Remark
 from ganlib.core.files import write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
@@ -31,8 +32,8 @@ from ganlib.jobs.models import Model, fetch
 from ganlib.registry.version import Version
 
 if TYPE_CHECKING:
+    from ganlib.generation.sampling import SamplingRequest
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.wanted import Wanted
 
 _ON_GRID, _COLUMNS = 100, 10
 
@@ -72,7 +73,7 @@ def generate(
         if batch_size is None:
             threads, batch_size = _tuned(project, opened, report)
         make_missing(
-            opened.model, job.manifest, job.wanted, job.storage, job.missing, batch_size, threads, report=report
+            opened.model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report
         )
         manifest = job.finish()
     return finish(project, params, request, opened, manifest, report)
@@ -87,15 +88,19 @@ def begin(
     defaults = params.generate if params else GenerateConfig()
     count = defaults.count if request.count is None else request.count
     require_range(request.start, count)
-    found, opened, asked = _resolve(project, params, model, request)
+    found, opened = _resolve(project, params, model, request)
+    if request.check:
+        _require_judged(opened)
+    sampling = _sampling(opened, request, defaults)
     with open_batch(
         opened,
-        wanted=asked,
+        condition=sampling.condition,
+        truncation=sampling.truncation,
         out=locate(request.out),
         count=count,
         start=request.start,
         file_format=formats.require(request.file_format),
-        seed=defaults.seed if request.seed is None else request.seed,
+        seed=sampling.seed,
         shard_size=defaults.shard_size if request.shard_size is None else request.shard_size,
         origin={**found.origin, "ledger": _ledger(project, found.version)},
         report=report,
@@ -112,15 +117,19 @@ def finish(
     report: Report = silent,
 ) -> BatchResult:
     """What follows once all shards are there: the sheet, and the judge's opinion of a sample."""
+    job = opened.job
     if request.grid:
-        _draw_sheet(opened.model, request, manifest.seed, manifest.count, opened.job.wanted, silent)
+        _draw_sheet(opened.model, request, manifest.count, job.request, silent)
     version = opened.found.version
-    asked = request.check if request.check is not None else bool(version and version.evaluation and opened.job.missing)
-    if not asked:
+    check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
+    if check and not _is_judged(opened.model):
+        report.event(Remark("generate", {"note": f"no figures: {_unjudged(opened.model)}"}))
+        check = False
+    if not check:
         return BatchResult(manifest=manifest)
     from ganlib.jobs.measuring.quality import inspect
 
-    quality = inspect(project, params, opened.found, manifest, opened.job.storage, opened.job.wanted, report)
+    quality = inspect(project, params, opened.found, manifest, job.storage, job.request, report)
     return BatchResult(manifest=manifest, quality=quality)
 
 
@@ -134,28 +143,49 @@ def preview(
     """
     request.require()
     defaults = params.generate if params else GenerateConfig()
-    _, opened, asked = _resolve(project, params, model, request)
-    seed = defaults.seed if request.seed is None else request.seed
-    return _draw_sheet(opened, request, seed, request.count or defaults.count, asked, report)
+    _, opened = _resolve(project, params, model, request)
+    return _draw_sheet(opened, request, request.count or defaults.count, _sampling(opened, request, defaults), report)
 
 
 def _resolve(
     project: Project | None, params: Params | None, model: str, request: GenerateRequest
-) -> tuple[Model, OnnxModel, Wanted]:
-    """The model that ``request`` is for, opened, and what is asked of it."""
+) -> tuple[Model, OnnxModel]:
+    """The model that ``request`` is for, and the same opened."""
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.wanted import wanted
 
     found = fetch(project, params, model)
-    opened = OnnxModel(found.path, sha256=found.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
-    return found, opened, wanted(opened.contract, request.labels, request.caption, request.truncation)
+    return found, OnnxModel(found.path, sha256=found.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
+
+
+def _sampling(model: OnnxModel, request: GenerateRequest, defaults: GenerateConfig) -> SamplingRequest:
+    """What is asked of ``model``."""
+    from ganlib.generation.conditions import choose
+
+    seed = defaults.seed if request.seed is None else request.seed
+    return model.request(seed, choose(model, request.labels, request.caption), request.truncation)
+
+
+def _require_judged(model: OnnxModel) -> None:
+    """Raise :class:`BadInput` unless the judge can say something of the model's images."""
+    if not _is_judged(model):
+        raise BadInput(f"--check: {_unjudged(model)}. Nothing was made; leave --check out.")
+
+
+def _is_judged(model: OnnxModel) -> bool:
+    from ganlib.evaluation.judge.judge import knows
+
+    return knows(model.spec)
+
+
+def _unjudged(model: OnnxModel) -> str:
+    return f"the committed judge does not know {model.spec.name}, which this model draws"
 
 
 def _draw_sheet(
-    model: OnnxModel, request: GenerateRequest, seed: int, count: int, asked: Wanted, report: Report
+    model: OnnxModel, request: GenerateRequest, count: int, sampling: SamplingRequest, report: Report
 ) -> Path:
     """The first hundred of ``count`` images on one sheet, at :func:`grid_path`."""
-    images = model.images(seed, request.start, min(count, _ON_GRID), asked, report)
+    images = model.draw(sampling, request.start, min(count, _ON_GRID), report)
     write_bytes(grid_path(request.out), contact_sheet(images, columns=_COLUMNS))
     return grid_path(request.out)
 
@@ -180,7 +210,7 @@ def make_shards(
     """
     from ganlib.generation.batch.batch import require_versions
     from ganlib.generation.batch.shards import is_whole
-    from ganlib.generation.wanted import again
+    from ganlib.generation.conditions import recorded
 
     storage, began = locate(request.out), time.process_time()
     manifest = manifests.read(storage)
@@ -192,13 +222,13 @@ def make_shards(
         raise GanlibError(
             f"this worker runs {opened.provider}, and the job in {request.out} is of {manifest.provider}."
         )
-    asked = again(opened.contract, manifest.condition, request.labels, manifest.truncation)
+    condition = recorded(opened, manifest.condition, request.labels)
     missing = [shard for shard in shards if not is_whole(storage, manifest, shard)]
     with storage.explained(0):
         make_missing(
             opened,
             manifest,
-            asked,
+            opened.request(manifest.seed, condition, manifest.truncation),
             storage,
             missing,
             request.batch_size,

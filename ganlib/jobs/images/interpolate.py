@@ -72,7 +72,7 @@ def interpolate(
 
     found = fetch(project, params, model)
     graph = OnnxModel(found.path, sha256=found.sha256)
-    asked = between.conditions(graph.contract, labels, captions)
+    asked = between.conditions(graph, labels, captions)
     title = f"interpolate {graph.metadata.get('family', 'model')}"
     report.advance(title, 0, 1)
     grid = between.between_seeds(graph, seed, pairs, frames, asked)

@@ -50,13 +50,14 @@ def repair(
             f"{reference} has sha256 {at.sha256}, and the images in {out} were made by {manifest.model_sha256}. "
             "Nothing was changed; name that model with --model."
         )
+    from ganlib.generation.conditions import recorded
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.wanted import again
 
     provider = next((name for name, known in PROVIDERS.items() if known == manifest.provider), "cpu")
     opened = OnnxModel(at.path, sha256=manifest.model_sha256, provider=provider)
-    asked = again(opened.contract, manifest.condition, labels, manifest.truncation)
-    return remake(opened, out, asked, found.damaged, found.extra, report)
+    condition = recorded(opened, manifest.condition, labels)
+    request = opened.request(manifest.seed, condition, manifest.truncation)
+    return remake(opened, out, request, found.damaged, found.extra, report)
 
 
 def _reference(manifest: Manifest, out: Where) -> str:

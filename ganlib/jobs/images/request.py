@@ -33,9 +33,10 @@ class GenerateRequest:
         int | None, "Images worked on at once; does not change any image; default: what is fastest here."
     ] = None
     labels: Annotated[
-        str | None, "For models of digits: a digit, 'balanced', 'uniform', or a file, a digit a line."
+        str | None,
+        "For models with classes: a class name, 'balanced' (all in turn), 'uniform' (drawn), or a file, a name a line.",
     ] = None
-    caption: Annotated[str | None, "For models of captions, such as 'a thin seven leaning left'."] = None
+    caption: Annotated[str | None, "For models of captions: one for all images; default: drawn."] = None
     truncation: Annotated[float, "Factor of the noise, above 0 and at most 1: below 1, images vary less."] = 1.0
     provider: Annotated[str, "cpu, cuda or tensorrt; it is an error if another one runs."] = "cpu"
     allow_cpu: Annotated[bool, "Take the processor where the provider is not to be had."] = False
@@ -46,11 +47,13 @@ class GenerateRequest:
         from ganlib.export.runtime import require_provider
         from ganlib.generation import formats
         from ganlib.generation.batch.batch import require_positive, require_range
+        from ganlib.generation.sampling import require_truncation
 
         given = {"count": self.count, "shard_size": self.shard_size, "batch_size": self.batch_size}
         require_positive(**{name: number for name, number in given.items() if number is not None})
         formats.require(self.file_format)
         require_provider(self.provider)
+        require_truncation(self.truncation)
         require_range(self.start, self.count or 1)
 
     def completed(self, defaults: GenerateConfig) -> GenerateRequest:

@@ -56,8 +56,9 @@ def evaluate(
     Raises:
         BadInput: no such model, or ``record`` of what is no version.
     """
+    import numpy as np
+
     from ganlib.generation.session import OnnxModel
-    from ganlib.generation.wanted import wanted
 
     found = fetch(project, params, model)
     if record and found.version is None:
@@ -68,10 +69,10 @@ def evaluate(
     label = graph.metadata.get("family", "model")
     if smaller := changes(params.evaluate, settings):
         report.event(Remark(f"evaluate {label}", {"note": smaller}))
-    asked = wanted(graph.contract)
-    codes = asked.codes(settings.seed, settings.samples)
+    request = graph.request(settings.seed)
+    codes = request.codes(np.arange(settings.samples))
     begun = time.perf_counter()
-    images = graph.images(settings.seed, 0, settings.samples, asked, report=Titled(report, f"draw {label}"))
+    images = graph.draw(request, 0, settings.samples, Titled(report, f"draw {label}"))
     speed = settings.samples / (time.perf_counter() - begun)
     reference = load_reference(
         project.prepared, data.md5, judge, settings,

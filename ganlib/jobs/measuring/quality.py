@@ -16,18 +16,14 @@ from ganlib.evaluation.needs import fitted
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import read_back
 from ganlib.generation.batch.manifest import Manifest
-from ganlib.generation.noise import BLOCK
+from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.storage.base import Storage
-from ganlib.generation.wanted import Wanted
 from ganlib.jobs.models import Model
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ganlib.evaluation.distances import Moments
 
 SAMPLE = 2000
-_AS_EVALUATED = {"none", "labels uniform", "labels balanced", "captions uniform"}
 
 
 def inspect(
@@ -36,7 +32,7 @@ def inspect(
     model: Model,
     manifest: Manifest,
     storage: Storage,
-    wanted: Wanted,
+    request: SamplingRequest,
     report: Report = silent,
 ) -> Drift:
     """Score about :data:`SAMPLE` images of a finished job, and write the result to ``quality.json`` and the card.
@@ -57,7 +53,8 @@ def inspect(
     judged = judge.features(images, report=report)
     evaluation, why_not = _comparable(model, manifest, judge)
     reference = _reference(project, params, evaluation, judge, report) if evaluation else None
-    asked = _digits(wanted, manifest.seed, numbers)
+    codes = request.codes(numbers)
+    asked = None if codes is None else codes[:, 0]
     found = drift(judged, judge.sha256, evaluation, asked=asked, reference=reference, why_not=why_not)
     kept = {**found.model_dump(mode="json"), "drifted": list(found.drifted), "summary": found.summary}
     storage.write(cards.QUALITY, json_bytes(kept))
@@ -76,7 +73,7 @@ def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluat
         return None, "the evaluation was made by another judge"
     if manifest.truncation != 1:
         return None, f"truncation {manifest.truncation} is meant to change the images"
-    if manifest.condition not in _AS_EVALUATED:
+    if manifest.condition.kind != "none" and manifest.condition.choice is None:
         return None, f"{manifest.condition} is not what an evaluation asks for"
     return evaluation, None
 
@@ -99,19 +96,3 @@ def _reference(
         ).real.moments  # fmt: skip
     except GanlibError:  # no data, or not whole: the other tests need none
         return None
-
-
-def _digits(wanted: Wanted, seed: int, numbers: np.ndarray) -> np.ndarray | None:
-    """The digits that were asked for, int [n], of the images ``numbers``; None if none were."""
-    import numpy as np
-
-    if not wanted.name:
-        return None
-    rows = {int(block): wanted.block(seed, int(block))[wanted.name] for block in np.unique(numbers // BLOCK)}
-    values = np.stack([rows[int(number // BLOCK)][number % BLOCK] for number in numbers])
-    if wanted.name == "label":
-        return values
-    from ganlib.data.mnist import captions
-
-    texts = (bytes(row[row > 0].astype(np.uint8)).decode() for row in values)
-    return np.array([captions.parse(text).codes()[0] for text in texts], np.int64)

@@ -164,7 +164,7 @@ def _model(sha256: str, graph: Model | None, made: Manifest | None) -> Link:
             return Link(what="model", found=facts, note="the file has changed since it was hashed")
     elif made is not None:
         says = made.model_metadata
-    named = ("family", "run_id", "source_commit", "data_version", "judge_sha256")
+    named = ("family", "run_id", "source_commit", "data_version", "judge", "judge_sha256")
     return Link(what="model", found=facts | {name: says[name] for name in named if name in says})
 
 

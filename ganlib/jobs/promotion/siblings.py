@@ -144,14 +144,8 @@ def _stem(found: Model) -> str:
 
 def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]:
     """Inputs of the first blocks of ``seed``: at least ``images`` rows, drawn as any batch job draws them."""
-    from ganlib.generation.noise import noise_block
-    from ganlib.generation.wanted import wanted
-
-    asked = wanted(model.contract)
-    return [
-        {"noise": noise_block(seed, block, model.noise_dim), **asked.block(seed, block)}
-        for block in range(-(-images // BLOCK))
-    ]
+    request = model.request(seed)
+    return [request.inputs(model.noise_dim, block) for block in range(-(-images // BLOCK))]
 
 
 def _known(project: Project, params: Params, found: Model) -> Evaluation | None:

@@ -132,7 +132,8 @@ def _export(
     report: Report,
 ) -> TrainResult:
     """Write the moving average's graph beside the checkpoint and log it with its certificate."""
-    from ganlib.evaluation.judge.judge import judge_sha256
+    from ganlib.evaluation.judge.judge import judge_sha256, knows
+    from ganlib.export.contract import JUDGE_KEY
     from ganlib.export.onnx import export
 
     report.advance(f"export {family}", 0, 1)
@@ -142,9 +143,9 @@ def _export(
         "data_version": data.md5,
         "run_id": run.id,
         "source_commit": projects.source(project.root).commit or "unknown",
-        "judge_sha256": judge_sha256(),
+        **({JUDGE_KEY: judge_sha256()} if knows(data.spec) else {}),
     }
-    certificate = export(ema.module, model.noise_dim, path, params.export, metadata, condition=model.condition)
+    certificate = export(ema.module, model.noise_dim, path, params.export, metadata, data.spec, model.condition)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
     made = {"delivery/parity_max_pixel_difference": certificate.max_pixel_difference}

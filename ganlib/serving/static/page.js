@@ -31,8 +31,34 @@ function title(card) {
   return `${card.model}${version}${card.family ? ` (${card.family})` : ""}`;
 }
 
+const option = (value, textContent, className = "") => element("option", { value, textContent, className });
+
+// The lists of what can be asked are the chosen model's own; they are made anew only where it has others.
+function offer() {
+  const model = known(field("model").value);
+  const classes = model?.takes === "label" ? model.class_names : [];
+  const select = field("labels");
+  const made = JSON.stringify(classes);
+  if (select.dataset.classes !== made) {
+    const before = select.value;
+    select.dataset.classes = made;
+    select.replaceChildren(
+      option("", "drawn from the seed"),
+      option("balanced", "each in turn", "several"),
+      // A class that is called like a word of the API has its place for a name.
+      ...classes.map((name, place) => option(["balanced", "uniform"].includes(name) ? place : name, name)),
+    );
+    select.value = before;
+    if (select.selectedIndex < 0) select.value = "";
+  }
+  const captions = model?.captions ?? [];
+  field("caption").placeholder = captions[0] ?? "drawn from the seed";
+  document.getElementById("captions").replaceChildren(...captions.map((text) => option(text, "")));
+}
+
 // Only what the chosen model takes and the chosen view needs is shown, and asked.
 function settle() {
+  offer();
   const view = field("view").value;
   for (const part of form.querySelectorAll("[data-view]")) {
     part.hidden = !part.dataset.view.split(" ").includes(view);
@@ -62,8 +88,22 @@ function asked(name) {
 const source = (image) => `data:image/png;base64,${image.png}`;
 
 function words(image) {
-  const said = image.label ?? image.caption;
+  const said = image.class_name ?? image.caption;
   return `image ${image.index}${said == null ? "" : `: ${said}`}`;
+}
+
+// Images stand no smaller than they are.
+function images(...pictures) {
+  const made = element("div", { className: "images" }, ...pictures);
+  const side = Math.max(0, ...pictures.map((picture) => picture.naturalWidth));
+  made.style.setProperty("--side", `${side}px`);
+  return made;
+}
+
+async function decoded(image, alt) {
+  const picture = element("img", { src: source(image), alt, title: alt });
+  await picture.decode();
+  return picture;
 }
 
 function download(text, name, href) {
@@ -88,13 +128,14 @@ function facts(card, base, path, picture) {
 
 async function grid(name, count) {
   const base = { ...asked(name), count };
-  const { card, images } = await ask("v1/images", { ...base, format: "json" });
-  const pictures = images.map((image) => element("img", { src: source(image), alt: words(image), title: words(image) }));
+  const answer = await ask("v1/images", { ...base, format: "json" });
+  const card = answer.card;
+  const pictures = await Promise.all(answer.images.map((image) => decoded(image, words(image))));
   const section = element(
     "section",
     { ariaLabel: `Images of ${name}` },
     element("h2", { textContent: title(card) }),
-    element("div", { className: "images" }, ...pictures),
+    images(...pictures),
     ...facts(card, base, "v1/images", "grid"),
   );
   return { card, section };
@@ -103,15 +144,12 @@ async function grid(name, count) {
 async function walk(name) {
   const base = { ...asked(name), to_seed: field("to_seed").value, steps: field("steps").value };
   if (base.labels === "uniform") base.labels = "";
-  const { card, images } = await ask("v1/walk", { ...base, format: "json" });
-  const frames = await Promise.all(
-    images.map(async (image) => {
-      const picture = element("img", { src: source(image), alt: `step ${image.index + 1} of ${images.length}` });
-      await picture.decode();
-      return picture;
-    }),
-  );
-  const canvas = element("canvas", { width: 28, height: 28, role: "img", ariaLabel: "The walk, animated" });
+  const answer = await ask("v1/walk", { ...base, format: "json" });
+  const card = answer.card;
+  const steps = answer.images.length;
+  const frames = await Promise.all(answer.images.map((image) => decoded(image, `step ${image.index + 1} of ${steps}`)));
+  const { naturalWidth: width, naturalHeight: height } = frames[0];
+  const canvas = element("canvas", { width, height, role: "img", ariaLabel: "The walk, animated" });
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const pause = element("button", { type: "button", textContent: still ? "Play" : "Pause" });
   pause.addEventListener("click", () => {
@@ -133,7 +171,7 @@ async function walk(name) {
       "div",
       { className: "walk" },
       element("div", {}, canvas, pause),
-      element("div", { className: "images" }, ...frames),
+      images(...frames),
     ),
     ...facts(card, base, "v1/walk", "strip"),
   );
@@ -189,9 +227,11 @@ function remember() {
 }
 
 function recall() {
-  for (const [name, value] of new URLSearchParams(location.search)) {
+  const asked = new URLSearchParams(location.search);
+  for (const name of ["model", ...asked.keys()]) { // first the model, whose lists the others choose from
     const input = field(name);
-    if (input && "value" in input) input.value = value;
+    if (input && "value" in input && asked.has(name)) input.value = asked.get(name);
+    if (name === "model") offer();
   }
 }
 
@@ -207,11 +247,6 @@ async function refresh() {
   for (const name of ["count", "steps"]) field(name).max = told.max_images;
 }
 
-field("labels").append(
-  element("option", { value: "", textContent: "drawn from the seed" }),
-  element("option", { value: "balanced", textContent: "0 to 9 in turn", className: "several" }),
-  ...[..."0123456789"].map((digit) => element("option", { value: digit, textContent: digit })),
-);
 document.getElementById("another").addEventListener("click", () => {
   field("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
   draw();

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.config import ExportConfig
-from ganlib.export.onnx import export
 from tests import factories
+from tests.support import graphs
+from tests.support.specs import ICONS, SHOP
 from tests.unit.cli.test_cli import ganlib, refused
-from tests.unit.generation.test_wanted import Painter
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +19,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """No project: two graphs, a file of labels with a bad row, and one with too few."""
     made = tmp_path_factory.mktemp("mistakes")
     factories.graph(made / "plain.onnx")
-    export(Painter(), 2, made / "digits.onnx", ExportConfig(parity_batches=(2,)), {}, condition="label")
+    graphs.write(made / "digits.onnx", condition="label")
+    graphs.write(made / "shop.onnx", condition="label", spec=SHOP)
+    graphs.write(made / "icons.onnx", condition="caption", spec=ICONS)
     (made / "bad.csv").write_text("label\n3\n1\nseven\n4\n")
     (made / "short.csv").write_text("3\n1\n")
     return made
@@ -34,9 +35,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("plain.onnx --count 1e18", "4,096,000,000,000,000,000,000 bytes needed"),
         ("plain.onnx --count 1e18 --format npy --shard-size 1000000000000", "bytes needed"),
         ("plain.onnx --count 9e18 --start 9e18", "start + count at most 9,223,372,036,854,775,808"),
-        ("digits.onnx --count 4 --labels bad.csv", "bad.csv, line 4: 'seven' is not a digit from 0 to 9."),
+        ("digits.onnx --count 4 --labels bad.csv", "bad.csv, line 4: unknown class 'seven'."),
         ("digits.onnx --count 4 --labels short.csv", "2 labels for 4 images"),
         ("plain.onnx --count 4 --labels 7", "--labels 7: this model takes no label: it is unconditional."),
+        ("shop.onnx --count 4 --labels shoo", "unknown class 'shoo'. Did you mean 'shoe'? Known: Wellington boot"),
+        ("shop.onnx --count 4 --labels bad.csv", "bad.csv, line 2: unknown class '3'."),
+        ("icons.onnx --count 4", "this model's file keeps no captions to draw from: give one with --caption."),
+        (f"icons.onnx --count 4 --caption {'x' * 65}", "the caption takes 65 bytes of UTF-8 and 64 fit"),
+        ("shop.onnx --count 4 --check", "--check: the committed judge does not know shop, which this model draws."),
         ("plain.onnx --count 4 --format jpeg", "unknown format 'jpeg'. Did you mean 'png'?"),
     ],
 )

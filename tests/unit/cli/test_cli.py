@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from tests.conftest import ROOT
 from tests.unit.export.nets import NOISE_DIM, trained_like
@@ -181,7 +182,7 @@ def test_an_unreachable_registry_is_never_an_empty_ledger(project: Path, dead_se
 
 
 def test_a_folder_is_made_extended_damaged_and_repaired_with_no_project_around(tmp_path: Path) -> None:
-    export(trained_like(), NOISE_DIM, tmp_path / "g.onnx", ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
+    export(trained_like(), NOISE_DIM, tmp_path / "g.onnx", ExportConfig(parity_batches=(2,)), {}, MNIST)
     words = ["generate", "--model", "g.onnx", "--format", "npz", "--shard-size", "100", "--json"]
     first = json.loads(ganlib(*words, "--count", "2e2", "--grid", "--out", "a", cwd=tmp_path).stdout)
     second = json.loads(ganlib(*words, "--count", "50", "--start", "2e2", "--out", "b", cwd=tmp_path).stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ganlib.core.errors import BadInput
-from ganlib.export.contract import Contract, TensorType, describe, read_contract
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
+from ganlib.export.contract import Contract, TensorType, caption_pool, describe, read_contract
 from ganlib.export.onnx import Certificate
+from tests.support.specs import CAPTIONS, CELLS, LETTERS, SHOP
 
 IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])
 NOISE = helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", 784])
@@ -73,7 +77,55 @@ def test_metadata_comes_with_it() -> None:
 
 
 def test_a_file_for_a_later_contract_asks_for_an_update() -> None:
-    assert "Update ganlib" in refused(graph(metadata={"contract_version": "2"}))
+    assert "Update ganlib" in refused(graph(metadata={"contract_version": "3"}))
+
+
+def colour(spec: DatasetSpec, *conditions: Any, metadata: dict[str, str] | None = None) -> Any:
+    """A graph of version 2 for ``spec``, by its own word."""
+    dims = spec.image.dims
+    made = graph(
+        (helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", spec.image.nbytes]), *conditions),
+        helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", *dims]),
+    )
+    made.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([-1, *dims], np.int64), "form"))
+    helper.set_model_props(made, metadata or {"contract_version": "2", "dataset": spec.model_dump_json()})
+    return made
+
+
+@pytest.mark.parametrize("spec", [MNIST, SHOP, CELLS, LETTERS], ids=lambda spec: str(spec.name))
+def test_a_file_of_version_2_says_what_its_images_are_like(spec: DatasetSpec) -> None:
+    found = describe(colour(spec).SerializeToString(), "m").contract
+    assert (found.version, found.spec) == (2, spec)
+
+
+def test_a_file_of_version_1_draws_mnist() -> None:
+    found = describe(graph(metadata={"contract_version": "1"}).SerializeToString(), "m").contract
+    assert (found.version, found.spec) == (1, MNIST)
+    assert describe(graph().SerializeToString(), "m").contract.version == 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (None, "does not say what its images are like"),
+        ("{", "what this ganlib cannot read (dataset)"),
+        ('{"name": "shop", "image": {"channels": 2, "height": 32, "width": 32}}', "cannot read (image.channels)"),
+        (CELLS.model_dump_json(), "the contract says image uint8[batch, 3, 64, 64] and nothing else"),
+    ],
+)
+def test_a_file_of_version_2_that_says_nothing_or_something_else_is_refused(dataset: str | None, words: str) -> None:
+    said = {"contract_version": "2"} | ({"dataset": dataset} if dataset else {})
+    assert words in refused(colour(SHOP, metadata=said))
+
+
+def test_labels_of_a_data_set_without_classes_are_refused() -> None:
+    assert "its data set cells has no classes" in refused(colour(CELLS, LABEL))
+
+
+def test_captions_that_a_file_keeps_are_read_and_nonsense_is_none() -> None:
+    assert caption_pool({"captions": json.dumps(CAPTIONS)}) == CAPTIONS
+    for nonsense in ("[", "7", '{"a": 1}', "[1, 2]"):
+        assert caption_pool({"captions": nonsense}) == ()
 
 
 @pytest.mark.parametrize(
@@ -187,6 +239,26 @@ def test_an_input_may_not_change_its_type_or_length() -> None:
     ours, theirs = contract(noise=NARROW, caption=LONG), contract(noise=NARROW, caption=TEXT)
     assert ours.problems(theirs) == ("input 'caption' is int64[batch, 32] instead of int64[batch, 16]",)
     assert not contract(noise=("float64", (None, 64))).accepts(contract(noise=NARROW))
+
+
+def test_a_model_of_another_data_set_or_other_classes_is_no_successor() -> None:
+    shop, cells = (contract(noise=NARROW, label=DIGIT).model_copy(update={"spec": spec}) for spec in (SHOP, CELLS))
+    assert cells.problems(shop) == (
+        "it draws cells instead of shop",
+        "its images are 3x64x64 instead of 3x32x32",
+        "its classes are none instead of hat, shoe, Wellington boot, 裏",
+    )
+    fewer = shop.model_copy(update={"spec": SHOP.model_copy(update={"class_names": ("hat", "shoe")})})
+    assert fewer.problems(shop) == ("its classes are hat, shoe instead of hat, shoe, Wellington boot, 裏",)
+    plain, bare = (each.model_copy(update={"inputs": {"noise": shop.inputs["noise"]}}) for each in (shop, fewer))
+    assert bare.accepts(plain), "no caller names a class"
+
+
+def test_a_file_of_version_2_may_follow_one_of_version_1() -> None:
+    old = Contract(version=1, inputs={"noise": TensorType(dtype="float32", dims=(None, 64))})
+    assert contract(noise=NARROW).accepts(old)
+    kept = Contract.model_validate_json('{"version": 1, "inputs": {"noise": {"dtype": "float32", "dims": [null, 64]}}}')
+    assert kept == old, "as a registry keeps it since before there was another data set"
 
 
 def test_every_contract_accepts_itself() -> None:

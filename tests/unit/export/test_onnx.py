@@ -15,9 +15,14 @@ from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, Corrupt
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
 from ganlib.export.contract import describe, read_contract
 from ganlib.export.onnx import Certificate, ExportError, export
 from ganlib.export.sampler import Sampler
+from ganlib.generation.session import OnnxModel
+from tests.support.painters import Halves, Initial
+from tests.support.specs import CAPTIONS, ICONS, SHOP
 from tests.unit.export.nets import NOISE_DIM, SmallGenerator, trained_like
 
 Exported = tuple[Path, Certificate]
@@ -71,9 +76,33 @@ def test_the_file_carries_metadata_and_certificate_for_a_consumer_without_a_regi
     facts = bare(path).get_modelmeta().custom_metadata_map
     assert facts["family"] == "dcgan"
     assert facts["run_id"] == "r1"
-    assert facts["contract_version"] == "1"
+    assert facts["contract_version"] == "2"
+    assert DatasetSpec.model_validate_json(facts["dataset"]) == MNIST
+    assert "label_range" not in facts
     assert facts["noise_dim"] == str(NOISE_DIM)
     assert Certificate.model_validate(json.loads(facts["parity"])) == certificate
+
+
+def test_a_graph_of_classes_in_colour_says_so_and_draws_what_torch_draws(tmp_path: Path) -> None:
+    certificate = export(Halves(), 2, tmp_path / "g.onnx", SMALL, {}, SHOP, condition="label")
+    assert certificate.max_pixel_difference <= 1
+    described = describe((tmp_path / "g.onnx").read_bytes(), "g")
+    assert described.contract.spec == SHOP
+    assert json.loads(described.metadata["label_range"]) == [0, 2]
+    images = OnnxModel(tmp_path / "g.onnx").images(0, 0, 6)
+    assert images.shape == (6, 3, 32, 32)
+    assert not images[:, 1:, 20].any()
+
+
+def test_a_graph_of_captions_is_measured_on_those_that_it_keeps(tmp_path: Path) -> None:
+    kept = {"captions": json.dumps(CAPTIONS)}
+    export(Initial(), 2, tmp_path / "g.onnx", SMALL, kept, ICONS, condition="caption")
+    model = OnnxModel(tmp_path / "g.onnx")
+    assert {int(level) for level in model.images(0, 0, 64)[:, 1, 0, 0]} == {
+        round(text.encode()[0] / 128 * 127.5) for text in CAPTIONS
+    }
+    with pytest.raises(BadInput, match="no captions of icons to draw from"):
+        export(Initial(), 2, tmp_path / "h.onnx", SMALL, {}, ICONS, condition="caption")
 
 
 def test_one_file_is_all_there_is(exported: Exported) -> None:
@@ -82,7 +111,7 @@ def test_one_file_is_all_there_is(exported: Exported) -> None:
 
 def test_the_same_net_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export(trained_like(), NOISE_DIM, tmp_path / name, SMALL, {"family": "dcgan"})
+        export(trained_like(), NOISE_DIM, tmp_path / name, SMALL, {"family": "dcgan"}, MNIST)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -95,19 +124,19 @@ def test_no_path_of_the_machine_that_exported_gets_into_the_file(exported: Expor
 def test_the_net_keeps_its_mode_and_its_statistics(tmp_path: Path) -> None:
     net = trained_like()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    export(net, NOISE_DIM, tmp_path / "a.onnx", SMALL, {})
+    export(net, NOISE_DIM, tmp_path / "a.onnx", SMALL, {}, MNIST)
     assert net.training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
 def test_exporting_says_nothing_on_the_user_s_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    export(trained_like(), NOISE_DIM, tmp_path / "a.onnx", SMALL, {})
+    export(trained_like(), NOISE_DIM, tmp_path / "a.onnx", SMALL, {}, MNIST)
     assert capfd.readouterr() == ("", "")
 
 
 def test_families_that_train_side_by_side_can_export_at_once(tmp_path: Path) -> None:
     def one(seed: int) -> Certificate:
-        return export(trained_like(seed), NOISE_DIM, tmp_path / f"{seed}.onnx", SMALL, {})
+        return export(trained_like(seed), NOISE_DIM, tmp_path / f"{seed}.onnx", SMALL, {}, MNIST)
 
     with ThreadPoolExecutor(2) as pool:
         certificates = list(pool.map(one, range(2)))
@@ -174,7 +203,7 @@ def test_a_net_that_breaks_the_contract_is_refused_in_one_line_and_the_old_file_
     path = tmp_path / "generator.onnx"
     path.write_bytes(b"an earlier model")
     with pytest.raises(ExportError) as caught:
-        export(net, NOISE_DIM, path, SMALL, {})
+        export(net, NOISE_DIM, path, SMALL, {}, MNIST)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == b"an earlier model"
@@ -184,7 +213,7 @@ def test_a_net_that_breaks_the_contract_is_refused_in_one_line_and_the_old_file_
 def test_an_unwritable_target_is_the_user_s_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInput, match="cannot write"):
-        export(trained_like(), NOISE_DIM, tmp_path / "file" / "generator.onnx", SMALL, {})
+        export(trained_like(), NOISE_DIM, tmp_path / "file" / "generator.onnx", SMALL, {}, MNIST)
 
 
 def test_a_flipped_bit_in_the_weights_is_found_without_any_registry(exported: Exported, tmp_path: Path) -> None:
@@ -210,7 +239,7 @@ def test_nor_into_a_graph_inside_the_graph(tmp_path: Path) -> None:
     net = VqGenerator(4, 8, CodePrior(8, 8, 1, 2))
     with torch.no_grad():
         net.prior.head.mul_(100)  # as after training: codes that differ
-    export(net, POSITIONS, tmp_path / "vq.onnx", SMALL, {})
+    export(net, POSITIONS, tmp_path / "vq.onnx", SMALL, {}, MNIST)
     data = (tmp_path / "vq.onnx").read_bytes()
     assert b"site-packages" not in data
     assert b"prior.py" not in data

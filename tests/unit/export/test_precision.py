@@ -15,14 +15,15 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export import precision as precisions
 from ganlib.export.contract import describe, nodes
 from ganlib.export.onnx import Certificate, export
 from ganlib.export.precision import PRECISIONS, Inputs, Precision, write
 from ganlib.export.size import parameters
-from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.wanted import wanted
+from tests.support import graphs as graphs_by_hand
+from tests.support.specs import SHOP
 from tests.unit.export.nets import NOISE_DIM, trained_like
 
 SMALL = {
@@ -39,19 +40,18 @@ def parent(name: str, path: Path) -> None:
     torch.manual_seed(0)
     config, metadata = ExportConfig(parity_batches=(2, 64)), {"family": name, "run_id": "r1"}
     if name == "plain":
-        export(trained_like(), NOISE_DIM, path, config, metadata)
+        export(trained_like(), NOISE_DIM, path, config, metadata, MNIST)
         return
     made = families.load(name)(families.options(name, SMALL[name]))
     if name == "vqgan":
         with torch.no_grad():
             made.generator.prior.head.mul_(30)  # as after training: codes that differ
-    export(made.generator, made.noise_dim, path, config, metadata, condition=made.condition)
+    export(made.generator, made.noise_dim, path, config, metadata, MNIST, condition=made.condition)
 
 
 def batches(path: Path, seed: int, blocks: int) -> list[Inputs]:
     model = OnnxModel(path)
-    asked = wanted(model.contract)
-    return [{"noise": noise_block(seed, b, model.noise_dim), **asked.block(seed, b)} for b in range(blocks)]
+    return [model.request(seed).inputs(model.noise_dim, block) for block in range(blocks)]
 
 
 def convert(graph: Path, precision: Precision, out: Path) -> Certificate:
@@ -208,3 +208,14 @@ def test_converting_says_nothing_on_the_user_s_screen_and_leaves_logging_as_it_w
         convert(graphs["sagan"], precision, tmp_path / "s.onnx")
     assert capfd.readouterr() == ("", "")
     assert (logging.root.handlers, logging.root.manager.disable) == (handlers, disabled)
+
+
+def test_in_colour_a_difference_is_a_share_of_all_channels(tmp_path: Path) -> None:
+    parent, sibling = tmp_path / "shop.onnx", tmp_path / "fp16.onnx"
+    graphs_by_hand.write(parent, condition="label", spec=SHOP)
+    found = convert(parent, "fp16", sibling)
+    assert OnnxModel(sibling).spec == SHOP
+    ours, theirs = (OnnxModel(path).images(5, 0, 256).astype(int) for path in (sibling, parent))
+    assert found.images_compared == 256
+    assert found.differing_share == np.mean(ours != theirs) > 0
+    assert found.mean_difference == np.mean(np.abs(ours - theirs))

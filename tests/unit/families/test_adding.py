@@ -12,6 +12,7 @@ import torch
 from ganlib import families
 from ganlib.config import ExportConfig, Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
 from ganlib.training import loop
@@ -40,7 +41,7 @@ def test_one_file_of_twenty_lines_is_listed_trained_exported_and_drawn(toy: str,
     plan = loop.Plan("toy", 0, Limits(steps=6, seconds=60), Checkpoints(tmp_path / "c.pt", {}))
     assert loop.fit(family, ema, batches, plan, loop.Hooks()).steps == 6
     certificate = export(
-        ema.module, family.noise_dim, tmp_path / "g.onnx", ExportConfig(parity_batches=(1, 7)), {"family": toy}
+        ema.module, family.noise_dim, tmp_path / "g.onnx", ExportConfig(parity_batches=(1, 7)), {"family": toy}, MNIST
     )
     assert certificate.ok(1)
     assert OnnxModel(tmp_path / "g.onnx").images(0, 0, 3).shape == (3, 1, 28, 28)

@@ -11,6 +11,7 @@ from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.adversarial import Adversarial
 from ganlib.families.parts.base import Family, TrainingBatch
 from ganlib.training.distributed import ALONE
@@ -61,7 +62,7 @@ def test_an_option_that_does_not_go_with_the_family_is_refused_with_the_reason()
 @pytest.mark.parametrize("name", EVERY)
 def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
     family = build(name)
-    given = [torch.from_numpy(draw(family.condition, np.random.default_rng(0), 5))] if family.condition else []
+    given = [torch.from_numpy(draw(family.condition, MNIST, np.random.default_rng(0), 5))] if family.condition else []
     images = family.generator(torch.randn(5, family.noise_dim), *given)
     assert images.shape == (5, 1, 28, 28)
     assert images.min() >= -1

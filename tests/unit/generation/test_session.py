@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from PIL import Image
 
-from ganlib.core.errors import BadInput, Corrupt
+from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
+from ganlib.export.runtime import open_session
 from ganlib.generation import session
+from ganlib.generation.batch.batch import Manifest, generate
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 
@@ -94,7 +99,8 @@ def test_any_stretch_is_the_same_whatever_its_start_its_length_and_the_batch_siz
     model: OnnxModel, first_300: np.ndarray, start: int, count: int, batch_size: int | None
 ) -> None:
     np.testing.assert_array_equal(model.images(3, start, count), first_300[start : start + count])
-    streamed = np.concatenate([drawn.images for drawn in model.blocks(3, start, start + count, None, batch_size)])
+    blocks = model.blocks(model.request(3), start, start + count, batch_size)
+    streamed = np.concatenate([drawn.images for drawn in blocks])
     np.testing.assert_array_equal(streamed, first_300[start : start + count])
 
 
@@ -117,7 +123,7 @@ def test_impossible_numbers_are_refused(model: OnnxModel, seed: int, start: int,
 
 
 def test_a_reader_that_stops_early_does_not_wait_for_the_rest(model: OnnxModel) -> None:
-    stream = model.blocks(0, 0, 64 * 10**9)  # years of work, were it all waited for
+    stream = model.blocks(model.request(0), 0, 64 * 10**9)  # years of work, were it all waited for
     next(stream)
     stream.close()
 
@@ -142,3 +148,106 @@ def test_inputs_that_the_graph_does_not_take_are_refused_with_what_it_does_take(
 ) -> None:
     with pytest.raises(BadInput, match=r"asks for noise float32\[batch, 6\]; given were"):
         model.run(inputs)
+
+
+# Truncation
+
+
+def make(model: OnnxModel, out: Path, **changes: Any) -> Manifest:
+    """150 images of seed 3 in shards of 60, unless ``changes`` say otherwise."""
+    return generate(model, out=out, **{"count": 150, "seed": 3, "shard_size": 60, **changes})
+
+
+def test_truncation_scales_the_noise_and_is_part_of_the_job(model: OnnxModel, tmp_path: Path) -> None:
+    half = model.request(3, truncation=0.5)
+    expected = model.run({"noise": noise_block(3, 0, model.noise_dim) * np.float32(0.5)})
+    np.testing.assert_array_equal(model.draw(half, 0, 64), expected)
+    manifest = make(model, tmp_path / "out", truncation=0.5)
+    assert manifest.truncation == 0.5
+    with Image.open(tmp_path / "out/shard-00000/00000007.png", formats=["PNG"]) as image:
+        assert image.text["ganlib:truncation"] == "0.5"  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(np.asarray(image), expected[7, 0])
+    with pytest.raises(BadInput, match=r"truncation is 0\.5, not 1\.0"):
+        make(model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("truncation", [0.0, -0.5, 1.01, float("nan"), float("inf")])
+def test_a_truncation_out_of_range_is_refused(model: OnnxModel, truncation: float) -> None:
+    with pytest.raises(BadInput, match="above 0 and at most 1"):
+        model.request(0, truncation=truncation)
+
+
+# Providers
+
+
+def test_a_provider_that_is_not_installed_is_an_error_unless_the_processor_may_do_it(model_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"has no CUDAExecutionProvider, only .*CPU.*--allow-cpu"):
+        OnnxModel(model_path, provider="cuda")
+    assert OnnxModel(model_path, provider="cuda", allow_cpu=True).provider == "CPUExecutionProvider"
+    with pytest.raises(BadInput, match="Did you mean 'cuda'"):
+        OnnxModel(model_path, provider="cudda")
+
+
+def test_a_silent_fall_back_is_an_error(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a driver that is missing: onnxruntime knows the provider, and makes a session without it."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.raises(GanlibError, match="on CPUExecutionProvider instead of CUDAExecutionProvider"):
+        open_session(model_path.read_bytes(), "g", "cuda")
+    assert open_session(model_path.read_bytes(), "g", "cuda", allow_cpu=True).get_providers() == [
+        "CPUExecutionProvider"
+    ]
+
+
+def test_every_shard_says_which_provider_made_it(model: OnnxModel, tmp_path: Path) -> None:
+    made = make(model, tmp_path / "out")
+    assert [shard.provider for shard in made.shards] == [model.provider] * 3
+
+
+# Memory
+
+
+class Starved:
+    """onnxruntime's session, whose allocator has room for ``room`` calls at a time."""
+
+    def __init__(self, session: Any, room: int) -> None:
+        import threading
+
+        self._session, self._room, self._lock = session, room, threading.Lock()
+        self._waiting = threading.Condition()
+        self.inside = self.refused = self.most = 0
+
+    def run(self, names: list[str], inputs: dict[str, Any]) -> Any:
+        with self._lock:
+            self.inside += 1
+            if self.inside > self._room:
+                self.inside -= 1
+                self.refused += 1
+                raise RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 9")
+            self.most = max(self.most, self.inside)
+        try:
+            with self._waiting:
+                self._waiting.wait(0.005)  # so that calls meet inside, as they do where memory is short
+            return self._session.run(names, inputs)
+        finally:
+            with self._lock:
+                self.inside -= 1
+
+
+@pytest.mark.parametrize("room", [1, 3])
+def test_out_of_memory_works_on_fewer_at_once_and_makes_the_same_images(
+    model: OnnxModel, model_path: Path, room: int
+) -> None:
+    starved = OnnxModel(model_path)
+    starved._session = Starved(starved._session, room)  # the boundary: nothing of ours is replaced
+    blocks = starved.blocks(starved.request(3), 0, 2000, batch_size=2000, threads=8)
+    drawn = np.concatenate([part.images for part in blocks])
+    np.testing.assert_array_equal(drawn, model.images(3, 0, 2000))
+    assert starved._session.refused >= 1
+    assert starved._session.most <= room
+
+
+def test_memory_that_does_not_suffice_for_one_block_is_told(model_path: Path) -> None:
+    starved = OnnxModel(model_path)
+    starved._session = Starved(starved._session, 0)
+    with pytest.raises(GanlibError, match="not memory enough for 64 images"):
+        starved.images(0, 0, 200)

@@ -10,6 +10,7 @@ import pytest
 from torch import nn
 
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 
 Exported = Callable[[nn.Module, int], onnx.ModelProto]
@@ -21,7 +22,7 @@ def exported(tmp_path: Path) -> Exported:
 
     def run(net: nn.Module, noise_dim: int) -> onnx.ModelProto:
         path = tmp_path / "net.onnx"
-        certificate = export(net, noise_dim, path, ExportConfig(), {})
+        certificate = export(net, noise_dim, path, ExportConfig(), {}, MNIST)
         assert certificate.batches == (1, 2, 7, 64, 1000)
         assert certificate.ok(1), certificate
         return onnx.load(path)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.nets.conv import ConvGenerator, ToImage
 
@@ -43,7 +44,7 @@ def test_to_image_runs_under_autocast_and_is_exported_as_the_plain_operator(tmp_
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         rough = net(torch.ones(2, 4)).float()
     assert torch.allclose(rough, net(torch.ones(2, 4)), atol=0.02)
-    export(net, 4, tmp_path / "g.onnx", ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
+    export(net, 4, tmp_path / "g.onnx", ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
     operators = Counter(node.op_type for node in onnx.load(tmp_path / "g.onnx").graph.node)
     assert operators["ConvTranspose"] == 3
     assert not operators["Col2Im"]

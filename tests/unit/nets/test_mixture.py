@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.nets.mixture import GaussianMixture
 
@@ -120,6 +121,6 @@ def test_too_few_codes_are_refused() -> None:
 @pytest.mark.parametrize("components", [1, 3])
 def test_the_exported_graph_draws_what_torch_draws(components: int, tmp_path: Path) -> None:
     net = Decoded(fitted(components))
-    certificate = export(net, DIM + 1, tmp_path / "m.onnx", ExportConfig(), {})
+    certificate = export(net, DIM + 1, tmp_path / "m.onnx", ExportConfig(), {}, MNIST)
     assert certificate.max_pixel_difference <= 1
     assert certificate.differing_share < 1e-3

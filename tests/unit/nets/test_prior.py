@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.nets.prior import CodePrior, invert_cdf, normal_cdf
 
@@ -127,7 +128,7 @@ def test_heads_must_divide_the_width() -> None:
 
 def test_the_exported_graph_is_small_and_takes_the_same_codes(tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
-    certificate = export(Drawn(seed=0), 49, file, ExportConfig(parity_batches=(1, 2, 7, 64, 1000)), {})
+    certificate = export(Drawn(seed=0), 49, file, ExportConfig(parity_batches=(1, 2, 7, 64, 1000)), {}, MNIST)
     assert certificate.max_pixel_difference <= 1
     assert certificate.differing_share < 1e-3  # rounding at a half; another code would change a whole patch
     assert len(onnx.load(file).graph.node) < 120

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.serving import graphs
+from tests.support import graphs
 from tests.unit.serving.running import Files, Running, running
 
 
 @pytest.fixture(scope="session")
 def small_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """``plain``, ``second`` (as plain, of other weights), ``digits`` and ``captions``."""
+    """``plain``, ``second`` (as plain, of other weights), ``digits`` and ``captions`` of MNIST, and three in colour."""
     kinds = {"plain": None, "second": None, "digits": "label", "captions": "caption"}
+    kinds |= {"shop": "label", "cells": None, "icons": "caption"}
     return graphs.write_all(tmp_path_factory.mktemp("graphs"), kinds)
 
 

@@ -22,9 +22,10 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
-from ganlib.export.contract import read_contract
-from ganlib.generation.wanted import wanted
+from ganlib.export.contract import Description, describe
+from ganlib.generation.conditions import choose
 from ganlib.serving.app import STATIC
+from tests.support.specs import CAPTIONS, SHOP
 from tests.unit.serving.running import LONG, Files, Running, generated, running
 
 ASKED: list[tuple[str, dict[str, str]]] = [
@@ -34,12 +35,21 @@ ASKED: list[tuple[str, dict[str, str]]] = [
     ("digits", {"labels": "balanced"}),
     ("captions", {}),
     ("captions", {"caption": "一个粗的五"}),
+    ("shop", {"labels": "Wellington boot, 裏"}),
+    ("shop", {"labels": "balanced"}),
+    ("cells", {}),
+    ("icons", {}),
+    ("icons", {"caption": "A Heart, très ROUGE"}),
 ]
 GETS = ("/v1/images", "/v1/walk", "/v1/models", "/health", "/ready", "/metrics")
 OPERATIONS = [
     *((method, path) for path in GETS for method in ("get", "head")),
     *(("post", path) for path in ("/v1/images", "/v1/walk")),
 ]
+
+
+def described(path: Path) -> Description:
+    return describe(path.read_bytes(), path.name)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +70,7 @@ def test_an_image_is_the_file_that_generate_writes(
     told = server.post("/v1/images", model=model, seed=11, start=60, count=70, format="json", **asked).json()
     assert {image["index"]: base64.b64decode(image["png"]) for image in told["images"]} == files
     assert told["card"]["model_sha256"] == sha256_file(small_graphs[model])
-    assert told["card"]["condition"] == wanted(read_contract(small_graphs[model]), **asked).text
+    assert told["card"]["condition"] == str(choose(described(small_graphs[model]), **asked).record)
 
 
 def test_an_answer_tells_model_version_and_seed(server: Running, small_graphs: dict[str, Path]) -> None:
@@ -108,6 +118,55 @@ def test_pixels_are_those_of_the_png(server: Running) -> None:
     assert array[:, 0].tolist() == [raw["pixels"] for raw in pixels]
 
 
+def test_pixels_in_colour_are_rows_of_red_of_green_and_of_blue(server: Running) -> None:
+    query = {"count": 3, "start": 9, "model": "shop", "labels": "balanced"}
+    pixels = server.get("/v1/images", format="pixels", **query).json()["images"]
+    pngs = server.get("/v1/images", format="json", **query).json()["images"]
+    for raw, packed in zip(pixels, pngs, strict=True):
+        with Image.open(io.BytesIO(base64.b64decode(packed["png"]))) as image:
+            assert (image.mode, image.size) == ("RGB", (32, 32))
+            assert [np.asarray(channel).tolist() for channel in image.split()] == raw["pixels"]
+        assert (raw["label"], raw["class_name"]) == (raw["index"] % 3, SHOP.class_names[raw["index"] % 3])
+    array = np.load(io.BytesIO(server.get("/v1/images", format="npy", **query).content))
+    assert array.tolist() == [raw["pixels"] for raw in pixels]
+
+
+def test_what_can_be_asked_of_each_model_is_listed(server: Running) -> None:
+    models = {model["name"]: model for model in server.get("/v1/models").json()["models"]}
+    kinds = {
+        name: (model["takes"], model["dataset"], model["image"], model["class_names"], model["captions"])
+        for name, model in models.items()
+    }
+    digits = list("0123456789")
+    assert kinds["plain"] == (None, "mnist", [1, 28, 28], digits, [])
+    assert kinds["digits"] == ("label", "mnist", [1, 28, 28], digits, [])
+    assert kinds["captions"] == ("caption", "mnist", [1, 28, 28], digits, [])
+    assert kinds["shop"] == ("label", "shop", [3, 32, 32], list(SHOP.class_names), [])
+    assert kinds["cells"] == (None, "cells", [3, 64, 64], [], [])
+    assert kinds["icons"] == ("caption", "icons", [3, 16, 16], [], list(CAPTIONS))
+
+
+def test_a_class_may_be_named_or_numbered_and_the_nearest_name_is_offered(server: Running) -> None:
+    named, numbered = (server.get("/v1/images", model="shop", labels=labels) for labels in ("shoe", "1"))
+    assert named.content == numbered.content
+    wrong = server.get("/v1/walk", model="shop", labels="shoes")
+    assert (wrong.status_code, "Did you mean 'shoe'?" in wrong.json()["error"]) == (422, True)
+    for several in ("balanced", "uniform"):
+        answer = server.get("/v1/walk", model="shop", labels=several)
+        assert (answer.status_code, "a walk has one class all the way" in answer.json()["error"]) == (422, True)
+
+
+def test_a_walk_in_colour_holds_its_class(server: Running) -> None:
+    walk = server.get("/v1/walk", model="shop", labels="shoe", steps=3, format="json").json()
+    assert {image["class_name"] for image in walk["images"]} == {"shoe"}
+    for at, seed in ((0, 0), (2, 1)):
+        with (
+            Image.open(io.BytesIO(base64.b64decode(walk["images"][at]["png"]))) as frame,
+            Image.open(io.BytesIO(server.get("/v1/images", model="shop", labels="shoe", seed=seed).content)) as image,
+        ):
+            assert (frame.mode, frame.tobytes()) == ("RGB", image.tobytes())
+
+
 def test_a_walk_begins_and_ends_at_the_images_of_its_seeds(server: Running) -> None:
     walk = server.get(
         "/v1/walk", seed=4, start=70, to_seed=5, to_start=3, steps=6, format="json", truncation=0.7
@@ -129,13 +188,15 @@ def test_a_walk_begins_and_ends_at_the_images_of_its_seeds(server: Running) -> N
         ("captions", {"labels": "7"}),
         ("captions", {"caption": "a dog"}),
         ("captions", {"caption": "a seven and a six"}),
+        ("icons", {"caption": "裏" * 22}),
+        ("shop", {"labels": "shoo"}),
     ],
 )
 def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(
     server: Running, small_graphs: dict[str, Path], model: str, asked: dict[str, str]
 ) -> None:
     with pytest.raises(BadInput) as told:
-        wanted(read_contract(small_graphs[model]), **asked)
+        choose(described(small_graphs[model]), **asked)
     for answer in (server.get("/v1/images", model=model, **asked), server.post("/v1/walk", model=model, **asked)):
         assert answer.status_code == 422
         assert answer.json() == {"error": str(told.value)}
@@ -152,7 +213,8 @@ def test_a_wish_that_the_model_does_not_take_gets_the_words_of_the_command_line(
         ({"count": 2}, 422, "a PNG file holds one image, not 2"),
         ({"truncation": 0}, 422, "truncation: "),
         ({"truncation": "nan"}, 422, "truncation: "),
-        ({"labels": "../../etc/passwd"}, 422, "labels: "),
+        ({"labels": "x" * 257}, 422, "labels: must have at most 256 characters"),
+        ({"labels": "/etc/passwd", "model": "digits"}, 422, "unknown class '/etc/passwd'. Known: 0, 1, "),
         ({"sede": 1}, 422, "sede: is not known here"),
         ({"model": "second.onnx"}, 404, "unknown model 'second.onnx'. Did you mean 'second'"),
     ],

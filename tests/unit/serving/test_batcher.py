@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.generation.noise import BLOCK
+from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import OnnxModel
-from ganlib.generation.wanted import Wanted, wanted
 from ganlib.serving.batcher import Engine, rows_are_independent
-from tests.unit.serving import graphs
+from tests.support import graphs
 from tests.unit.serving.running import LONG
-
-NOTHING = Wanted("none")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def test_whatever_else_is_asked_at_once_each_request_gets_the_images_of_a_batch_
     model: OnnxModel, engine: Engine, asked: list[tuple[int, int, int]], share: bool
 ) -> None:
     engine.share = share
-    promises = [engine.images(seed, start, count, NOTHING) for seed, start, count in asked]
+    promises = [engine.images(SamplingRequest(seed), start, count) for seed, start, count in asked]
     for promise, (seed, start, count) in zip(promises, asked, strict=True):
         assert np.array_equal(promise.result(LONG), model.images(seed, start, count))
 
@@ -59,7 +57,7 @@ def test_whatever_else_is_asked_at_once_each_request_gets_the_images_of_a_batch_
 def test_requests_that_wait_share_blocks(model: OnnxModel) -> None:
     seen: list[int] = []
     engine = Engine(model, window=60, threads=1, observe=seen.append)
-    promises = [engine.images(seed, 0, 8, NOTHING) for seed in range(16)]
+    promises = [engine.images(SamplingRequest(seed), 0, 8) for seed in range(16)]
     wait(promises)
     engine.close()
     engine.join()
@@ -68,20 +66,20 @@ def test_requests_that_wait_share_blocks(model: OnnxModel) -> None:
 
 def test_closing_answers_what_was_asked_and_takes_no_more(model: OnnxModel) -> None:
     engine = Engine(model, window=60, threads=1)
-    promise = engine.images(0, 0, 3, NOTHING)
+    promise = engine.images(SamplingRequest(0), 0, 3)
     engine.close()
     engine.join()
     assert np.array_equal(promise.result(0), model.images(0, 0, 3))
     with pytest.raises(BadInput, match="no longer served"):
-        engine.images(0, 0, 1, NOTHING)
+        engine.images(SamplingRequest(0), 0, 1)
 
 
 def test_a_request_that_was_given_up_takes_no_room(model: OnnxModel) -> None:
     seen: list[int] = []
     engine = Engine(model, window=60, threads=1, observe=seen.append)
-    given_up = engine.images(1, 0, 40, NOTHING)
+    given_up = engine.images(SamplingRequest(1), 0, 40)
     assert given_up.cancel()
-    kept = engine.images(2, 0, 40, NOTHING)
+    kept = engine.images(SamplingRequest(2), 0, 40)
     engine.close()
     engine.join()
     assert np.array_equal(kept.result(0), model.images(2, 0, 40))
@@ -94,14 +92,14 @@ def test_a_failure_reaches_those_whose_rows_were_in_the_block_and_nobody_else(mo
     broken = engine.run({"noise": np.zeros((3, width + 1), np.float32)})
     with pytest.raises(GanlibError, match="asks for noise"):
         broken.result(LONG)
-    assert engine.images(0, 0, 1, NOTHING).result(LONG).shape == (1, 1, 28, 28)
+    assert engine.images(SamplingRequest(0), 0, 1).result(LONG).shape == (1, 1, 28, 28)
     engine.close()
 
 
 def test_truncation_one_is_none_at_all_and_less_is_other_images(model: OnnxModel, engine: Engine) -> None:
-    plain = engine.images(5, 7, 9, NOTHING).result(LONG)
-    assert np.array_equal(engine.images(5, 7, 9, NOTHING, 1.0).result(LONG), plain)
-    assert not np.array_equal(engine.images(5, 7, 9, NOTHING, 0.5).result(LONG), plain)
+    plain = engine.images(SamplingRequest(5), 7, 9).result(LONG)
+    assert np.array_equal(engine.images(SamplingRequest(5, truncation=1.0), 7, 9).result(LONG), plain)
+    assert not np.array_equal(engine.images(SamplingRequest(5, truncation=0.5), 7, 9).result(LONG), plain)
 
 
 def test_a_model_whose_rows_touch_each_other_is_noticed(model: OnnxModel, tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_a_model_whose_rows_touch_each_other_is_noticed(model: OnnxModel, tmp_pa
     opened = OnnxModel(path)
     assert not rows_are_independent(opened)
     engine = Engine(opened, threads=2, share=False)
-    promises = [engine.images(seed, start, 5, wanted(opened.contract)) for seed in range(3) for start in (0, 61)]
+    promises = [engine.images(opened.request(seed), start, 5) for seed in range(3) for start in (0, 61)]
     expected = [opened.images(seed, start, 5) for seed in range(3) for start in (0, 61)]
     assert all(np.array_equal(p.result(LONG), e) for p, e in zip(promises, expected, strict=True))
     engine.close()

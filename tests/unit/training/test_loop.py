@@ -17,6 +17,7 @@ from ganlib.config import Limits
 from ganlib.core.errors import BadInput
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import draw
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family, Phase, TrainingBatch
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
@@ -57,7 +58,7 @@ def hooks(family: Family, stop_at: int | None = None) -> loop.Hooks:
     """Checks that draw from the moving average and score it by what it drew, and a stop after some steps."""
     asked = iter(range(10**6))
     noise = torch.randn(4, family.noise_dim, generator=torch.Generator().manual_seed(1))
-    given = [torch.from_numpy(draw(family.condition, np.random.default_rng(1), 4))] if family.condition else []
+    given = [torch.from_numpy(draw(family.condition, MNIST, np.random.default_rng(1), 4))] if family.condition else []
 
     def check(model: torch.nn.Module, step: int, best: float) -> loop.Verdict:
         torch.rand(3)  # whatever a check draws must not matter

@@ -18,6 +18,7 @@ from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.session import OnnxModel
+from ganlib.generation.storage.base import SHARDS_LIMIT
 from ganlib.generation.storage.lock import locked
 from tests.reports import Listener
 
@@ -318,3 +319,9 @@ def test_a_folder_that_another_process_works_in_is_refused_at_once(model: OnnxMo
 def test_a_lock_left_by_a_dead_process_holds_nobody_up(model: OnnxModel, tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("999999")
     assert make(model, tmp_path).complete
+
+
+def test_more_shards_than_a_manifest_can_name_are_refused(model: OnnxModel, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"raise --shard-size|files needed|no space"):
+        generate(model, out=tmp_path / "out", count=SHARDS_LIMIT + 1, seed=3, shard_size=1, file_format="npy")
+    assert not (tmp_path / "out").exists()

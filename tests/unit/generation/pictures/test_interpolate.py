@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput
 from ganlib.data.mnist.captions import encode
-from ganlib.export.contract import Contract, TensorType
+from ganlib.export.contract import Description
 from ganlib.export.onnx import export
+from ganlib.generation.conditions import texts
 from ganlib.generation.pictures.interpolate import (
     animation,
     between_conditions,
@@ -26,11 +25,9 @@ from ganlib.generation.pictures.interpolate import (
     slerp,
 )
 from ganlib.generation.session import OnnxModel
-
-NOISE = TensorType(dtype="float32", dims=(None, 2))
-PLAIN = Contract(inputs={"noise": NOISE})
-LABELLED = Contract(inputs={"noise": NOISE, "label": TensorType(dtype="int64", dims=(None,))})
-CAPTIONED = Contract(inputs={"noise": NOISE, "caption": TensorType(dtype="int64", dims=(None, 64))})
+from tests.support.described import CAPTIONED, LABELLED, NAMED, PLAIN, POOLED, described
+from tests.support.painters import Halves
+from tests.support.specs import CAPTIONS, ICONS, SHOP
 
 
 def rows(*values: list[float]) -> np.ndarray:
@@ -79,74 +76,86 @@ def test_where_there_is_no_turn_the_way_is_straight(start: list[float], end: lis
 
 
 @pytest.mark.parametrize(
-    ("contract", "labels", "captions", "message"),
+    ("model", "labels", "captions", "message"),
     [
         (PLAIN, ["3"], None, "takes no label: it is unconditional"),
         (PLAIN, None, ["bold 3"], "takes no caption: it is unconditional"),
         (CAPTIONED, ["3"], None, "takes no label, only a caption"),
         (LABELLED, None, ["bold 3"], "takes no caption, only a label"),
-        (LABELLED, ["3", "10"], None, "'10' is not a digit"),
-        (LABELLED, ["balanced"], None, "'balanced' is not a digit"),
+        (LABELLED, ["3", "10"], None, "unknown class '10'"),
+        (LABELLED, ["balanced"], None, "'balanced' is not the name of one class"),
         (CAPTIONED, None, ["bold"], "names no digit"),
     ],
 )
 def test_what_a_model_does_not_take_is_refused(
-    contract: Contract, labels: list[str] | None, captions: list[str] | None, message: str
+    model: Description, labels: list[str] | None, captions: list[str] | None, message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        conditions(contract, labels, captions)
+        conditions(model, labels, captions)
 
 
-def test_conditions_are_what_was_asked_or_else_all_ten_digits() -> None:
-    assert conditions(PLAIN, None, None) == {}
-    assert conditions(LABELLED, ["3", "8"], None)["label"].tolist() == [3, 8]
-    assert conditions(LABELLED, None, None)["label"].tolist() == list(range(10))
+def test_conditions_are_what_was_asked_or_else_all_classes() -> None:
+    assert conditions(PLAIN) == {}
+    assert conditions(LABELLED, ["3", "8"])["label"].tolist() == [3, 8]
+    assert conditions(LABELLED)["label"].tolist() == list(range(10))
+    assert conditions(NAMED)["label"].tolist() == [0, 1, 2]
     np.testing.assert_array_equal(conditions(CAPTIONED, None, ["bold 3"])["caption"], [encode("bold 3")])
-    np.testing.assert_array_equal(conditions(CAPTIONED, None, None)["caption"][7], encode("7"))
+    np.testing.assert_array_equal(conditions(CAPTIONED)["caption"][7], encode("7"))
+    assert list(texts(conditions(POOLED)["caption"])) == list(CAPTIONS)
+
+
+def test_of_many_classes_some_are_shown_from_first_to_last() -> None:
+    many = described("label", spec=SHOP.model_copy(update={"class_names": tuple(f"kind {k}" for k in range(1000))}))
+    shown = conditions(many)["label"].tolist()
+    assert (len(shown), shown[0], shown[1], shown[-1]) == (16, 0, 62, 937)
+
+
+def test_a_file_that_keeps_no_captions_shows_none_unless_they_are_given() -> None:
+    bare = described("caption", spec=ICONS)
+    with pytest.raises(BadInput, match="keeps no captions to show"):
+        conditions(bare)
+    assert list(texts(conditions(bare, None, ["a Heart"])["caption"])) == ["a Heart"]
 
 
 def test_a_row_goes_from_one_image_of_the_seed_to_the_next(model: OnnxModel) -> None:
     grid = between_seeds(model, 5, 40, 6, {})
-    images = model.images(5, 0, 80)[:, 0]
-    assert grid.shape == (40, 6, 28, 28)
+    images = model.images(5, 0, 80)
+    assert grid.shape == (40, 6, 1, 28, 28)
     np.testing.assert_array_equal(grid[:, 0], images[::2])
     np.testing.assert_array_equal(grid[:, -1], images[1::2])
-
-
-class Painter(nn.Module):
-    """The label is the grey level of the lower half, the noise that of the upper."""
-
-    def forward(self, noise: Tensor, label: Tensor) -> Tensor:
-        halves = torch.stack([noise[:, 0].tanh(), label.float() / 5 - 1], dim=1)
-        return halves.repeat_interleave(14, dim=1).view(-1, 1, 28, 1).expand(-1, 1, 28, 28)
 
 
 @pytest.fixture(scope="module")
 def painter(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     path = tmp_path_factory.mktemp("painter") / "g.onnx"
-    export(Painter(), 2, path, ExportConfig(parity_batches=(2,)), {}, condition="label")
+    export(Halves(), 2, path, ExportConfig(parity_batches=(2,)), {}, SHOP, condition="label")
     return OnnxModel(path)
 
 
-def digits(grid: np.ndarray) -> list[list[int]]:
-    return np.rint(grid[:, :, 20, 20] / 25.5).astype(int).tolist()
+def painted(grid: np.ndarray) -> list[list[int]]:
+    """The labels by the red of their lower halves, of which nothing is green or blue."""
+    assert not grid[:, :, 1:, 20, 20].any()
+    labels: list[list[int]] = np.rint(grid[:, :, 0, 20, 20] / 64).astype(int).tolist()
+    return labels
 
 
 def test_a_row_holds_its_label_and_the_rows_take_turns(painter: OnnxModel) -> None:
-    grid = between_seeds(painter, 0, 3, 4, conditions(LABELLED, ["3", "8"], None))
-    assert digits(grid) == [[3] * 4, [8] * 4, [3] * 4]
+    grid = between_seeds(painter, 0, 3, 4, conditions(painter, ["shoe", "hat"]))
+    assert grid.shape == (3, 4, 3, 32, 32)
+    assert painted(grid) == [[1] * 4, [0] * 4, [1] * 4]
 
 
 def test_between_labels_the_noise_is_held_and_only_the_label_changes(painter: OnnxModel) -> None:
-    grid = between_conditions(painter, 0, 5, conditions(LABELLED, None, None))
-    assert digits(grid) == [list(range(10))] * 5
-    upper = grid[:, :, 0, 0]
+    grid = between_conditions(painter, 0, 5, conditions(painter))
+    assert painted(grid) == [[0, 1, 2]] * 5
+    upper = grid[:, :, 0, 0, 0]
     assert (upper == upper[:, :1]).all()
     assert len(np.unique(upper[:, 0])) == 5
 
 
-def test_the_animation_goes_forth_and_back_for_ever() -> None:
-    grid = np.arange(3 * 4, dtype=np.uint8).reshape(3, 4, 1, 1).repeat(28, axis=2).repeat(28, axis=3) * 20
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_animation_goes_forth_and_back_for_ever(channels: int) -> None:
+    grid = np.ones((3, 4, channels, 28, 28), np.uint8) * np.arange(0, 240, 20, np.uint8).reshape(3, 4, 1, 1, 1)
     with Image.open(io.BytesIO(animation(grid, milliseconds=80))) as gif:
         assert gif.info["loop"] == 0
         assert gif.n_frames == 6
@@ -160,5 +169,5 @@ def test_the_animation_goes_forth_and_back_for_ever() -> None:
 
 
 def test_the_picture_has_a_row_a_pair(tmp_path: Path) -> None:
-    with Image.open(io.BytesIO(picture(np.zeros((3, 7, 28, 28), np.uint8)))) as sheet:
+    with Image.open(io.BytesIO(picture(np.zeros((3, 7, 1, 28, 28), np.uint8)))) as sheet:
         assert sheet.size == (7 * 58 + 2, 3 * 58 + 2)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganlib import families
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.noise import noise_block
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, MARGIN, drawn, picture
@@ -26,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[OnnxModel]:
     torch.manual_seed(0)
     made = families.load("cgan")(families.options("cgan", {"channels": 8}))
     export(
-        made.generator, made.noise_dim, folder / "cgan.onnx", ExportConfig(parity_batches=(2,)), {},
+        made.generator, made.noise_dim, folder / "cgan.onnx", ExportConfig(parity_batches=(2,)), {}, MNIST,
         condition=made.condition,
     )  # fmt: skip
     return [OnnxModel(folder / name) for name in ("plain.onnx", "cgan.onnx")]

@@ -1,0 +1,26 @@
+"""What files of each kind say of themselves, without the files."""
+
+from __future__ import annotations
+
+import json
+
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
+from ganlib.export.contract import Contract, Description, TensorType
+from tests.support.specs import CAPTIONS, ICONS, SHOP
+
+INPUTS = {
+    "noise": TensorType(dtype="float32", dims=(None, 2)),
+    "label": TensorType(dtype="int64", dims=(None,)),
+    "caption": TensorType(dtype="int64", dims=(None, 64)),
+}
+
+
+def described(*names: str, spec: DatasetSpec = MNIST, captions: tuple[str, ...] = ()) -> Description:
+    contract = Contract(inputs={name: INPUTS[name] for name in ("noise", *names)}, spec=spec)
+    return Description(contract=contract, metadata={"captions": json.dumps(captions)} if captions else {})
+
+
+PLAIN, LABELLED, CAPTIONED = described(), described("label"), described("caption")
+NAMED = described("label", spec=SHOP)
+POOLED = described("caption", spec=ICONS, captions=CAPTIONS)

@@ -130,7 +130,7 @@ class Evaluation(Record):
         """FID as a multiple of what real images score."""
         return self.fid.value / self.floor_fid.value if self.floor_fid.value else float("inf")
 
-    def is_by(self, config: EvaluateConfig, judge_sha256: str, data_version: str) -> bool:
+    def is_by(self, config: EvaluateConfig, judge_sha256: str | None, data_version: str) -> bool:
         """Whether an evaluation made now, by this judge and data and by ``config`` as
         :func:`ganlib.evaluation.needs.fitted` gives it, would be by the same measure.
         """

@@ -36,7 +36,7 @@ def log(store: MlflowStore, content: bytes, run_id: str, contract: Contract, tag
         TensorSpec(np.dtype(spec.dtype), tuple(-1 if size is None else size for size in spec.dims), name)
         for name, spec in contract.inputs.items()
     ]
-    dims = (1, 28, 28)
+    dims = contract.spec.image.dims
     signature = ModelSignature(
         inputs=Schema(inputs), outputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *dims), "image")])
     )

@@ -90,7 +90,7 @@ def begin(
     require_range(request.start, count)
     found, opened = _resolve(project, params, model, request)
     if request.check:
-        _require_judged(opened)
+        _require_judged(project, params, opened)
     sampling = _sampling(opened, request, defaults)
     with open_batch(
         opened,
@@ -122,14 +122,15 @@ def finish(
         _draw_sheet(opened.model, request, manifest.count, job.request, silent)
     version = opened.found.version
     check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
-    if check and not _is_judged(opened.model):
-        report.event(Remark("generate", {"note": f"no figures: {_unjudged(opened.model)}"}))
-        check = False
     if not check:
         return BatchResult(manifest=manifest)
-    from ganlib.jobs.measuring.quality import inspect
+    from ganlib.jobs.measuring.quality import inspect, judge_of
 
-    quality = inspect(project, params, opened.found, manifest, job.storage, job.request, report)
+    judge = judge_of(project, params, opened.model.spec)
+    if isinstance(judge, str):
+        report.event(Remark("generate", {"note": f"no figures: {judge}"}))
+        return BatchResult(manifest=manifest)
+    quality = inspect(project, params, judge, opened.found, manifest, job.storage, job.request, report)
     return BatchResult(manifest=manifest, quality=quality)
 
 
@@ -165,20 +166,12 @@ def _sampling(model: OnnxModel, request: GenerateRequest, defaults: GenerateConf
     return model.request(seed, choose(model, request.labels, request.caption), request.truncation)
 
 
-def _require_judged(model: OnnxModel) -> None:
-    """Raise :class:`BadInput` unless the judge can say something of the model's images."""
-    if not _is_judged(model):
-        raise BadInput(f"--check: {_unjudged(model)}. Nothing was made; leave --check out.")
+def _require_judged(project: Project | None, params: Params | None, model: OnnxModel) -> None:
+    """Raise :class:`BadInput` unless there is a judge that can say something of the model's images."""
+    from ganlib.jobs.measuring.quality import judge_of
 
-
-def _is_judged(model: OnnxModel) -> bool:
-    from ganlib.evaluation.judge.judge import knows
-
-    return knows(model.spec)
-
-
-def _unjudged(model: OnnxModel) -> str:
-    return f"the committed judge does not know {model.spec.name}, which this model draws"
+    if isinstance(why_not := judge_of(project, params, model.spec), str):
+        raise BadInput(f"--check: {why_not}. Nothing was made; leave --check out.")
 
 
 def _draw_sheet(

@@ -17,9 +17,9 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.evaluation.judge.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export.size import parameters
+from ganlib.jobs.data.judge import judge_sha256_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring import comparison, measured
 from ganlib.jobs.measuring.campaign import Campaign
@@ -104,7 +104,7 @@ def _rows(
     from ganlib.generation.speed.latency import images_per_second
 
     labels = _labels(selected)
-    known = [_known(params, store, each, data) for each in selected]
+    known = [_known(project, params, store, each, data) for each in selected]
     found = [
         kept or evaluate(project, params, each.reference, report=report)
         for kept, each in zip(known, selected, strict=True)
@@ -146,7 +146,9 @@ def _row(
     )
 
 
-def _known(params: Params, store: MlflowStore, each: Selected, data: DataVersion) -> Evaluation | None:
+def _known(
+    project: Project, params: Params, store: MlflowStore, each: Selected, data: DataVersion
+) -> Evaluation | None:
     """The evaluation that the model's run already has, if it is of the same images by the same measure."""
     text = history.text(store, each.run.id, "evaluation/evaluation.json") if each.run else None
     try:
@@ -155,7 +157,7 @@ def _known(params: Params, store: MlflowStore, each: Selected, data: DataVersion
         return None
     whole = bool(found.agreement) or len(each.graph.contract.inputs) == 1
     settings = fitted(params.evaluate, data.counts)
-    return found if whole and found.is_by(settings, judge_sha256(), data.md5) else None
+    return found if whole and found.is_by(settings, judge_sha256_for(project, params, data), data.md5) else None
 
 
 def _labels(selected: Sequence[Selected]) -> list[str]:

@@ -16,8 +16,8 @@ from ganlib.core.project import Project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
-from ganlib.evaluation.judge.judge import load_judge
 from ganlib.evaluation.needs import changes, fitted
+from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
 from ganlib.registry import page
@@ -27,6 +27,8 @@ from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ganlib.data.spec import DatasetSpec
 
     from ganlib.generation.session import OnnxModel
     from ganlib.tracking.runs import Run
@@ -54,7 +56,7 @@ def evaluate(
         report: told of progress.
 
     Raises:
-        BadInput: no such model, or ``record`` of what is no version.
+        BadInput: no such model, one that draws other data than the project's, or ``record`` of what is no version.
     """
     import numpy as np
 
@@ -63,10 +65,12 @@ def evaluate(
     found = fetch(project, params, model)
     if record and found.version is None:
         raise BadInput(f"--record takes a version of the registry, and {model!r} is none. Nothing was measured.")
-    data, judge = current_data(project), load_judge()
+    data = current_data(project)
     settings = fitted(params.evaluate, data.counts)
     graph = OnnxModel(found.path, sha256=found.sha256)
+    require_same(graph.spec, data.spec)
     label = graph.metadata.get("family", "model")
+    judge = judge_for(project, params, data, Titled(report, "judge"))
     if smaller := changes(params.evaluate, settings):
         report.event(Remark(f"evaluate {label}", {"note": smaller}))
     request = graph.request(settings.seed)
@@ -96,6 +100,16 @@ def evaluate(
     if registry and found.version and registry.name == params.registry.model:
         page.update(registry, project.state, always=found.version.version)
     return result
+
+
+def require_same(drawn: DatasetSpec, here: DatasetSpec) -> None:
+    """Raise :class:`BadInput` unless a model that draws ``drawn`` can be held against the images ``here``."""
+    if (drawn.image, drawn.class_names) != (here.image, here.class_names):
+        raise BadInput(
+            f"the model draws {drawn.name} ({drawn.image}, {drawn.num_classes} classes), and the data version here is "
+            f"{here.name} ({here.image}, {here.num_classes} classes): they are not compared. Bring its data back: "
+            "ganlib data version --from PLACE"
+        )
 
 
 def _log(run: Run, result: Evaluation, resampled: Mapping[str, np.ndarray], images: np.ndarray) -> None:

@@ -9,6 +9,8 @@ from ganlib.core.errors import Corrupt, GanlibError
 from ganlib.core.files import json_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec
 from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
 from ganlib.evaluation.judge.judge import Judge, load_judge
@@ -18,6 +20,8 @@ from ganlib.generation.batch import read_back
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.storage.base import Storage
+from ganlib.jobs.data.judge import judge_for, judge_sha256_for
+from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import Model
 
 if TYPE_CHECKING:
@@ -26,9 +30,33 @@ if TYPE_CHECKING:
 SAMPLE = 2000
 
 
+def judge_of(project: Project | None, params: Params | None, spec: DatasetSpec) -> Judge | str:
+    """Return the judge of a model's images, or why there is none here. None is trained for it.
+
+    Args:
+        project: whose data version's judge is asked for, if the model draws its data.
+        params: of that project.
+        spec: what the model draws.
+    """
+    if project is not None and params is not None:
+        try:
+            data = current_data(project)
+            if data.spec == spec:
+                if judge_sha256_for(project, params, data) is None:
+                    return f"{spec.name} has no judge yet (ganlib judge train)"
+                return judge_for(project, params, data)
+        except GanlibError as error:
+            if spec != MNIST:
+                return str(error)
+    if spec == MNIST:
+        return load_judge()
+    return f"the judge of {spec.name}, which this model draws, belongs to its data version, and that is not here"
+
+
 def inspect(
     project: Project | None,
     params: Params | None,
+    judge: Judge,
     model: Model,
     manifest: Manifest,
     storage: Storage,
@@ -49,7 +77,6 @@ def inspect(
         )
     except (OSError, ValueError, KeyError) as error:
         raise Corrupt(storage, expected="images that can be read back", actual=str(error), algorithm="file") from error
-    judge = load_judge()
     judged = judge.features(images, report=report)
     evaluation, why_not = _comparable(model, manifest, judge)
     reference = _reference(project, params, evaluation, judge, report) if evaluation else None
@@ -84,8 +111,6 @@ def _reference(
     """Moments of the test split that the evaluation was made against; None if that data is not here."""
     if project is None or params is None:
         return None
-    from ganlib.jobs.data.version_data import current_data
-
     try:
         data = current_data(project)
         if data.md5 != evaluation.data_version:

@@ -14,12 +14,12 @@ from ganlib.core.processes import machine
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.evaluation.judge.judge import judge_sha256
 from ganlib.evaluation.needs import fitted
 from ganlib.export import precision as precisions
 from ganlib.export.onnx import Certificate
 from ganlib.export.precision import PRECISIONS, Precision
 from ganlib.generation.noise import ALGORITHM, BLOCK
+from ganlib.jobs.data.judge import judge_sha256_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.models import Model, fetch
@@ -154,7 +154,8 @@ def _known(project: Project, params: Params, found: Model) -> Evaluation | None:
     if evaluation is None or "fid" not in evaluation.resampled:
         return None
     data = current_data(project)
-    return evaluation if evaluation.is_by(fitted(params.evaluate, data.counts), judge_sha256(), data.md5) else None
+    judge = judge_sha256_for(project, params, data)
+    return evaluation if evaluation.is_by(fitted(params.evaluate, data.counts), judge, data.md5) else None
 
 
 def _registered(

@@ -48,7 +48,7 @@ def evaluation(fid: float = 10.0, spread: float = 0.5, **changes: object) -> Eva
         resampled={"fid": pack(replicates(fid, spread))},
         delivery=delivery(),
     )
-    if "class_shares" in changes:
+    if changes.get("class_shares"):
         shares = np.array(changes["class_shares"])
         odd = {"class_excess": shares.max() / 0.1, "class_distance": np.abs(shares - 0.1).sum() / 2}
         changes["figures"] = base.figures | {name: Interval(value=x, low=x, high=x) for name, x in odd.items()}

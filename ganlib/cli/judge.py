@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ganlib.cli.app import Json, Set, open_project, reporting, show
+from ganlib.cli.app import open_project, reporting, show
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json, Set
 
 app = Verbs(no_args_is_help=True)
 

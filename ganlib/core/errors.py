@@ -67,7 +67,7 @@ class Interrupted(GanlibError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """The error for a name that is not one of ``known``, offering the nearest one."""
+    """Return the error for a name that is not one of ``known``, offering the nearest one."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.4) or get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     offer = f" Did you mean {near[0]!r}?" if near else ""

@@ -12,7 +12,7 @@ from ganlib.core.errors import BadInput
 
 
 def set_values(text: str, values: Mapping[str, str | None]) -> str:
-    """``text`` with ``section.key`` set to each value.
+    """Return ``text`` with ``section.key`` set to each value.
 
     Raises:
         BadInput: a section or key is not in ``text`` as a plain block mapping.
@@ -28,7 +28,7 @@ def set_values(text: str, values: Mapping[str, str | None]) -> str:
 
 
 def lay_over(text: str, tree: Mapping[str, Any]) -> str:
-    """``text`` with ``tree`` laid over it, mapping by mapping: values are set, and keys that are missing are added.
+    """Lay ``tree`` over ``text``, mapping by mapping: values are set, and keys that are missing are added.
 
     Raises:
         BadInput: ``text`` is no mapping, or has something else than a mapping where ``tree`` has one.
@@ -81,7 +81,7 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
 
 
 def flow(value: Any) -> str:
-    """``value`` on one line."""
+    """Return ``value`` on one line."""
     line: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return line.removesuffix("\n...\n").rstrip("\n")
 

@@ -28,7 +28,7 @@ Inputs = Mapping[str, "NDArray[Any]"]
 def rows(
     model: OnnxModel, seed: int, start: int, stop: int, wanted: Wanted, truncation: float = 1.0
 ) -> dict[str, NDArray[Any]]:
-    """The inputs of images ``start`` to ``stop - 1`` of ``seed``; the noise is multiplied by ``truncation``."""
+    """Return the inputs of images ``start`` to ``stop - 1`` of ``seed``; the noise is multiplied by ``truncation``."""
     import numpy as np
 
     first = start // BLOCK
@@ -44,7 +44,7 @@ def rows(
 
 
 def rows_are_independent(model: OnnxModel) -> bool:
-    """Whether an image of ``model`` depends on its own row alone: not on its place in the block, nor on the others.
+    """Say whether an image of ``model`` depends on its own row alone: not on its place, nor on the others.
 
     Tried with the rows of two blocks, shuffled together three times. Where it does not hold, requests cannot share a
     block without changing each other's bytes.
@@ -132,7 +132,7 @@ class Engine:
     def images(
         self, seed: int, start: int, count: int, wanted: Wanted, truncation: float = 1.0
     ) -> Future[NDArray[np.uint8]]:
-        """Images ``start`` to ``start + count - 1`` of ``seed``: a promise of uint8 ``[count, 1, 28, 28]``.
+        """Return images ``start`` to ``start + count - 1`` of ``seed``: a promise of uint8 ``[count, 1, 28, 28]``.
 
         Without truncation they are those of :meth:`ganlib.generation.session.OnnxModel.images`, byte for byte.
         """
@@ -154,7 +154,7 @@ class Engine:
         return part
 
     def run(self, inputs: Inputs) -> Future[NDArray[np.uint8]]:
-        """Images of ``inputs``, which are as the graph's contract says: a promise of uint8 ``[n, 1, 28, 28]``."""
+        """Promise the images of ``inputs``, which are as the contract says: uint8 ``[n, 1, 28, 28]``."""
         return self._submit(len(inputs["noise"]), lambda: inputs)
 
     def close(self) -> None:

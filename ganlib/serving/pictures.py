@@ -34,7 +34,7 @@ def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
 
 
 def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Provenance:
-    """Where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
+    """Return where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
     model, opened = loaded.model, loaded.opened
     walk = {"to_seed": asked.to_seed, "to_start": asked.to_start} if isinstance(asked, WalkAsked) else {}
     return Provenance(
@@ -61,13 +61,13 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Prov
 
 
 def single(made: Provenance, image: NDArray[np.uint8], index: int, said: tuple[str, str] | None) -> bytes:
-    """One image, uint8 ``[1, 28, 28]``: the very file that `ganlib generate` writes."""
+    """Return one image, uint8 ``[1, 28, 28]``: the very file that `ganlib generate` writes."""
     encoder = Encoder(model_sha256=made.model_sha256, seed=made.seed, truncation=made.truncation)
     return encoder.encode(image[None], index, [said] if said else None)[0]
 
 
 def sheet(made: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
-    """All images, uint8 ``[n, 1, 28, 28]``, on one PNG with what the card says in its text chunks."""
+    """Return all images, uint8 ``[n, 1, 28, 28]``, on one PNG with what the card says in its text chunks."""
     facts = {
         "synthetic": SYNTHETIC,
         "model_sha256": made.model_sha256,
@@ -83,7 +83,7 @@ def sheet(made: Provenance, images: NDArray[np.uint8], columns: int | None = Non
 
 
 def npy(images: NDArray[np.uint8]) -> bytes:
-    """An array file of ``images``, uint8 ``[n, 1, 28, 28]``."""
+    """Return an array file of ``images``, uint8 ``[n, 1, 28, 28]``."""
     import numpy as np
 
     file = io.BytesIO()
@@ -94,7 +94,7 @@ def npy(images: NDArray[np.uint8]) -> bytes:
 def as_json(
     made: Provenance, images: NDArray[np.uint8], conditions: Mapping[str, NDArray[Any]], *, pixels: bool = False
 ) -> bytes:
-    """An :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
+    """Return an :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
     said: Sequence[tuple[str, str] | None] = words(conditions) or [None] * len(images)
     numbered = [
         _image(made, image, at if made.to_seed is not None else made.start + at, said[at], pixels)

@@ -65,7 +65,7 @@ def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: T
 
 
 def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
-    """``images`` [n, 1, 28, 28] through encoder and decoder of the moving average; None where there is no encoder."""
+    """Return ``images`` [n, 1, 28, 28] after encoder and decoder of the moving average; None without an encoder."""
     import torch
 
     made = []
@@ -78,19 +78,19 @@ def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tens
 
 
 def squared_error(made: Tensor, images: Tensor) -> float:
-    """Mean over images and pixels in [-1, 1]."""
+    """Return the mean over images and pixels in [-1, 1]."""
     return (made - images).square().mean().item()
 
 
 def pairs(images: Tensor, made: Tensor) -> bytes:
-    """A PNG of four pairs a row: each of ``images`` [4n, 1, 28, 28], and beside it what became of it."""
+    """Return a PNG of four pairs a row: each of ``images`` [4n, 1, 28, 28], and beside it what became of it."""
     import torch
 
     return sheet(torch.stack([images, made], dim=1).view(-1, 8, 28, 28))
 
 
 def sheet(rows: Tensor) -> bytes:
-    """Float [rows, columns, 28, 28] in [-1, 1] as one PNG."""
+    """Return one PNG of ``images``, float [rows, columns, 28, 28] in [-1, 1]."""
     from ganlib.export.sampler import to_pixels
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganlib.cli.app import Json, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.files import write_bytes
 from ganlib.evaluation.evaluate import Evaluation
@@ -44,7 +45,7 @@ def demo() -> dict[str, Any]:
 
 
 def by_digit(folder: Path, columns: int = 15) -> bytes:
-    """A contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
+    """Return a contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
     from ganlib.evaluation.judge.judge import load_judge
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
@@ -59,14 +60,14 @@ def by_digit(folder: Path, columns: int = 15) -> bytes:
 def _champion_version(root: Path) -> int:
     from ganlib.config import load
     from ganlib.core.project import Project
-    from ganlib.registry.champion import resolve
     from ganlib.registry.registry import CHAMPION as ALIAS
     from ganlib.registry.registry import Registry
+    from ganlib.registry.resolve import resolve_model
     from ganlib.tracking.store import connect
 
     project = Project(root)
     params = load(project.params_file)
-    return resolve(Registry(connect(project), params.registry.model), params, ALIAS).version
+    return resolve_model(Registry(connect(project), params.registry.model), params, ALIAS).version
 
 
 def _story(result: dict[str, Any]) -> str:

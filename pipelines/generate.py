@@ -10,10 +10,9 @@ from typing import Any
 from prefect import flow
 
 from ganlib.cli import options
-from ganlib.cli.app import Json, Set
 from ganlib.cli.batches import output_place, show_batch
 from ganlib.cli.flows import RunOptions
-from ganlib.cli.options import Model
+from ganlib.cli.options import Json, Model, Set
 from ganlib.config import GenerateConfig
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
@@ -87,7 +86,7 @@ def _filled(out: str, found: dict[str, Any], seed: int | None, count: int | None
 
 
 def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
-    """The first ``limit`` images of a batch's first shard as one PNG."""
+    """Return the first ``limit`` images of a batch's first shard as one PNG."""
     import numpy as np
 
     from ganlib.generation.pictures.contact_sheet import contact_sheet

@@ -19,7 +19,8 @@ import requests
 import typer
 
 from ganlib import config
-from ganlib.cli.app import Json, reporting, run, show
+from ganlib.cli.app import reporting, run, show
+from ganlib.cli.options import Json
 from ganlib.config import ServicesConfig
 from ganlib.core import processes
 from ganlib.core import project as projects
@@ -150,7 +151,7 @@ def _moved(before: State, state: State) -> bool:
 
 
 def running(project: Project) -> State:
-    """What `up` started here and still lives."""
+    """Return what `up` started here and still lives."""
     return {name: entry for name, entry in _recorded(project).items() if project.began(entry) and _process(entry)}
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from ganlib.config import Params
     from ganlib.core.progress import Report
     from ganlib.core.project import Project
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override one value of params.yaml for this run, such as train.seed=3 (repeatable).",
-    ),
-]
-Budget = Annotated[
-    str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
-]
 
 _Usage: Any = typer.BadParameter.__base__  # typer has no public name for it
 
@@ -61,7 +48,7 @@ def settle_environment() -> None:
 
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
-    """The project around the working folder and its configuration with ``overrides`` applied."""
+    """Return the project around the working folder and its configuration with ``overrides`` applied."""
     from ganlib import config
     from ganlib.core import project
 
@@ -70,7 +57,7 @@ def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
 
 
 def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tuple[Project | None, Params | None]:
-    """The project around, if there is one: a bare graph as ``model`` needs none, but what was set must not be lost."""
+    """Open the project around, if there is one: a bare graph needs none, but what was set must not be lost."""
     try:
         return open_project(overrides)
     except BadInput:
@@ -96,7 +83,7 @@ def say(line: str, *, err: bool = False) -> None:
 
 @contextmanager
 def reporting(*, as_json: bool) -> Iterator[Report]:
-    """The progress display of a long command."""
+    """Provide the progress display of a long command."""
     with progress.console(as_json=as_json) as report:
         while _REMARKS:
             report.event(Remark("threads", {"note": _REMARKS.pop()}))
@@ -143,7 +130,7 @@ def fail(message: str, code: int) -> None:
 
 
 def version_number(option: str, text: str | None) -> int | None:
-    """The number of a version, however people write it: 3, v3, #3. ``option`` names it in the error."""
+    """Return the number of a version, however people write it: 3, v3, #3. ``option`` names it in the error."""
     from ganlib.registry.names import number
 
     if text is not None and number(text) is None:
@@ -152,7 +139,7 @@ def version_number(option: str, text: str | None) -> int | None:
 
 
 def output_path(path: Path) -> Path:
-    """``path`` made absolute, so that messages and manifests name it fully."""
+    """Return ``path`` made absolute, so that messages and manifests name it fully."""
     return path.expanduser().resolve()
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_file, output_path, reporting, show
+from ganlib.cli.app import open_project, output_file, output_path, reporting, show
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json, Set
 from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -187,10 +188,10 @@ def _registry() -> Registry:
 def _resolved(reference: str) -> tuple[Registry, Version]:
     """The registry and the version that ``reference`` names to those who use it."""
     _, params = open_project()
-    from ganlib.registry.champion import resolve
+    from ganlib.registry.resolve import resolve_model
 
     registry = _registry()
-    return registry, resolve(registry, params, reference)
+    return registry, resolve_model(registry, params, reference)
 
 
 def _table(rows: list[Listing]) -> str:

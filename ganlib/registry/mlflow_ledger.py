@@ -57,7 +57,7 @@ class Ledger:
         return f"{self.model} ledger"
 
     def read(self) -> LedgerSnapshot:
-        """All that is stored; an empty book if nothing was ever decided.
+        """Return all that is stored; an empty book if nothing was ever decided.
 
         Raises:
             Unavailable: MLflow does not answer. That is never taken for an empty book.
@@ -134,13 +134,11 @@ class Ledger:
             self.store.client.set_registered_model_tag(self.model, TAG, seal.model_dump_json())
 
     def _seal(self) -> AppliedMark | None:
-        with self.store.translate_errors():
-            try:
+        try:
+            with self.store.translate_errors():
                 text = self.store.client.get_registered_model(self.model).tags.get(TAG)
-            except Exception as error:
-                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                    return None
-                raise
+        except Absent:
+            return None
         try:
             return AppliedMark.model_validate_json(text) if text else None
         except ValueError:  # overwritten by a person
@@ -245,7 +243,7 @@ def current_actor() -> str:
 
 
 def lock_name(state: Path) -> str:
-    """What tells the promotion lock in ``state`` from that of any other folder or machine."""
+    """Return what tells the promotion lock in ``state`` from that of any other folder or machine."""
     state.mkdir(parents=True, exist_ok=True)
     found = state.stat()
     return digest(f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}:{state.resolve()}")[:16]

@@ -81,7 +81,7 @@ def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tens
 
 
 def squared_error(made: Tensor, images: Tensor) -> float:
-    """Mean over images and pixels in [-1, 1]."""
+    """Return the mean over images and pixels in [-1, 1]."""
     return (made - images).square().mean().item()
 
 

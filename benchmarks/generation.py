@@ -39,6 +39,7 @@ from ganlib import families
 from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
 from ganlib.core.processes import machine, usable_cores
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation.batch import shards
@@ -129,7 +130,7 @@ def _subject(path: Path | None, folder: Path, count: int, rounds: int) -> Subjec
     if path is None:
         options = families.options("dcgan", {})
         torch.manual_seed(0)
-        net, path = families.load("dcgan")(options).generator.eval().requires_grad_(False), folder / "g.onnx"
+        net, path = families.build("dcgan", options, MNIST).generator.eval().requires_grad_(False), folder / "g.onnx"
         export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"})
     model = OnnxModel(path)
     tuning = measure(model)

@@ -32,6 +32,7 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.core.files import sha256_file
 from ganlib.core.processes import usable_cores
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.registry import CHAMPION, Registry
@@ -115,7 +116,13 @@ def latencies(folder: Path) -> None:
     path = folder / "dcgan.onnx"
     options = families.options("dcgan", {})
     torch.manual_seed(0)
-    export(families.load("dcgan")(options).generator, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {})
+    export(
+        families.build("dcgan", options, MNIST).generator,
+        options.latent_dim,
+        path,
+        ExportConfig(parity_batches=(2,)),
+        {},
+    )
     with serving(folder, str(path)) as port:
         for clients in CLIENTS:
             rates, taken = list[float](), list[float]()

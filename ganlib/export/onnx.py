@@ -17,6 +17,7 @@ from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.record import Record
 from ganlib.data import conditions
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export import contract
 from ganlib.export.runtime import first_line, open_session
 
@@ -258,7 +259,7 @@ def _inputs(batch: int, noise_dim: int, condition: Condition | None) -> dict[str
     random = np.random.Generator(np.random.Philox(key=[_PARITY_KEY, batch]))
     inputs: dict[str, NDArray[Any]] = {"noise": random.standard_normal((batch, noise_dim), np.float32)}
     if condition:
-        inputs[condition] = conditions.draw(condition, random, batch)
+        inputs[condition] = conditions.draw(condition, MNIST, random, batch)
     return inputs
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes
 from ganlib.data import conditions
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.generation.noise import BLOCK, philox
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _caption(asked: str | None) -> Wanted:
 
 
 def _drawn(condition: conditions.Condition) -> Callable[[int, int], NDArray[np.int64]]:
-    return lambda seed, block: conditions.draw(condition, philox(seed, block, _STREAM), BLOCK)
+    return lambda seed, block: conditions.draw(condition, MNIST, philox(seed, block, _STREAM), BLOCK)
 
 
 def _indices(block: int) -> NDArray[np.int64]:

@@ -31,6 +31,7 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
     import torch
 
     from ganlib.data.batches import scaled
+    from ganlib.families.parts.base import TrainingBatch
 
     family.cpu()
     report(f"finish {family.name}", 0, 1)
@@ -39,9 +40,9 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
         test = load_split(project.prepared, "test")
         images = scaled(torch.from_numpy(test.images))
         labels = torch.from_numpy(test.labels)
-        figures = family.held_out(model, images[:_CHUNK], labels[:_CHUNK]) | _reconstructions(
-            family, model, images, labels, run
-        )
+        captions = None if test.captions is None else torch.from_numpy(test.captions[:_CHUNK])
+        figures = family.held_out(model, TrainingBatch(images[:_CHUNK], labels[:_CHUNK], captions=captions))
+        figures |= _reconstructions(family, model, images, labels, run)
         for name, rows in family.pictures(model).items():
             run.image(sheet(rows), f"pictures/{name}.png")
     if figures:
@@ -50,22 +51,28 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
 
 
 def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:
-    """Mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
-    from ganlib.evaluation.judge.judge import load_judge
+    """Mean squared error of the test split's reconstructions, and their FID if the judge knows such images; nothing
+    where there is no encoder."""
+    from ganlib.evaluation.judge.judge import knows, load_judge
     from ganlib.evaluation.metrics.distances import frechet_distance, moments
     from ganlib.export.sampler import to_pixels
 
     made = reconstructed(family, model, images, labels)
     if made is None:
         return {}
-    judge = load_judge()
-    ours, theirs = (moments(judge.features(to_pixels(each).numpy()).features) for each in (made, images))
-    run.image(pairs(images[:40], made[:40]), "pictures/reconstructions.png")
-    return {"reconstruction_mse": squared_error(made, images), "reconstruction_fid": frechet_distance(ours, theirs)}
+    shown = min(40, len(images) // 4 * 4)
+    run.image(pairs(images[:shown], made[:shown]), "pictures/reconstructions.png")
+    figures = {"reconstruction_mse": squared_error(made, images)}
+    if knows(family.spec):
+        judge = load_judge()
+        ours, theirs = (moments(judge.features(to_pixels(each).numpy()).features) for each in (made, images))
+        figures["reconstruction_fid"] = frechet_distance(ours, theirs)
+    return figures
 
 
 def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
-    """``images`` [n, channels, height, width] through encoder and decoder of the moving average; None where there is no encoder."""
+    """``images`` [n, channels, height, width] through encoder and decoder of the moving average; None where there is no
+    encoder."""
     import torch
 
     made = []
@@ -86,7 +93,7 @@ def pairs(images: Tensor, made: Tensor) -> bytes:
     """A PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and beside it what became of it."""
     import torch
 
-    return sheet(torch.stack([images, made], dim=1).flatten(0, 1).unflatten(0, (-1, 8)))
+    return sheet(torch.stack([images, made], dim=1).view(-1, 8, *images.shape[1:]))
 
 
 def sheet(rows: Tensor) -> bytes:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ganlib import families
 from ganlib.config import Limits, Params
 from ganlib.core import project as projects
+from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.core.progress import doing
 from ganlib.core.project import Project
 from ganlib.core.signals import stop_requests
 from ganlib.core.startup import gc_paused
+from ganlib.evaluation.judge.judge import knows
 from ganlib.evaluation.needs import fitted
 from ganlib.jobs.data.version_data import current_data
 from ganlib.tracking import runs
@@ -26,6 +28,7 @@ from ganlib.tracking.reap import open_store
 if TYPE_CHECKING:
     import torch
 
+    from ganlib.data.spec import DatasetSpec
     from ganlib.data.versioning.record import DataVersion
     from ganlib.families.parts.base import FamilyOptions
     from ganlib.tracking.runs import Run
@@ -48,6 +51,8 @@ class Session:
     config: dict[str, Any]
     """What shapes it."""
     data: DataVersion
+    options: FamilyOptions
+    """The family's, with what the number of training images decides."""
 
 
 @contextmanager
@@ -70,11 +75,14 @@ def session(
         from ganlib.training import distributed
 
     settings = params.train
-    options = families.configured(params, family)
     limits = params.limits(family, budget)
     data = current_data(project)
+    if verb == "try":
+        require_judge(data.spec)
+    options = families.for_data(params, family, data.spec, data.counts["train"])
     require_batch(data, options.batch_size)
-    fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
+    if knows(data.spec):
+        fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     config = shape(params, family, limits, options, data)
     store = open_store(project)
@@ -86,7 +94,12 @@ def session(
             " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
             family=family,
             params=flat(config),
-            tags={"ganlib.overrides": " ".join(overrides) or "none", CODE_TAG: code_sha256()},
+            tags={
+                "ganlib.overrides": " ".join(overrides) or "none",
+                CODE_TAG: code_sha256(),
+                "ganlib.dataset": data.spec.name,
+                "ganlib.image": str(data.spec.image),
+            },
             data=data,
             source=projects.source(project.root),
             experiment=params.registry.experiment,
@@ -98,7 +111,7 @@ def session(
             run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
         if team.size > 1:
             run.tag("ganlib.processes", str(team.size))
-        yield Session(run, stop, team, device, limits, config, data)
+        yield Session(run, stop, team, device, limits, config, data, options)
 
 
 @cache
@@ -116,6 +129,15 @@ def require_batch(data: DataVersion, batch_size: int) -> None:
         raise too_large(batch_size, images)
 
 
+def require_judge(spec: DatasetSpec) -> None:
+    """Raise :class:`BadInput` if the judge does not know such images: a search has nothing to choose by."""
+    if not knows(spec):
+        raise BadInput(
+            f"a search chooses by validation FID, and the judge does not know {spec.name}. Nothing was tried; train "
+            "with other options by hand: ganlib train FAMILY --set families.FAMILY.OPTION=VALUE"
+        )
+
+
 def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
     """What shapes a run: a resume must find all of it unchanged."""
     return {
@@ -123,7 +145,7 @@ def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, d
         "seed": params.train.seed,
         "steps": limits.steps,
         "seconds": limits.seconds,
-        "checks": params.train.checks_in(limits),
+        "checks": params.train.checks_in(limits) if knows(data.spec) else 0,
         "check_samples": params.train.check_samples,
         "patience": params.train.patience,
         "precision": params.train.precision,

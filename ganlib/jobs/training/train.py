@@ -16,6 +16,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.core.signals import stop_requests
+from ganlib.evaluation.judge.judge import knows
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
 from ganlib.jobs.data.version_data import current_data
@@ -67,15 +68,16 @@ def train(
         report: told of progress.
 
     Raises:
-        BadInput: unknown family, budget, option or device; no verified data; nothing to resume.
+        BadInput: unknown family, budget, option or device; a family that does not fit the data; no verified data;
+            nothing to resume.
         Unavailable: MLflow cannot be reached.
         OutOfMemory: a step did not fit; the last checkpoint is kept.
         Unhealthy: training broke, and ``train.unhealthy`` is ``stop`` or did not help; the run is tagged with why.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
     with session(project, params, family, budget=budget, resume=resume, overrides=overrides) as begun:
-        if smaller := changes(params.evaluate, fitted(params.evaluate, begun.data.counts)):
-            report(f"train {family}", 0, 0, {"note": f"will be measured by less: {smaller}"})
+        if note := _note(params, begun.data):
+            report(f"train {family}", 0, 0, {"note": note})
         run, folder = begun.run, project.run_folder(begun.run.id)
         require_writable(folder)
         model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
@@ -91,6 +93,17 @@ def train(
         finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
         require_asked_for()
         return _export(params, family, begun.data, project, run, model, ema, outcome, report)
+
+
+def _note(params: Params, data: DataVersion) -> str | None:
+    """Return what is to be said of how a training on ``data`` is measured; None if there is nothing."""
+    if not knows(data.spec):
+        return (
+            f"the judge does not know {data.spec.name}: no checks by FID, and the moving average is exported as it is "
+            "at the end"
+        )
+    smaller = changes(params.evaluate, fitted(params.evaluate, data.counts))
+    return f"will be measured by less: {smaller}" if smaller else None
 
 
 def follows() -> bool:
@@ -114,8 +127,9 @@ def follow(
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     with stop_requests() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
-        config = shape(params, family, limits, families.configured(params, family), data)
-        begun = Session(NullRun(), stop, team, device, limits, config, data)
+        options = families.for_data(params, family, data.spec, data.counts["train"])
+        config = shape(params, family, limits, options, data)
+        begun = Session(NullRun(), stop, team, device, limits, config, data, options)
         fit(project, params, family, begun, silent, resume=resume is not None)
 
 

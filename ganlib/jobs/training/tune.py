@@ -28,6 +28,7 @@ from ganlib.core.yaml_edit import flow, lay_over
 from ganlib.families.parts.space import Space, tree, value_of
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.search import Search
+from ganlib.jobs.training.session import require_judge
 from ganlib.jobs.training.study import open_study, requeue_running, study_name
 from ganlib.tracking import history, runs
 from ganlib.tracking.reap import reap
@@ -131,6 +132,7 @@ def tune(
         GanlibError: a trial failed for another reason than its options. The others are kept.
     """
     dimensions, limits, data = space(params, family, only), params.limits(family, budget), current_data(project)
+    require_judge(data.spec)
     settings = _trial_settings(params, limits, checks, jobs)
     name, store = study_name(params, family, budget, checks, dimensions, data), connect(project)
     folder = project.state / "tune" / name

@@ -15,6 +15,7 @@ from ganlib import families
 from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export import precision as precisions
 from ganlib.export.contract import describe, nodes
 from ganlib.export.onnx import Certificate, export
@@ -41,7 +42,7 @@ def parent(name: str, path: Path) -> None:
     if name == "plain":
         export(trained_like(), NOISE_DIM, path, config, metadata)
         return
-    made = families.load(name)(families.options(name, SMALL[name]))
+    made = families.build(name, families.options(name, SMALL[name]), MNIST)
     if name == "vqgan":
         with torch.no_grad():
             made.generator.prior.head.mul_(30)  # as after training: codes that differ

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganlib import families
 from ganlib.config import ExportConfig
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.noise import noise_block
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, MARGIN, drawn, picture
@@ -24,7 +25,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[OnnxModel]:
     folder = tmp_path_factory.mktemp("graphs")
     factories.graph(folder / "plain.onnx")
     torch.manual_seed(0)
-    made = families.load("cgan")(families.options("cgan", {"channels": 8}))
+    made = families.build("cgan", families.options("cgan", {"channels": 8}), MNIST)
     export(
         made.generator, made.noise_dim, folder / "cgan.onnx", ExportConfig(parity_batches=(2,)), {},
         condition=made.condition,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.splits import file_names, load_split
 from ganlib.families.parts.base import Family
 from ganlib.jobs.training.check import Checker
@@ -44,7 +45,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def checker(prepared: Path, logged: list[tuple[dict[str, float], int]], name: str = "vae") -> tuple[Family, Checker]:
-    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 100}))
+    family = families.build(name, families.options(name, {"channels": 8, "batch_size": 100}), MNIST)
     family.horizon = 10_000
     return family, Checker(family, prepared, lambda m, s: logged.append((m, s)), samples=300, seed=0)
 
@@ -114,7 +115,7 @@ EVERY = families.names()
 
 def begun(name: str) -> tuple[Family, Ema]:
     torch.manual_seed(3)
-    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}))
+    family = families.build(name, families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}), MNIST)
     return family, Ema(family.generator, 500)
 
 
@@ -141,7 +142,7 @@ def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_run_ends_with_the_same_bits_with_checks_and_without(name: str, prepared: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
     ranks = draw.random((100, 3), np.float32)
     ends, logged = [], list[int]()
     for checks in (3, 0):

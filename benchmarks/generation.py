@@ -130,7 +130,7 @@ def _subject(path: Path | None, folder: Path, count: int, rounds: int) -> Subjec
     if path is None:
         options = families.options("dcgan", {})
         torch.manual_seed(0)
-        net, path = families.load("dcgan")(options).generator.eval().requires_grad_(False), folder / "g.onnx"
+        net, path = families.build("dcgan", options, MNIST).generator.eval().requires_grad_(False), folder / "g.onnx"
         export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
     model = OnnxModel(path)
     tuning = measure(model)

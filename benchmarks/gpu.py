@@ -26,6 +26,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganlib import families
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family
 from ganlib.training.device import prepare
 from ganlib.training.distributed import ALONE
@@ -84,12 +85,12 @@ def _measure(
     name: str, device: torch.device, precision: Precision, peaks: dict[str, float], *, graphs: bool, compiled: bool
 ) -> dict[str, float]:
     torch.manual_seed(0)
-    family = families.load(name)(families.options(name, {"batch_size": BATCH}))
+    family = families.build(name, families.options(name, {"batch_size": BATCH}), MNIST)
     family = family.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     family.horizon = 10**9 if name == "vqgan" else 1  # vqgan's first stage; the others' whole nets
     ema = Ema(family.generator, family.options.ema_half_life)
     random = np.random.default_rng(0)
-    images, labels = random.integers(0, 256, (8192, 28, 28), np.uint8), random.integers(0, 10, 8192, np.uint8)
+    images, labels = random.integers(0, 256, (8192, 1, 28, 28), np.uint8), random.integers(0, 10, 8192, np.uint8)
     data = DeviceBatches(images, labels, BATCH, 0, device, ranks=random.random((8192, 3), np.float32))
     flops = _flops(family, data)
     if compiled:

@@ -116,7 +116,7 @@ def latencies(folder: Path) -> None:
     path = folder / "dcgan.onnx"
     options = families.options("dcgan", {})
     torch.manual_seed(0)
-    net = families.load("dcgan")(options).generator
+    net = families.build("dcgan", options, MNIST).generator
     export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
     with serving(folder, str(path)) as port:
         for clients in CLIENTS:

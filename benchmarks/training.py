@@ -34,6 +34,7 @@ from ganlib import families
 from ganlib.config import Limits
 from ganlib.core.project import Project, SourceRevision
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.adversarial import discriminate
 from ganlib.jobs.training.finish import sheet
 from ganlib.nets import conv
@@ -96,11 +97,11 @@ def _device() -> torch.device:
 def _family(name: str) -> families.Family:
     torch.manual_seed(0)
     size = {"batch_size": BATCH} if BATCH else {}
-    return families.load(name)(families.options(name, size)).to(_device())
+    return families.build(name, families.options(name, size), MNIST).to(_device())
 
 
 def _images() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (4096, 28, 28), dtype=np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (4096, 1, 28, 28), dtype=np.uint8)
 
 
 class _Clock:
@@ -129,7 +130,7 @@ def _engine(name: str) -> float:
     device.prepare("auto", 0)
     family = _family(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     size = family.options.batch_size
-    batches = DeviceBatches(_images(), np.zeros(4096, np.uint8), size, 0, _device())
+    batches = DeviceBatches(_images(), np.zeros(4096, np.int64), size, 0, _device())
     with tempfile.TemporaryDirectory() as folder:
         store = connect(Project(Path(folder)))
         with runs.start(store,

@@ -6,11 +6,27 @@ step number to go on where it was.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganlib.core.errors import BadInput
+from ganlib.data.conditions import CAPTION_BYTES
+
+
+class Gathered(NamedTuple):
+    """The images of a batch and what belongs to them, on the device."""
+
+    images: Tensor
+    """Float32 [batch, channels, height, width] in [-1, 1]."""
+    labels: Tensor
+    """Int64 [batch]."""
+    ranks: Tensor | None
+    """Float32 [batch, k]; None where there are none."""
+    captions: Tensor | None
+    """Int64 [batch, 64], UTF-8 bytes, zero padded; None where there are none."""
 
 
 class DeviceBatches:
@@ -24,11 +40,13 @@ class DeviceBatches:
         seed: int,
         device: torch.device,
         ranks: np.ndarray | None = None,
+        captions: np.ndarray | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        """``images`` are uint8 [n, channels, height, width], ``labels`` int64 [n].
+        """``images`` are uint8 [n, channels, height, width] and ``labels`` int64 [n].
 
-        ``ranks`` are float32 [n, k] if the family wants any.
+        On a CPU the images are not copied. ``ranks`` are float32 [n, k] if the family wants any, ``captions`` uint8
+        [n, at most 64] if the data set has any.
 
         ``share`` (i, k): of every batch, the i-th of k equal parts; the parts of all i are the batch.
 
@@ -40,13 +58,13 @@ class DeviceBatches:
         self._images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         self._labels = torch.from_numpy(labels).to(device)
         self._ranks = None if ranks is None else torch.from_numpy(ranks).to(device)
+        self._captions = None if captions is None else torch.from_numpy(_padded(captions)).to(device)
         self._size, self._seed, self._share = batch_size, seed, share
         self.per_epoch = len(images) // batch_size
         self._epoch, self._order = -1, torch.empty(0)
 
-    def at(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The batch of ``step``: images float32 [batch, channels, height, width] in [-1, 1], labels int64
-        [batch], ranks if any."""
+    def at(self, step: int) -> Gathered:
+        """The batch of ``step``."""
         return self.gather(self.chosen(step))
 
     def chosen(self, step: int) -> Tensor:
@@ -60,10 +78,11 @@ class DeviceBatches:
         start = place * self._size + part * length
         return self._order[start : start + length]
 
-    def gather(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The images ``chosen``, with their labels and ranks, as :meth:`at` returns them."""
+    def gather(self, chosen: Tensor) -> Gathered:
+        """The images ``chosen``, int64 [batch], with what belongs to them."""
         ranks = None if self._ranks is None else self._ranks[chosen]
-        return scaled(self._images[chosen]), self._labels[chosen], ranks
+        captions = None if self._captions is None else self._captions[chosen].long()
+        return Gathered(scaled(self._images[chosen]), self._labels[chosen], ranks, captions)
 
 
 def too_large(batch_size: int, images: int) -> BadInput:
@@ -72,6 +91,11 @@ def too_large(batch_size: int, images: int) -> BadInput:
         f"batch size {batch_size} is larger than the training split ({images} images): "
         f"--set families.NAME.batch_size={images} is the largest."
     )
+
+
+def _padded(captions: np.ndarray) -> np.ndarray:
+    """``captions`` as uint8 [n, 64]."""
+    return np.pad(captions, ((0, 0), (0, CAPTION_BYTES - captions.shape[1])))
 
 
 def scaled(images: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ Condition = Literal["label", "caption"]
 
 CAPTION_BYTES = 64
 """Of UTF-8, that a caption may take."""
+_POOLED = 200
 
 
 def has_grammar(spec: DatasetSpec) -> bool:
@@ -65,3 +66,16 @@ def encode(text: str, length: int = CAPTION_BYTES) -> NDArray[np.int64]:
     codes = np.zeros(length, np.int64)
     codes[: len(data)] = np.frombuffer(data, np.uint8)
     return codes
+
+
+def pool(captions: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Return the distinct captions among rows of UTF-8 bytes [n, length], sorted; of more than 200, evenly spaced ones.
+
+    They are what is drawn from where nobody asks for a caption.
+    """
+    import numpy as np
+
+    texts = sorted(row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in np.unique(captions, axis=0))
+    texts = [text for text in texts if text]
+    most = min(len(texts), _POOLED)
+    return tuple(texts[place * len(texts) // most] for place in range(most))

@@ -18,6 +18,7 @@ from ganlib.config import Params, parse
 from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
+    from ganlib.data.spec import DatasetSpec
     from ganlib.families.parts.base import Family, FamilyOptions
 
 
@@ -65,6 +66,43 @@ def load(name: str) -> type[Family]:
     return module(name).family  # type: ignore[no-any-return]
 
 
+def build(name: str, options: FamilyOptions, spec: DatasetSpec) -> Family:
+    """Return family ``name`` for the images that ``spec`` describes, with fresh weights from torch's generator.
+
+    Raises:
+        BadInput: as :func:`require_fit`.
+    """
+    require_fit(name, spec, options)
+    return load(name).kind(spec)(options, spec)
+
+
+def unfit(name: str, spec: DatasetSpec, options: FamilyOptions | None = None) -> str | None:
+    """Return why family ``name``, or with these ``options``, cannot be trained on ``spec``; None if it can."""
+    if problem := load(name).unfit(spec):
+        return f"{name} does not fit {spec.name}: {problem.rstrip('.')}."
+    if options and (problem := options.unfit(spec.image)):
+        return f"families.{name}.{problem}."
+    return None
+
+
+def require_fit(name: str, spec: DatasetSpec, options: FamilyOptions | None = None) -> None:
+    """Check that family ``name`` can be trained on ``spec``.
+
+    Raises:
+        BadInput: it cannot; says why, and which families can.
+    """
+    problem = unfit(name, spec, options)
+    if problem and options and not load(name).unfit(spec):
+        raise BadInput(problem)
+    if problem:
+        raise BadInput(f"{problem} These do: {', '.join(able(spec)) or 'none'}.")
+
+
+def able(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the names of the families that can be trained on ``spec``, sorted."""
+    return tuple(name for name in names() if unfit(name, spec) is None)
+
+
 def options(name: str, row: Mapping[str, Any]) -> FamilyOptions:
     """The options of family ``name``: its defaults with ``row`` (of params.yaml) laid over them.
 
@@ -80,6 +118,19 @@ def options(name: str, row: Mapping[str, Any]) -> FamilyOptions:
 def configured(params: Params, name: str) -> FamilyOptions:
     """The options of family ``name`` as ``params`` has them. Raises as :func:`options`."""
     return options(name, params.families.get(name, {}))
+
+
+def for_data(params: Params, name: str, spec: DatasetSpec, images: int) -> FamilyOptions:
+    """The options of family ``name`` for a training on ``images`` images such as ``spec`` describes.
+
+    What ``params`` leave to the number of images is filled in: see :mod:`ganlib.families.parts.few`.
+
+    Raises:
+        BadInput: as :func:`options` and :func:`require_fit`.
+    """
+    configured_options = configured(params, name)
+    require_fit(name, spec, configured_options)
+    return configured_options.for_images(images, spec.image)
 
 
 def _laid_over(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.data.batches import scaled
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.autoencoding import Autoencoding, AutoencodingOptions
 from ganlib.families.parts.base import Losses, TrainingBatch
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
@@ -31,13 +32,14 @@ class Ae(Autoencoding):
     Options: ClassVar[type[AeOptions]] = AeOptions
     options: AeOptions
 
-    def __init__(self, options: AeOptions) -> None:
+    def __init__(self, options: AeOptions, spec: DatasetSpec) -> None:
         """Build both nets, and a mixture that is N(0, I) until it is fitted."""
         super().__init__(
             options,
+            spec,
             Autoencoder(
-                ConvEncoder(options.channels, options.latent_dim),
-                ConvGenerator(options.latent_dim, options.channels),
+                ConvEncoder(spec.image, options.channels, options.latent_dim),
+                ConvGenerator(spec.image, options.latent_dim, options.channels),
                 GaussianMixture(options.components, options.latent_dim),
             ),
         )

@@ -1,13 +1,14 @@
-"""CGAN: DCGAN told the digit, which the discriminator takes by projection (Mirza 2014; Miyato 2018)."""
+"""CGAN: DCGAN told the class, which the discriminator takes by projection (Mirza 2014; Miyato 2018)."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import LabelConditional
 from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
-from ganlib.nets.label import DIGITS, Labelled
+from ganlib.nets.label import Labelled, condition_width
 from ganlib.objectives.losses import BCE
 
 
@@ -16,11 +17,14 @@ class Cgan(LabelConditional):
 
     Options: ClassVar[type[ConvolutionalOptions]] = ConvolutionalOptions
 
-    def __init__(self, options: ConvolutionalOptions) -> None:
+    def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
-        generator = ConvGenerator(options.latent_dim, options.channels, DIGITS)
-        discriminator = ConvDiscriminator(options.channels, DIGITS, normalise=options.normalise)
-        super().__init__(options, Labelled(generator), Labelled(discriminator), BCE, discriminator.separable)
+        classes, width = spec.num_classes, condition_width(spec.num_classes)
+        generator = ConvGenerator(spec.image, options.latent_dim, options.channels, width)
+        discriminator = ConvDiscriminator(spec.image, options.channels, width, normalise=options.normalise)
+        super().__init__(
+            options, spec, Labelled(generator, classes), Labelled(discriminator, classes), BCE, discriminator.separable
+        )
 
 
 family = Cgan

@@ -1,30 +1,33 @@
-"""CVAE: a VAE whose encoder and decoder are told the digit (Sohn 2015)."""
+"""CVAE: a VAE whose encoder and decoder are told the class (Sohn 2015)."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.autoencoding import Variational, VariationalOptions
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvGenerator
-from ganlib.nets.label import DIGITS, OwnInput, OwnOutput
+from ganlib.nets.label import OwnInput, OwnOutput, condition_width, latent_width
 
 
 class Cvae(Variational):
-    """Each digit has its own way into the code and out of it, and all share the convolutions.
+    """Each class has its own way into the code and out of it, and all share the convolutions.
 
-    If the label is one more input of shared dense layers, the code goes on saying which digit it is, and samples of the
+    If the label is one more input of shared dense layers, the code goes on saying which class it is, and samples of the
     prior contradict the label (docs/families/cvae.md).
     """
 
     Options: ClassVar[type[VariationalOptions]] = VariationalOptions
     condition = "label"
 
-    def __init__(self, options: VariationalOptions) -> None:
+    def __init__(self, options: VariationalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
-        encoder = ConvEncoder(options.channels, 2 * options.latent_dim * DIGITS)
-        decoder = ConvGenerator(options.latent_dim * DIGITS, options.channels, DIGITS)
-        super().__init__(options, Autoencoder(OwnOutput(encoder), OwnInput(decoder)))
+        classes, latent = spec.num_classes, options.latent_dim
+        encoder = ConvEncoder(spec.image, options.channels, latent_width(2 * latent, classes))
+        decoder = ConvGenerator(spec.image, latent_width(latent, classes), options.channels, condition_width(classes))
+        net = Autoencoder(OwnOutput(encoder, 2 * latent, classes), OwnInput(decoder, latent, classes))
+        super().__init__(options, spec, net)
 
 
 family = Cvae

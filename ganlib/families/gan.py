@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.parts.base import OptimizerOptions
 from ganlib.nets.mlp import MlpDiscriminator, MlpGenerator
@@ -29,12 +30,13 @@ class Gan(Adversarial):
 
     Options: ClassVar[type[GanOptions]] = GanOptions
 
-    def __init__(self, options: GanOptions) -> None:
+    def __init__(self, options: GanOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
         super().__init__(
             options,
-            MlpGenerator(options.latent_dim, options.channels),
-            MlpDiscriminator(options.channels, options.dropout),
+            spec,
+            MlpGenerator(spec.image, options.latent_dim, options.channels),
+            MlpDiscriminator(spec.image, options.channels, options.dropout),
             BCE,
         )
 

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.parts.base import OptimizerOptions
-from ganlib.nets.attention import SelfAttentionDiscriminator, SelfAttentionGenerator
+from ganlib.nets.attention import SelfAttentionDiscriminator, SelfAttentionGenerator, attended
 from ganlib.objectives.losses import HINGE
 
-_LOOKS = (4 * 14 + 7, 7 * 14 + 4, 7 * 14 + 7, 10 * 14 + 7)
-"""Pixels of the 14 x 14 features whose attention is shown: top, left, middle, bottom."""
+_LOOKS = ((0.3, 0.5), (0.5, 0.3), (0.5, 0.5), (0.72, 0.5))
+"""Whose attention is shown, as row and column in shares of the side: top, left, middle, bottom."""
 
 
 class SaganOptions(AdversarialOptions):
@@ -33,12 +34,13 @@ class Sagan(Adversarial):
 
     Options: ClassVar[type[SaganOptions]] = SaganOptions
 
-    def __init__(self, options: SaganOptions) -> None:
+    def __init__(self, options: SaganOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
         super().__init__(
             options,
-            SelfAttentionGenerator(options.latent_dim, options.channels),
-            SelfAttentionDiscriminator(options.channels),
+            spec,
+            SelfAttentionGenerator(spec.image, options.latent_dim, options.channels),
+            SelfAttentionDiscriminator(spec.image, options.channels),
             HINGE,
         )
 
@@ -46,9 +48,12 @@ class Sagan(Adversarial):
         """``attention``: a row an image, the image itself and where four of its pixels look."""
         assert isinstance(model, SelfAttentionGenerator)  # noqa: S101
         noise = torch.randn(8, self.noise_dim, generator=torch.Generator().manual_seed(0))
-        maps = model.attention(noise)[:, _LOOKS].view(len(noise), len(_LOOKS), 7, 7)
-        maps = F.interpolate(maps / maps.amax(dim=(2, 3), keepdim=True), scale_factor=4.0) * 2 - 1
-        return {"attention": torch.cat([model(noise).unsqueeze(1), maps.unsqueeze(2)], dim=1)}
+        shape, side = self.spec.image, attended(self.spec.image)
+        looks = [int(row * side) * side + int(column * side) for row, column in _LOOKS]
+        maps = model.attention(noise)[:, looks].view(len(noise), len(looks), side // 2, side // 2)
+        maps = F.interpolate(maps / maps.amax(dim=(2, 3), keepdim=True), (shape.height, shape.width)) * 2 - 1
+        maps = maps.unsqueeze(2).expand(-1, -1, shape.channels, -1, -1)
+        return {"attention": torch.cat([model(noise).unsqueeze(1), maps], dim=1)}
 
 
 family = Sagan

@@ -1,4 +1,4 @@
-"""TCGAN: told in words what to draw: digit, thickness, slant and size, in English or Chinese (after Reed 2016)."""
+"""TCGAN: told in words what to draw (after Reed 2016)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganlib.data.mnist import attributes, captions
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import Adversarial
-from ganlib.families.parts.base import Losses, OptimizerOptions, Phase, TrainingBatch
+from ganlib.families.parts.base import Family, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.autoencoder import ConvEncoder
-from ganlib.nets.captioned import ATTRIBUTES, CONDITION, CaptionedGenerator, condition
+from ganlib.nets.captioned import CaptionedGenerator, GrammarGenerator, condition, wish_width
 from ganlib.nets.conv import ConvDiscriminator
-from ganlib.nets.text import caption_loss
+from ganlib.nets.text import caption_loss, spread
 from ganlib.objectives.losses import BCE
+from ganlib.objectives.matching import matching_loss, neighbours
 
 
 class TcganOptions(ConvolutionalOptions):
@@ -28,12 +31,20 @@ class TcganOptions(ConvolutionalOptions):
     text_steps: PositiveInt = Field(
         2000, description="steps that the text encoder trains for, at most half of them all"
     )
-    text_batch: PositiveInt = Field(64, description="captions in each")
-    rank_weight: float = Field(4.0, ge=0, description="of the error in thickness, slant and size, for the generator")
+    text_batch: PositiveInt = Field(64, description="captions in each, where a grammar writes them")
+    rank_weight: float = Field(
+        4.0, ge=0, description="of the error in thickness, slant and size, for the generator; with a grammar"
+    )
+    caption_width: PositiveInt = Field(64, description="of the vector that stands for a caption; without a grammar")
+    match_weight: float = Field(
+        1.0, ge=0, description="of how well image and caption match, for the generator; without a grammar"
+    )
 
 
 class Tcgan(Adversarial):
-    """Generator and discriminator are given the digit and the measured ranks; the words are for a net of their own.
+    """Captions of a grammar: the players are given class and measured ranks; the words are for a net of their own.
+
+    Captions of any other kind are for :class:`TableTcgan`.
 
     A caption asks for terciles, an image has exact ranks, so the players are conditioned on ranks and the graph draws
     ranks inside the terciles that it has read. A third net, which learns the ranks of real images, tells the generator
@@ -43,14 +54,15 @@ class Tcgan(Adversarial):
     Options: ClassVar[type[TcganOptions]] = TcganOptions
     condition = "caption"
     options: TcganOptions
-    _generator: CaptionedGenerator
+    _generator: GrammarGenerator
 
-    def __init__(self, options: TcganOptions) -> None:
+    def __init__(self, options: TcganOptions, spec: DatasetSpec) -> None:
         """Build the four nets."""
-        generator = CaptionedGenerator(options.latent_dim, options.channels)
-        discriminator = ConvDiscriminator(options.channels, CONDITION, normalise=options.normalise)
-        super().__init__(options, generator, discriminator, BCE, discriminator.separable)
-        self.reader = ConvEncoder(options.channels // 2, ATTRIBUTES)
+        groups = captions.CHOICES
+        generator = GrammarGenerator(spec.image, options.latent_dim, options.channels, groups)
+        discriminator = ConvDiscriminator(spec.image, options.channels, wish_width(groups), normalise=options.normalise)
+        super().__init__(options, spec, generator, discriminator, BCE, discriminator.separable)
+        self.reader = ConvEncoder(spec.image, options.channels // 2, generator.attributes)
         self.optimizers = {
             "generator": options.generator.build(self._generator.painter),
             "discriminator": self.optimizers["discriminator"],
@@ -58,13 +70,18 @@ class Tcgan(Adversarial):
             "text": options.text.build(self._generator.encoder),
         }
 
+    @classmethod
+    def kind(cls, spec: DatasetSpec) -> type[Family]:
+        """By where the captions are from."""
+        return TableTcgan if spec.captions == "table" else cls
+
     @property
     def noise_dim(self) -> int:
         """The latent vector's dimensions, and one for each attribute."""
-        return self.options.latent_dim + ATTRIBUTES
+        return self.options.latent_dim + self._generator.attributes
 
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Of the training images among those of the same digit."""
+        """Of the training images among those of the same class."""
         values = attributes.measure(images[:, 0])
         return attributes.Scale.fit(values, labels).ranks(values, labels)
 
@@ -99,11 +116,11 @@ class Tcgan(Adversarial):
         return (self._generator.painter,)
 
     def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
-        """The digits and the ranks of the real images, which are also those that are asked of the painter."""
-        return (condition(batch.labels, _known(batch)),)
+        """The classes and the ranks of the real images, which are also those that are asked of the painter."""
+        return (condition(batch.labels, _known(batch), self._generator.classes),)
 
     def draw(self, batch: TrainingBatch, step: int) -> Tensor:
-        """Images with the digits and the ranks of the real ones."""
+        """Images with the classes and the ranks of the real ones."""
         latent = torch.randn(len(batch.images), self.options.latent_dim, device=batch.images.device)
         images: Tensor = self._generator.painter(latent, *self.given(batch))
         return images
@@ -126,13 +143,129 @@ class Tcgan(Adversarial):
         loss = caption_loss(self._generator.encoder(texts.to(device)), wishes.to(device))
         return loss, {"text_loss": loss.detach()}
 
-    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """Share of captions in wordings kept from training that the encoder reads right: the digit, and everything."""
-        assert isinstance(model, CaptionedGenerator)  # noqa: S101
+    def held_out(self, model: nn.Module, test: TrainingBatch) -> dict[str, float]:
+        """Share of captions in wordings kept from training that the encoder reads right: the class, and everything."""
+        assert isinstance(model, GrammarGenerator)  # noqa: S101
         random = np.random.default_rng(0)
         texts, wishes = (torch.from_numpy(array) for array in captions.draw(random, 5000, held_out=True))
         right = model.read(texts) == wishes
-        return {"text_digit": right[:, 0].float().mean().item(), "text_all": right.all(dim=1).float().mean().item()}
+        return {"text_class": right[:, 0].float().mean().item(), "text_all": right.all(dim=1).float().mean().item()}
+
+
+class TableTcgan(Adversarial):
+    """Captions of any kind, one an image: what they mean is learnt from the images that they describe.
+
+    A caption becomes a vector that is nearer to that of its own image than to those of others (Radford 2021, CLIP); the
+    two nets for that learn in the first steps and are left alone from then on. The players are given the caption's
+    vector. The discriminator is also shown real images with the captions of others, which are as wrong as generated
+    ones (Reed 2016, section 4.2), and the generator is told how well its images match (Xu 2018, AttnGAN, section 3.2).
+    """
+
+    Options: ClassVar[type[TcganOptions]] = TcganOptions
+    condition = "caption"
+    options: TcganOptions
+    _generator: CaptionedGenerator
+    discriminator: ConvDiscriminator
+
+    def __init__(self, options: TcganOptions, spec: DatasetSpec) -> None:
+        """Build the four nets."""
+        width = options.caption_width
+        generator = CaptionedGenerator(spec.image, options.latent_dim, options.channels, width)
+        discriminator = ConvDiscriminator(spec.image, options.channels, width, normalise=options.normalise)
+        super().__init__(options, spec, generator, discriminator, BCE, discriminator.separable)
+        self.reader = ConvEncoder(spec.image, max(1, options.channels // 2), width)
+        self.matcher = nn.ModuleList([generator.encoder, self.reader])
+        self.optimizers = {
+            "generator": options.generator.build(generator.painter),
+            "discriminator": self.optimizers["discriminator"],
+            "text": options.text.build(self.matcher),
+        }
+        self._latest: tuple[TrainingBatch, Tensor] | None = None
+
+    def comparable_from(self) -> int:
+        """Where the text encoder has learnt to read."""
+        return min(self.options.text_steps, max(1, self.horizon // 2))
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        """The two encoders as long as they learn, then the two players."""
+        painter = self._generator.painter
+        phases = [
+            Phase(phase.name, painter, phase.optimizer, phase.loss) if phase.name == "generator" else phase
+            for phase in super().phases(step)
+        ]
+        steps = self.comparable_from()
+        if step < steps:
+            optimizer = self.optimizers["text"]
+            optimizer.param_groups[0]["lr"] = self.options.text.learning_rate * (1 - step / steps)
+            phases.insert(0, Phase("text", self.matcher, optimizer, self._match))
+        return phases
+
+    def variant(self, step: int) -> Hashable | None:
+        """While the encoders learn, their learning rate falls."""
+        return super().variant(step) if step >= self.comparable_from() else None
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """The painter."""
+        return (self._generator.painter,)
+
+    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
+        """The vectors of the captions, which are read once a step."""
+        if self._latest is None or self._latest[0] is not batch:
+            with torch.no_grad():
+                self._latest = batch, self._generator.encoder(_captions(batch)).float()
+        return (self._latest[1],)
+
+    def draw(self, batch: TrainingBatch, step: int) -> Tensor:
+        """Images for the captions of the real ones."""
+        images: Tensor = self._generator.painter(self.noise(batch), *self.given(batch))
+        return images
+
+    def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
+        value, losses = super()._discriminate(batch, step)
+        (vectors,) = self.given(batch)
+        others = neighbours(torch.arange(len(vectors), device=vectors.device), self.discriminator.group)
+        differ = (_captions(batch) != _captions(batch)[others]).any(dim=1).float()
+        shown = self.options.shown(batch.images, self.spec.image)
+        logits: Tensor = self.discriminator(shown, vectors[others])
+        wrong = (F.softplus(logits.float()) * differ).mean()
+        return value + wrong, {**losses, "wrong_caption_loss": wrong.detach()}
+
+    def _generate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
+        fakes = self._fakes
+        loss, losses = super()._generate(batch, step)
+        assert fakes is not None  # noqa: S101
+        match = matching_loss(self._seen(fakes), self.given(batch)[0], _captions(batch))
+        return loss + self.options.match_weight * match, {**losses, "match_loss": match.detach()}
+
+    def _match(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
+        texts = self._generator.encoder(_captions(batch))
+        loss = matching_loss(self._seen(batch.images), texts, _captions(batch))
+        return loss, {"text_loss": loss.detach()}
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """Return the vectors of images."""
+        return spread(self.reader(images).float())
+
+    def held_out(self, model: nn.Module, test: TrainingBatch) -> dict[str, float]:
+        """Share of images whose own caption is the nearest one to them: real images, and those drawn for captions.
+
+        Nearest in the view of the encoders that also guided the generator.
+        """
+        assert isinstance(model, CaptionedGenerator)  # noqa: S101
+        captions = _captions(test).long()
+        distinct, own = torch.unique(captions, dim=0, return_inverse=True)
+        noise = torch.randn(len(captions), self.noise_dim, generator=torch.Generator().manual_seed(0))
+        texts = model.encoder(distinct)
+        right = {
+            name: ((self._seen(images) @ texts.T).argmax(dim=1) == own).float().mean().item()
+            for name, images in (("real_matched", test.images), ("drawn_matched", model(noise, captions)))
+        }
+        return {**right, "matched_by_chance": 1 / len(distinct)}
+
+
+def _captions(batch: TrainingBatch) -> Tensor:
+    assert batch.captions is not None, "the batches were made without the split's captions"  # noqa: S101
+    return batch.captions
 
 
 def _known(batch: TrainingBatch) -> Tensor:

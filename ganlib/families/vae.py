@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.autoencoding import Variational, VariationalOptions
 from ganlib.nets.autoencoder import Autoencoder, ConvEncoder
 from ganlib.nets.conv import ConvGenerator
@@ -20,10 +21,11 @@ class Vae(Variational):
 
     Options: ClassVar[type[VaeOptions]] = VaeOptions
 
-    def __init__(self, options: VaeOptions) -> None:
+    def __init__(self, options: VaeOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
-        encoder = ConvEncoder(options.channels, 2 * options.latent_dim)
-        super().__init__(options, Autoencoder(encoder, ConvGenerator(options.latent_dim, options.channels)))
+        encoder = ConvEncoder(spec.image, options.channels, 2 * options.latent_dim)
+        decoder = ConvGenerator(spec.image, options.latent_dim, options.channels)
+        super().__init__(options, spec, Autoencoder(encoder, decoder))
 
 
 family = Vae

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import DiscriminatorOptions, discriminate
 from ganlib.families.parts.autoencoding import Variational, VariationalOptions
 from ganlib.families.parts.base import Losses, OptimizerOptions, Phase, TrainingBatch
@@ -39,11 +40,12 @@ class Vgan(Variational):
     Options: ClassVar[type[VganOptions]] = VganOptions
     options: VganOptions
 
-    def __init__(self, options: VganOptions) -> None:
+    def __init__(self, options: VganOptions, spec: DatasetSpec) -> None:
         """Build the three nets."""
-        encoder = ConvEncoder(options.channels, 2 * options.latent_dim)
-        super().__init__(options, Autoencoder(encoder, ConvGenerator(options.latent_dim, options.channels)))
-        self.discriminator = ConvDiscriminator(options.channels)
+        encoder = ConvEncoder(spec.image, options.channels, 2 * options.latent_dim)
+        decoder = ConvGenerator(spec.image, options.latent_dim, options.channels)
+        super().__init__(options, spec, Autoencoder(encoder, decoder))
+        self.discriminator = ConvDiscriminator(spec.image, options.channels)
         self.optimizers["discriminator"] = options.discriminator.build(self.discriminator)
 
     def phases(self, step: int) -> Sequence[Phase]:
@@ -67,7 +69,7 @@ class Vgan(Variational):
         return discriminate(self._judge, BCE, batch.images, fakes, self.options, step, separable=separable)
 
     def _judge(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(self.options.shown(images))
+        logits: Tensor = self.discriminator(self.options.shown(images, self.spec.image))
         return logits.float()
 
     def _autoencode(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:

@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import DiscriminatorOptions, discriminate
 from ganlib.families.parts.base import Family, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.families.parts.space import Choice, Range, Space
 from ganlib.nets.conv import ConvDiscriminator
-from ganlib.nets.prior import POSITIONS, CodePrior
+from ganlib.nets.prior import CodePrior
 from ganlib.nets.quantizer import perplexity, use
-from ganlib.nets.vqgan import VqGenerator
+from ganlib.nets.vqgan import VqGenerator, grid
 from ganlib.objectives.losses import HINGE, adaptive_weight
 
 
@@ -48,15 +49,15 @@ class Vqgan(Family):
     Options: ClassVar[type[VqganOptions]] = VqganOptions
     options: VqganOptions
 
-    def __init__(self, options: VqganOptions) -> None:
+    def __init__(self, options: VqganOptions, spec: DatasetSpec) -> None:
         """Build autoencoder, discriminator and prior."""
-        super().__init__(options)
-        prior = CodePrior(options.codes, options.width, options.layers, options.heads)
-        self._net = VqGenerator(options.channels, options.codes, prior)
+        super().__init__(options, spec)
+        prior = CodePrior(grid(spec.image) ** 2, options.codes, options.width, options.layers, options.heads)
+        self._net = VqGenerator(spec.image, options.channels, options.codes, prior)
         self.autoencoder = nn.ModuleList(
             [self._net.encoder, self._net.quantizer, self._net.decoder, self._net.last],
         )
-        self.discriminator = ConvDiscriminator(options.channels)
+        self.discriminator = ConvDiscriminator(spec.image, options.channels)
         self.optimizers = {
             "autoencoder": options.autoencoder.build(self.autoencoder),
             "discriminator": options.discriminator.build(self.discriminator),
@@ -71,7 +72,7 @@ class Vqgan(Family):
     @property
     def noise_dim(self) -> int:
         """One number a code."""
-        return POSITIONS
+        return self._net.prior.positions
 
     @classmethod
     def space(cls) -> Space:
@@ -116,7 +117,7 @@ class Vqgan(Family):
         return discriminate(self._judge, HINGE, batch.images, fakes, self.options, step, separable=separable)
 
     def _judge(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(self.options.shown(images))
+        logits: Tensor = self.discriminator(self.options.shown(images, self.spec.image))
         return logits.float()
 
     def _autoencode(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
@@ -154,10 +155,10 @@ class Vqgan(Family):
         assert isinstance(model, VqGenerator)  # noqa: S101
         return model.reconstruct(images)
 
-    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    def held_out(self, model: nn.Module, test: TrainingBatch) -> dict[str, float]:
         """Share of the codebook in use, its perplexity, and the prior's loss in nats a code."""
         assert isinstance(model, VqGenerator)  # noqa: S101
-        indices = model.codes(images)
+        indices = model.codes(test.images)
         return {
             "codebook_use": use(indices, self.options.codes).item(),
             "perplexity": perplexity(indices, self.options.codes).item(),

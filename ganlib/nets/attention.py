@@ -1,6 +1,6 @@
-"""Convolutional nets with self-attention at 14 x 14 and spectral normalisation in both players (Zhang 2019, SAGAN).
+"""Convolutional nets with self-attention and spectral normalisation in both players (Zhang 2019, SAGAN).
 
-An image costs about 3,400 c^2 + 9,500 c multiply-adds forward in each net: 3.8 M for c = 32.
+For c = 32 an image of 1x28x28 costs MACS multiply-adds forward in each net.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ganlib.data.spec import ImageShape
 from ganlib.nets.conv import minibatch_deviation
+from ganlib.nets.ladder import ladder, widths
+
+_WIDEST_VIEW = 32
+"""Side, in pixels, above which every pixel's view of all others costs more than the convolutions."""
 
 
 class SelfAttention(nn.Module):
@@ -46,41 +51,38 @@ class SelfAttention(nn.Module):
 class SelfAttentionGenerator(nn.Module):
     """Latent vector to image, with BatchNorm and ReLU after every layer but the last.
 
-    ``[batch, latent_dim]`` -> ``[batch, 2c, 7, 7]`` -> ``[batch, c, 14, 14]`` -> attention -> ``[batch, c/2, 28, 28]``
-    -> ``[batch, 1, 28, 28]`` in [-1, 1].
+    It begins at 7 x 7 or 8 x 8 and doubles; the levels are c/2 wide at the image's side, c at half of it, 2c at a
+    quarter, to at most 4c. Attention is at :func:`attended`'s side.
     """
 
-    def __init__(self, latent_dim: int, channels: int) -> None:
-        """``channels`` is the width c where attention is, a multiple of 8."""
+    def __init__(self, shape: ImageShape, latent_dim: int, channels: int) -> None:
+        """``channels`` is the width c at half the image's side, a multiple of 8."""
         super().__init__()
-        self.project = _spectral(nn.Linear(latent_dim, 2 * channels * 49, bias=False))
-        self.local = nn.Sequential(
-            nn.BatchNorm2d(2 * channels),
-            nn.ReLU(),
-            _spectral(nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1, bias=False)),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        )
-        self.attend = SelfAttention(channels)
+        sides, place, wide = _plan(shape, channels)
+        self.start = sides[0]
+        self.project = _spectral(nn.Linear(latent_dim, wide[0] * self.start**2, bias=False))
+
+        def levels(first: int, last: int) -> list[nn.Module]:
+            return [layer for level in range(first, last) for layer in _doubling(wide[level], wide[level + 1])]
+
+        self.local = nn.Sequential(nn.BatchNorm2d(wide[0]), nn.ReLU(), *levels(0, place))
+        self.attend = SelfAttention(wide[place])
         self.finish = nn.Sequential(
-            _spectral(nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=False)),
-            nn.BatchNorm2d(channels // 2),
-            nn.ReLU(),
-            _spectral(nn.Conv2d(channels // 2, 1, 3, padding=1)),
-            nn.Tanh(),
+            *levels(place, len(sides) - 1), _spectral(nn.Conv2d(wide[-1], shape.channels, 3, padding=1)), nn.Tanh()
         )
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Float [batch, latent_dim] to float [batch, 1, 28, 28] in [-1, 1]."""
+        """Float [batch, latent_dim] to float [batch, channels, height, width] in [-1, 1]."""
         image: Tensor = self.finish(self.attend(self._features(noise)))
         return image
 
     def attention(self, noise: Tensor) -> Tensor:
-        """Attention maps behind the images of ``noise``: float [batch, 14 * 14 queries, 7 * 7 keys]."""
+        """Attention maps behind the images of ``noise``: float [batch, queries, keys]; see
+        :meth:`SelfAttention.map`."""
         return self.attend.map(self._features(noise))
 
     def _features(self, noise: Tensor) -> Tensor:
-        features: Tensor = self.local(self.project(noise).view(noise.shape[0], -1, 7, 7))
+        features: Tensor = self.local(self.project(noise).view(noise.shape[0], -1, self.start, self.start))
         return features
 
 
@@ -90,30 +92,43 @@ class SelfAttentionDiscriminator(nn.Module):
     That end, a dense layer and the minibatch deviation, makes the FID less than half (docs/families/sagan.md).
     """
 
-    def __init__(self, channels: int, *, group: int = 8) -> None:
-        """``channels`` is the width c where attention is, a multiple of 8; ``group`` samples share one deviation."""
+    def __init__(self, shape: ImageShape, channels: int, *, group: int = 8) -> None:
+        """``channels`` as for the generator; ``group`` samples share one deviation."""
         super().__init__()
+        sides, place, wide = _plan(shape, channels)
         self.group = group
         width = 8 * channels
-        self.layers = nn.Sequential(
-            _spectral(nn.Conv2d(1, channels // 2, 3, padding=1)),
-            nn.LeakyReLU(0.1),
-            _spectral(nn.Conv2d(channels // 2, channels, 4, 2, 1)),
-            nn.LeakyReLU(0.1),
-            SelfAttention(channels),
-            _spectral(nn.Conv2d(channels, 2 * channels, 4, 2, 1)),
-            nn.LeakyReLU(0.1),
-            nn.Flatten(),
-            _spectral(nn.Linear(2 * channels * 49, width)),
-            nn.LeakyReLU(0.1),
-        )
+        layers: list[nn.Module] = [_spectral(nn.Conv2d(shape.channels, wide[-1], 3, padding=1)), nn.LeakyReLU(0.1)]
+        for level in reversed(range(len(sides))):
+            if level == place:
+                layers.append(SelfAttention(wide[level]))
+            if level:
+                layers += [_spectral(nn.Conv2d(wide[level], wide[level - 1], 4, 2, 1)), nn.LeakyReLU(0.1)]
+        features = wide[0] * sides[0] ** 2
+        self.layers = nn.Sequential(*layers, nn.Flatten(), _spectral(nn.Linear(features, width)), nn.LeakyReLU(0.1))
         self.head = _spectral(nn.Linear(width + 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Float [batch, 1, 28, 28] in [-1, 1] to logits, float [batch]."""
+        """Float [batch, channels, height, width] in [-1, 1] to logits, float [batch]."""
         features = self.layers(images)
         logits: Tensor = self.head(torch.cat([features, minibatch_deviation(features, self.group)], dim=1))
         return logits.squeeze(1)
+
+
+def attended(shape: ImageShape) -> int:
+    """Return the side at which attention is: half of the image's, a quarter of 128, so that it is at most 32."""
+    return max(side for side in ladder(shape, 8)[:-1] if side <= _WIDEST_VIEW)
+
+
+def _plan(shape: ImageShape, channels: int) -> tuple[tuple[int, ...], int, list[int]]:
+    """Return the levels' sides, the place of the one with attention among them, and their widths."""
+    sides = ladder(shape, 8)
+    return sides, sides.index(attended(shape)), widths(channels // 2, len(sides))
+
+
+def _doubling(inward: int, outward: int) -> tuple[nn.Module, ...]:
+    grow = _spectral(nn.ConvTranspose2d(inward, outward, 4, 2, 1, bias=False))
+    return grow, nn.BatchNorm2d(outward), nn.ReLU()
 
 
 class SpectralNorm(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ganlib.data.spec import ImageShape
 from ganlib.nets.conv import ConvTrunk, initialise
 
 
@@ -17,7 +18,7 @@ class Autoencoder(nn.Module):
         self.bottleneck = bottleneck or nn.Identity()
 
     def forward(self, noise: Tensor, *given: Tensor) -> Tensor:
-        """Float [batch, noise_dim], and the condition if there is one, to float [batch, 1, 28, 28] in [-1, 1]."""
+        """Float [batch, noise_dim], and the condition if there is one, to images [batch, channels, height, width]."""
         images: Tensor = self.decoder(self.bottleneck(noise), *given)
         return images
 
@@ -25,14 +26,14 @@ class Autoencoder(nn.Module):
 class ConvEncoder(nn.Module):
     """Image to a vector by :class:`ganlib.nets.conv.ConvTrunk` and one dense layer."""
 
-    def __init__(self, channels: int, outputs: int) -> None:
+    def __init__(self, shape: ImageShape, channels: int, outputs: int) -> None:
         """``channels`` is the trunk's width."""
         super().__init__()
-        self.trunk = ConvTrunk(channels)
+        self.trunk = ConvTrunk(shape, channels)
         self.head = nn.Linear(self.trunk.features, outputs)
         self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Float [batch, 1, 28, 28] to float [batch, outputs]."""
+        """Float [batch, channels, height, width] to float [batch, outputs]."""
         out: Tensor = self.head(self.trunk(images))
         return out

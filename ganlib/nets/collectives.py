@@ -24,6 +24,9 @@ class Others(Protocol):
     def gather(self, tensor: Tensor) -> Tensor:
         """All processes' ``tensor``, one after the other along the first dimension. Has no gradient."""
 
+    def rows(self, tensor: Tensor) -> Tensor:
+        """All processes' ``tensor``, as :meth:`gather` gives it. Can be differentiated."""
+
 
 _others: Others | None = None
 
@@ -36,6 +39,14 @@ def mean(tensor: Tensor) -> Tensor:
 def gather(tensor: Tensor) -> Tensor:
     """Of rows of this process's samples in order, the rows of the whole batch in order. Has no gradient."""
     return tensor if _others is None else _others.gather(tensor)
+
+
+def rows(tensor: Tensor) -> Tensor:
+    """Of rows of this process's samples in order, the rows of the whole batch in order, with their gradient.
+
+    It is for a loss that every process takes of the whole batch: gradients that are averaged after it are the batch's.
+    """
+    return tensor if _others is None else _others.rows(tensor)
 
 
 @contextmanager

@@ -9,21 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-POSITIONS = 49
-"""Codes of an image, row by row over its 7 x 7 grid."""
-
 
 class CodePrior(nn.Module):
     """p(codes) = product over i of p(code i | codes before i), by a causal transformer (Vaswani 2017; pre-norm).
 
     Linear layers have no bias and RMS norms no gain (Zhang 2019, "Root Mean Square Layer Normalization"; the next
-    linear layer can take it over): fewer nodes when sampling is unrolled. Multiply-adds an image:
-    49 * (10 * layers * width^2 + 2 * layers * width^2 / heads + codes * width), and 2 * 49^2 * layers * width for
-    attention: 16.2 M for 128 codes, width 96, 3 layers, 4 heads.
+    linear layer can take it over): fewer nodes when sampling is unrolled. Multiply-adds an image of p positions:
+    p * (10 * layers * width^2 + 2 * layers * width^2 / heads + codes * width), and 2 * p^2 * layers * width for
+    attention: 21.6 M for 64 positions, 128 codes, width 96, 3 layers, 4 heads.
     """
 
-    def __init__(self, codes: int, width: int, layers: int, heads: int) -> None:
-        """``codes`` is the size of the codebook; ``heads`` must divide ``width``.
+    def __init__(self, positions: int, codes: int, width: int, layers: int, heads: int) -> None:
+        """``positions`` is the number of codes of an image, row by row over its grid; ``codes`` is the size of the
+        codebook; ``heads`` must divide ``width``.
 
         Raises:
             ValueError: it does not.
@@ -31,23 +29,23 @@ class CodePrior(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}.")
-        self.codes = codes
+        self.positions, self.codes = positions, codes
         self.embedding = nn.Parameter(0.02 * torch.randn(codes, width))
         self.start = nn.Parameter(0.02 * torch.randn(1, width))
-        self.position = nn.Parameter(0.02 * torch.randn(POSITIONS, width))
+        self.position = nn.Parameter(0.02 * torch.randn(positions, width))
         self.blocks = nn.ModuleList(_Block(width, heads, layers) for _ in range(layers))
         self.head = nn.Parameter(0.02 * torch.randn(codes, width))
 
     def loss(self, indices: Tensor) -> Tensor:
         """Mean cross-entropy of a code given those before it, in nats; a float scalar.
 
-        ``indices`` is int64 [batch, 49] in [0, codes).
+        ``indices`` is int64 [batch, positions] in [0, codes).
         """
         logits = self.logits(indices[:, :-1])
         return F.cross_entropy(logits.flatten(0, 1), indices.flatten())
 
     def logits(self, before: Tensor) -> Tensor:
-        """Int64 [batch, n] of the first n < 49 codes to the logits of codes 0..n, float [batch, n + 1, codes]."""
+        """Int64 [batch, n], n < positions, of the first codes to the logits of codes 0..n, [batch, n + 1, codes]."""
         start = self.start.expand(before.shape[0], 1, -1)
         hidden = torch.cat([start, F.embedding(before, self.embedding)], dim=1) + self.position[: before.shape[1] + 1]
         for block in self.blocks:
@@ -56,12 +54,12 @@ class CodePrior(nn.Module):
 
     @torch.no_grad()
     def sample(self, noise: Tensor) -> Tensor:
-        """Float32 standard normal [batch, 49] to codes distributed as the prior says, int64 [batch, 49].
+        """Float32 standard normal [batch, positions] to codes distributed as the prior says, int64 of that shape.
 
         Code i is where the prior's cumulative distribution passes Phi(noise i). One rounding error there would change
         all codes after it, so everything is in float64 and of operators that onnxruntime has in float64: two runtimes
-        then disagree only where noise falls within about 1e-13 of a step. Keys and values are kept, so the 49 steps
-        cost about one pass over 49 positions.
+        then disagree only where noise falls within about 1e-13 of a step. Keys and values are kept, so all steps
+        cost about one pass over all positions.
 
         The positions are a loop, a Scan in the exported graph: unrolled they would be thousands of nodes, over which
         the exporter sits for minutes.
@@ -83,9 +81,9 @@ class CodePrior(nn.Module):
             return (F.embedding(code, embedding), *kept), code
 
         start = self.start.double().expand(batch, -1).clone()
-        memory = [start.new_zeros(batch, POSITIONS, block.head_dim) for block in blocks for _ in range(2)]
-        # Memory is filled from its end: at position i its first 48 - i places are not there yet.
-        hide = torch.zeros(POSITIONS, POSITIONS, dtype=torch.float64, device=noise.device)
+        memory = [start.new_zeros(batch, self.positions, block.head_dim) for block in blocks for _ in range(2)]
+        # Memory is filled from its end: at position i its first positions - 1 - i places are not there yet.
+        hide = torch.zeros(self.positions, self.positions, dtype=torch.float64, device=noise.device)
         hide = hide.masked_fill(torch.ones_like(hide, dtype=torch.bool).triu(1).flip(1), -torch.inf)
         given = (normal_cdf(noise.double()).T.clone(), self.position.double(), hide)
         return _scan(step, (start, *memory), given).T
@@ -143,7 +141,8 @@ class _Block(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One more position: float [batch, width] to the same, and keys and values moved on by one place.
 
-        ``keys`` and ``values`` are [batch, 49, head_dim], the newest last; ``hide`` [49] is added to the scores.
+        ``keys`` and ``values`` are [batch, positions, head_dim], the newest last; ``hide`` [positions] is added to the
+        scores.
         """
         attend, gather, widen, narrow = weights
         query, key, value = self._split(F.linear(_normalise(hidden), attend))

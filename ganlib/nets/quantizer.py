@@ -64,7 +64,7 @@ class VectorQuantizer(nn.Module):
         unit = self._unit(features)
         return self._nearest(unit.permute(0, 2, 3, 1).reshape(-1, unit.shape[1])).view(unit.shape[0], -1)
 
-    def decode(self, indices: Tensor, height: int = 7) -> Tensor:
+    def decode(self, indices: Tensor, height: int) -> Tensor:
         """Codes int64 [batch, height * w] to quantised features, float [batch, dim, height, w]."""
         chosen = F.embedding(indices, self.codebook).transpose(1, 2)
         quantised: Tensor = self.expand(chosen.reshape(*chosen.shape[:2], height, -1))

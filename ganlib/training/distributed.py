@@ -128,6 +128,10 @@ class _Processes(Team):
         torch.distributed.all_gather(parts, tensor.detach().contiguous())
         return torch.cat(parts)
 
+    def rows(self, tensor: Tensor) -> Tensor:
+        nothing = torch.zeros_like(tensor)
+        return self.mean(torch.cat([tensor if rank == self.rank else nothing for rank in range(self.size)])) * self.size
+
 
 class _Mean(torch.autograd.Function):
     """Mean over processes; it is its own adjoint, so its derivative can be taken as often as one likes."""

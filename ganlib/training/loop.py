@@ -39,7 +39,7 @@ class Hooks:
     log: Callable[[dict[str, float], int], None] = lambda metrics, step: None
     """Mean losses since the last call and throughput, at a step."""
     grid: Callable[[Tensor, int], None] = lambda images, step: None
-    """Float [64, 1, 28, 28] in [-1, 1] from the moving average, on the same noise every time."""
+    """Float [64, channels, height, width] in [-1, 1] from the moving average, on the same noise every time."""
     check: Callable[[nn.Module, int, float], Verdict] = lambda module, step, best: Verdict()
     """Judges the moving average at a step, given the best score so far. Must leave the module as it is."""
     report: Report = silent

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganlib.data.augment import shift_and_rotate
+from ganlib.data.augment import flip, shift_and_rotate
 from ganlib.data.batches import DeviceBatches
 from ganlib.families.parts.base import Family, Losses, Phase, TrainingBatch
 from ganlib.training.distributed import Team
@@ -180,7 +180,9 @@ def _memory(family: Family, step: int) -> Iterator[None]:
 
 
 def _augmented(family: Family, batch: TrainingBatch) -> TrainingBatch:
-    options = family.options
-    if not (options.shift or options.rotate):
-        return batch
-    return replace(batch, images=shift_and_rotate(batch.images, options.shift, options.rotate))
+    options, images = family.options, batch.images
+    if options.shift or options.rotate:
+        images = shift_and_rotate(images, options.shift, options.rotate)
+    if options.flip:
+        images = flip(images)
+    return batch if images is batch.images else replace(batch, images=images)

@@ -18,6 +18,7 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
@@ -40,7 +41,7 @@ def build(name: str, seed: int) -> tuple[Family, Ema]:
     """A family with the weights of ``seed``."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    family = families.load(name)(families.options(name, options(name)))
+    family = families.build(name, families.options(name, options(name)), MNIST)
     return family, Ema(family.generator, 500)
 
 
@@ -49,7 +50,7 @@ def fit(
 ) -> loop.TrainingOutcome:
     """Train to the last step."""
     draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
     ranks = draw.random((100, 3), np.float32)
     data = DeviceBatches(images, labels, 16, 7, torch.device("cpu"), ranks=ranks)
     plan = loop.Plan(

@@ -39,6 +39,10 @@ class Wish(NamedTuple):
         return self.digit, thickness, slant, size
 
 
+CHOICES = (10, *(4 for _ in ATTRIBUTES))
+"""How many values each of :meth:`Wish.codes` can have."""
+
+
 def encode(text: str) -> NDArray[np.int64]:
     """A caption as the graph's ``caption`` input: int64 [CAPTION_LEN], UTF-8 bytes of :func:`normalise`, then zeros.
 

@@ -20,7 +20,6 @@ from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import ImageShape
 
 if TYPE_CHECKING:
-    from ganlib.data.spec import DatasetSpec
     from ganlib.evaluation.judge.net import JudgeNet
 
 _NAME = re.compile(r"judge-([0-9a-f]{64})\.safetensors")
@@ -41,11 +40,6 @@ def doubt(share: float) -> str | None:
         "figures by digit are distances in its view alone: hold them against the real-data floor, not against those "
         "of MNIST, and look at the images"
     )
-
-
-def knows(spec: DatasetSpec) -> bool:
-    """Whether the committed judge was trained on images and classes such as those of ``spec``."""
-    return (spec.image, spec.class_names) == (MNIST.image, MNIST.class_names)
 
 
 class JudgeOutput(NamedTuple):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Self
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlib.data.augment import translate_and_cut
+from ganlib.data.augment import recolour, translate_and_cut
+from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.families.parts.base import Family, FamilyOptions, Losses, OptimizerOptions, Phase, TrainingBatch
+from ganlib.families.parts.few import for_few
 from ganlib.objectives import penalties
 from ganlib.objectives.losses import AdversarialLoss
 
@@ -25,8 +28,16 @@ class DiscriminatorOptions(FamilyOptions):
     penalty_every: PositiveInt = Field(
         1, description="steps between penalties, each weighted by as much (Karras 2020, appendix B)"
     )
-    diffaugment_shift: int = Field(0, ge=0, le=14, description="DiffAugment's translation, in pixels (Zhao 2020)")
-    diffaugment_cut: int = Field(0, ge=0, le=28, description="side of DiffAugment's cutout, in pixels")
+    r1_scale: float | None = Field(None, gt=0, description="factor of r1_gamma; null: by the number of images")
+    diffaugment_shift: int | None = Field(
+        None, ge=0, le=64, description="DiffAugment's translation, in pixels (Zhao 2020); null: by the number of images"
+    )
+    diffaugment_cut: int | None = Field(
+        None, ge=0, le=128, description="side of DiffAugment's cutout, in pixels; null: by the number of images"
+    )
+    diffaugment_colour: bool | None = Field(
+        None, description="DiffAugment's brightness, saturation and contrast; null: by the number of images"
+    )
 
     def others_turn(self, step: int) -> bool:
         """Whether it is also the turn of whoever plays against the discriminator."""
@@ -39,13 +50,33 @@ class DiscriminatorOptions(FamilyOptions):
     @property
     def augmented(self) -> bool:
         """Whether what is drawn for an image depends on its place among those that are judged with it."""
-        return bool(self.diffaugment_shift or self.diffaugment_cut)
+        return bool(self.diffaugment_shift or self.diffaugment_cut or self.diffaugment_colour)
 
-    def shown(self, images: Tensor) -> Tensor:
-        """``images`` as the discriminator judges them."""
+    def shown(self, images: Tensor, shape: ImageShape) -> Tensor:
+        """``images`` as the discriminator judges them. Pixels are those of whole images, of ``shape``; of smaller ones
+        as many fewer."""
         if not self.augmented:
             return images
-        return translate_and_cut(images, self.diffaugment_shift, self.diffaugment_cut)
+        if self.diffaugment_colour:
+            images = recolour(images)
+        sizes = self.diffaugment_shift or 0, self.diffaugment_cut or 0
+        if not any(sizes):
+            return images
+        pixels, cut = (round(size * images.shape[-1] / shape.width) for size in sizes)
+        return translate_and_cut(images, pixels, cut)
+
+    def for_images(self, images: int, shape: ImageShape) -> Self:
+        """See :meth:`FamilyOptions.for_images`; by :func:`ganlib.families.parts.few.for_few`."""
+        remedy = for_few(images, shape).model_dump()
+        return self.model_copy(update={name: value for name, value in remedy.items() if getattr(self, name) is None})
+
+    def unfit(self, shape: ImageShape) -> str | None:
+        """See :meth:`FamilyOptions.unfit`."""
+        limits = {"diffaugment_shift": shape.height // 2, "diffaugment_cut": shape.height}
+        for name, most in limits.items():
+            if (value := getattr(self, name) or 0) > most:
+                return f"{name} must be at most {most} for a {shape} image, and is {value}"
+        return super().unfit(shape)
 
 
 class AdversarialOptions(DiscriminatorOptions):
@@ -97,7 +128,7 @@ def discriminate(
         "logit_fake": fake_logits.detach().mean(),
     }
     terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
-        "r1": (options.r1_gamma, lambda: penalties.zero_centred(logits, real)),
+        "r1": (options.r1_gamma * (options.r1_scale or 1.0), lambda: penalties.zero_centred(logits, real)),
         "r2": (options.r2_gamma, lambda: penalties.zero_centred(fake_logits, fake)),
         "gradient_penalty": (options.gp_lambda, lambda: penalties.one_centred(judge, real, fake)),
     }
@@ -119,6 +150,7 @@ class Adversarial(Family):
     def __init__(
         self,
         options: AdversarialOptions,
+        spec: DatasetSpec,
         generator: nn.Module,
         discriminator: nn.Module,
         loss: AdversarialLoss,
@@ -129,7 +161,7 @@ class Adversarial(Family):
         ``separable`` of n: n images have the same logits in a batch with n others, since nothing in the discriminator,
         such as BatchNorm, mixes the two and nothing is drawn. It then judges real and generated images in one pass.
         """
-        super().__init__(options)
+        super().__init__(options, spec)
         self._generator, self.discriminator, self._loss, self._separable = generator, discriminator, loss, separable
         self.optimizers = {
             "generator": options.generator.build(generator),
@@ -181,7 +213,7 @@ class Adversarial(Family):
         given = self.given(batch)
         if len(images) > len(batch.images):
             given = tuple(torch.cat([each, each]) for each in given)
-        logits: Tensor = self.discriminator(self.options.shown(images), *given)
+        logits: Tensor = self.discriminator(self.options.shown(images, self.spec.image), *given)
         return logits.float()
 
     def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
@@ -216,7 +248,7 @@ class Adversarial(Family):
 
 
 class LabelConditional(Adversarial):
-    """Both nets are told the digit (Mirza 2014)."""
+    """Both nets are told the class (Mirza 2014)."""
 
     condition = "label"
 

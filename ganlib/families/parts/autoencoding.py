@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.base import Family, FamilyOptions, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.nets.autoencoder import Autoencoder
 from ganlib.objectives import losses
@@ -27,9 +28,9 @@ class Autoencoding(Family):
 
     options: AutoencodingOptions
 
-    def __init__(self, options: AutoencodingOptions, net: Autoencoder) -> None:
+    def __init__(self, options: AutoencodingOptions, spec: DatasetSpec, net: Autoencoder) -> None:
         """``net`` is what is trained, averaged, and, without its encoder, exported."""
-        super().__init__(options)
+        super().__init__(options, spec)
         self._net = net
         self.optimizers = {"autoencoder": options.optimizer.build(net)}
 
@@ -107,8 +108,8 @@ class Variational(Autoencoding):
         code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         return code, losses.gaussian_kl(mean, log_variance).mean()
 
-    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    def held_out(self, model: nn.Module, test: TrainingBatch) -> dict[str, float]:
         """The evidence lower bound in nats an image, with the variance that is best on these images."""
         assert isinstance(model, Autoencoder)  # noqa: S101
-        nll, kl, _ = self._terms(model, images, labels)
+        nll, kl, _ = self._terms(model, test.images, test.labels)
         return {"elbo": -(nll + kl).item(), "kl": kl.item()}

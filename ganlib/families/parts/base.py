@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from ganlib.core.record import Record
 from ganlib.data import conditions
 from ganlib.data.conditions import Condition
-from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.families.parts.space import Space, around
+from ganlib.nets.ladder import undrawable
 
 
 class OptimizerOptions(Record):
@@ -45,13 +46,25 @@ class FamilyOptions(Record):
     Where a subclass gives one another default, its limits and its description hold on.
     """
 
-    shift: float = Field(0.0, ge=0, le=14, description="augmentation of the data: largest shift, in pixels")
+    shift: float = Field(0.0, ge=0, le=64, description="augmentation of the data: largest shift, in pixels")
     rotate: float = Field(0.0, ge=0, le=180, description="augmentation of the data: largest turn, in degrees")
+    flip: bool = Field(False, description="augmentation of the data: half of the images mirrored, left for right")
 
     batch_size: PositiveInt = 64
     latent_dim: PositiveInt = Field(64, description="dimensions of the latent vector, and of the graph's `noise`")
     channels: PositiveInt = Field(64, description="width of the convolutional nets")
     ema_half_life: PositiveInt = Field(5000, description="of the generator's moving average, in images")
+
+    def unfit(self, shape: ImageShape) -> str | None:
+        """Return which option is too large for images of that shape, in words; None if none is."""
+        half = shape.height // 2
+        if self.shift > half:
+            return f"shift must be at most {half}, half the side of a {shape} image, and is {self.shift:g}"
+        return None
+
+    def for_images(self, images: int, shape: ImageShape) -> Self:
+        """Return the options for a training on that many images: with values for those that are left to it (None)."""
+        return self
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
@@ -69,12 +82,14 @@ class TrainingBatch:
     """Real training data on the device."""
 
     images: Tensor
-    """Float [batch, 1, 28, 28] in [-1, 1]."""
+    """Float [batch, channels, height, width] in [-1, 1]."""
     labels: Tensor
-    """Int64 [batch], 0..9."""
+    """Int64 [batch], places in the data set's class names; all 0 where it has none."""
     ranks: Tensor | None = None
-    """Float [batch, 3] in (0, 1): stroke thickness, slant and size among the training images of the same digit. Only
-    for families whose condition is the caption."""
+    """Float [batch, attributes] in (0, 1): where an image's attributes are among the training images of its class. Only
+    for families whose captions are of a grammar."""
+    captions: Tensor | None = None
+    """Int64 [batch, 64], UTF-8 bytes, zero padded; None where the data set has no captions of its own."""
 
 
 Losses = dict[str, Tensor]
@@ -102,13 +117,32 @@ class Family(nn.Module, ABC):
     condition: ClassVar[Condition | None] = None
     """What its generator is given besides noise."""
 
-    def __init__(self, options: FamilyOptions) -> None:
-        """``options`` is an instance of this class's ``Options``."""
+    def __init__(self, options: FamilyOptions, spec: DatasetSpec) -> None:
+        """``options`` is an instance of this class's ``Options``; ``spec`` says what the images are.
+
+        :func:`ganlib.families.build` calls this, with what :meth:`unfit` finds nothing against.
+        """
         super().__init__()
-        self.options = options
+        self.options, self.spec = options, spec
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.horizon = 1
         """Steps of the budget, set before training: schedules are functions of (step, horizon)."""
+        self.captions: tuple[str, ...] = ()
+        """Captions of the training images to draw from, set before training; none where they are of a grammar."""
+
+    @classmethod
+    def kind(cls, spec: DatasetSpec) -> type[Family]:
+        """Return the class to build for ``spec``: this one, or one that is made for such data."""
+        return cls
+
+    @classmethod
+    def unfit(cls, spec: DatasetSpec) -> str | None:
+        """Return why this family cannot be trained on ``spec``, in words; None if it can."""
+        if cls.condition == "label" and not spec.class_names:
+            return f"it is told labels, and {spec.name} has none"
+        if cls.condition == "caption" and not spec.captions:
+            return f"it is told captions, and {spec.name} has none"
+        return undrawable(spec.image)
 
     @classmethod
     def space(cls) -> Space:
@@ -139,7 +173,9 @@ class Family(nn.Module, ABC):
         generator = torch.Generator().manual_seed(seed)
         inputs = [torch.randn(count, self.noise_dim, generator=generator)]
         if self.condition:
-            inputs.append(torch.from_numpy(conditions.draw(self.condition, MNIST, np.random.default_rng(seed), count)))
+            random = np.random.default_rng(seed)
+            given = conditions.draw(self.condition, self.spec, random, count, self.captions)
+            inputs.append(torch.from_numpy(given))
         device = next(self.parameters()).device
         return [tensor.to(device) for tensor in inputs]
 
@@ -167,8 +203,8 @@ class Family(nn.Module, ABC):
         return 0
 
     def ranks(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, 3], for the split uint8 [n, 1, 28, 28],
-        int64 [n]."""
+        """What :attr:`TrainingBatch.ranks` is gathered from, float32 [n, attributes], for the split uint8 [n, channels,
+        height, width], int64 [n]."""
         return None
 
     @torch.no_grad()
@@ -189,6 +225,6 @@ class Family(nn.Module, ABC):
         width] in [-1, 1]."""
         return {}
 
-    def held_out(self, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """Figures of the family's own on images it was not trained on, such as the evidence lower bound."""
+    def held_out(self, model: nn.Module, test: TrainingBatch) -> dict[str, float]:
+        """Figures of the family's own on images that it was not trained on, such as the evidence lower bound."""
         return {}

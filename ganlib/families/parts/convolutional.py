@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.parts.base import OptimizerOptions
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
@@ -31,8 +32,8 @@ class Convolutional(Adversarial):
     Options: ClassVar[type[ConvolutionalOptions]] = ConvolutionalOptions
     loss: ClassVar[AdversarialLoss]
 
-    def __init__(self, options: ConvolutionalOptions) -> None:
+    def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
-        generator = ConvGenerator(options.latent_dim, options.channels)
-        discriminator = ConvDiscriminator(options.channels, normalise=options.normalise)
-        super().__init__(options, generator, discriminator, self.loss, discriminator.separable)
+        generator = ConvGenerator(spec.image, options.latent_dim, options.channels)
+        discriminator = ConvDiscriminator(spec.image, options.channels, normalise=options.normalise)
+        super().__init__(options, spec, generator, discriminator, self.loss, discriminator.separable)

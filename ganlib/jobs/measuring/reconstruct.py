@@ -14,6 +14,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.families.parts.space import tree
+from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
 from ganlib.jobs.training.finish import pairs, reconstructed, squared_error
 from ganlib.tracking.store import Absent, connect
@@ -65,7 +66,7 @@ def reconstruct(
     report.advance(title, 0, 1)
     config, weights = read_average(_checkpoint(project, found.trained_by))
     name = config["family"]
-    family = families.load(name)(families.options(name, _options(config, name)))
+    family = families.build(name, families.options(name, _options(config, name)), current_data(project).spec)
     family.generator.load_state_dict(weights)
     test = load_split(project.prepared, "test")
     images = scaled(torch.from_numpy(test.images))

@@ -13,7 +13,7 @@ from torch import nn
 from ganlib.core.events import Checked
 from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
-from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.validation import Validated, Validation
 from ganlib.export.sampler import to_pixels
 from ganlib.families.parts.base import Family
@@ -35,17 +35,20 @@ class Checker:
         prepared: Path,
         log: Callable[[dict[str, float], int], None],
         *,
+        judge: Callable[[], Judge],
         samples: int,
         seed: int,
         raw: bool = True,
         report: Report = silent,
     ) -> None:
-        """The validation split in ``prepared`` is read at the first check; ``report`` hears of each.
+        """The validation split in ``prepared`` is read, and ``judge`` called, at the first check.
+
+        ``report`` hears of each.
 
         ``raw``: measure the raw generator too, which makes a check take twice as long.
         """
         self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
-        self._raw, self._report = raw, report
+        self._raw, self._report, self._judge = raw, report, judge
         self.fid: float | None = None
         """What the last check found."""
 
@@ -55,7 +58,7 @@ class Checker:
         The raw generator is measured beside it, on the same draws: what the average gains is part of the learning
         curve. The family's weights, statistics and modes and torch's random state are left as they were.
 
-        An untrained generator draws one digit too, so a lack of variety is a collapse only where the run has been far
+        An untrained generator draws one class too, so a lack of variety is a collapse only where the run has been far
         better (``best`` is its lowest FID), or should long be.
         """
         if step < self._family.comparable_from():
@@ -89,7 +92,7 @@ class Checker:
 
     @cached_property
     def _validation(self) -> Validation:
-        return Validation(load_judge(), load_split(self._prepared, "validation").images)
+        return Validation(self._judge(), load_split(self._prepared, "validation").images)
 
     @doing("measure the validation FID")
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ganlib.core.progress import Report, silent
@@ -11,13 +12,23 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganlib.core.project import Project
+    from ganlib.evaluation.judge.judge import Judge
     from ganlib.families.parts.base import Family
     from ganlib.tracking.runs import Run
 
 _CHUNK = 1000
 
 
-def finish(project: Project, family: Family, model: nn.Module, run: Run, step: int, *, report: Report = silent) -> None:
+def finish(
+    project: Project,
+    family: Family,
+    model: nn.Module,
+    run: Run,
+    step: int,
+    *,
+    judge: Callable[[], Judge],
+    report: Report = silent,
+) -> None:
     """Fit what is fitted rather than trained; log reconstructions, the family's own figures and its pictures.
 
     Args:
@@ -26,11 +37,13 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
         model: the moving average, on the CPU; changed in place.
         run: gets metrics and pictures.
         step: the last one.
+        judge: gives the judge of the data, where there is something to judge.
         report: told of progress.
     """
     import torch
 
     from ganlib.data.batches import scaled
+    from ganlib.families.parts.base import TrainingBatch
 
     family.cpu()
     report.advance(f"finish {family.name}", 0, 1)
@@ -39,9 +52,9 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
         test = load_split(project.prepared, "test")
         images = scaled(torch.from_numpy(test.images))
         labels = torch.from_numpy(test.labels)
-        figures = family.held_out(model, images[:_CHUNK], labels[:_CHUNK]) | _reconstructions(
-            family, model, images, labels, run
-        )
+        captions = None if test.captions is None else torch.from_numpy(test.captions[:_CHUNK])
+        figures = family.held_out(model, TrainingBatch(images[:_CHUNK], labels[:_CHUNK], captions=captions))
+        figures |= _reconstructions(family, model, images, labels, run, judge)
         for name, rows in family.pictures(model).items():
             run.image(sheet(rows), f"pictures/{name}.png")
     if figures:
@@ -49,18 +62,20 @@ def finish(project: Project, family: Family, model: nn.Module, run: Run, step: i
     report.advance(f"finish {family.name}", 1, 1, figures)
 
 
-def _reconstructions(family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run) -> dict[str, float]:
-    """Mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
+def _reconstructions(
+    family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run, judge: Callable[[], Judge]
+) -> dict[str, float]:
+    """Return mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
     from ganlib.evaluation.distances import frechet_distance, moments
-    from ganlib.evaluation.judge.judge import load_judge
     from ganlib.export.sampler import to_pixels
 
     made = reconstructed(family, model, images, labels)
     if made is None:
         return {}
-    judge = load_judge()
-    ours, theirs = (moments(judge.features(to_pixels(each).numpy()).features) for each in (made, images))
-    run.image(pairs(images[:40], made[:40]), "pictures/reconstructions.png")
+    shown = min(40, len(images) // 4 * 4)
+    run.image(pairs(images[:shown], made[:shown]), "pictures/reconstructions.png")
+    seen = judge()
+    ours, theirs = (moments(seen.features(to_pixels(each).numpy()).features) for each in (made, images))
     return {"reconstruction_mse": squared_error(made, images), "reconstruction_fid": frechet_distance(ours, theirs)}
 
 

@@ -46,7 +46,8 @@ def unused(
         Unavailable: MLflow cannot be reached.
     """
     store, data = connect(project), current_data(project)
-    config = flat(shape(params, family, params.limits(family, budget), families.configured(params, family), data))
+    options = families.for_data(params, family, data.spec, data.counts["train"])
+    config = flat(shape(params, family, params.limits(family, budget), options, data))
     wanted = {name: str(value) for name, value in config.items()}
     for run in islice(history.of_family(store, params.registry.experiment, family), _LOOKED_AT):
         if not _fits(run, wanted) or not history.has_graph(store, run.id):

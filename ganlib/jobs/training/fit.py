@@ -62,7 +62,7 @@ def fit(
 
     settings, run, team = params.train, session.run, session.team
     torch.manual_seed(settings.seed)
-    model = _build(params, family, session)
+    model = _build(family, session)
     ema = Ema(model.generator, model.options.ema_half_life)
     if settings.compile:
         compile_nets(model)
@@ -73,6 +73,7 @@ def fit(
         model,
         project.prepared,
         lambda values, step: run.log(charts.of_group("quality", values), step),
+        judge=session.judge,
         samples=settings.check_samples,
         seed=settings.seed,
         raw=raw,
@@ -99,23 +100,25 @@ def fit(
     return Fitted(model, ema, outcome, checker)
 
 
-def _build(params: Params, family: str, session: Session) -> Family:
+def _build(family: str, session: Session) -> Family:
     import torch
 
-    options = families.configured(params, family)
-    session.team.require_shares(options.batch_size)
+    session.team.require_shares(session.options.batch_size)
     with doing(f"build {family}"), gc_paused():  # the first optimiser imports torch's compiler
-        made = families.load(family)(options)
+        made = families.build(family, session.options, session.data.spec)
         return made.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _batches(project: Project, params: Params, model: Family, session: Session) -> DeviceBatches:
     """Return the training split on the device, or this process's share of it."""
     from ganlib.data.batches import DeviceBatches
+    from ganlib.data.conditions import pool
     from ganlib.data.splits import load_split
 
     with doing("read the training images"):
         split = load_split(project.prepared, "train")
+    if split.captions is not None and model.condition == "caption":
+        model.captions = pool(split.captions)
     return DeviceBatches(
         split.images,
         split.labels,
@@ -123,6 +126,7 @@ def _batches(project: Project, params: Params, model: Family, session: Session) 
         params.train.seed,
         session.device,
         ranks=model.ranks(split.images, split.labels),
+        captions=split.captions,
         share=(session.team.rank, session.team.size),
     )
 

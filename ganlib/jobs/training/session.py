@@ -14,11 +14,12 @@ from ganlib import families
 from ganlib.config import Limits, Params
 from ganlib.core import project as projects
 from ganlib.core.files import sha256_bytes, sha256_file
-from ganlib.core.progress import doing
+from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
 from ganlib.core.signals import stop_requests
 from ganlib.core.startup import gc_paused
 from ganlib.evaluation.needs import fitted
+from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from ganlib.data.versioning.record import DataVersion
+    from ganlib.evaluation.judge.judge import Judge
     from ganlib.families.parts.base import FamilyOptions
     from ganlib.tracking.runs import Run
     from ganlib.training.distributed import Team
@@ -48,6 +50,10 @@ class Session:
     config: dict[str, Any]
     """What shapes it."""
     data: DataVersion
+    options: FamilyOptions
+    """The family's, with what the number of training images decides."""
+    judge: Callable[[], Judge]
+    """Gives the judge of the data; the first call may train it."""
 
 
 @contextmanager
@@ -60,6 +66,7 @@ def session(
     resume: str | None = None,
     overrides: Sequence[str] = (),
     verb: str = "train",
+    report: Report = silent,
 ) -> Iterator[Session]:
     """Provide a run to train ``family`` in, with everything checked that can be checked before the first step.
 
@@ -70,13 +77,16 @@ def session(
         from ganlib.training import distributed
 
     settings = params.train
-    options = families.configured(params, family)
     limits = params.limits(family, budget)
     data = current_data(project)
+    options = families.for_data(params, family, data.spec, data.counts["train"])
     require_batch(data, options.batch_size)
     fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     config = shape(params, family, limits, options, data)
+    judge = cache(lambda: judge_for(project, params, data, report))
+    if config["checks"] or verb == "try":
+        judge()  # one that is missing is trained now, and not in the time of the training
     store = open_store(project)
     with (
         stop_requests() as stop,
@@ -86,7 +96,12 @@ def session(
             " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
             family=family,
             params=flat(config),
-            tags={"ganlib.overrides": " ".join(overrides) or "none", CODE_TAG: code_sha256()},
+            tags={
+                "ganlib.overrides": " ".join(overrides) or "none",
+                CODE_TAG: code_sha256(),
+                "ganlib.dataset": data.spec.name,
+                "ganlib.image": str(data.spec.image),
+            },
             data=data,
             source=projects.source(project.root),
             experiment=params.registry.experiment,
@@ -98,7 +113,7 @@ def session(
             run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
         if team.size > 1:
             run.tag("ganlib.processes", str(team.size))
-        yield Session(run, stop, team, device, limits, config, data)
+        yield Session(run, stop, team, device, limits, config, data, options, judge)
 
 
 @cache

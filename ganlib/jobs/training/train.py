@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from ganlib.core.record import Record
 from ganlib.core.signals import stop_requests
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.export.onnx import Certificate
+from ganlib.jobs.data.judge import judge_for, judge_sha256_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.finish import finish
 from ganlib.jobs.training.fit import fit
@@ -68,13 +71,14 @@ def train(
         report: told of progress.
 
     Raises:
-        BadInput: unknown family, budget, option or device; no verified data; nothing to resume.
+        BadInput: unknown family, budget, option or device; a family that does not fit the data; no verified data;
+            nothing to resume.
         Unavailable: MLflow cannot be reached.
         OutOfMemory: a step did not fit; the last checkpoint is kept.
         Unhealthy: training broke, and ``train.unhealthy`` is ``stop`` or did not help; the run is tagged with why.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
-    with session(project, params, family, budget=budget, resume=resume, overrides=overrides) as begun:
+    with session(project, params, family, budget=budget, resume=resume, overrides=overrides, report=report) as begun:
         if smaller := changes(params.evaluate, fitted(params.evaluate, begun.data.counts)):
             report.event(Remark(f"train {family}", {"note": f"will be measured by less: {smaller}"}))
         run, folder = begun.run, project.run_folder(begun.run.id)
@@ -89,7 +93,7 @@ def train(
 
         require_asked_for()
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
-        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, report=report)
+        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, judge=begun.judge, report=report)
         require_asked_for()
         return _export(params, family, begun.data, project, run, model, ema, outcome, report)
 
@@ -115,8 +119,10 @@ def follow(
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     with stop_requests() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
-        config = shape(params, family, limits, families.configured(params, family), data)
-        begun = Session(NullRun(), stop, team, device, limits, config, data)
+        options = families.for_data(params, family, data.spec, data.counts["train"])
+        config = shape(params, family, limits, options, data)
+        judge = cache(lambda: judge_for(project, params, data))
+        begun = Session(NullRun(), stop, team, device, limits, config, data, options, judge)
         fit(project, params, family, begun, silent, resume=resume is not None)
 
 
@@ -132,8 +138,7 @@ def _export(
     report: Report,
 ) -> TrainResult:
     """Write the moving average's graph beside the checkpoint and log it with its certificate."""
-    from ganlib.evaluation.judge.judge import judge_sha256, knows
-    from ganlib.export.contract import JUDGE_KEY
+    from ganlib.export.contract import CAPTIONS_KEY, JUDGE_KEY
     from ganlib.export.onnx import export
 
     report.advance(f"export {family}", 0, 1)
@@ -143,8 +148,11 @@ def _export(
         "data_version": data.md5,
         "run_id": run.id,
         "source_commit": projects.source(project.root).commit or "unknown",
-        **({JUDGE_KEY: judge_sha256()} if knows(data.spec) else {}),
     }
+    if judge := judge_sha256_for(project, params, data):
+        metadata[JUDGE_KEY] = judge
+    if model.captions:
+        metadata[CAPTIONS_KEY] = json.dumps(model.captions, ensure_ascii=False)
     certificate = export(ema.module, model.noise_dim, path, params.export, metadata, data.spec, model.condition)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")

@@ -47,7 +47,7 @@ def score(
 
     run_id = ""
     try:
-        with session(project, params, family, budget=budget, overrides=overrides, verb="try") as begun:
+        with session(project, params, family, budget=budget, overrides=overrides, verb="try", report=report) as begun:
             run_id = begun.run.id
             report.event(TrialStarted(run_id))
             require_writable(project.run_folder(run_id))

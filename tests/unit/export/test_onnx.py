@@ -232,14 +232,14 @@ def test_loading_and_saving_by_another_tool_keeps_the_file_acceptable(exported: 
 
 
 def test_nor_into_a_graph_inside_the_graph(tmp_path: Path) -> None:
-    from ganlib.nets.prior import POSITIONS, CodePrior
+    from ganlib.nets.prior import CodePrior
     from ganlib.nets.vqgan import VqGenerator
 
     torch.manual_seed(0)
-    net = VqGenerator(4, 8, CodePrior(8, 8, 1, 2))
+    net = VqGenerator(MNIST.image, 4, 8, CodePrior(49, 8, 8, 1, 2))
     with torch.no_grad():
         net.prior.head.mul_(100)  # as after training: codes that differ
-    export(net, POSITIONS, tmp_path / "vq.onnx", SMALL, {}, MNIST)
+    export(net, 49, tmp_path / "vq.onnx", SMALL, {}, MNIST)
     data = (tmp_path / "vq.onnx").read_bytes()
     assert b"site-packages" not in data
     assert b"prior.py" not in data

@@ -42,7 +42,7 @@ def parent(name: str, path: Path) -> None:
     if name == "plain":
         export(trained_like(), NOISE_DIM, path, config, metadata, MNIST)
         return
-    made = families.load(name)(families.options(name, SMALL[name]))
+    made = families.build(name, families.options(name, SMALL[name]), MNIST)
     if name == "vqgan":
         with torch.no_grad():
             made.generator.prior.head.mul_(30)  # as after training: codes that differ

@@ -33,10 +33,10 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_one_file_of_twenty_lines_is_listed_trained_exported_and_drawn(toy: str, tmp_path: Path) -> None:
     assert toy in families.names()
-    family = families.load(toy)(families.options(toy, {"channels": 16, "batch_size": 16, "n_critic": 2}))
+    family = families.build(toy, families.options(toy, {"channels": 16, "batch_size": 16, "n_critic": 2}), MNIST)
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (64, 28, 28), dtype=np.uint8)
-    batches = DeviceBatches(images, np.zeros(64, np.uint8), 16, 0, torch.device("cpu"))
+    images = draw.integers(0, 256, (64, 1, 28, 28), dtype=np.uint8)
+    batches = DeviceBatches(images, np.zeros(64, np.int64), 16, 0, torch.device("cpu"))
     ema = Ema(family.generator, 100)
     plan = loop.Plan("toy", 0, Limits(steps=6, seconds=60), Checkpoints(tmp_path / "c.pt", {}))
     assert loop.fit(family, ema, batches, plan, loop.Hooks()).steps == 6

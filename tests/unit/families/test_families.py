@@ -24,7 +24,7 @@ EVERY = families.names()
 
 def build(name: str, **row: object) -> Family:
     torch.manual_seed(0)
-    return families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, **row}))
+    return families.build(name, families.options(name, {"channels": 8, "batch_size": 16, **row}), MNIST)
 
 
 def batch(size: int = 16) -> TrainingBatch:
@@ -72,7 +72,7 @@ def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_each_phase_changes_its_player_and_no_other(name: str) -> None:
     family = build(name)
-    take = Step(family, DeviceBatches(np.zeros((16, 28, 28), np.uint8), np.zeros(16, np.uint8), 16, 0, CPU), ALONE)
+    take = Step(family, DeviceBatches(np.zeros((16, 1, 28, 28), np.uint8), np.zeros(16, np.int64), 16, 0, CPU), ALONE)
     for step, phase in enumerate(family.phases(0)):
         before = {key: value.clone() for key, value in family.named_parameters()}
         take.turn(phase, batch(), step)

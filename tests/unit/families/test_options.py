@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family, OptimizerOptions
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
@@ -38,13 +39,13 @@ AGAINST_A_DISCRIMINATOR = [name for name in EVERY if "discriminator" in known(na
 def build(name: str, **row: Any) -> Family:
     torch.manual_seed(0)
     row = {"channels": 8, "batch_size": 16, "latent_dim": 8, **row}
-    return families.load(name)(families.options(name, {key: row[key] for key in row if key in known(name)}))
+    return families.build(name, families.options(name, {key: row[key] for key in row if key in known(name)}), MNIST)
 
 
 def trained(family: Family, path: Path, steps: int = 2) -> dict[str, torch.Tensor]:
     """Weights after some steps on random images."""
     draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (64, 28, 28), dtype=np.uint8), draw.integers(0, 10, 64, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (64, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 64)
     data = DeviceBatches(images, labels, 16, 7, torch.device("cpu"), ranks=draw.random((64, 3), np.float32))
     plan = loop.Plan("t", 7, Limits(steps=steps, seconds=600), Checkpoints(path / "c.pt", {}), grids=1)
     loop.fit(family, Ema(family.generator, 500), data, plan, loop.Hooks())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.nets.attention import SelfAttention, SelfAttentionDiscriminator, SelfAttentionGenerator, SpectralNorm
 from ganlib.training.ema import Ema
 from tests.unit.nets.conftest import Exported
@@ -18,7 +19,7 @@ from tests.unit.nets.conftest import Exported
 def generator() -> SelfAttentionGenerator:
     """Not quite new: attention takes part, and BatchNorm has statistics."""
     torch.manual_seed(0)
-    net = SelfAttentionGenerator(6, 8)
+    net = SelfAttentionGenerator(MNIST.image, 6, 8)
     with torch.no_grad():
         net.attend.gamma.fill_(0.7)
         net(torch.randn(32, 6))
@@ -73,11 +74,11 @@ def test_shapes_and_range() -> None:
     images = generator()(torch.randn(5, 6))
     assert images.shape == (5, 1, 28, 28)
     assert images.abs().max() <= 1
-    assert SelfAttentionDiscriminator(8)(images).shape == (5,)
+    assert SelfAttentionDiscriminator(MNIST.image, 8)(images).shape == (5,)
 
 
 def test_gradients_reach_every_parameter() -> None:
-    net, judge = generator(), SelfAttentionDiscriminator(8)
+    net, judge = generator(), SelfAttentionDiscriminator(MNIST.image, 8)
     judge.layers[4].gamma.data.fill_(0.7)  # type: ignore[union-attr, operator]
     judge(net(torch.randn(8, 6))).sum().backward()
     for name, parameter in [*net.named_parameters(), *judge.named_parameters()]:
@@ -94,7 +95,8 @@ def test_spectral_norm_divides_by_the_largest_singular_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "count"), [(lambda: SelfAttentionGenerator(6, 8), 8), (lambda: SelfAttentionDiscriminator(8), 9)]
+    ("make", "count"),
+    [(lambda: SelfAttentionGenerator(MNIST.image, 6, 8), 8), (lambda: SelfAttentionDiscriminator(MNIST.image, 8), 9)],
 )
 def test_every_layer_of_both_nets_has_spectral_norm_one(make: Callable[[], nn.Module], count: int) -> None:
     torch.manual_seed(0)
@@ -123,7 +125,7 @@ def test_a_net_in_eval_mode_does_not_change_by_being_used() -> None:
 def test_a_copy_and_a_restored_state_draw_the_same() -> None:
     net, noise = generator(), torch.randn(3, 6)
     train(net, 3)
-    restored = SelfAttentionGenerator(6, 8)
+    restored = SelfAttentionGenerator(MNIST.image, 6, 8)
     restored.load_state_dict(net.state_dict())
     expected = net.eval()(noise)
     assert torch.equal(copy.deepcopy(net)(noise), expected)
@@ -132,7 +134,7 @@ def test_a_copy_and_a_restored_state_draw_the_same() -> None:
 
 def test_a_restored_net_trains_on_bit_for_bit() -> None:
     net = generator()
-    restored = SelfAttentionGenerator(6, 8)
+    restored = SelfAttentionGenerator(MNIST.image, 6, 8)
     restored.load_state_dict(net.state_dict())
     for module in (net, restored):
         torch.manual_seed(1)

@@ -19,16 +19,17 @@ from ganlib.nets.conv import ConvGenerator, ToImage
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("size", [(14, 14), (3, 5)])
+@pytest.mark.parametrize("outputs", [1, 3])
 def test_to_image_is_the_transposed_convolution_and_so_are_its_gradients(
-    memory_format: Any, size: tuple[int, int]
+    memory_format: Any, size: tuple[int, int], outputs: int
 ) -> None:
     torch.manual_seed(0)
-    ours = ToImage(6).double().to(memory_format=memory_format)
-    plain = nn.ConvTranspose2d(6, 1, 4, 2, 1).double()
+    ours = ToImage(6, outputs).double().to(memory_format=memory_format)
+    plain = nn.ConvTranspose2d(6, outputs, 4, 2, 1).double()
     plain.load_state_dict(ours.state_dict())
     features = torch.randn(4, 6, *size, dtype=torch.float64).to(memory_format=memory_format).requires_grad_(True)
     found, expected = ours(features), plain(features)
-    assert found.shape == (4, 1, 2 * size[0], 2 * size[1])
+    assert found.shape == (4, outputs, 2 * size[0], 2 * size[1])
     assert torch.allclose(found, expected, rtol=1e-12)
     above = torch.randn_like(found)
     for mine, theirs in zip(
@@ -40,7 +41,7 @@ def test_to_image_is_the_transposed_convolution_and_so_are_its_gradients(
 
 
 def test_to_image_runs_under_autocast_and_is_exported_as_the_plain_operator(tmp_path: Path) -> None:
-    net = ConvGenerator(4, 8).eval()
+    net = ConvGenerator(MNIST.image, 4, 8).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         rough = net(torch.ones(2, 4)).float()
     assert torch.allclose(rough, net(torch.ones(2, 4)), atol=0.02)

@@ -24,7 +24,7 @@ CODES = 24
 def sharpened(seed: int) -> CodePrior:
     """A prior whose random weights are so large that its choices depend strongly on what it chose before."""
     torch.manual_seed(seed)
-    prior = CodePrior(CODES, width=32, layers=2, heads=4)
+    prior = CodePrior(49, CODES, width=32, layers=2, heads=4)
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(6)
@@ -51,7 +51,7 @@ class Drawn(nn.Module):
 
 def test_a_fresh_prior_knows_nothing() -> None:
     torch.manual_seed(0)
-    loss = CodePrior(CODES, 32, 2, 4).loss(torch.randint(CODES, (8, 49)))
+    loss = CodePrior(49, CODES, 32, 2, 4).loss(torch.randint(CODES, (8, 49)))
     assert loss.dtype == torch.float32
     assert float(loss.detach()) == pytest.approx(math.log(CODES), abs=0.05)
 
@@ -68,7 +68,7 @@ def test_a_code_depends_on_those_before_it_alone() -> None:
 
 def test_training_learns_a_rule_between_neighbours() -> None:
     torch.manual_seed(0)
-    prior = CodePrior(CODES, 32, 1, 4)
+    prior = CodePrior(49, CODES, 32, 1, 4)
     optimizer = torch.optim.Adam(prior.parameters(), 1e-2)
     for _ in range(80):
         codes = (torch.randint(CODES, (16, 1)) + torch.arange(49)) % CODES
@@ -123,7 +123,7 @@ def test_the_normal_distribution_function_is_accurate_in_float64() -> None:
 
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match="not a multiple"):
-        CodePrior(CODES, 32, 1, 5)
+        CodePrior(49, CODES, 32, 1, 5)
 
 
 def test_the_exported_graph_is_small_and_takes_the_same_codes(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.nets.progressive import (
     FADE_STEPS,
     EqualisedConv2d,
@@ -26,7 +27,7 @@ GROWTH = [(0, 1.0), (1, 0.25), (1, 1.0), (2, 0.5), (2, 1.0)]
 
 def generator(channels: int = 8) -> ProgressiveGenerator:
     torch.manual_seed(0)
-    return ProgressiveGenerator(6, channels)
+    return ProgressiveGenerator(MNIST.image, 6, channels)
 
 
 def enlarged(images: torch.Tensor) -> torch.Tensor:
@@ -36,15 +37,15 @@ def enlarged(images: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("horizon", [1, 2, 7, 100, 4321])
 def test_growth_never_falls_and_ends_with_the_whole_net(horizon: int) -> None:
-    progress = [schedule(step, horizon) for step in range(horizon)]
+    progress = [schedule(step, horizon, 2) for step in range(horizon)]
     assert progress == sorted(progress)
     assert progress[-1] == (2, 1.0)
-    assert schedule(horizon + 5, horizon) == (2, 1.0)
+    assert schedule(horizon + 5, horizon, 2) == (2, 1.0)
     assert all(0 < alpha <= 1 for _, alpha in progress)
 
 
 def test_the_schedule_holds_a_level_fades_the_next_in_and_gives_most_steps_to_the_whole_net() -> None:
-    progress = [schedule(step, 1000) for step in range(1000)]
+    progress = [schedule(step, 1000, 2) for step in range(1000)]
     assert [progress.count((level, 1.0)) for level in range(3)] == pytest.approx([60, 60, 720], abs=2)
     assert progress[59] == (0, 1.0)
     assert progress[60][0] == 1
@@ -53,12 +54,12 @@ def test_the_schedule_holds_a_level_fades_the_next_in_and_gives_most_steps_to_th
 
 
 def test_shares_that_leave_nothing_to_the_whole_net_still_end_with_it() -> None:
-    assert schedule(99, 100, stabilise=0.5, fade=0.5) == (2, 1.0)
+    assert schedule(99, 100, 2, stabilise=1.0, fade=1.0) == (2, 1.0)
 
 
 def test_every_alpha_of_the_schedule_is_exact_in_the_generators_integers() -> None:
     for step in range(1000):
-        alpha = schedule(step, 1000)[1] * FADE_STEPS
+        alpha = schedule(step, 1000, 2)[1] * FADE_STEPS
         assert alpha == int(alpha)
 
 
@@ -68,11 +69,11 @@ def test_sizes_follow_the_level(level: int, alpha: float) -> None:
     images = generator().at(torch.randn(5, 6), level, alpha)
     assert images.shape == (5, 1, side, side)
     assert images.abs().max() <= 1
-    assert reals_at(torch.rand(5, 1, 28, 28), level, alpha).shape == (5, 1, side, side)
-    assert ProgressiveDiscriminator(8)(images, level, alpha).shape == (5,)
+    assert reals_at(torch.rand(5, 1, 28, 28), level, alpha, 2).shape == (5, 1, side, side)
+    assert ProgressiveDiscriminator(MNIST.image, 8)(images, level, alpha).shape == (5,)
 
 
-@pytest.mark.parametrize(("level", "alpha"), [(0, 1.0), *(schedule(step, 50) for step in range(50))])
+@pytest.mark.parametrize(("level", "alpha"), [(0, 1.0), *(schedule(step, 50, 2) for step in range(50))])
 def test_forward_draws_what_training_drew_enlarged(level: int, alpha: float) -> None:
     net, noise = generator(), torch.randn(3, 6)
     net.grow(level, alpha)
@@ -89,7 +90,7 @@ def test_a_moving_average_draws_with_the_levels_of_now() -> None:
 
 
 def test_the_levels_are_part_of_the_saved_state() -> None:
-    net, other, noise = generator(), ProgressiveGenerator(6, 8), torch.randn(3, 6)
+    net, other, noise = generator(), ProgressiveGenerator(MNIST.image, 6, 8), torch.randn(3, 6)
     net.grow(2, 0.5)
     other.load_state_dict(net.state_dict())
     assert torch.equal(other(noise), net(noise))
@@ -104,7 +105,7 @@ def test_the_graph_draws_what_torch_draws_while_growing(level: int, alpha: float
 
 
 def test_gradients_reach_every_parameter_once_both_levels_are_mixed() -> None:
-    net, judge, noise = generator(), ProgressiveDiscriminator(8), torch.randn(8, 6)
+    net, judge, noise = generator(), ProgressiveDiscriminator(MNIST.image, 8), torch.randn(8, 6)
     judge(net.at(noise, 2, 0.5), 2, 0.5).sum().backward()
     judge(net.at(noise, 1, 0.5), 1, 0.5).sum().backward()
     for name, parameter in [*net.named_parameters(), *judge.named_parameters()]:
@@ -126,10 +127,10 @@ def test_a_level_not_reached_gets_no_gradient() -> None:
 
 def test_reals_are_means_of_squares_and_mix_with_the_level_below() -> None:
     images = torch.arange(784.0).view(1, 1, 28, 28)
-    assert reals_at(images, 2, 1.0) is images
-    assert reals_at(images, 1, 1.0)[0, 0, 0, 0] == (0 + 1 + 28 + 29) / 4
-    assert reals_at(images, 0, 1.0)[0, 0, 0, 0] == images[0, 0, :4, :4].mean()
-    fading = reals_at(images, 2, 0.25)
+    assert reals_at(images, 2, 1.0, 2) is images
+    assert reals_at(images, 1, 1.0, 2)[0, 0, 0, 0] == (0 + 1 + 28 + 29) / 4
+    assert reals_at(images, 0, 1.0, 2)[0, 0, 0, 0] == images[0, 0, :4, :4].mean()
+    fading = reals_at(images, 2, 0.25, 2)
     assert fading[0, 0, 0, 0] == pytest.approx(0.75 * 14.5 + 0.25 * 0)
     assert fading[0, 0, 1, 1] == pytest.approx(0.75 * 14.5 + 0.25 * 29)
 
@@ -137,7 +138,7 @@ def test_reals_are_means_of_squares_and_mix_with_the_level_below() -> None:
 def test_reals_and_fakes_of_a_fading_level_are_mixed_alike() -> None:
     """An image that has nothing finer than the level below does not change while it fades in."""
     images = enlarged(torch.rand(2, 1, 7, 7))
-    assert torch.allclose(reals_at(images, 1, 0.3), reals_at(images, 1, 1.0), atol=1e-6)
+    assert torch.allclose(reals_at(images, 1, 0.3, 2), reals_at(images, 1, 1.0, 2), atol=1e-6)
 
 
 def test_equalised_layers_store_standard_normal_weights_and_scale_them_by_their_fan_in() -> None:
@@ -160,7 +161,7 @@ def test_pixel_norm_divides_by_the_root_mean_square_of_each_pixel() -> None:
 
 def test_the_discriminator_sees_how_much_a_batch_varies() -> None:
     torch.manual_seed(0)
-    judge, image = ProgressiveDiscriminator(8), torch.rand(1, 1, 28, 28)
+    judge, image = ProgressiveDiscriminator(MNIST.image, 8), torch.rand(1, 1, 28, 28)
     alone = judge(image.expand(8, -1, -1, -1), 2, 1.0)
     varied = judge(torch.cat([image, torch.rand(7, 1, 28, 28)]), 2, 1.0)
     assert alone[0].item() != pytest.approx(varied[0].item(), abs=1e-4)

@@ -38,7 +38,7 @@ def test_encode_and_decode_give_what_forward_gives() -> None:
     quantizer = trained().eval()
     quantised, _, indices = quantizer(features())
     assert torch.equal(quantizer.encode(features()), indices)
-    assert torch.allclose(quantizer.decode(indices), quantised, atol=1e-5)
+    assert torch.allclose(quantizer.decode(indices, 7), quantised, atol=1e-5)
 
 
 def test_each_vector_takes_the_code_of_the_smallest_angle() -> None:

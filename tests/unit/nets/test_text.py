@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib.data.mnist.captions import CAPTION_LEN, Wish, draw, encode, make
-from ganlib.nets.text import GROUPS, CaptionEncoder, WishSampler, caption_loss, decide
+from ganlib.data.mnist.captions import CAPTION_LEN, CHOICES, Wish, draw, encode, make
+from ganlib.nets.text import CaptionEncoder, WishSampler, caption_loss, decide
 
 
 def read(encoder: CaptionEncoder, texts: list[str]) -> Tensor:
@@ -21,7 +21,7 @@ def read(encoder: CaptionEncoder, texts: list[str]) -> Tensor:
 
 def trained(steps: int, batch: int = 32, seed: int = 0) -> CaptionEncoder:
     torch.manual_seed(seed)
-    encoder = CaptionEncoder()
+    encoder = CaptionEncoder(CHOICES)
     optimizer = torch.optim.Adam(encoder.parameters(), 3e-3, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
@@ -47,7 +47,7 @@ def test_after_a_minute_of_training_captions_from_unseen_templates_are_read_righ
 
 def test_a_few_captions_are_learned_in_seconds() -> None:
     torch.manual_seed(0)
-    encoder = CaptionEncoder()
+    encoder = CaptionEncoder(CHOICES)
     optimizer = torch.optim.Adam(encoder.parameters(), 3e-3)
     captions, wishes = map(torch.from_numpy, draw(np.random.default_rng(0), 12))
     for _ in range(80):
@@ -59,24 +59,24 @@ def test_a_few_captions_are_learned_in_seconds() -> None:
 
 
 def test_the_loss_of_an_undecided_encoder_is_the_sum_of_the_groups_entropies() -> None:
-    logits = tuple(torch.zeros(3, classes) for classes in GROUPS)
+    logits = tuple(torch.zeros(3, classes) for classes in CHOICES)
     wishes = torch.tensor([[0, 0, 0, 0], [9, 3, 3, 3], [4, 1, 2, 0]])
     assert caption_loss(logits, wishes).item() == pytest.approx(np.log(10) + 3 * np.log(4), rel=1e-6)
 
 
 def test_decisions_are_the_likeliest_classes_in_the_order_of_the_groups() -> None:
     wishes = torch.tensor([[7, 0, 1, 3], [0, 2, 0, 1]])
-    logits = tuple(nn.functional.one_hot(wishes[:, k], n).float() for k, n in enumerate(GROUPS))
+    logits = tuple(nn.functional.one_hot(wishes[:, k], n).float() for k, n in enumerate(CHOICES))
     assert torch.equal(decide(logits), wishes)
     assert decide(logits).dtype == torch.int64
 
 
 def test_capitals_read_as_small_letters_and_padding_does_not_count() -> None:
-    encoder = CaptionEncoder()
+    encoder = CaptionEncoder(CHOICES)
     small, capital = (torch.zeros(1, CAPTION_LEN, dtype=torch.int64) for _ in range(2))
     small[0, :7] = torch.tensor(list(b"thin az"))
     capital[0, :7] = torch.tensor(list(b"THIN AZ"))
-    brief = CaptionEncoder(32)
+    brief = CaptionEncoder(CHOICES, 32)
     brief.load_state_dict(encoder.state_dict())
     with torch.no_grad():
         expected = torch.cat(encoder(small), dim=1)
@@ -87,7 +87,7 @@ def test_capitals_read_as_small_letters_and_padding_does_not_count() -> None:
 def test_any_integers_give_finite_logits() -> None:
     captions = torch.tensor([[0] * CAPTION_LEN, [-5] * CAPTION_LEN, [10**9] * CAPTION_LEN, [255] * CAPTION_LEN])
     with torch.no_grad():
-        assert all(torch.isfinite(group).all() for group in CaptionEncoder()(captions))
+        assert all(torch.isfinite(group).all() for group in CaptionEncoder(CHOICES)(captions))
 
 
 NORMAL = torch.linspace(-4, 4, 4001)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.nets.conv import ConvDiscriminator, minibatch_deviation
 from ganlib.objectives import penalties
 from ganlib.objectives.double_backward import DoubleBackward
@@ -79,7 +80,7 @@ def test_a_loss_of_the_logits_has_its_gradients_beside_those_of_the_penalty() ->
 
 def test_a_weights_gradient_is_what_moving_the_weight_does_to_the_penalty() -> None:
     torch.manual_seed(0)
-    critic = ConvDiscriminator(4).double()
+    critic = ConvDiscriminator(MNIST.image, 4).double()
     for each in critic.parameters():
         each.data.mul_(10)  # N(0, 0.02) squared and squared again is too little to take differences of
     critic.head.weight.data[:, -1] = 0  # of the deviation
@@ -104,7 +105,7 @@ def test_a_weights_gradient_is_what_moving_the_weight_does_to_the_penalty() -> N
 
 def test_the_deviation_is_all_in_value_and_gradient_and_at_the_initial_weights_nearly_all_in_theirs() -> None:
     torch.manual_seed(0)
-    critic = ConvDiscriminator(16).double()
+    critic = ConvDiscriminator(MNIST.image, 16).double()
     images = torch.randn(32, 1, 28, 28, dtype=torch.float64, requires_grad=True)
     features = critic.features(images)
     (of_deviation,) = torch.autograd.grad(minibatch_deviation(features, critic.group).sum(), images, retain_graph=True)
@@ -141,7 +142,7 @@ class Counted(TorchDispatchMode):
 
 
 def test_no_convolution_is_run_for_what_is_zero() -> None:
-    critic = ConvDiscriminator(8)
+    critic = ConvDiscriminator(MNIST.image, 8)
     real, fake = torch.randn(2, 8, 1, 28, 28)
     with Counted() as counted:
         penalty = penalties.one_centred(critic, real, fake)

@@ -10,6 +10,7 @@ import torch
 
 from ganlib import families
 from ganlib.core.errors import BadInput, NoSpace
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family
 from ganlib.training.checkpoint import Checkpoints, Progress
 from ganlib.training.ema import Ema
@@ -17,7 +18,7 @@ from tests.reports import Recorder
 
 
 def start(name: str = "vae") -> tuple[Family, Ema]:
-    family = families.load(name)(families.options(name, {"channels": 8, "latent_dim": 8}))
+    family = families.build(name, families.options(name, {"channels": 8, "latent_dim": 8}), MNIST)
     return family, Ema(family.generator, 500)
 
 

@@ -31,13 +31,13 @@ EVERY = families.names()
 
 def data(batch_size: int = 16, n: int = 100) -> DeviceBatches:
     draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (n, 28, 28), dtype=np.uint8), draw.integers(0, 10, n, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (n, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, n)
     return DeviceBatches(images, labels, batch_size, 7, CPU, ranks=draw.random((n, 3), np.float32))
 
 
 def start(name: str) -> tuple[Family, Ema]:
     torch.manual_seed(3)
-    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}))
+    family = families.build(name, families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}), MNIST)
     return family, Ema(family.generator, 500)
 
 
@@ -79,7 +79,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits_as_an_unbroken_one(na
     assert outcome.stopped
     assert outcome.steps == 11
     torch.manual_seed(999)  # another process has another random state and other initial weights
-    other = families.load(name)(first.options)
+    other = families.build(name, first.options, MNIST)
     other_ema = Ema(other.generator, 500)
     resumed = loop.fit(other, other_ema, data(), plan(tmp_path / "c.pt", 24, checks=4), hooks(other), resume=True)
     assert resumed.best_step == unbroken.best_step
@@ -290,7 +290,7 @@ def test_the_moving_average_forgets_its_random_start_early() -> None:
 
 def test_an_epoch_shows_every_image_at_most_once_and_the_next_in_another_order() -> None:
     images = np.arange(100, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
-    batches = DeviceBatches(images, np.zeros(100, np.uint8), 20, 1, CPU)
+    batches = DeviceBatches(images, np.zeros(100, np.int64), 20, 1, CPU)
     epochs = [torch.cat([batches.at(step)[0][:, 0, 0, 0] for step in range(e * 5, e * 5 + 5)]) for e in (0, 1)]
     assert all(len(set(epoch.tolist())) == 100 for epoch in epochs)
     assert not torch.equal(*epochs)

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganlib import families
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family
 from ganlib.training import device
 from ganlib.training.distributed import ALONE
@@ -26,14 +27,14 @@ SIZE = 16
 
 def build(name: str, where: torch.device = CPU, **row: object) -> Family:
     torch.manual_seed(3)
-    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": SIZE, **row})).to(where)
+    family = families.build(name, families.options(name, {"channels": 8, "batch_size": SIZE, **row}), MNIST).to(where)
     family.horizon = HORIZON
     return family
 
 
 def steps(family: Family, *, precision: Precision = "fp32", graphs: bool = True) -> Step:
     draw, where = np.random.default_rng(0), next(family.parameters()).device
-    images, labels = draw.integers(0, 256, (64, 28, 28), dtype=np.uint8), draw.integers(0, 10, 64, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (64, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 64)
     data = DeviceBatches(images, labels, SIZE, 7, where, ranks=draw.random((64, 3), np.float32))
     return Step(family, data, ALONE, precision=precision, graphs=graphs)
 
@@ -146,8 +147,8 @@ def test_no_net_is_compiled_that_a_penalty_differentiates_twice() -> None:
 
 
 def test_a_step_draws_what_torch_would_draw_from_that_seed() -> None:
-    family = families.load("dcgan")(families.options("dcgan", {"channels": 8, "batch_size": 16}))
-    take = Step(family, DeviceBatches(np.zeros((16, 28, 28), np.uint8), np.zeros(16, np.uint8), 16, 0, CPU), ALONE)
+    family = families.build("dcgan", families.options("dcgan", {"channels": 8, "batch_size": 16}), MNIST)
+    take = Step(family, DeviceBatches(np.zeros((16, 1, 28, 28), np.uint8), np.zeros(16, np.int64), 16, 0, CPU), ALONE)
     take.seed(2**62 + 5)
     drawn = torch.randn(8)
     torch.manual_seed(2**62 + 5)

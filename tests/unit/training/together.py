@@ -15,6 +15,8 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
+from ganlib.evaluation.judge.judge import load_judge
 from ganlib.jobs.training.check import Checker
 from ganlib.training import distributed, loop
 from ganlib.training.checkpoint import Checkpoints
@@ -39,7 +41,7 @@ def train(
     """Weights, logs, checks and first images of ``steps`` steps, and the weights before them."""
     torch.manual_seed(3)
     options = {"channels": 8, "latent_dim": 8} | CASES[name] | {"batch_size": 32}
-    family = families.load(name)(families.options(name, options))
+    family = families.build(name, families.options(name, options), MNIST)
     # Adam divides a gradient by its size, and so makes a rounding error of a gradient near zero as large as a step.
     family.optimizers = {
         player: torch.optim.SGD(optimizer.param_groups[0]["params"], RATES.get(name, 1e-2))
@@ -47,12 +49,14 @@ def train(
     }
     before = {key: value.clone() for key, value in family.state_dict().items()}
     draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
     data = DeviceBatches(images, labels, 32, 7, torch.device("cpu"), share=(team.rank, team.size))
     logged: list[tuple[int, dict[str, float]]] = []
     path = folder / f"{name}-{team.rank}" / "c.pt"
     checked: list[tuple[int, dict[str, float]]] = []
-    check = Checker(family, folder, lambda metrics, step: checked.append((step, metrics)), samples=200, seed=0)
+    check = Checker(
+        family, folder, lambda metrics, step: checked.append((step, metrics)), judge=load_judge, samples=200, seed=0
+    )
     plan = loop.Plan(
         "t", 7, Limits(steps=steps, seconds=600), Checkpoints(path, {}), log_every=2, checks=checks, check_share=1e9
     )

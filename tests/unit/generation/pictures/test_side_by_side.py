@@ -25,7 +25,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[OnnxModel]:
     folder = tmp_path_factory.mktemp("graphs")
     factories.graph(folder / "plain.onnx")
     torch.manual_seed(0)
-    made = families.load("cgan")(families.options("cgan", {"channels": 8}))
+    made = families.build("cgan", families.options("cgan", {"channels": 8}), MNIST)
     export(
         made.generator, made.noise_dim, folder / "cgan.onnx", ExportConfig(parity_batches=(2,)), {}, MNIST,
         condition=made.condition,

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.splits import file_names, load_split
+from ganlib.evaluation.judge.judge import load_judge
 from ganlib.families.parts.base import Family
 from ganlib.jobs.training.check import Checker
 from ganlib.training import loop
@@ -44,9 +46,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def checker(prepared: Path, logged: list[tuple[dict[str, float], int]], name: str = "vae") -> tuple[Family, Checker]:
-    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 100}))
+    family = families.build(name, families.options(name, {"channels": 8, "batch_size": 100}), MNIST)
     family.horizon = 10_000
-    return family, Checker(family, prepared, lambda m, s: logged.append((m, s)), samples=300, seed=0)
+    return family, Checker(family, prepared, lambda m, s: logged.append((m, s)), judge=load_judge, samples=300, seed=0)
 
 
 def test_real_images_score_well_and_are_sound(prepared: Path) -> None:
@@ -103,7 +105,9 @@ def test_what_the_moving_average_gains_is_logged_at_every_check(prepared: Path) 
 def test_the_raw_generator_is_left_out_where_nobody_asks_for_it(prepared: Path) -> None:
     logged: list[tuple[dict[str, float], int]] = []
     family, _ = checker(prepared, [])
-    check = Checker(family, prepared, lambda m, s: logged.append((m, s)), samples=300, seed=0, raw=False)
+    check = Checker(
+        family, prepared, lambda m, s: logged.append((m, s)), judge=load_judge, samples=300, seed=0, raw=False
+    )
     check(Draws(load_split(REAL, "validation").images[300:600]), 7, 1.0)
     assert "validation_fid" in logged[0][0]
     assert not {"validation_fid_raw", "validation_fid_gained_by_ema"} & logged[0][0].keys()
@@ -114,7 +118,7 @@ EVERY = families.names()
 
 def begun(name: str) -> tuple[Family, Ema]:
     torch.manual_seed(3)
-    family = families.load(name)(families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}))
+    family = families.build(name, families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}), MNIST)
     return family, Ema(family.generator, 500)
 
 
@@ -125,7 +129,7 @@ def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, 
     next(family.generator.children()).eval()  # whatever the modes are
     for place, parameter in enumerate(family.parameters()):
         parameter.requires_grad_(place % 2 == 0)
-    check = Checker(family, prepared, lambda metrics, step: None, samples=200, seed=0)
+    check = Checker(family, prepared, lambda metrics, step: None, judge=load_judge, samples=200, seed=0)
     check(ema.module, 12, 1.0)  # reads the judge and the split
     random = torch.get_rng_state()
     weights = {key: value.clone() for key, value in family.state_dict().items()}
@@ -141,12 +145,14 @@ def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_run_ends_with_the_same_bits_with_checks_and_without(name: str, prepared: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (100, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100, dtype=np.uint8)
+    images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
     ranks = draw.random((100, 3), np.float32)
     ends, logged = [], list[int]()
     for checks in (3, 0):
         family, ema = begun(name)
-        check = Checker(family, prepared, lambda metrics, step: logged.append(step), samples=200, seed=0)
+        check = Checker(
+            family, prepared, lambda metrics, step: logged.append(step), judge=load_judge, samples=200, seed=0
+        )
         plan = loop.Plan(
             "t", 7, Limits(steps=12, seconds=600), Checkpoints(tmp_path / f"{checks}.pt", {}), checks=checks,
             check_share=1e9,

@@ -11,17 +11,24 @@ from PIL import Image
 
 from ganlib.cli.app import show
 from ganlib.cli.options import Json
+from ganlib.config import Params, load
 from ganlib.core import project as projects
 from ganlib.core.files import write_bytes
+from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.evaluation.judge.judge import Judge
 from ganlib.export.onnx import Certificate
+from ganlib.jobs.data.judge import judge_for
+from ganlib.jobs.data.version_data import current_data
 from ganlib.registry.gate import Decision
+from ganlib.registry.registry import CHAMPION, Registry
+from ganlib.registry.resolve import resolve
+from ganlib.tracking.store import connect
 from pipelines.generate import generate
 from pipelines.launch import launch
 from pipelines.retrain import retrain
 
 COUNT, SEED = 1000, 0
-CHAMPION = "models:/mnist-generator@champion"
 
 
 def command(as_json: Json = False) -> None:
@@ -36,38 +43,33 @@ def demo() -> dict[str, Any]:
     """Both flows, and the contact sheet."""
     retrained = retrain(budget="demo")
     project = projects.find()
-    champion = _champion_version(project.root)
+    params = load(project.params_file)
+    champion = _champion_version(project, params)
     folder = project.root / "out" / f"champion-v{champion}"
-    manifest = generate(model=CHAMPION, out=str(folder), count=COUNT, seed=SEED)
+    manifest = generate(model=f"models:/{params.registry.model}@champion", out=str(folder), count=COUNT, seed=SEED)
     sheet = folder.with_name(f"{folder.name}.png")
-    write_bytes(sheet, by_digit(folder))
+    judge = judge_for(project, params, current_data(project))
+    write_bytes(sheet, by_class(folder, judge))
     return {**retrained, "champion": champion, "images": str(folder), "sheet": str(sheet), "manifest": manifest}
 
 
-def by_digit(folder: Path, columns: int = 15) -> bytes:
-    """Return a contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
-    from ganlib.evaluation.judge.judge import load_judge
+def by_class(folder: Path, judge: Judge, columns: int = 15) -> bytes:
+    """Return a contact sheet with a row a class, as the judge takes them, in the order they were drawn (no picking)."""
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     files = sorted(folder.glob("shard-*/*.png"))
-    images = np.stack([np.asarray(Image.open(file)) for file in files])
-    digits = load_judge().features(images).probabilities.argmax(axis=1)
-    rows = [images[digits == digit][:columns] for digit in range(10)]
-    padded = [np.concatenate([row, np.zeros((columns - len(row), 28, 28), np.uint8)]) for row in rows]
-    return contact_sheet(np.concatenate(padded)[:, None], columns=columns)
+    pixels = np.stack([np.asarray(Image.open(file)) for file in files])
+    images = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
+    if not judge.class_names:
+        return contact_sheet(images[: columns * columns], columns=columns)
+    classes = judge.features(images).probabilities.argmax(axis=1)
+    rows = [images[classes == each][:columns] for each in range(len(judge.class_names))]
+    padded = [np.concatenate([row, np.zeros((columns - len(row), *images.shape[1:]), np.uint8)]) for row in rows]
+    return contact_sheet(np.concatenate(padded), columns=columns)
 
 
-def _champion_version(root: Path) -> int:
-    from ganlib.config import load
-    from ganlib.core.project import Project
-    from ganlib.registry.registry import CHAMPION as ALIAS
-    from ganlib.registry.registry import Registry
-    from ganlib.registry.resolve import resolve_model
-    from ganlib.tracking.store import connect
-
-    project = Project(root)
-    params = load(project.params_file)
-    return resolve_model(Registry(connect(project), params.registry.model), params, ALIAS).version
+def _champion_version(project: Project, params: Params) -> int:
+    return resolve(Registry(connect(project), params.registry.model), params, CHAMPION).version
 
 
 def _story(result: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ def _training(fields: Fields, params: Params) -> None:
         fields["family"] |= {"enum": names, "default": params.train.families[0]}
     else:
         chosen, *others = fields["families"]["anyOf"]
-        chosen["items"]["enum"] = names
+        chosen["items"]["enum"] = [*names, zoo.AUTO]
         fields["families"] |= {"anyOf": [chosen, *others], "default": list(params.train.families)}
         fields["families"]["description"] = "What to train, side by side; by the API also one text, such as dcgan,vae."
     text, *others = fields["budget"]["anyOf"]

@@ -11,6 +11,7 @@ from ganlib import families as zoo
 from ganlib.cli.app import show
 from ganlib.cli.options import Budget, Json, Set
 from ganlib.core import project as projects
+from ganlib.data.spec import DatasetSpec
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.retrain import best_run
 from ganlib.jobs.training import child
@@ -33,16 +34,19 @@ def retrain(
     """From the data version to a decided version of the registered model.
 
     Args:
-        families: names that `ganlib families` lists, or `dcgan,vae`; None: `train.families` of params.yaml.
+        families: names that `ganlib families` lists, or `dcgan,vae`, or `auto` for all that fit the data;
+            None: `train.families` of params.yaml.
         budget: a row of `budgets` in params.yaml; None: `train.budget`.
         overrides: `section.key=value` over params.yaml, recorded in the runs.
     """
     root, changes = str(projects.find().root), overrides or []
     project, params = tasks.opened(root, changes)
-    chosen = zoo.require_all(split(families) or params.train.families)
+    named = zoo.require_all(split(families) or params.train.families)
     limits = params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
+    chosen = zoo.fitting(named, DatasetSpec.model_validate(data["spec"]))
+    tasks.judge(root, changes)
     with child.ended_together():
         futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
         runs = [future.result() for future in futures]

@@ -52,6 +52,16 @@ def version_data(root: str, overrides: list[str], source: str | None = None) -> 
     return {**data.model_dump(mode="json"), "id": data.id, "changed": data.md5 != before}
 
 
+@task(name="judge", retries=1, retry_delay_seconds=10, retry_condition_fn=worth_retrying)
+def judge(root: str, overrides: list[str]) -> str:
+    """Have the judge of the data version ready, which is trained if there is none yet; its sha256."""
+    from ganlib.jobs.data.judge import judge_for
+    from ganlib.jobs.data.version_data import current_data
+
+    project, params = opened(root, overrides)
+    return judge_for(project, params, current_data(project), reporter()).sha256
+
+
 @task(
     name="train",
     task_run_name="train {family} ({budget})",

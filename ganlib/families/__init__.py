@@ -38,15 +38,36 @@ def require(name: str) -> str:
     return name
 
 
-def require_all(wanted: Sequence[str]) -> tuple[str, ...]:
-    """``wanted`` without repeats, each checked.
+AUTO = "auto"
+"""In place of names: every family that can be trained on the data."""
+
+
+def require_all(chosen: Sequence[str]) -> tuple[str, ...]:
+    """Return ``chosen`` without repeats, each checked; :data:`AUTO` alone stays what it is.
 
     Raises:
         BadInput: none given, or one is not a family.
     """
-    if not wanted:
-        raise BadInput(f"no family given. Known: {', '.join(names())}.")
-    return tuple(dict.fromkeys(require(name) for name in wanted))
+    if not chosen:
+        raise BadInput(f"no family given. Known: {', '.join(names())}, or {AUTO} for all that fit the data.")
+    if list(chosen) == [AUTO]:
+        return (AUTO,)
+    return tuple(dict.fromkeys(require(name) for name in chosen))
+
+
+def fitting(chosen: Sequence[str], spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the names in ``chosen``, or for :data:`AUTO` those of all families that can be trained on ``spec``.
+
+    Raises:
+        BadInput: one of them cannot, or none can.
+    """
+    if list(chosen) != [AUTO]:
+        for name in chosen:
+            require_fit(name, spec)
+        return tuple(chosen)
+    if not (fit := able(spec)):
+        raise BadInput(f"no family can be trained on {spec.name}.")
+    return fit
 
 
 def about(name: str) -> str:

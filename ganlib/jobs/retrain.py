@@ -16,7 +16,8 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.families import require_all
+from ganlib.families import fitting, require_all
+from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import version_data
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.promotion.promote import promote, register
@@ -52,10 +53,12 @@ def retrain(
 
     After a failure between training and registration the same call takes the runs that are there.
     """
-    chosen = require_all(families or params.train.families)
+    named = require_all(families or params.train.families)
     params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
+    chosen = fitting(named, data.spec)
+    judge_for(project, params, data, report)  # one that is missing is trained before the families, and not by each
     with ThreadPoolExecutor(len(chosen)) as pool, child.ended_together():
         runs = tuple(
             pool.map(

@@ -26,10 +26,10 @@ from ganlib.core import wording
 from ganlib.core.dataset_name import dataset_name
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.record import Record
+from ganlib.core.seeds import NOISE_SEEDS, SEEDS
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
 _AUTO = "auto"
-_SEEDS = 2**63  # what numpy, torch and a database's integers all hold
 
 
 class DataConfig(Record):
@@ -50,7 +50,7 @@ class DataConfig(Record):
     )
     max_unreadable: float = Field(0.01, ge=0, le=1, description="share of the pictures that may be set aside")
     max_bytes: PositiveInt = Field(20_000_000_000, description="that an archive may unpack to")
-    seed: int = Field(0, ge=0, lt=_SEEDS, description="of the stratified draws")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="of the stratified draws")
     validation_one_in: int = Field(12, ge=2, description="one in so many training images becomes validation")
     test_one_in: int = Field(7, ge=2, description="one in so many images becomes test, if the source has no test split")
 
@@ -65,7 +65,7 @@ class JudgeConfig(Record):
         description="auto: MNIST's committed judge, or one that is trained for the data; or an ONNX file from image to "
         "features",
     )
-    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn when a judge is trained")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="of all that is drawn when a judge is trained")
     steps: int = Field(0, ge=0, description="of that training; 0: by the number of images")
 
 
@@ -74,7 +74,7 @@ class TrainConfig(Record):
 
     families: tuple[str, ...] = Field(("dcgan", "vae"), description="what `ganlib retrain` trains")
     budget: str = Field("standard", description="a row of `budgets`")
-    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="of all that is drawn")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", examples=["auto", "cpu", "cuda", "or cuda:0"])
     allow_cpu: bool = Field(False, description="where CUDA is asked for and there is none, take the CPU")
     threads: int = Field(0, ge=0, description="0: as OMP_NUM_THREADS says, or as many as this process may use")
@@ -120,7 +120,7 @@ class EvaluateConfig(Record):
     """How a model is measured. Figures are comparable only where all of these are equal."""
 
     samples: int = Field(10_000, ge=100, description="images drawn; fewer where the training split is smaller")
-    seed: int = Field(20260, ge=0, lt=_SEEDS, description="of the images that are measured")
+    seed: int = Field(20260, ge=0, lt=SEEDS, description="of the images that are measured")
     bootstrap: int = Field(500, ge=50, description="bootstrap replicates")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals, a probability")
     kid_subsets: PositiveInt = Field(50, description="subsets that the KID is the mean of")
@@ -135,7 +135,7 @@ class ExportConfig(Record):
     parity_batches: tuple[PositiveInt, ...] = Field((1, 2, 7, 64, 1000), description="images in each compared batch")
     calibration_images: PositiveInt = Field(512, description="that set the scales of int8 siblings; whole blocks of 64")
     calibration_seed: int = Field(
-        1, ge=0, lt=_SEEDS, description="of those: another than evaluate.seed, which measures them"
+        1, ge=0, lt=SEEDS, description="of those: another than evaluate.seed, which measures them"
     )
 
 
@@ -240,7 +240,7 @@ class GenerateConfig(Record):
     """Defaults of a batch job."""
 
     count: PositiveInt = Field(1000, description="images")
-    seed: int = Field(0, ge=0, lt=_SEEDS, description="of all that is drawn")
+    seed: int = Field(0, ge=0, lt=NOISE_SEEDS, description="of all that is drawn")
     shard_size: PositiveInt = Field(1000, description="images in a shard")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganlib.core.errors import BadInput
+from ganlib.core.seeds import NOISE_SEEDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +21,6 @@ BLOCK = 64
 
 ALGORITHM = f"philox4x64-10, numpy ziggurat float32, blocks of {BLOCK}, version 1"
 """Changes whenever the same (seed, i) would give other noise."""
-
-_SEEDS = 2**64
 
 
 def noise_block(seed: int, block: int, noise_dim: int) -> NDArray[np.float32]:
@@ -52,6 +51,6 @@ def require_seed(seed: int) -> int:
     Raises:
         BadInput: it is negative or does not fit 64 bits.
     """
-    if not 0 <= seed < _SEEDS:
-        raise BadInput(f"seed {seed} is not between 0 and {_SEEDS - 1}.")
+    if not 0 <= seed < NOISE_SEEDS:
+        raise BadInput(f"seed {seed} is not between 0 and {NOISE_SEEDS - 1}.")
     return seed

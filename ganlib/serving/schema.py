@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from ganlib.core.record import Record
+from ganlib.core.seeds import NOISE_SEEDS
 from ganlib.generation.png import SYNTHETIC
 
-MAX_SEED = 2**64 - 1
+MAX_SEED = NOISE_SEEDS - 1
 MAX_INDEX = 2**63 - 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
+from ganlib.generation.noise import require_seed
+from ganlib.serving.schema import ImagesAsked
 from tests.conftest import ROOT
 
 PARAMS = ROOT / "params.yaml"
@@ -100,3 +103,17 @@ def test_a_mistake_in_the_environment_is_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(BadInput, match=message):
         load(PARAMS)
+
+
+@pytest.mark.parametrize(("seed", "fits"), [(2**63, True), (2**64 - 1, True), (2**64, False)])
+def test_a_seed_of_images_has_one_limit_in_params_on_the_command_line_and_over_http(seed: int, fits: bool) -> None:
+    def allowed(read: Callable[[], object]) -> bool:
+        try:
+            read()
+        except (BadInput, ValidationError):
+            return False
+        return True
+
+    assert allowed(lambda: load(PARAMS, [f"generate.seed={seed}"])) is fits
+    assert allowed(lambda: require_seed(seed)) is fits
+    assert allowed(lambda: ImagesAsked(seed=seed)) is fits

@@ -59,14 +59,14 @@ def by_digit(folder: Path, columns: int = 15) -> bytes:
 def _champion_version(root: Path) -> int:
     from ganlib.config import load
     from ganlib.core.project import Project
-    from ganlib.registry.champion import resolve
     from ganlib.registry.registry import CHAMPION as ALIAS
     from ganlib.registry.registry import Registry
+    from ganlib.registry.resolve import resolve_model
     from ganlib.tracking.store import connect
 
     project = Project(root)
     params = load(project.params_file)
-    return resolve(Registry(connect(project), params.registry.model), params, ALIAS).version
+    return resolve_model(Registry(connect(project), params.registry.model), params, ALIAS).version
 
 
 def _story(result: dict[str, Any]) -> str:

@@ -23,9 +23,9 @@ from ganlib.core.files import explained, write_json
 from ganlib.core.locks import held
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.registry.champion import resolve
 from ganlib.registry.entries import stamp
 from ganlib.registry.registry import Registry
+from ganlib.registry.resolve import resolve_model
 from ganlib.tracking.store import connect
 
 _TEST, _OUTCOMES = "test.json", "outcomes.jsonl"
@@ -138,7 +138,7 @@ def start(
     registry = Registry(connect(project), params.registry.model)
     arms = []
     for reference in (a, b):
-        version = resolve(registry, params, reference)
+        version = resolve_model(registry, params, reference)
         if version.sha256 is None:
             raise BadInput(f"{version.uri} has no sha256 tag: it was not registered by ganlib and is not handed out.")
         arms.append(Arm(version=version.version, sha256=version.sha256))

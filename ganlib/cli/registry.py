@@ -187,10 +187,10 @@ def _registry() -> Registry:
 def _resolved(reference: str) -> tuple[Registry, Version]:
     """The registry and the version that ``reference`` names to those who use it."""
     _, params = open_project()
-    from ganlib.registry.champion import resolve
+    from ganlib.registry.resolve import resolve_model
 
     registry = _registry()
-    return registry, resolve(registry, params, reference)
+    return registry, resolve_model(registry, params, reference)
 
 
 def _table(rows: list[Listing]) -> str:

@@ -14,8 +14,8 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.generation.storage.base import temporary
 from ganlib.registry import names
-from ganlib.registry.champion import resolve
 from ganlib.registry.registry import Registry, Version
+from ganlib.registry.resolve import resolve_model
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import MlflowStore
 
@@ -99,7 +99,7 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
         path = local if local.is_file() else _of_run(store, run_id, project)
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
     registry = Registry(store, params.registry.model)
-    version = resolve(registry, params, reference)
+    version = resolve_model(registry, params, reference)
     cached = project.state / "cache" / "models" / f"{version.sha256}.onnx"
     if not (cached.is_file() and sha256_file(cached) == version.sha256):
         try:

@@ -6,11 +6,9 @@ little later (:mod:`ganlib.registry.reconcile`). Nobody is to use it in between.
 
 from __future__ import annotations
 
-import logging
 from typing import NamedTuple
 
 from ganlib.config import Params
-from ganlib.registry import names
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import ChampionState, Evidence
 from ganlib.registry.gate import decide
@@ -67,13 +65,11 @@ class Champion:
     def _state(self) -> object:
         """What changes whenever a decision was carried out or an alias was moved, in one question."""
         registry = self._registry
-        with registry.store.translate_errors():
-            try:
+        try:
+            with registry.store.translate_errors():
                 found = registry.store.client.get_registered_model(registry.name)
-            except Exception as error:
-                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                    return None
-                raise
+        except Absent:
+            return None
         return found.aliases.get(CHAMPION), found.tags.get(TAG)
 
     def _look(self) -> ChampionChoice:
@@ -144,24 +140,6 @@ class Champion:
             f"{name} has no champion yet: the gate refused version {last.to_version} ({last.reason[:_REASON]}). Train "
             f"another, for longer: ganlib retrain --budget standard; or use it by its number: {uri}."
         )
-
-
-def resolve(registry: Registry, params: Params, reference: str) -> Version:
-    """The version that ``reference`` names, as :meth:`Registry.resolve`; ``champion`` as :class:`Champion` says.
-
-    Of another registered model than ``registry.model`` the gate knows nothing: there the alias counts.
-
-    Raises:
-        BadInput: it is no reference, or nothing of that name exists.
-        Unavailable: MLflow does not answer.
-    """
-    name, alias, number = names.parse(reference, registry.name)
-    if number is not None or alias != CHAMPION or name != params.registry.model:
-        return registry.resolve(reference)
-    choice = Champion(registry, params).choose()
-    if choice.note:
-        logging.getLogger("ganlib").warning("%s", choice.note)
-    return choice.version
 
 
 def _is_same(version: Version, standing: ChampionState) -> bool:

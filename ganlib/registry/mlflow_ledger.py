@@ -134,13 +134,11 @@ class Ledger:
             self.store.client.set_registered_model_tag(self.model, TAG, seal.model_dump_json())
 
     def _seal(self) -> AppliedMark | None:
-        with self.store.translate_errors():
-            try:
+        try:
+            with self.store.translate_errors():
                 text = self.store.client.get_registered_model(self.model).tags.get(TAG)
-            except Exception as error:
-                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                    return None
-                raise
+        except Absent:
+            return None
         try:
             return AppliedMark.model_validate_json(text) if text else None
         except ValueError:  # overwritten by a person

@@ -15,7 +15,7 @@ from ganlib.core.locks import held
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import describe
-from ganlib.registry import logged_models, names, records
+from ganlib.registry import logged_models, records
 from ganlib.registry.logged_models import MODELS
 from ganlib.registry.records import DECISION, EVIDENCE, Records
 from ganlib.registry.version import GATE, PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
@@ -94,82 +94,60 @@ class Registry:
 
     def versions(self) -> list[Listing]:
         """All versions, newest first, without their evidence; empty if nothing was ever registered."""
+        aliases = self._aliases()
         with self.store.translate_errors():
-            aliases = self._aliases()
             found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
         rows = [Listing(**listed(entry, aliases.get(int(entry.version), ()))) for entry in found]
         return sorted(rows, key=lambda version: -version.version)
 
-    def get(self, number: int, name: str | None = None) -> Version:
-        """Version ``number``.
+    def get(self, number: int) -> Version:
+        """Return version ``number``.
 
         Raises:
             Absent: there is none.
             Unavailable: MLflow does not answer, or cannot be asked for its evidence.
         """
-        model = name or self.name
-        with self.store.translate_errors():
-            try:
-                entry = self.store.client.get_model_version(model, str(number))
-            except Exception as error:
-                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                    raise Absent(f"{model} has no version {number}: see `ganlib registry list`.") from error
-                raise
-            aliases = Registry(self.store, model)._aliases().get(number, ())
+        try:
+            with self.store.translate_errors():
+                entry = self.store.client.get_model_version(self.name, str(number))
+        except Absent as error:
+            raise Absent(f"{self.name} has no version {number}: see `ganlib registry list`.") from error
         proof = self._records.proof(str(entry.source), entry.tags)
-        fields = listed(entry, aliases)
+        fields = listed(entry, self._aliases().get(number, ()))
         if proof.evaluation is not None and fields["fid"] is not None:
             fields["fid"] = proof.evaluation.fid.value  # the tag is rounded
         return Version(**fields, **dict(proof))
 
-    def aliases(self, name: str | None = None) -> dict[str, int]:
-        """Version number by alias, in one question to MLflow; empty if nothing was ever registered.
+    def aliases(self) -> dict[str, int]:
+        """Return the version number by alias, in one question to MLflow; empty if nothing was ever registered.
 
         Raises:
             Unavailable: MLflow does not answer.
         """
-        with self.store.translate_errors():
-            by_version = Registry(self.store, name or self.name)._aliases()
-        return {alias: number for number, aliases in by_version.items() for alias in aliases}
+        try:
+            with self.store.translate_errors():
+                targets = self.store.client.get_registered_model(self.name).aliases
+        except Absent:
+            return {}
+        return {alias: int(target) for alias, target in targets.items()}
 
-    def alias(self, alias: str, name: str | None = None) -> Version | None:
-        """The version that ``alias`` points to; None only if MLflow answered that there is no such alias.
+    def alias(self, alias: str) -> Version | None:
+        """Return the version that ``alias`` points to; None only if MLflow answered that there is no such alias.
 
         Raises:
             GanlibError: the alias points to a version that is gone: the registry is corrupt.
             Unavailable: MLflow does not answer. That is never taken for "no champion".
         """
-        model = name or self.name
-        with self.store.translate_errors():
-            try:
-                target = self.store.client.get_registered_model(model).aliases.get(alias)
-            except Exception as error:
-                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                    return None
-                raise
-        if target is None:
+        number = self.aliases().get(alias)
+        if number is None:
             return None
         try:
-            return self.get(int(target), model)
+            return self.get(number)
         except Absent as error:
             raise GanlibError(
-                f"the registry is corrupt: {alias!r} of {model} points to version {target}, which is gone. "
+                f"the registry is corrupt: {alias!r} of {self.name} points to version {number}, which is gone. "
                 "Set the alias to a version that exists; nothing was changed."
             ) from error
-
-    def resolve(self, reference: str) -> Version:
-        """The version that ``reference`` names: ``3``, ``v3``, an alias, ``models:/NAME@ALIAS`` or ``models:/NAME/3``.
-
-        Raises:
-            BadInput: it is none of these, or nothing of that name exists.
-        """
-        name, alias, number = names.parse(reference, self.name)
-        if number is not None:
-            return self.get(number, name)
-        found = self.alias(alias, name)
-        if found is None:
-            raise names.absent(self.store, name, alias, Registry(self.store, name).versions())
-        return found
 
     def download(self, version: Version, out: Path) -> Path:
         """Copy the graph of ``version`` to ``out``, atomically, once its bytes are those that were registered.
@@ -229,25 +207,19 @@ class Registry:
                 self.store.client.delete_model_version_tag(self.name, str(number), key)
 
     def dangling(self, alias: str) -> bool:
-        """Whether ``alias`` points to a version that is gone; older servers leave it so when a version is deleted."""
-        with self.store.translate_errors():
-            try:
-                target = self.store.client.get_registered_model(self.name).aliases.get(alias)
-            except Exception as error:
-                if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                    return False
-                raise
+        """Say whether ``alias`` points to a version that is gone: older servers leave it so when one is deleted."""
+        number = self.aliases().get(alias)
         try:
-            if target is not None:
-                self.get(int(target))
+            if number is not None:
+                self.get(number)
         except Absent:
             return True
         return False
 
     def retire_challenger(self, number: int) -> None:
         """Remove the alias ``challenger`` if it still points to version ``number``."""
-        with self.store.translate_errors():
-            if CHALLENGER in self._aliases().get(number, ()):
+        if self.aliases().get(CHALLENGER) == number:
+            with self.store.translate_errors():
                 self.store.client.delete_registered_model_alias(self.name, CHALLENGER)
 
     def tag(self, number: int, tags: Mapping[str, str]) -> None:
@@ -306,15 +278,9 @@ class Registry:
                 self.store.client.delete_logged_model(uri.removeprefix(MODELS))
 
     def _aliases(self) -> dict[int, tuple[str, ...]]:
-        """Version number to its aliases."""
-        try:
-            found = self.store.client.get_registered_model(self.name).aliases
-        except Exception as error:
-            if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                return {}
-            raise
-        numbers = {int(target) for target in found.values()}
-        return {n: tuple(sorted(alias for alias, target in found.items() if int(target) == n)) for n in numbers}
+        """The aliases of each version that has any, by its number."""
+        targets = self.aliases()
+        return {n: tuple(sorted(alias for alias in targets if targets[alias] == n)) for n in set(targets.values())}
 
     def _ensure_model(self) -> None:
         try:

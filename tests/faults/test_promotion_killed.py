@@ -17,6 +17,7 @@ from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.faults.deadly import arm
@@ -80,7 +81,9 @@ def _copy(project: Project, folder: Path) -> Project:
 
 def promoted(store: MlflowStore, reference: str) -> bool:
     registry = Registry(store, NAME)
-    return promote(registry, registry.resolve(reference), policy=GateConfig(), state=store.project.state).promoted
+    return promote(
+        registry, resolve_version(registry, reference), policy=GateConfig(), state=store.project.state
+    ).promoted
 
 
 def rolled_back(store: MlflowStore) -> int | None:

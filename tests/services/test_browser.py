@@ -22,6 +22,7 @@ from ganlib.jobs.promotion.reconcile import reconcile
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.registry import Registry
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
@@ -79,7 +80,7 @@ def look(page: Any, name: str) -> None:
 def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_version(
     page: Any, store: MlflowStore, project: Project, params: Params, tmp_path: Path
 ) -> None:
-    assert Registry(store, NAME).resolve("champion").version == 1
+    assert resolve_version(Registry(store, NAME), "champion").version == 1
     page.goto(f"{store.uri}/#/models/{NAME}/versions/2")
     page.locator("[data-component-id*='modelversionviewaliaseditor']").first.click()
     form = page.get_by_role("dialog")
@@ -122,4 +123,4 @@ def test_an_approval_typed_in_the_page_is_put_to_the_gate_and_the_answer_is_ther
     assert entry.who.startswith("Grace (tag approve), found by ")
     page.reload()
     page.get_by_text(f"refused (entry {entry.seq})").first.wait_for()
-    assert Registry(store, NAME).resolve("champion").version == 2
+    assert resolve_version(Registry(store, NAME), "champion").version == 2

@@ -25,6 +25,7 @@ from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
 from ganlib.registry.registry import CHAMPION, Registry
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking import runs
 from ganlib.tracking.outbox import Outbox
 from ganlib.tracking.reap import reap
@@ -57,7 +58,7 @@ def test_a_version_makes_the_round_trip_over_http(
     store: MlflowStore, versions: list[int], graphs: list[Path], tmp_path: Path
 ) -> None:
     registry = Registry(store, "mnist-generator")
-    found = registry.resolve("models:/mnist-generator@champion")
+    found = resolve_version(registry, "models:/mnist-generator@champion")
     assert found.version == versions[0]
     assert sha256_file(registry.download(found, tmp_path / "m.onnx")) == sha256_file(graphs[0])
 
@@ -228,7 +229,7 @@ def test_a_registry_that_goes_away_is_never_taken_for_one_without_a_champion(
     wire.cut()
     for ask in (
         lambda: registry.alias(CHAMPION),
-        lambda: registry.resolve("models:/mnist-generator@champion"),
+        lambda: resolve_version(registry, "models:/mnist-generator@champion"),
         registry.versions,
         lambda: promote(registry, challenger, policy=GateConfig(), state=project.state),
     ):

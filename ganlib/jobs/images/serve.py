@@ -44,7 +44,7 @@ class ServedModels:
             Unavailable: the registry cannot be reached.
         """
         self._project, self._params = project, params
-        self._registry: Registry | None = None
+        self._registries: dict[str, Registry] = {}
         self._champion: Champion | None = None
         self._tell, self._told = tell, ""
         self._fixed: dict[str, Model] = {}
@@ -90,13 +90,14 @@ class ServedModels:
         )
 
     def _targets(self, registered: str) -> Mapping[str, int]:
-        if self._registry is None:
-            self._registry = Registry(self._store(), registered)
-        targets = dict(self._registry.aliases(registered))
+        if registered not in self._registries:
+            self._registries[registered] = Registry(self._store(), registered)
+        registry = self._registries[registered]
+        targets = registry.aliases()
         if self._params and registered == self._params.registry.model:
             targets.pop(CHAMPION, None)  # that name is earned
             with suppress(Absent):
-                targets[CHAMPION] = self._earned(Registry(self._registry.store, registered), self._params)
+                targets[CHAMPION] = self._earned(registry, self._params)
         return targets
 
     def _earned(self, registry: Registry, params: Params) -> int:

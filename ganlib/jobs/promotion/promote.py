@@ -19,6 +19,7 @@ from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Registry, Version, alias_lock
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect
@@ -74,7 +75,7 @@ def promote(
         Unavailable: the registry cannot be reached, or somebody else decided meanwhile: nothing was changed.
     """
     registry = Registry(open_store(project), params.registry.model)
-    challenger = registry.resolve(reference)
+    challenger = resolve_version(registry, reference)
     decision = promotion.promote(
         registry,
         challenger,

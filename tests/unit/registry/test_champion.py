@@ -11,12 +11,13 @@ import pytest
 from ganlib.config import Params, load
 from ganlib.core.errors import Unavailable
 from ganlib.registry.apply import apply_pending
-from ganlib.registry.champion import Champion, resolve
+from ganlib.registry.champion import Champion
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.reconcile import reconcile
 from ganlib.registry.registry import CHAMPION, Registry
+from ganlib.registry.resolve import resolve_model
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 
@@ -78,7 +79,7 @@ def test_an_alias_set_by_hand_on_a_refused_version_is_not_used_at_any_moment_unt
     assert "the gate refused it (better: FID 30" in choice.note
     assert choice.note.endswith("version 2 is used")
     assert len(choice.note.splitlines()) == 1
-    assert resolve(registry, params, f"models:/{NAME}@champion").version == 2
+    assert resolve_model(registry, params, f"models:/{NAME}@champion").version == 2
     assert choice.note in caplog.messages
     accepted = Champion(registry, accept).choose()
     assert accepted.version.version == 3
@@ -209,5 +210,5 @@ def test_a_registry_that_is_away_is_not_taken_for_one_without_a_champion(
 def test_of_another_registered_model_the_alias_counts(registry: Registry, params: Params) -> None:
     factories.bare_version(registry.store, 1, 99, name="somebody-elses")
     registry.store.client.set_registered_model_alias("somebody-elses", CHAMPION, "1")
-    found = resolve(registry, params, "models:/somebody-elses@champion")
+    found = resolve_model(registry, params, "models:/somebody-elses@champion")
     assert (found.name, found.version) == ("somebody-elses", 1)

@@ -19,6 +19,7 @@ from ganlib.core.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.promote import promote
 from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests.factories import registered
 
@@ -33,7 +34,7 @@ def aliases(store: MlflowStore) -> dict[str, int]:
 
 def run(store: MlflowStore, reference: str, **changes: object) -> bool:
     registry = Registry(store, "mnist-generator")
-    version = registry.resolve(reference)
+    version = resolve_version(registry, reference)
     return promote(registry, version, policy=POLICY, state=store.project.state, **changes).promoted  # type: ignore[arg-type]
 
 
@@ -121,7 +122,7 @@ def test_an_alias_that_a_person_moves_meanwhile_is_not_overwritten(store: Mlflow
     run(store, "1")
     registry = MeddledWith(store, "mnist-generator")
     with pytest.raises(BadInput, match="champion moved from 1 to 3"):
-        promote(registry, registry.resolve("2"), policy=POLICY, state=store.project.state)
+        promote(registry, resolve_version(registry, "2"), policy=POLICY, state=store.project.state)
     assert aliases(store) == {CHAMPION: 3, CHALLENGER: 3}
 
 
@@ -136,7 +137,7 @@ def test_a_decision_that_cannot_be_recorded_moves_nothing(store: MlflowStore, gr
     registered(store, graphs[0])
     registry = Unreachable(store, "mnist-generator")
     with pytest.raises(Unavailable):
-        promote(registry, registry.resolve("1"), policy=POLICY, state=store.project.state)
+        promote(registry, resolve_version(registry, "1"), policy=POLICY, state=store.project.state)
     assert aliases(store) == {CHALLENGER: 1}
 
 
@@ -163,7 +164,7 @@ def test_a_corrupt_registry_stops_the_promotion(store: MlflowStore, graphs: list
 def _race(root: Path, reference: str, gate: object, results: object) -> None:
     store = connect(Project(root))
     registry = Registry(store, "mnist-generator")
-    version = registry.resolve(reference)
+    version = resolve_version(registry, reference)
     gate.wait()  # type: ignore[attr-defined]
     try:
         promote(registry, version, policy=POLICY, state=store.project.state, expect=1)

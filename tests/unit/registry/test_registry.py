@@ -12,6 +12,7 @@ from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.registry import CHALLENGER, CHAMPION, Registry
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.factories import data_version, evaluation, finished_run, registered
@@ -20,7 +21,7 @@ from tests.factories import data_version, evaluation, finished_run, registered
 def test_a_version_keeps_its_evidence_and_its_bytes(store: MlflowStore, graphs: list[Path], tmp_path: Path) -> None:
     made = registered(store, graphs[0], fid=12.0)
     registry = Registry(store, made.name)
-    found = registry.resolve("1")
+    found = resolve_version(registry, "1")
     assert found == made
     assert (found.version, found.family, found.fid, found.aliases) == (1, "dcgan", 12.0, (CHALLENGER,))
     assert found.evaluation == evaluation(12.0)
@@ -61,7 +62,7 @@ def test_every_way_to_name_a_version_finds_it(store: MlflowStore, graphs: list[P
     for path in graphs[:2]:
         registered(store, path)
     Registry(store, "mnist-generator").set_alias(CHAMPION, 2)
-    assert Registry(store, "mnist-generator").resolve(reference).version == 2
+    assert resolve_version(Registry(store, "mnist-generator"), reference).version == 2
 
 
 @pytest.mark.parametrize(
@@ -85,13 +86,13 @@ def test_every_way_to_name_a_version_finds_it(store: MlflowStore, graphs: list[P
 )
 def test_a_malformed_reference_is_refused(store: MlflowStore, reference: str) -> None:
     with pytest.raises(BadInput, match=r"(names|is) no version"):
-        Registry(store, "mnist-generator").resolve(reference)
+        resolve_version(Registry(store, "mnist-generator"), reference)
 
 
 @pytest.mark.parametrize("reference", ["7", "champion", "models:/nothing@champion", "models:/nothing/1"])
 def test_what_does_not_exist_is_said_to_be_absent(store: MlflowStore, reference: str) -> None:
     with pytest.raises(Absent):
-        Registry(store, "mnist-generator").resolve(reference)
+        resolve_version(Registry(store, "mnist-generator"), reference)
 
 
 def test_no_champion_is_none_only_if_mlflow_said_so(store: MlflowStore, graphs: list[Path]) -> None:
@@ -152,7 +153,7 @@ def test_a_version_that_a_person_made_by_hand_is_listed_and_not_loaded(
     made = registered(store, graphs[0])
     store.client.create_model_version(made.name, store.client.get_model_version(made.name, "1").source)
     registry = Registry(store, made.name)
-    by_hand = registry.resolve("2")
+    by_hand = resolve_version(registry, "2")
     assert (by_hand.sha256, by_hand.evaluation) == (None, None)
     with pytest.raises(BadInput, match="not registered by ganlib"):
         registry.download(by_hand, tmp_path / "m.onnx")

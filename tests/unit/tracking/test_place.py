@@ -18,6 +18,7 @@ from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.registry.prune import prune
 from ganlib.registry.registry import CHALLENGER, Registry
+from ganlib.registry.resolve import resolve_version
 from ganlib.tracking import place
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
@@ -50,7 +51,7 @@ def names(project: Project, folder: Path) -> list[str]:
 
 def loads(project: Project, tmp_path: Path) -> bool:
     registry = Registry(connect(project), "mnist-generator")
-    return registry.download(registry.resolve(CHALLENGER), tmp_path / "got.onnx").is_file()
+    return registry.download(resolve_version(registry, CHALLENGER), tmp_path / "got.onnx").is_file()
 
 
 def test_the_champion_of_a_moved_project_loads_and_new_runs_are_written_here(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganlib.cli.app import Json, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.files import write_bytes
 from ganlib.evaluation.evaluate import Evaluation

@@ -10,10 +10,9 @@ from typing import Any
 from prefect import flow
 
 from ganlib.cli import options
-from ganlib.cli.app import Json, Set
 from ganlib.cli.batches import output_place, show_batch
 from ganlib.cli.flows import RunOptions
-from ganlib.cli.options import Model
+from ganlib.cli.options import Json, Model, Set
 from ganlib.config import GenerateConfig
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError

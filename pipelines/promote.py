@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from prefect import flow
 
-from ganlib.cli.app import Json, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.registry.gate import Decision
 from pipelines import artifacts, names, tasks

@@ -10,7 +10,8 @@ import typer
 from prefect import flow, get_run_logger, tags
 
 from ganlib import config
-from ganlib.cli.app import Json, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.reconcile import Reconciled

@@ -8,7 +8,8 @@ import typer
 from prefect import flow
 
 from ganlib import families as zoo
-from ganlib.cli.app import Budget, Json, Set, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Budget, Json, Set
 from ganlib.core import project as projects
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.retrain import best_run

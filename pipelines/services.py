@@ -19,7 +19,8 @@ import requests
 import typer
 
 from ganlib import config
-from ganlib.cli.app import Json, reporting, run, show
+from ganlib.cli.app import reporting, run, show
+from ganlib.cli.options import Json
 from ganlib.config import ServicesConfig
 from ganlib.core import processes
 from ganlib.core import project as projects

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from prefect import flow
 
-from ganlib.cli.app import Budget, Json, Set, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Budget, Json, Set
 from ganlib.core import project as projects
 from pipelines import artifacts, names, tasks
 from pipelines.launch import launch

@@ -8,8 +8,9 @@ import typer
 from prefect import flow
 from prefect.events import emit_event
 
-from ganlib.cli.app import Json, show
+from ganlib.cli.app import show
 from ganlib.cli.batches import output_place
+from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from pipelines import names, places, tasks
 from pipelines.launch import launch

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, show
+from ganlib.cli.app import open_project, show
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json, Set
 from ganlib.core.errors import BadInput
 
 app = Verbs(no_args_is_help=True)

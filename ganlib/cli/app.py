@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from ganlib.config import Params
     from ganlib.core.progress import Report
     from ganlib.core.project import Project
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override one value of params.yaml for this run, such as train.seed=3 (repeatable).",
-    ),
-]
-Budget = Annotated[
-    str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
-]
 
 _Usage: Any = typer.BadParameter.__base__  # typer has no public name for it
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_folder, reporting, show
+from ganlib.cli.app import open_project, output_folder, reporting, show
+from ganlib.cli.options import Json, Set
 
 
 def compare(

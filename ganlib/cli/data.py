@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, open_project, reporting, show
+from ganlib.cli.app import open_project, reporting, show
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json
 
 if TYPE_CHECKING:
     from ganlib.data.versioning.record import DataVersion

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, show
+from ganlib.cli.app import show
+from ganlib.cli.options import Json
 
 if TYPE_CHECKING:
     from ganlib.jobs.measuring.measured import Measured

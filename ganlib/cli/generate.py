@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ganlib.cli import flows
-from ganlib.cli.app import Json, Set, perhaps_project, reporting, show
+from ganlib.cli.app import perhaps_project, reporting, show
 from ganlib.cli.batches import output_place, show_batch
 from ganlib.cli.flows import RunOptions
-from ganlib.cli.options import Model
+from ganlib.cli.options import Json, Model, Set
 from ganlib.jobs.images.request import GenerateRequest
 
 

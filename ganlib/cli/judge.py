@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, reporting, show
+from ganlib.cli.app import open_project, reporting, show
 from ganlib.cli.data import under_dvc
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json, Set
 
 if TYPE_CHECKING:
     from ganlib.evaluation.judge.card import JudgeCard

@@ -15,6 +15,18 @@ from ganlib.core.options import note, spell_out
 
 Result = TypeVar("Result")
 
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress as JSON events on stderr.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one value of params.yaml for this run, such as train.seed=3 (repeatable).",
+    ),
+]
+Budget = Annotated[
+    str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
+]
 Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
 ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_file, output_path, reporting, show
+from ganlib.cli.app import open_project, output_file, output_path, reporting, show
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json, Set
 from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, perhaps_project, say
+from ganlib.cli.app import perhaps_project, say
+from ganlib.cli.options import Json, Set
 
 if TYPE_CHECKING:
     from ganlib.jobs.images.serve import Serving

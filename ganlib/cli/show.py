@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, output_folder, perhaps_project, reporting, show
+from ganlib.cli.app import open_project, output_folder, perhaps_project, reporting, show
 from ganlib.cli.help import Verbs
+from ganlib.cli.options import Json, Set
 
 app = Verbs(no_args_is_help=True)
 

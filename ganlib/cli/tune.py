@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Budget, Json, Set, open_project, reporting, show
+from ganlib.cli.app import open_project, reporting, show
+from ganlib.cli.options import Budget, Json, Set
 
 Family = Annotated[str, typer.Argument(help="A name that `ganlib families` lists.")]
 

@@ -1,4 +1,4 @@
-"""Commands about what people decide, and about where things come from."""
+"""``ganlib explain``."""
 
 from __future__ import annotations
 
@@ -7,21 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import Json, Set, open_project, perhaps_project, show
+from ganlib.cli.app import perhaps_project, show
+from ganlib.cli.options import Json
 from ganlib.core.errors import BadInput
-
-
-def reconcile(overrides: Set = None, as_json: Json = False) -> None:
-    """Record and answer what people did in MLflow's page: the alias champion, the tag approve, a deleted champion.
-
-    Exit code 1 if a consumer should know: a champion was reverted or fell back, or an approval was refused.
-    """
-    project, params = open_project(overrides)
-    from ganlib.jobs.promotion.reconcile import reconcile as job
-
-    done = job(project, params)
-    show(done, as_json=as_json, text=done.summary)
-    raise typer.Exit(0 if done.ok else 1)
 
 
 def explain(

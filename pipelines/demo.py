@@ -45,7 +45,7 @@ def demo() -> dict[str, Any]:
 
 
 def by_digit(folder: Path, columns: int = 15) -> bytes:
-    """A contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
+    """Return a contact sheet with a row a digit, as the judge takes them, in the order they were drawn (no picking)."""
     from ganlib.evaluation.judge.judge import load_judge
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 

@@ -86,7 +86,7 @@ def _filled(out: str, found: dict[str, Any], seed: int | None, count: int | None
 
 
 def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
-    """The first ``limit`` images of a batch's first shard as one PNG."""
+    """Return the first ``limit`` images of a batch's first shard as one PNG."""
     import numpy as np
 
     from ganlib.generation.pictures.contact_sheet import contact_sheet

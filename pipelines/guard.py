@@ -18,7 +18,7 @@ _READING = ("GET", "HEAD")
 
 
 def loopback(port: int) -> list[str]:
-    """The origins of a server on ``port`` of this machine, as browsers name them."""
+    """Return the origins of a server on ``port`` of this machine, as browsers name them."""
     return [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
 
 

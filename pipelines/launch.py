@@ -173,7 +173,7 @@ def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
 
 
 def identity() -> str:
-    """The tag by which a flow run tells whose it is: :func:`clear_ghosts` ends those of processes that are gone."""
+    """Return the tag that tells whose a flow run is: :func:`clear_ghosts` ends those of processes that are gone."""
     return json.dumps(processes.identity())
 
 

@@ -23,7 +23,7 @@ _given: dict[str, str] = {}  # names that we gave, by run
 
 
 def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
-    """A flow's ``flow_run_name``: what ``words`` makes of its parameters, or the name that a person typed."""
+    """Return a flow's ``flow_run_name``: what ``words`` makes of its parameters, or the name that a person typed."""
 
     def name() -> str:
         from prefect.runtime import flow_run
@@ -38,7 +38,7 @@ def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
 
 
 def trained(given: dict[str, Any]) -> str:
-    """The name of a run that trains: its flow, and families and budget, which params.yaml has where none are given."""
+    """Name a run that trains: by its flow, and by families and budget, which params.yaml has where none are given."""
     from prefect.runtime import flow_run
 
     from ganlib import config
@@ -66,7 +66,7 @@ def rename(name: str) -> None:
 
 
 def is_drawn(name: str) -> bool:
-    """Whether Prefect made ``name`` up: two or three of its random words."""
+    """Return whether Prefect made ``name`` up: two or three of its random words."""
     return "-" in name and bool(_BY_A_PAGE.fullmatch(name) or set(name.split("-")) <= _vocabulary())
 
 

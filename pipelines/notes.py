@@ -21,14 +21,14 @@ def require_private(file: Path) -> None:
 
 
 def kept(project: Project, state: State, before: State) -> list[str]:
-    """What a person changed in Prefect's page and the deployments that were just started left as it is."""
+    """Return what a person changed in Prefect's page and the deployments that were just started left as it is."""
     if state.get("deployments") == before.get("deployments"):
         return []
     return [str(line) for line in json.loads((project.state / READY).read_text())["kept"]]
 
 
 def not_moved(settings: ServicesConfig, before: State) -> list[str]:
-    """What ran already, on another port than the settings say now."""
+    """Return what ran already, on another port than the settings say now."""
     asked = {"mlflow": settings.mlflow_port, "prefect": settings.prefect_port}
     return [
         f"{name} was running already, on {before[name]['url']}; for port {port}: make down, then the same again"
@@ -38,7 +38,7 @@ def not_moved(settings: ServicesConfig, before: State) -> list[str]:
 
 
 def export(project: Project, state: State) -> str:
-    """The line that lets Prefect's own command line find the server, and its password where there is one."""
+    """Return the line that lets Prefect's own command line find the server, and its password where there is one."""
     line = f"for Prefect's own command line: export PREFECT_API_URL={state['prefect']['url']}/api"
     file = project.state / LOGIN_FILE
     return f'{line} PREFECT_API_AUTH_STRING="$(cat {file})"' if file.is_file() else line

@@ -16,7 +16,7 @@ _TITLES = {"mlflow": "MLflow", "prefect": "Prefect"}
 
 
 def choose(port: int, name: str, before: str | None = None) -> int:
-    """The port to serve ``name`` (mlflow or prefect) on: ``port``, or for 0 a free one.
+    """Return the port to serve ``name`` (mlflow or prefect) on: ``port``, or for 0 a free one.
 
     Args:
         port: what the settings say.

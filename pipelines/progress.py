@@ -24,7 +24,7 @@ def use_terminal(report: Report) -> None:
 
 
 def flow_reporter() -> Report:
-    """The terminal that started the flow, for what a flow does itself."""
+    """Return the terminal that started the flow, for what a flow does itself."""
     return _terminal
 
 

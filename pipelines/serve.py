@@ -46,7 +46,7 @@ NAMES = {
 
 
 def deployments() -> list[RunnerDeployment]:
-    """One deployment a flow, called as :data:`NAMES` has it; their forms offer what params.yaml has."""
+    """Return a deployment for each flow, called as :data:`NAMES` has it; their forms offer what params.yaml has."""
     params = config.load(projects.find().params_file)
     on_change = DeploymentEventTrigger(
         name="data changed -> retrain", expect={CHANGED}, match={"prefect.resource.id": f"{RESOURCE}.*"}

@@ -151,7 +151,7 @@ def _moved(before: State, state: State) -> bool:
 
 
 def running(project: Project) -> State:
-    """What `up` started here and still lives."""
+    """Return what `up` started here and still lives."""
     return {name: entry for name, entry in _recorded(project).items() if project.began(entry) and _process(entry)}
 
 

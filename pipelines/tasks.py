@@ -20,7 +20,7 @@ _RETRY: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [5, 30]}
 
 
 def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """A user's mistake and a user's Ctrl-C are not tried again; a service that was away is."""
+    """Say whether to try again: not after a user's mistake or Ctrl-C, but after a service that was away."""
     try:
         state.result()
     except (BadInput, Interrupted):
@@ -39,7 +39,7 @@ def opened(root: str, overrides: list[str]) -> tuple[Project, Params]:
 
 @task(name="version-data", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=1800)
 def version_data(root: str, overrides: list[str], source: str | None = None) -> dict[str, Any]:
-    """The data version, and whether it changed."""
+    """Return the data version, and whether it changed."""
     from ganlib.jobs.data.version_data import recorded_md5
     from ganlib.jobs.data.version_data import version_data as job
 
@@ -67,7 +67,7 @@ def train(
     concurrent: int,
     serves: Literal["evaluation", "registration"] = "registration",
 ) -> dict[str, Any]:
-    """One family in a process of its own, which has its own time limit: Prefect's would not stop it.
+    """Train one family in a process of its own, which has its own time limit: Prefect's would not stop it.
 
     A finished training that did not serve its purpose yet is taken instead.
     """
@@ -89,7 +89,7 @@ def train(
     timeout_seconds=1800,
 )
 def evaluate(root: str, overrides: list[str], model: str) -> dict[str, Any]:
-    """Figures of the model's ONNX file."""
+    """Measure the model's ONNX file."""
     from ganlib.jobs.measuring.evaluate import evaluate as job
 
     return job(*opened(root, overrides), model, report=reporter()).model_dump(mode="json")
@@ -105,7 +105,7 @@ def evaluate(root: str, overrides: list[str], model: str) -> dict[str, Any]:
 def register(
     root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any], candidates: int = 1
 ) -> dict[str, Any]:
-    """A new version of the registered model, the best of ``candidates`` runs."""
+    """Register a new version of the model, the best of ``candidates`` runs."""
     from ganlib.evaluation.evaluate import Evaluation
     from ganlib.jobs.promotion.promote import register as job
 
@@ -122,7 +122,7 @@ def register(
     timeout_seconds=300,
 )
 def promote(root: str, overrides: list[str], version: str, *, dry_run: bool = False) -> dict[str, Any]:
-    """The gate's decision, carried out."""
+    """Have the gate decide, and carry the decision out."""
     from ganlib.jobs.promotion.promote import promote as job
 
     return job(*opened(root, overrides), version, dry_run=dry_run).model_dump(mode="json")
@@ -130,7 +130,7 @@ def promote(root: str, overrides: list[str], version: str, *, dry_run: bool = Fa
 
 @task(name="reconcile", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
 def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
-    """What people did in MLflow's page, recorded and answered."""
+    """Record and answer what people did in MLflow's page."""
     from ganlib.jobs.promotion.reconcile import reconcile as job
 
     return job(*opened(root, overrides)).model_dump(mode="json")
@@ -138,7 +138,7 @@ def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
 
 @task(name="resolve", task_run_name="resolve {model}", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
 def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
-    """What ``model`` names now: its name (or its run's, or its file's), its version, and a URI that stays with it."""
+    """Say what ``model`` names now: its name (or its run's, or its file's), its version, and a URI that stays."""
     from ganlib.jobs.models import fetch
 
     found = fetch(*opened(root, overrides), model)
@@ -155,7 +155,7 @@ def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     retry_condition_fn=worth_retrying,
 )
 def generate(root: str, overrides: list[str], model: str, request: dict[str, Any]) -> dict[str, Any]:
-    """A batch of images; what an earlier, interrupted try made is kept. ``request`` is a :class:`GenerateRequest`."""
+    """Make a batch; what an earlier, interrupted try made is kept. ``request`` is a :class:`GenerateRequest`."""
     from ganlib.jobs.images.generate import generate as job
     from ganlib.jobs.images.request import GenerateRequest
 

@@ -13,7 +13,7 @@ Side = Literal["a", "b"]
 
 
 def side(salt: str, share_a: float, key: str) -> Side:
-    """``a`` for the share ``share_a`` (0..1) of all keys, else ``b``; another ``salt`` deals the keys anew.
+    """Return ``a`` for the share ``share_a`` (0..1) of all keys, else ``b``; another ``salt`` deals the keys anew.
 
     The first 64 bits of the SHA-256 of salt and key, as a fraction, are compared with the share.
     """

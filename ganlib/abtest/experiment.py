@@ -61,11 +61,11 @@ class Test(Record):
         return f"{self.number} {self.a.sha256} {self.b.sha256}"
 
     def arm_of(self, key: str) -> Arm:
-        """The version that makes the item of ``key``."""
+        """Return the version that makes the item of ``key``."""
         return self.a if self.side_of(key) == "a" else self.b
 
     def side_of(self, key: str) -> Side:
-        """The side of ``key``."""
+        """Return the side of ``key``."""
         return side(self.salt, self.share_a, key)
 
 
@@ -99,7 +99,7 @@ class TestReport(Record):
     """Lines that a killed writer left unfinished; they do not count."""
 
     def summary(self) -> str:
-        """A few lines for people."""
+        """Return a few lines for people."""
         test, found = self.test, self.comparison
 
         def row(name: str, arm: Arm) -> str:
@@ -175,7 +175,7 @@ def stop(project: Project, *, reason: str = "") -> Test:
 
 
 def current(project: Project) -> Test | None:
-    """The latest test, running or ended; None if there was none.
+    """Return the latest test, running or ended; None if there was none.
 
     Raises:
         BadInput: its file is damaged.
@@ -190,7 +190,7 @@ def current(project: Project) -> Test | None:
 
 
 def running(project: Project) -> Test:
-    """The test that runs.
+    """Return the test that runs.
 
     Raises:
         BadInput: none does.
@@ -202,13 +202,13 @@ def running(project: Project) -> Test:
 
 
 def versions(project: Project) -> tuple[int, ...]:
-    """Versions of the running test; none if none runs."""
+    """Return the versions of the running test; none if none runs."""
     test = current(project)
     return () if test is None or test.ended else (test.a.version, test.b.version)
 
 
 def assign(project: Project, key: str) -> Assigned:
-    """Who makes the item of ``key``: always the same as long as the test runs.
+    """Return who makes the item of ``key``: always the same as long as the test runs.
 
     A loop over many keys asks :func:`running` once and its :meth:`Test.arm_of` for each.
 
@@ -251,7 +251,7 @@ def record(project: Project, key: str, value: float) -> RecordedOutcome:
 
 
 def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
-    """All outcomes in order, and how many unfinished lines there are besides."""
+    """Return all outcomes in order, and how many unfinished lines there are besides."""
     try:
         lines = (_folder(project, test) / _OUTCOMES).read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -266,7 +266,7 @@ def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
 
 
 def report(project: Project) -> TestReport:
-    """What the latest test says so far; may be asked at any time, as often as one likes.
+    """Return what the latest test says so far; may be asked at any time, as often as one likes.
 
     Raises:
         BadInput: there was no test.
@@ -286,7 +286,7 @@ def report(project: Project) -> TestReport:
 
 
 def split(text: str) -> float:
-    """The share of a in ``90/10`` or ``1/1``.
+    """Return the share of a in ``90/10`` or ``1/1``.
 
     Raises:
         BadInput: it is no such pair of positive numbers.

@@ -60,7 +60,7 @@ class SequentialResult(Record):
 def compare(
     values: Sequence[float], is_b: Sequence[bool], *, kind: Kind, share_a: float, level: float = 0.05
 ) -> SequentialResult:
-    """The state after all outcomes, in the order in which they came.
+    """Return the state after all outcomes, in the order in which they came.
 
     Args:
         values: the outcomes; of kind ``binary`` each 0 or 1.

@@ -48,7 +48,7 @@ def settle_environment() -> None:
 
 
 def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
-    """The project around the working folder and its configuration with ``overrides`` applied."""
+    """Return the project around the working folder and its configuration with ``overrides`` applied."""
     from ganlib import config
     from ganlib.core import project
 
@@ -57,7 +57,7 @@ def open_project(overrides: list[str] | None = None) -> tuple[Project, Params]:
 
 
 def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tuple[Project | None, Params | None]:
-    """The project around, if there is one: a bare graph as ``model`` needs none, but what was set must not be lost."""
+    """Open the project around, if there is one: a bare graph needs none, but what was set must not be lost."""
     try:
         return open_project(overrides)
     except BadInput:
@@ -83,7 +83,7 @@ def say(line: str, *, err: bool = False) -> None:
 
 @contextmanager
 def reporting(*, as_json: bool) -> Iterator[Report]:
-    """The progress display of a long command."""
+    """Provide the progress display of a long command."""
     with progress.console(as_json=as_json) as report:
         while _REMARKS:
             report.event(Remark("threads", {"note": _REMARKS.pop()}))
@@ -130,7 +130,7 @@ def fail(message: str, code: int) -> None:
 
 
 def version_number(option: str, text: str | None) -> int | None:
-    """The number of a version, however people write it: 3, v3, #3. ``option`` names it in the error."""
+    """Return the number of a version, however people write it: 3, v3, #3. ``option`` names it in the error."""
     from ganlib.registry.names import number
 
     if text is not None and number(text) is None:
@@ -139,7 +139,7 @@ def version_number(option: str, text: str | None) -> int | None:
 
 
 def output_path(path: Path) -> Path:
-    """``path`` made absolute, so that messages and manifests name it fully."""
+    """Return ``path`` made absolute, so that messages and manifests name it fully."""
     return path.expanduser().resolve()
 
 

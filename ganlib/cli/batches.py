@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def output_place(text: str) -> str:
-    """A path made absolute, so that messages and manifests name it fully; a URL as it is.
+    """Return a path made absolute, so that messages and manifests name it fully; a URL as it is.
 
     Raises:
         BadInput: it is empty, which would be the folder that one works in.

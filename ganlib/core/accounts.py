@@ -12,7 +12,7 @@ from ganlib.core.errors import GanlibError
 
 
 def user() -> str:
-    """The user's name, or the number of one who has none."""
+    """Return the user's name, or the number of one who has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

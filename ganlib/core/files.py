@@ -22,19 +22,19 @@ _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def sha256_bytes(data: bytes) -> str:
-    """Lower-case hex SHA-256 of ``data``."""
+    """Return the lower-case hex SHA-256 of ``data``."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """Lower-case hex SHA-256 of the file at ``path``, read in chunks."""
+    """Return the lower-case hex SHA-256 of the file at ``path``, read in chunks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it on success and disappears on failure.
+    """Provide a temporary path beside ``path`` that replaces it on success and disappears on failure.
 
     Readers see the old file or the new one, never a part. The data is on disk before the name changes.
 
@@ -69,7 +69,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """``value`` as readable JSON."""
+    """Return ``value`` as readable JSON."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -118,7 +118,7 @@ def _explain(error: OSError, path: Path, needed: int) -> Exception:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """``error``, what it was raised from, what that was raised from, and so on."""
+    """Yield ``error``, what it was raised from, what that was raised from, and so on."""
     seen: list[BaseException] = []
     while error not in seen:
         seen.append(error)
@@ -127,7 +127,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def told(error: BaseException, *places: Path) -> BadInput | None:
-    """What a user is told where ``error`` comes from a disk that is full or may not be written; None if it does not.
+    """Put ``error`` of a disk that is full, or may not be written, in words for the user; None if it is no such one.
 
     Libraries wrap such errors in their own, or keep only the words. ``places`` is where this process writes, besides
     its temporary folder: where an error names no file, the fullest is meant.
@@ -147,7 +147,7 @@ def told(error: BaseException, *places: Path) -> BadInput | None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what ``error`` says, or its name where it says nothing."""
+    """Return the first line of what ``error`` says, or its name where it says nothing."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return next((line.strip().rstrip(".:") for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -52,7 +52,7 @@ def identity(pid: int | None = None) -> Identity:
 
 
 def find(record: Mapping[str, Any]) -> psutil.Process | None:
-    """The process that ``record`` (fields of an :class:`Identity`) names, if it still runs and can be seen from here.
+    """Find the process that ``record`` (fields of an :class:`Identity`) names, if it runs and can be seen from here.
 
     Raises:
         KeyError, TypeError: it names no process.
@@ -69,18 +69,18 @@ def find(record: Mapping[str, Any]) -> psutil.Process | None:
 
 
 def elsewhere(record: Mapping[str, Any]) -> bool:
-    """Whether ``record`` is of another machine or container, whose processes cannot be seen from here."""
+    """Return whether ``record`` is of another machine or container, whose processes cannot be seen from here."""
     here = identity()._asdict()
     return any(record.get(key, here[key]) != here[key] for key in ("host", "machine", "namespace"))
 
 
 def rebooted(record: Mapping[str, Any]) -> bool:
-    """Whether this machine was started anew since ``record`` was written; false where the record does not tell."""
+    """Say whether this machine was started anew since ``record`` was written; no, where the record does not tell."""
     return _by_ticks(record) and record["boot"] != identity().boot
 
 
 def clock() -> tuple[str, float]:
-    """Which run of the machine this is, and seconds since its start, asleep or awake: nobody can set this clock."""
+    """Tell this run of the machine, and seconds since its start, asleep or awake: nobody can set this clock."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return "", time.monotonic()
     return identity().boot, time.clock_gettime(time.CLOCK_BOOTTIME) - _offset()

@@ -80,7 +80,7 @@ def pass_on(record: Mapping[str, Any], report: Report) -> bool:
 
 
 def words(facts: Facts | None) -> str:
-    """Facts on a line: four digits of a fraction, and no power of ten for what is large."""
+    """Return facts on a line: four digits of a fraction, and no power of ten for what is large."""
 
     def number(value: float) -> str:
         return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:,.4g}"
@@ -104,7 +104,7 @@ def doing(what: str) -> Iterator[None]:
 
 
 def current() -> str:
-    """What :func:`doing` was told last, of what is still going on; else the command."""
+    """Return what :func:`doing` was told last, of what is still going on; else the command."""
     notes = list(_doing.values())
     return notes[-1] if notes else " ".join(takewhile(lambda word: word[:1] != "-", sys.argv[1:]))[:60] or "at work"
 
@@ -255,7 +255,7 @@ class Bars(AbstractContextManager["Bars"]):
         self._bars.update(self._tasks[stage], completed=done, total=total or None, facts=redacted(words(figures)))
 
     def still(self) -> str:
-        """What goes on, once there was no report for a second; else nothing."""
+        """Return what goes on, once there was no report for a second; else nothing."""
         silence = 0.0 if self._news is None else time.monotonic() - self._news
         return f"{current()} ... {silence:.0f} s" if silence >= 1 else ""
 
@@ -301,7 +301,7 @@ def unwatch() -> None:
 
 
 def console(*, as_json: bool = False) -> Bars | Lines:
-    """What the command line uses: bars on a terminal, a line in five seconds elsewhere, JSON events on request."""
+    """Choose the display: bars on a terminal, a line in five seconds elsewhere, JSON objects on request."""
     unwatch()
     if as_json:
         return Lines(as_json=True, every=1.0)

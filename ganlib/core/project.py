@@ -52,7 +52,7 @@ class Project:
         return self.root / "data" / "prepared"
 
     def began(self, service: Mapping[str, object]) -> bool:
-        """Whether ``service``, as `make up` wrote it down, was started in this folder.
+        """Return whether ``service``, as `make up` wrote it down, was started in this folder.
 
         A copy of a folder has the original's record, and must leave the original's servers alone; a server from before
         a move looks for its files where they were.
@@ -61,7 +61,7 @@ class Project:
 
 
 def find(start: Path | None = None) -> Project:
-    """The project around ``start`` (default: $GANLIB_ROOT, else the working folder), looking upwards.
+    """Return the project around ``start`` (default: $GANLIB_ROOT, else the working folder), looking upwards.
 
     Raises:
         BadInput: no ``params.yaml`` in that folder or any above it.

@@ -17,13 +17,13 @@ _QUERY = re.compile(
 
 
 def redacted(text: str) -> str:
-    """``text`` with ``***`` in place of each password and key that stands in a URI in it."""
+    """Return ``text`` with ``***`` in place of each password and key that stands in a URI in it."""
     text = _USER.sub(lambda found: f"{found['scheme']}{found['user']}:{HIDDEN}@", text)
     return _QUERY.sub(lambda found: f"{found['name']}{HIDDEN}", text)
 
 
 def without_user(uri: str) -> str:
-    """``uri`` without user and password: a link for a browser, which asks for them."""
+    """Return ``uri`` without user and password: a link for a browser, which asks for them."""
     scheme, mark, rest = redacted(uri).partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}" if mark else scheme

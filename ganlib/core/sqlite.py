@@ -15,7 +15,7 @@ _PATIENCE = 60.0  # seconds for another process's transaction
 
 @contextmanager
 def opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection to the database at ``path``, which must be there. Transactions are begun and ended by the caller.
+    """Connect to the database at ``path``, which must be there. Transactions are begun and ended by the caller.
 
     Raises:
         sqlite3.Error: it cannot be opened.
@@ -36,7 +36,7 @@ def opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:
-    """Names of all tables."""
+    """Return the names of all tables."""
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def text(table: Table) -> str:
-    """``table`` as text, folded to the terminal's width; elsewhere (a file, a pipe) as wide as it needs."""
+    """Return ``table`` as text, folded to the terminal's width; elsewhere (a file, a pipe) as wide as it needs."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 1000, color_system=None)

@@ -16,7 +16,7 @@ spin costs a third of their speed where nothing does (docs/decisions/0006-thread
 
 
 def usable_cores() -> int:
-    """Cores' worth of time that this process may use: its processors or its CPU quota, whichever is less; at least 1.
+    """Return the cores' worth of time that this process may use: the fewer of processors and CPU quota; at least 1.
 
     A container is limited by the one (``--cpuset-cpus``) or the other (``--cpus``, a pod's CPU limit). A quota shows
     all the host's cores, and stops who uses them all for most of the time.
@@ -26,7 +26,7 @@ def usable_cores() -> int:
 
 
 def limit() -> str | None:
-    """In words, where a CPU quota leaves fewer cores than are visible; None where it does not."""
+    """Say in words where a CPU quota leaves fewer cores than are visible; None where it does not."""
     if usable_cores() == visible_cores():
         return None
     return f"the CPU quota here is {cpu_quota():.3g} of {visible_cores()} visible cores: {usable_cores()} used"
@@ -48,12 +48,12 @@ def settle() -> str | None:
 
 
 def visible_cores() -> int:
-    """Processors that this process may run on."""
+    """Return the number of processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Cores' worth of time that the control groups around this process allow, the tightest of them; None: any.
+    """Return the cores' worth of time that the tightest control group around this process allows; None: any.
 
     Both of Linux's kinds of control groups are read, wherever they are mounted.
 

@@ -36,7 +36,7 @@ _LIMITS = {
 
 
 def must(error: ErrorDetails) -> str:
-    """What the value that pydantic refused must be or do, after "must"."""
+    """Return what the value that pydantic refused must be or do, after "must"."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
@@ -55,7 +55,7 @@ def must(error: ErrorDetails) -> str:
 
 
 def refusal(model: type[BaseModel], error: ErrorDetails, where: str) -> BadInput:
-    """``error`` of ``model`` as one line; ``where`` says what the keys are of, such as ``params.yaml``."""
+    """Return ``error`` of ``model`` as one line; ``where`` says what the keys are of, such as ``params.yaml``."""
     location = error["loc"]
     if error["type"] == "extra_forbidden":
         return _unknown_key(model, location, where)
@@ -95,13 +95,13 @@ def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> FieldInfo
 
 
 def said(error: ErrorDetails, field: FieldInfo | None = None) -> str:
-    """What is wrong with a value, to follow its name."""
+    """Return what is wrong with a value, to follow its name."""
     whole = {"missing": "is missing", "extra_forbidden": "is not known here"}
     return whole.get(error["type"]) or f"must {_by_pattern(error, field) or must(error)}"
 
 
 def sentence(error: ErrorDetails, name: str, field: FieldInfo | None = None) -> str:
-    """One sentence about the value of ``name``, which is described by ``field``: what it must be, is, and is for."""
+    """Say in one sentence what the value of ``name``, which ``field`` describes, must be, is, and is for."""
     given = error.get("input")
     found = "" if error["type"] == "missing" else f", and is {shown(given)}"
     note = f" ({field.description})" if field is not None and field.description else ""
@@ -109,7 +109,7 @@ def sentence(error: ErrorDetails, name: str, field: FieldInfo | None = None) -> 
 
 
 def shown(value: Any) -> str:
-    """A value as people write it, not too long."""
+    """Return a value as people write it, not too long."""
     words = {None: "empty", True: "true", False: "false"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -120,7 +120,7 @@ def _number(value: Any) -> str:
 
 
 def nearest(given: Any, error: ErrorDetails) -> str:
-    """Which of the allowed words was meant, perhaps."""
+    """Return which of the allowed words was meant, perhaps."""
     known = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
     near = get_close_matches(str(given).lower(), known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
@@ -138,7 +138,7 @@ _TYPER = re.compile(r"Invalid value for (.+?): Input should (.+)", re.DOTALL)
 
 
 def usage(message: str) -> str:
-    """What typer says of a command line, whose words about values are pydantic's."""
+    """Return what typer says of a command line, whose words about values are pydantic's."""
     plain = " ".join(message.split())
     if not (found := _TYPER.fullmatch(plain)):
         return f"{plain[:1].lower()}{plain[1:].rstrip('.?')}{'?' if plain.endswith('?') else '.'}" if plain else ""

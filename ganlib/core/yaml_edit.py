@@ -11,7 +11,7 @@ from ganlib.core.errors import BadInput
 
 
 def lay_over(text: str, tree: Mapping[str, Any]) -> str:
-    """``text`` with ``tree`` laid over it, mapping by mapping: values are set, and keys that are missing are added.
+    """Lay ``tree`` over ``text``, mapping by mapping: values are set, and keys that are missing are added.
 
     Raises:
         BadInput: ``text`` is no mapping, or has something else than a mapping where ``tree`` has one.
@@ -64,6 +64,6 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
 
 
 def flow(value: Any) -> str:
-    """``value`` on one line."""
+    """Return ``value`` on one line."""
     line: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return line.removesuffix("\n...\n").rstrip("\n")

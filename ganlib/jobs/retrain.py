@@ -73,7 +73,7 @@ def retrain(
 
 
 def best_run(evaluations: Mapping[str, Evaluation]) -> str:
-    """The run id with the lowest FID. A figure that is not a number is no candidate.
+    """Return the run id with the lowest FID. A figure that is not a number is no candidate.
 
     Raises:
         BadInput: there is none.

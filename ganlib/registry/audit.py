@@ -36,7 +36,7 @@ class Unsealed(Record):
 
 
 def beyond_seal(registry: Registry, book: LedgerSnapshot) -> list[Unsealed]:
-    """The entries of ``book`` that may not have been carried out, put to the gate. Reads only.
+    """Return the entries of ``book`` that may not have been carried out, put to the gate. Reads only.
 
     Raises:
         Unavailable: MLflow does not answer.
@@ -57,7 +57,7 @@ class Auditor:
         self.now = champion.version if champion else None
 
     def voids(self, own: Iterable[LedgerEntry] = ()) -> DecisionRecord | None:
-        """The entry to write about what does not count, if there is something; ``own`` were just written by us."""
+        """Return the entry to write about what does not count, if anything does; ``own`` were just written by us."""
         for entry in self.book.beyond():
             if entry not in own and (why := self.objection(entry)):
                 return _void((self.book.key(entry.seq),), f"entry {entry.seq} ({entry.kind}) is not borne out: {why}")
@@ -145,12 +145,12 @@ class Auditor:
 
 
 def displaced(registry: Registry, standing: ChampionState) -> Version | None:
-    """The nearest earlier champion that still exists."""
+    """Return the nearest earlier champion that still exists."""
     return next((found for number in reversed(standing.trail) if (found := existing(registry, number, standing))), None)
 
 
 def existing(registry: Registry, number: int | None, standing: ChampionState) -> Version | None:
-    """Version ``number``, if it is the one that the ledger speaks of: a model that was made anew counts from 1."""
+    """Return version ``number`` if it is the one that the ledger means: a model that was made anew counts from 1."""
     if number is None:
         return None
     try:

@@ -39,7 +39,7 @@ class Champion:
         self._known: tuple[object, ChampionChoice | Absent] | None = None
 
     def choose(self) -> ChampionChoice:
-        """The version to use.
+        """Return the version to use.
 
         Under ``registry.external: revert`` the alias counts if it is on the ledger's champion, or on a version that
         the gate has passed, or passes now that it is asked: the next `reconcile` will record that one as promoted.

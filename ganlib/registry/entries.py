@@ -50,7 +50,7 @@ class Evidence(Record):
 
     @classmethod
     def of(cls, version: Version) -> Evidence:
-        """The summary of a version's own evidence."""
+        """Return the summary of a version's own evidence."""
         found = version.evaluation
         fid = found.fid if found else None
         return cls(
@@ -105,7 +105,7 @@ class LedgerEntry(DecisionRecord):
     """Of the canonical JSON of all the above (see :func:`canonical`)."""
 
     def spoken_of(self) -> ChampionState:
-        """The digests of the versions that its evidence speaks of."""
+        """Return the digests of the versions that its evidence speaks of."""
         return ChampionState(digests={known.version: known.sha256 for known in self.evidence})
 
 
@@ -131,7 +131,7 @@ class MoveMark(Record):
     time: str = Field(description="as :attr:`LedgerEntry.time`")
 
     def live(self, now: datetime) -> bool:
-        """Whether the command may still be at work."""
+        """Return whether the command may still be at work."""
         return stamp(now - _MARK_LIFE) <= self.time <= stamp(now + _MARK_LIFE)
 
 
@@ -141,12 +141,12 @@ def stamp(moment: datetime) -> str:
 
 
 def canonical(content: Mapping[str, Any]) -> str:
-    """The one JSON text of ``content``: sorted keys, no spaces, ASCII only, no NaN."""
+    """Return the one JSON text of ``content``: sorted keys, no spaces, ASCII only, no NaN."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def key_of(number: int, attempt: int = 1) -> str:
-    """The key of entry ``number``; a further ``attempt`` where a stray has taken the one before."""
+    """Return the key of entry ``number``; a further ``attempt`` where a stray has taken the one before."""
     return f"{number:06d}" if attempt == 1 else f"{number:06d}.{attempt}"
 
 
@@ -158,7 +158,7 @@ def place_of(key: str) -> tuple[int, int, str] | None:
 
 
 def follows(text: str, number: int, previous: str | None) -> bool:
-    """Whether ``text`` is entry ``number``, as it was written, and chained to ``previous`` (None: unknown)."""
+    """Return whether ``text`` is entry ``number``, as it was written, and chained to ``previous`` (None: unknown)."""
     entry = read(text)
     return (
         entry is not None
@@ -187,7 +187,7 @@ def fold(moves: Iterable[LedgerEntry]) -> ChampionState:
 
 @cache
 def read(text: str) -> LedgerEntry | None:
-    """The entry that ``text`` is; None if it is none."""
+    """Return the entry that ``text`` is; None if it is none."""
     try:
         return LedgerEntry.model_validate_json(text)
     except ValueError:
@@ -196,7 +196,7 @@ def read(text: str) -> LedgerEntry | None:
 
 @cache
 def intact(text: str) -> bool:
-    """Whether an entry's text carries its own sha256; of the text, so that later fields change no old digest."""
+    """Return whether an entry's text carries its own sha256; of the text, so that later fields change no old digest."""
     content: dict[str, Any] = json.loads(text)
     content.pop("sha256", None)
     try:
@@ -206,7 +206,7 @@ def intact(text: str) -> bool:
 
 
 def digest(text: str) -> str:
-    """The sha256 of ``text``."""
+    """Return the sha256 of ``text``."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

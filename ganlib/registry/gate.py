@@ -59,11 +59,11 @@ class Decision(Record):
     """The ledger's entry by which a person had rolled back from it. Unless somebody insisted, that is the decision."""
 
     def word(self) -> str:
-        """The tag ``gate``: ``passed``, or ``refused:`` and the names of the checks that failed."""
+        """Return the tag ``gate``: ``passed``, or ``refused:`` and the names of the checks that failed."""
         return said([check.name for check in self.checks if not check.passed], awaiting=self.awaiting)
 
     def summary(self) -> str:
-        """A line for the decision and one for each check."""
+        """Return a line for the decision and one for each check."""
         would, done = ("would be ", "") if self.dry_run else ("", " to champion")
         verb = f"{would}promoted{done}" if self.promoted else f"{would}refused"
         if self.awaiting:
@@ -73,14 +73,14 @@ class Decision(Record):
         return "\n".join(lines + [f"  {'ok' if c.passed else 'NO'}  {c.name}: {c.detail}" for c in self.checks])
 
     def markdown(self) -> str:
-        """The report as a Markdown table."""
+        """Return the report as a Markdown table."""
         title, *_ = self.summary().splitlines()
         rows = [f"| {'pass' if c.passed else '**fail**'} | {c.name} | {c.detail} |" for c in self.checks]
         return "\n".join([f"## {title}", "", "| | check | found |", "|---|---|---|", *rows, ""])
 
 
 def decide(challenger: Version, champion: Version | None, policy: GateConfig, tried: int = 0) -> Decision:
-    """Every check is made and reported, so that one report names all that is wrong.
+    """Make every check and report it, so that one report names all that is wrong.
 
     Args:
         challenger: the version to promote.
@@ -113,7 +113,7 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, tr
 
 
 def spend(level: float, tried: int, candidates: int = 1) -> float:
-    """What of ``level`` a challenger may spend that was the best of ``candidates``, after ``tried`` others.
+    """Return what of ``level`` a challenger may spend that was the best of ``candidates``, after ``tried`` others.
 
     The k-th model gets ``level / (k (k + 1))``; these sum to ``level`` over any number of models. The best of m gets
     what m would have got together, and shares it among them (Bonferroni), since it stands for all of them.
@@ -122,7 +122,7 @@ def spend(level: float, tried: int, candidates: int = 1) -> float:
 
 
 def improvement(challenger: Version, champion: Version, level: float, tried: int) -> Improvement | None:
-    """The champion's FID less the challenger's, with a lower bound; None if one has no replicates that fit the other's.
+    """Return the champion's FID less the challenger's, with a lower bound; None if their replicates do not fit.
 
     Of few images it is the KID that is compared (:data:`ganlib.evaluation.evaluate.DECIDING_SAMPLES`).
 

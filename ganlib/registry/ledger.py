@@ -101,7 +101,7 @@ class LedgerSnapshot(Record):
         return tuple(sorted(set(self.strays) - self.voided))
 
     def key(self, number: int) -> str:
-        """Where entry ``number`` is kept."""
+        """Return where entry ``number`` is kept."""
         return self.keys.get(number, key_of(number))
 
     @property
@@ -113,11 +113,11 @@ class LedgerSnapshot(Record):
         return key_of(number, attempt)
 
     def entries(self) -> list[LedgerEntry]:
-        """The entries that can be read, in order, with those that were voided."""
+        """Return the entries that can be read, in order, with those that were voided."""
         return [entry for number in sorted(self.lines) if (entry := read(self.lines[number]))]
 
     def valid(self) -> list[LedgerEntry]:
-        """The entries that count, in order."""
+        """Return the entries that count, in order."""
         void = self.voided
         return [
             entry
@@ -126,26 +126,26 @@ class LedgerSnapshot(Record):
         ]
 
     def beyond(self) -> list[LedgerEntry]:
-        """The entries beyond the seal that count: they may not have been carried out. Without a seal there are none."""
+        """Return the entries beyond the seal that count: perhaps not carried out. Without a seal there are none."""
         return [entry for entry in self.valid() if self.seal and entry.seq > self.seal.seq]
 
     def unsealed(self) -> LedgerEntry | None:
-        """The last entry, if it may not have been carried out. Without a seal nothing is carried out again."""
+        """Return the last entry, if it may not have been carried out. Without a seal nothing is carried out again."""
         if self.seal is None or self.seal.seq >= self.last:
             return None
         return read(self.lines[self.last])
 
     def until(self, seq: int) -> LedgerSnapshot:
-        """The book as it was when entry ``seq`` was the last, knowing what was found void since."""
+        """Return the book as it was when entry ``seq`` was the last, knowing what was found void since."""
         lines = {number: text for number, text in self.lines.items() if number <= seq}
         return self.model_copy(update={"lines": lines, "marks": (), "void": self.voided})
 
     def sealed(self) -> LedgerSnapshot:
-        """The book up to the seal: what was carried out, which is what a consumer may rely on."""
+        """Return the book up to the seal: what was carried out, which is what a consumer may rely on."""
         return self.until(self.seal.seq) if self.seal else self
 
     def under_way(self, now: datetime) -> frozenset[int | None]:
-        """The champions that a command at work, or one that died, may leave the alias at."""
+        """Return the champions that a command at work, or one that died, may leave the alias at."""
         found: set[int | None] = {
             self.until(mark.seq).standing().champion for mark in self.marks if mark.live(now)
         }  # fmt: skip
@@ -178,7 +178,7 @@ class LedgerSnapshot(Record):
         return LedgerEntry.model_validate({**content, "sha256": digest(canonical(content))})
 
     def problems(self) -> list[LedgerProblem]:
-        """All entries that were changed, removed, reordered or replaced; empty if the chain is whole."""
+        """Return all entries that were changed, removed, reordered or replaced; empty if the chain is whole."""
         found: list[LedgerProblem] = []
         previous: str | None = GENESIS
         before, time, void = 0, "", self.voided
@@ -216,7 +216,7 @@ class LedgerSnapshot(Record):
         return wrong
 
     def tried(self, challenger: Evidence) -> int:
-        """How many other models were compared with the champion since it became champion, and did not displace it.
+        """Return how many other models were compared with the champion since it became that, and did not displace it.
 
         The same evidence counts once, however often it was put through the gate: it gave one chance.
         """
@@ -244,7 +244,7 @@ class LedgerSnapshot(Record):
         return fold(moves)
 
     def verdict(self, version: Version) -> LedgerEntry | None:
-        """The gate's last word on ``version``: promoted, refused or awaiting; None if there is none to rely on.
+        """Return the gate's last word on ``version``: promoted, refused or awaiting; None if there is none to rely on.
 
         An entry counts if it is as it was written and speaks of the same bytes.
         """
@@ -259,12 +259,12 @@ class LedgerSnapshot(Record):
         return of[-1] if of and version.sha256 else None
 
     def last_move(self) -> LedgerEntry | None:
-        """The entry that made the champion what it is."""
+        """Return the entry that made the champion what it is."""
         moves = [entry for entry in self.valid() if entry.kind not in NON_MOVING]
         return moves[-1] if moves else None
 
     def taken_back(self, version: Version) -> LedgerEntry | None:
-        """The entry by which a person rolled back from ``version``, or from the same bytes, if it still holds."""
+        """Return the entry by which a person rolled back from ``version``, or its bytes, if it still holds."""
         found = None
         for entry in self.valid():
             same = {
@@ -292,7 +292,7 @@ class ChampionAt(Record):
 
 
 def champion_at(book: LedgerSnapshot, moment: datetime) -> ChampionAt:
-    """Who was champion at ``moment``, which carries an offset."""
+    """Return who was champion at ``moment``, which carries an offset."""
     at = stamp(moment)
     moves = [entry for entry in book.valid() if entry.kind not in NON_MOVING and entry.time <= at]
     return ChampionAt(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
@@ -303,7 +303,7 @@ def _missing(first: int, last: int) -> LedgerProblem:
 
 
 def moment(text: str) -> datetime:
-    """A time in ISO 8601; UTC unless it names an offset.
+    """Return a time in ISO 8601; UTC unless it names an offset.
 
     Raises:
         BadInput: it is none.

@@ -8,12 +8,12 @@ from ganlib.registry.registry import Listing, Registry
 
 
 def versions_of(registry: Registry, sha256: str) -> list[Listing]:
-    """The versions whose graph has these bytes, newest first."""
+    """Return the versions whose graph has these bytes, newest first."""
     return [version for version in registry.versions() if version.sha256 == sha256]
 
 
 def decisions_on(registry: Registry, version: Listing) -> list[LedgerEntry]:
-    """The ledger's entries that made ``version`` champion, oldest first; of its own bytes, not of a namesake's."""
+    """Return the entries that made ``version`` champion, oldest first; of its own bytes, not of a namesake's."""
     return [
         entry
         for entry in Ledger(registry.store, registry.name).read().valid()

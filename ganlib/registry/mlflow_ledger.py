@@ -57,7 +57,7 @@ class Ledger:
         return f"{self.model} ledger"
 
     def read(self) -> LedgerSnapshot:
-        """All that is stored; an empty book if nothing was ever decided.
+        """Return all that is stored; an empty book if nothing was ever decided.
 
         Raises:
             Unavailable: MLflow does not answer. That is never taken for an empty book.
@@ -243,7 +243,7 @@ def current_actor() -> str:
 
 
 def lock_name(state: Path) -> str:
-    """What tells the promotion lock in ``state`` from that of any other folder or machine."""
+    """Return what tells the promotion lock in ``state`` from that of any other folder or machine."""
     state.mkdir(parents=True, exist_ok=True)
     found = state.stat()
     return digest(f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}:{state.resolve()}")[:16]

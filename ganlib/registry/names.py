@@ -32,13 +32,13 @@ class VersionReference(NamedTuple):
 
 
 def number(text: str) -> int | None:
-    """The version number that ``text`` stands for: 3, v3, #3 or version 3; None if it is none."""
+    """Return the version number that ``text`` stands for: 3, v3, #3 or version 3; None if it is none."""
     found = _NUMBER.fullmatch(text.strip())
     return int(found[1]) if found else None
 
 
 def parse(text: str, name: str) -> VersionReference:
-    """What ``text`` names; of the model ``name`` unless it says another.
+    """Return what ``text`` names; of the model ``name`` unless it says another.
 
     Raises:
         BadInput: it has no form that a version's name has.
@@ -78,7 +78,7 @@ def absent(store: MlflowStore, name: str, alias: str, versions: Sequence[Listing
 
 
 def no_file(text: str) -> str:
-    """What is wrong with ``text`` as a model's file, if it looks like one; else nothing."""
+    """Return what is wrong with ``text`` as a model's file, if it looks like one; else nothing."""
     path = Path(text)
     if "://" in text:
         return f"{text} is not fetched from there: download it, and name the .onnx file."

@@ -86,7 +86,7 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
 
 
 def story(book: LedgerSnapshot, version: Listing) -> Story:
-    """The decisions about ``version``: of its own bytes, not of a namesake's."""
+    """Return the decisions about ``version``: of its own bytes, not of a namesake's."""
 
     def concerns(entry: LedgerEntry) -> bool:
         moved = entry.kind not in NON_MOVING and entry.from_version == version.version
@@ -115,7 +115,7 @@ def _write(registry: Registry, version: Version, told: Story) -> None:
 
 
 def merged(text: str, entry: int, verdict: str, paragraphs: list[str]) -> str:
-    """``text`` with our part put in place of what we wrote before, or above it all; a person's words stay.
+    """Return ``text`` with our part put in place of what we wrote before, or above it all; a person's words stay.
 
     Args:
         text: the description as it stands.

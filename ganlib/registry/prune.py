@@ -53,7 +53,7 @@ class Pruned(Record):
         return sum(each.bytes for each in self.versions if not each.kept)
 
     def summary(self) -> str:
-        """A line a version and a line an orphan."""
+        """Return a line for each version and each orphan."""
         verb = "would go" if self.dry_run else "gone"
         lines = [
             f"version {each.version:>4}  {each.family or '?':8}  {each.bytes:>12,} bytes  "

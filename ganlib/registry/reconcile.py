@@ -53,7 +53,7 @@ class Reconciled(Record):
         return all(finding.level != "error" for finding in self.findings)
 
     def summary(self) -> str:
-        """A line a finding."""
+        """Return a line for each finding."""
         return "\n".join(f"{found.level}: {found.text}" for found in self.findings) or "ledger and aliases agree"
 
 
@@ -98,7 +98,7 @@ class Pending(NamedTuple):
 
 
 def pending(registry: Registry) -> Pending | None:
-    """What :func:`reconcile` would look at; None if it has nothing to do. Reads only.
+    """Return what :func:`reconcile` would look at; None if it has nothing to do. Reads only.
 
     Whoever polls need not ask again for what was answered: a champion that is gone with nothing to fall back to
     stays pending, and so does a damaged ledger.

@@ -49,7 +49,7 @@ class Proof(Record):
 
 
 def evidence(evaluation: Evaluation, certificate: str, contract: Contract) -> str:
-    """The text of the record; ``certificate`` is JSON, as the graph carries it."""
+    """Return the text of the record; ``certificate`` is JSON, as the graph carries it."""
     parts = (evaluation.model_dump_json(), certificate, contract.model_dump_json())
     return json.dumps({name: json.loads(text) for name, text in zip(PARTS, parts, strict=True)}, sort_keys=True)
 
@@ -84,7 +84,7 @@ class Records:
         return sha256
 
     def read(self, source: str, name: str, value: str) -> str | None:
-        """The record whose tag is ``value``; None if the file is gone or is not the one that was recorded.
+        """Return the record whose tag is ``value``; None if the file is gone or is not the one that was recorded.
 
         Raises:
             Unavailable: MLflow does not answer. That is never taken for a record that is gone.
@@ -101,7 +101,7 @@ class Records:
         return content.decode()
 
     def proof(self, source: str, tags: Mapping[str, str]) -> Proof:
-        """What the gate goes by.
+        """Return what the gate goes by.
 
         Raises:
             Unavailable: MLflow does not answer.
@@ -117,7 +117,7 @@ class Records:
             return Proof(damage=f"the file that its tag {EVIDENCE} names {what}")
 
     def decision(self, source: str, tags: Mapping[str, str]) -> str | None:
-        """The gate's last decision as JSON; None if there is none that can be read."""
+        """Return the gate's last decision as JSON; None if there is none that can be read."""
         if DECISION in tags:
             return self.read(source, DECISION, tags[DECISION])
         old = tags.get(GATE, "")

@@ -93,7 +93,7 @@ class Registry:
         return self.get(version.version)
 
     def versions(self) -> list[Listing]:
-        """All versions, newest first, without their evidence; empty if nothing was ever registered."""
+        """Return all versions, newest first, without their evidence; empty if nothing was ever registered."""
         aliases = self._aliases()
         with self.store.translate_errors():
             found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
@@ -195,7 +195,7 @@ class Registry:
                 self.store.client.delete_registered_model_alias(self.name, alias)
 
     def tagged(self, key: str) -> dict[int, str]:
-        """The value of tag ``key`` by version, of those that have it."""
+        """Return the value of tag ``key`` by version, of those that have it."""
         with self.store.translate_errors():
             found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
         return {int(entry.version): entry.tags[key] for entry in sorted(found, key=_at) if key in entry.tags}
@@ -243,7 +243,7 @@ class Registry:
         self.tag(number, {DECISION: value, GATE: word})
 
     def decision(self, number: int) -> str | None:
-        """The gate's last decision on version ``number`` as JSON; None if there is none that can be read."""
+        """Return the gate's last decision on version ``number`` as JSON; None if there is none that can be read."""
         with self.store.translate_errors():
             entry = self.store.client.get_model_version(self.name, str(number))
         return self._records.decision(str(entry.source), entry.tags)
@@ -254,17 +254,17 @@ class Registry:
             self.store.client.update_model_version(self.name, str(number), text)
 
     def tags(self, number: int) -> dict[str, str]:
-        """All tags of version ``number``."""
+        """Return all tags of version ``number``."""
         with self.store.translate_errors():
             return dict(self.store.client.get_model_version(self.name, str(number)).tags)
 
     def model_of(self, number: int) -> str:
-        """URI of the model that version ``number`` stands for: what its bytes are stored under."""
+        """Return the URI of the model that version ``number`` stands for: what its bytes are stored under."""
         with self.store.translate_errors():
             return str(self.store.client.get_model_version(self.name, str(number)).source)
 
     def model_bytes(self, uri: str) -> int:
-        """Bytes of the logged model ``uri``; 0 if it is none, or its files are gone."""
+        """Return the number of bytes of the logged model ``uri``; 0 if it is none, or its files are gone."""
         model = logged_models.location(self.store, uri)
         return self.store.artifact_bytes(model) if model else 0
 

@@ -70,7 +70,7 @@ class Version(Listing):
 
 
 def listed(entry: Any, aliases: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of :class:`Listing`, from MLflow's entity of the version."""
+    """Return the fields of :class:`Listing`, from MLflow's entity of the version."""
     tags = entry.tags
     return {
         "name": entry.name,
@@ -104,7 +104,7 @@ def _word(gate: str | None) -> str | None:
 
 
 def said(failed: Sequence[str], *, awaiting: bool) -> str:
-    """The gate's word for people, by the names of the checks that ``failed``."""
+    """Return the gate's word for people, by the names of the checks that ``failed``."""
     return f"refused: {', '.join(failed)}" if failed else "passed, awaiting approval" if awaiting else "passed"
 
 

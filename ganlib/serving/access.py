@@ -21,7 +21,7 @@ _EXPOSED = ("X-Ganlib-Model", "X-Ganlib-Model-Sha256", "X-Ganlib-Version", "X-Ga
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what listens on ``host``, a name or an address, is reached from this machine alone."""
+    """Return whether what listens on ``host``, a name or an address, is reached from this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -91,7 +91,7 @@ class Cors(CORSMiddleware):
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """What may be asked: as all our errors, a refusal is JSON."""
+        """Return what may be asked: as all our errors, a refusal is JSON."""
         answer = super().preflight_response(request_headers)
         if answer.status_code == 200:
             return answer

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def page(document: dict[str, Any]) -> str:
-    """An HTML page of ``document``."""
+    """Return an HTML page of ``document``."""
     schemas = document.get("components", {}).get("schemas", {})
     routes = "".join(
         _route(method, path, operation, schemas)
@@ -33,7 +33,7 @@ def page(document: dict[str, Any]) -> str:
 
 
 def as_head(get: dict[str, Any]) -> dict[str, Any]:
-    """The operation HEAD beside ``get``: the same answers, without what is in them."""
+    """Return the operation HEAD beside ``get``: the same answers, without what is in them."""
     answers = {
         status: {key: value for key, value in answer.items() if key != "content"}
         for status, answer in get["responses"].items()

@@ -73,7 +73,7 @@ class Server:
             self.metrics.at_work.set(self._at_work)
 
     async def wait(self, promise: Future[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """The images that were promised.
+        """Return the images that were promised.
 
         Raises:
             Busy: they took too long; nobody computes them any more, unless that had begun.
@@ -84,7 +84,7 @@ class Server:
             raise Busy(f"no images within {self.limits.timeout_seconds:g} s: too much is asked at once.", 503) from None
 
     def models(self) -> ModelList:
-        """What is served."""
+        """Return what is served."""
         default = self.shelf.default
         return ModelList(
             models=[loaded.about(default) for loaded in self.shelf.all()],
@@ -106,7 +106,7 @@ class _Application(FastAPI):
 
 
 def create(server: Server) -> ASGIApp:
-    """The application: the API under ``/v1``, the page for people at ``/``, and what operators need."""
+    """Return the application: the API under ``/v1``, the page for people at ``/``, and what operators need."""
     app = _Application(
         title="ganlib",
         version=ganlib.__version__,

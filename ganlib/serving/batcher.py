@@ -26,7 +26,7 @@ Inputs = Mapping[str, "NDArray[Any]"]
 
 
 def rows_are_independent(model: OnnxModel) -> bool:
-    """Whether an image of ``model`` depends on its own row alone: not on its place in the block, nor on the others.
+    """Say whether an image of ``model`` depends on its own row alone: not on its place, nor on the others.
 
     Tried with the rows of two blocks, shuffled together three times. Where it does not hold, requests cannot share a
     block without changing each other's bytes.

@@ -60,5 +60,5 @@ class Metrics:
             self._model.labels(about.name, version, about.sha256, about.family or "").set(1)
 
     def text(self) -> bytes:
-        """All of it, in Prometheus's text format."""
+        """Return all of it, in Prometheus's text format."""
         return generate_latest(self.registry)

@@ -35,7 +35,7 @@ def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
 
 
 def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Provenance:
-    """Where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
+    """Return where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
     model, opened = loaded.model, loaded.opened
     walk = {"to_seed": asked.to_seed, "to_start": asked.to_start} if isinstance(asked, WalkAsked) else {}
     return Provenance(

@@ -45,14 +45,14 @@ class ModelSource(Protocol):
     """Where models come from."""
 
     def look(self) -> Mapping[str, str]:
-        """What each name means now: a text that changes when the model does. The first name is the default.
+        """Return what each name means now: a text that changes when the model does. The first name is the default.
 
         Raises:
             Unavailable: that cannot be told just now.
         """
 
     def open(self, name: str, meaning: str) -> OpenModel:
-        """The model ``name``, as :meth:`look` said what it means."""
+        """Return the model ``name``, as :meth:`look` said what it means."""
 
 
 @dataclass(eq=False)
@@ -75,7 +75,7 @@ class Loaded:
         return self.opened.model
 
     def about(self, default: str) -> About:
-        """What the server tells of it."""
+        """Return what the server tells of it."""
         inputs, metadata = self.model.contract.inputs, self.model.metadata
         return About(
             name=self.name,
@@ -114,7 +114,7 @@ class ModelPool:
         return next(iter(self._models), "")
 
     def all(self) -> list[Loaded]:
-        """What is served now."""
+        """Return what is served now."""
         with self._lock:
             return list(self._models.values())
 

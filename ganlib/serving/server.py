@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to ``host`` and ``port`` (0: any free one), on which nobody is answered yet.
+    """Return a socket bound to ``host`` and ``port`` (0: any free one), on which nobody is answered yet.
 
     Raises:
         BadInput: the port is taken, or may not be used, or there is no such address.
@@ -51,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url(bound: socket.socket) -> str:
-    """Where a browser finds what listens on ``bound``."""
+    """Return where a browser finds what listens on ``bound``."""
     host, port = bound.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (compared, not bound)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -18,7 +18,7 @@ _ENDS = ("_low", "_high")
 
 
 def plain(metric: str) -> str:
-    """The name without its group; names of others, such as MLflow's ``system/...``, as they are."""
+    """Return the name without its group; names of others, such as MLflow's ``system/...``, as they are."""
     group, _, name = metric.partition("/")
     return name if group in GROUPS and name else metric
 
@@ -29,17 +29,17 @@ def of_group(group: str, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def of_training(values: Mapping[str, float]) -> dict[str, float]:
-    """What the training loop tells: losses and terms of them, whatever the family calls them; its speed and health."""
+    """Name what the training loop tells: losses and their terms, as the family calls them; its speed and health."""
     return {f"{_training_group(name)}/{name}": value for name, value in values.items()}
 
 
 def of_evaluation(figures: Mapping[str, float]) -> dict[str, float]:
-    """The model's own of an evaluation's flat ``figures``; floors and ends of intervals are for the table."""
+    """Return the model's own of an evaluation's flat ``figures``; floors and ends of intervals are for the table."""
     return {f"{_figure_group(name)}/{name}": value for name, value in figures.items() if _is_own(name)}
 
 
 def table(figures: Mapping[str, float]) -> str:
-    """An evaluation's flat ``figures`` as CSV, which MLflow's page shows as a table.
+    """Return an evaluation's flat ``figures`` as CSV, which MLflow's page shows as a table.
 
     One a line, with its interval and with what real images score.
     """

@@ -36,7 +36,7 @@ class Schema(Record):
 
 
 def path_of(uri: str) -> Path | None:
-    """The file of an SQLite URI; None if it is of another kind, or in memory."""
+    """Return the file of an SQLite URI; None if it is of another kind, or in memory."""
     name = uri.removeprefix(_SCHEME).partition("?")[0]
     return Path(name).absolute() if uri.startswith(_SCHEME) and name and name != ":memory:" else None
 
@@ -166,7 +166,7 @@ OLDER = "Make a copy of it, then: mlflow db upgrade {uri}; if that fails, go bac
 
 
 def knows(revision: str) -> bool:
-    """Whether this MLflow has that step among its migrations."""
+    """Return whether this MLflow has that step among its migrations."""
     import mlflow.store.db_migrations as migrations
 
     folder = Path(next(iter(migrations.__path__))) / "versions"

@@ -48,7 +48,7 @@ class Refused(BadInput):
 
 
 def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
-    """``error``, thrown in a talk with the MLflow at ``uri``, in our words; None if it is no failure of that talk.
+    """Put ``error`` of a talk with the MLflow at ``uri`` in our words; None if it is no failure of that talk.
 
     ``places`` is where this process writes.
     """

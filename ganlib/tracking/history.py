@@ -55,7 +55,7 @@ def newest(store: MlflowStore, family: str, most: int = 3) -> list[str]:
 
 
 def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunRecord]:
-    """All runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
+    """Yield all runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
     with store.translate_errors():
         found = store.client.get_experiment_by_name(experiment)
     token = None
@@ -75,13 +75,13 @@ def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunR
 
 
 def has_graph(store: MlflowStore, run_id: str) -> bool:
-    """Whether the run has its exported graph among its artifacts."""
+    """Return whether the run has its exported graph among its artifacts."""
     with store.translate_errors():
         return any(file.path == "onnx/generator.onnx" for file in store.client.list_artifacts(run_id, "onnx"))
 
 
 def text(store: MlflowStore, run_id: str, artifact: str) -> str | None:
-    """The content of a text artifact; None if the run has none of that name."""
+    """Return the content of a text artifact; None if the run has none of that name."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             return store.download(run_id, artifact, Path(folder)).read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def text(store: MlflowStore, run_id: str, artifact: str) -> str | None:
 
 
 def data_version(store: MlflowStore, run_id: str) -> DataVersion | None:
-    """The data version that a run recorded; None if it recorded none, or somebody has overwritten it."""
+    """Return the data version that a run recorded; None if it recorded none, or somebody has overwritten it."""
     try:
         return DataVersion.model_validate_json(text(store, run_id, "data_version.json") or "")
     except ValueError:
@@ -98,7 +98,7 @@ def data_version(store: MlflowStore, run_id: str) -> DataVersion | None:
 
 
 def last_step(store: MlflowStore, run_id: str, metric: str) -> int | None:
-    """The step of the last value of ``metric``; None if the run has none."""
+    """Return the step of the last value of ``metric``; None if the run has none."""
     return max(curve(store, run_id, metric), default=None)
 
 

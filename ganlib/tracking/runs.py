@@ -197,7 +197,7 @@ def send(store: MlflowStore, run_id: str, points: list[Point]) -> None:
 
 
 def spool_file(store: MlflowStore, run_id: str) -> Path:
-    """Where metric values of a run wait if the store is away when the run ends."""
+    """Return where metric values of a run wait if the store is away when the run ends."""
     return store.project.state / "spool" / f"{run_id}.jsonl"
 
 

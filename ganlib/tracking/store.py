@@ -89,13 +89,13 @@ class MlflowStore:
             yield
 
     def experiment(self, name: str) -> str:
-        """The id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
+        """Return the id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
         if os.environ.get("MLFLOW_RUN_ID") and (given := os.environ.get("MLFLOW_EXPERIMENT_ID")):
             return given
         return self.named_experiment(name)
 
     def named_experiment(self, name: str) -> str:
-        """The id of the experiment that is called ``name``, made if need be.
+        """Return the id of the experiment that is called ``name``, made if need be.
 
         Raises:
             BadInput: it was deleted.
@@ -136,7 +136,7 @@ class MlflowStore:
                 ) from error
 
     def artifact_bytes(self, uri: str) -> int:
-        """Bytes of all files under ``uri``."""
+        """Return the number of bytes of all files under ``uri``."""
         return sum(size for _, size in self._files(uri))
 
     def remove_artifacts(self, uri: str) -> None:

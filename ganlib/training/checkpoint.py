@@ -173,7 +173,7 @@ class Checkpoints:
 
 
 def read_average(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """What shaped the run of the checkpoint at ``path``, and the weights of its moving average, on the CPU.
+    """Return what shaped the run of the checkpoint at ``path``, and the weights of its moving average, on the CPU.
 
     Raises:
         BadInput: there is no file, or it is damaged or not a checkpoint of this version.

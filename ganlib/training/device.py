@@ -15,7 +15,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device:
-    """The device called ``name`` (auto, cpu, cuda, cuda:N), with torch's threads set.
+    """Return the device called ``name`` (auto, cpu, cuda, cuda:N), with torch's threads set.
 
     Of several processes on this machine (torchrun), each takes its own card and its share of the cores.
 

@@ -45,11 +45,11 @@ class Team:
         return self.rank == 0
 
     def tell(self, value: Value) -> Value:
-        """The leader's ``value``, everywhere."""
+        """Return the leader's ``value``, everywhere."""
         return value
 
     def agree(self, flag: bool) -> bool:
-        """The leader's ``flag``, everywhere: clocks and signals differ between processes."""
+        """Return the leader's ``flag``, everywhere: clocks and signals differ between processes."""
         return flag
 
     def average(self, tensors: Iterable[Tensor]) -> None:

@@ -78,7 +78,7 @@ class Step:
             return StepLosses(tuple(losses), torch.stack([value.float() for value in losses.values()]))
 
     def turn(self, phase: Phase, batch: TrainingBatch, step: int, *, norm: bool = False) -> Losses:
-        """One player's turn: its gradients of its loss on ``batch``, and its optimiser's step. Its losses."""
+        """Take one player's turn: the gradients of its loss on ``batch``, its optimiser's step. Return its losses."""
         player = self._of(phase.player)
         phase.optimizer.zero_grad(set_to_none=True)
         with self._autocast():

@@ -77,7 +77,7 @@ def version_data(
 
 @doing("check the data")
 def current_data(project: Project) -> DataVersion:
-    """The data version that a job which starts now reads; the prepared files are hashed (0.2 s).
+    """Return the data version that a job which starts now reads; the prepared files are hashed (0.2 s).
 
     Raises:
         BadInput: there is none, or it is not what ``params.yaml`` asks for.
@@ -104,7 +104,7 @@ def verify_data(project: Project) -> DataVersion:
 
 
 def recorded_md5(project: Project) -> str | None:
-    """The md5 of the data version in ``dvc.lock``; None if there is none that can be read."""
+    """Return the md5 of the data version in ``dvc.lock``; None if there is none that can be read."""
     try:
         found = pinned(project, "prepare")
     except BadInput:

@@ -83,7 +83,7 @@ def generate(
 def begin(
     project: Project | None, params: Params | None, model: str, request: GenerateRequest, report: Report = silent
 ) -> Iterator[BatchWithModel]:
-    """The job of :func:`generate`, checked and under its lock, for a caller that has the shards made elsewhere."""
+    """Open the batch of :func:`generate`, checked and under its lock, for a caller that has shards made elsewhere."""
     request.require()
     defaults = params.generate if params else GenerateConfig()
     count = defaults.count if request.count is None else request.count
@@ -116,7 +116,7 @@ def finish(
     manifest: Manifest,
     report: Report = silent,
 ) -> BatchResult:
-    """What follows once all shards are there: the sheet, and the judge's opinion of a sample."""
+    """Draw the sheet and have the judge look at a sample, once all shards are there."""
     job = opened.job
     if request.grid:
         _draw_sheet(opened.model, request, manifest.count, job.request, silent)
@@ -233,7 +233,7 @@ def make_shards(
 
 
 def grid_path(out: str) -> Path:
-    """The sheet of the job in ``out``: beside the folder, so that the folder stays what its manifest says.
+    """Return the sheet of the job in ``out``: beside the folder, so that the folder stays what its manifest says.
 
     Of a job behind a URL it is in the working folder.
     """

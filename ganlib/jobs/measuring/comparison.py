@@ -99,14 +99,14 @@ def _cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
 
 
 def markdown(found: Comparison) -> str:
-    """The table as a Markdown document."""
+    """Return the table as a Markdown document."""
     head, body = _cells(found)
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{found.note}\n"
 
 
 def text(found: Comparison) -> str:
-    """The table for a terminal."""
+    """Return the table for a terminal."""
     from rich.table import Table
 
     head, body = _cells(found)
@@ -121,7 +121,7 @@ def text(found: Comparison) -> str:
 
 
 def plot(rows: Sequence[ComparisonRow]) -> bytes:
-    """A PNG of quality against speed: FID over F with its interval, and images a second, both logarithmic."""
+    """Return a PNG of quality against speed: FID over F with its interval, and images a second, both logarithmic."""
     from matplotlib.figure import Figure  # comes with mlflow; no pyplot, which would look for a display
 
     figure = Figure(figsize=(8, 5.5), layout="constrained")
@@ -142,7 +142,7 @@ def plot(rows: Sequence[ComparisonRow]) -> bytes:
 
 
 def sheet(rows: Sequence[ComparisonRow], models: Sequence[OnnxModel], seed: int) -> bytes:
-    """A PNG with a row of images a model, all of the same ``seed``; of a conditional model its classes in turn."""
+    """Return a PNG with a row of images a model, all of one ``seed``; of a conditional model its classes in turn."""
     from ganlib.generation.pictures.side_by_side import picture
 
     return picture(models, [row.label for row in rows], seed, count=_COLUMNS, columns=_COLUMNS, beside=False)

@@ -37,7 +37,7 @@ class Delta(Record):
     """By a paired bootstrap. Otherwise from the ends of the two intervals, so wider than it need be."""
 
     def bounds(self) -> str:
-        """The interval in words; empty if there is none."""
+        """Return the interval in words; empty if there is none."""
         if self.low is None or self.high is None:
             return ""
         return f"[{self.low:+.3g}, {self.high:+.3g}]{'' if self.paired else ' unpaired'}"
@@ -46,7 +46,7 @@ class Delta(Record):
 def deltas(
     a: Evaluation | None, b: Evaluation | None, ours: Replicates | None = None, theirs: Replicates | None = None
 ) -> tuple[Delta, ...]:
-    """A row a figure that both have.
+    """Return a row for each figure that both have.
 
     Args:
         a: of one model.
@@ -62,7 +62,7 @@ def deltas(
 
 
 def replicates(store: MlflowStore, run_id: str | None, evaluation: Evaluation | None) -> Replicates:
-    """What the run keeps of ``evaluation``; empty if it keeps none, or those of another evaluation."""
+    """Return what the run keeps of ``evaluation``; empty if it keeps none, or those of another evaluation."""
     if run_id is None or evaluation is None:
         return {}
     try:

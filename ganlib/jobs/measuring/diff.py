@@ -47,7 +47,7 @@ class Diff(Record):
     """A picture: left the images of a, right those of b, of the same noise."""
 
     def summary(self) -> str:
-        """A table for people."""
+        """Return a table for people."""
         rows = [("", f"a: {self.a.reference}", f"b: {self.b.reference}", "")]
         for name in ("version", "family", "data_version", "commit", "sha256"):
             ours, theirs = (str(getattr(side, name) or "?") for side in (self.a, self.b))

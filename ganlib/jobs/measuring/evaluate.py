@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ganlib.data.spec import DatasetSpec
-
     from ganlib.generation.session import OnnxModel
     from ganlib.tracking.runs import Run
 

@@ -57,7 +57,7 @@ class Measured(Record):
     run_id: str
 
     def summary(self, budget: str = BUDGET) -> str:
-        """Two lines for people."""
+        """Return two lines for people."""
         found, changed = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
         asked = "".join(f", {name} as asked {share}" for name, share in found.agreement.items())
         return (
@@ -69,7 +69,7 @@ class Measured(Record):
 
 
 def load(path: Path | None = None, *, budget: str = BUDGET) -> dict[str, Measured]:
-    """The rows of ``budget`` by family.
+    """Return the rows of ``budget`` by family.
 
     Raises:
         BadInput: the file cannot be read, or is not what :func:`record` writes.

@@ -40,7 +40,7 @@ class Selected:
 
 
 def select(project: Project, params: Params, store: MlflowStore, name: str, *, budget: str | None = None) -> Selected:
-    """The model ``name``: of a family, the newest finished run in the experiment that has a graph.
+    """Return the model ``name``: of a family, the newest finished run in the experiment that has a graph.
 
     Args:
         project: the checkout.
@@ -68,7 +68,7 @@ def select(project: Project, params: Params, store: MlflowStore, name: str, *, b
 
 
 def opened(project: Project, params: Params, store: MlflowStore, reference: str, name: str) -> Selected:
-    """The model ``reference``, under ``name``."""
+    """Return the model ``reference``, under ``name``."""
     from ganlib.generation.session import OnnxModel
 
     found = fetch(project, params, reference)
@@ -77,7 +77,7 @@ def opened(project: Project, params: Params, store: MlflowStore, reference: str,
 
 
 def of_limits(run: RunRecord, limits: Limits) -> bool:
-    """Whether ``run`` was trained by these limits."""
+    """Return whether ``run`` was trained by these limits."""
     try:
         return int(run.params["steps"]) == limits.steps and float(run.params["seconds"]) == limits.seconds
     except (KeyError, ValueError):

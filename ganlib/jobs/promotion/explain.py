@@ -51,7 +51,7 @@ class Explanation(Record):
         return not any(link.found and link.note for link in self.links)
 
     def summary(self) -> str:
-        """A few lines a link."""
+        """Return a few lines for each link."""
         lines = [f"{self.asked} comes from"]
         for link in self.links:
             facts = "  ".join(f"{name} {value}" for name, value in link.found.items())

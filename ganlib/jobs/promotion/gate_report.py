@@ -32,7 +32,7 @@ _STYLE = (
 def page(
     decision: Decision, challenger: Version, champion: Version | None, png: bytes, found: Sequence[Delta] = ()
 ) -> str:
-    """A page of HTML that needs nothing else: the picture ``png`` is embedded.
+    """Return a page of HTML that needs nothing else: the picture ``png`` is embedded.
 
     ``found`` is by how much the challenger's figures differ from the champion's.
     """
@@ -56,7 +56,7 @@ def page(
 
 
 def picture(models: Sequence[OnnxModel], titles: Sequence[str], seed: int) -> bytes:
-    """One PNG: what both make of the same noise, the champion at the left and the challenger at the right."""
+    """Return one PNG: what both make of the same noise, the champion at the left and the challenger at the right."""
     return side_by_side.picture(models, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True)
 
 

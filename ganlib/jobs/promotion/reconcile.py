@@ -35,7 +35,7 @@ def reconcile(project: Project, params: Params) -> Reconciled:
 
 
 def pending(project: Project, params: Params) -> people.Pending | None:
-    """What :func:`reconcile` would look at; None if it has nothing to do. Reads only.
+    """Return what :func:`reconcile` would look at; None if it has nothing to do. Reads only.
 
     Raises:
         Unavailable: the registry cannot be reached.

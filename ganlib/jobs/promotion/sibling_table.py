@@ -49,7 +49,7 @@ class Siblings(Record):
     rows: tuple[SiblingRow, ...]
 
     def summary(self) -> str:
-        """A table, and a line for each sibling in words."""
+        """Return a table, and a line for each sibling in words."""
         from rich.table import Table
 
         table = Table("", "version", "FID", "FID - parent's", "grey levels off", "one image", "images/s", "size")
@@ -83,7 +83,7 @@ class Siblings(Record):
 
 
 def fid_change(parent: Evaluation, sibling: Evaluation) -> Interval | None:
-    """The sibling's FID less the parent's, by a paired bootstrap; None if they have no replicates that fit."""
+    """Return the sibling's FID less the parent's, by a paired bootstrap; None if they have no replicates that fit."""
     import numpy as np
 
     a, b = (np.append(found.fid.value, unpack(found.resampled.get("fid", ""))) for found in (parent, sibling))
@@ -91,7 +91,7 @@ def fid_change(parent: Evaluation, sibling: Evaluation) -> Interval | None:
 
 
 def remarks(row: SiblingRow, parent: SiblingRow, decided: Decision | None) -> tuple[str, ...]:
-    """What a sibling is beside its parent, in words: what is lost is said as plainly as what is gained."""
+    """Return what a sibling is beside its parent, in words: what is lost is said as plainly as what is gained."""
     size = row.bytes / parent.bytes
     words = [f"{size:.2f} x the size" if size < 1 else f"no smaller: {size:.2f} x the size"]
     for name, ratio in (

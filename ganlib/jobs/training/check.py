@@ -78,7 +78,7 @@ class Checker:
         return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)
 
     def score(self, model: nn.Module) -> float:
-        """The validation FID of ``model`` as it is."""
+        """Return the validation FID of ``model`` as it is."""
         return self._measure(model).fid
 
     def _gained(self, fid: float) -> dict[str, float]:

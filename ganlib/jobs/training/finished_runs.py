@@ -36,7 +36,7 @@ def unused(
     serves: Service = "registration",
     report: Report = silent,
 ) -> TrainResult | None:
-    """The newest finished training of ``family`` by these settings, seed, data and code that served no command yet.
+    """Return the newest finished training of ``family`` by these settings and code that served no command yet.
 
     It is there where what followed failed or was ended: nothing was registered since it ended or, if it ``serves`` an
     evaluation alone, it has none. None if there is none.

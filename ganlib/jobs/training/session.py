@@ -61,7 +61,7 @@ def session(
     overrides: Sequence[str] = (),
     verb: str = "train",
 ) -> Iterator[Session]:
-    """A run to train ``family`` in, with everything checked that can be checked before the first step.
+    """Provide a run to train ``family`` in, with everything checked that can be checked before the first step.
 
     Raises as :func:`train`.
     """
@@ -103,7 +103,7 @@ def session(
 
 @cache
 def code_sha256() -> str:
-    """Digest of this package's Python files: equal where a training would do the same."""
+    """Return the digest of this package's Python files: equal where a training would do the same."""
     root = Path(str(files("ganlib")))
     return sha256_bytes("".join(sha256_file(path) for path in sorted(root.rglob("*.py"))).encode())
 
@@ -117,7 +117,7 @@ def require_batch(data: DataVersion, batch_size: int) -> None:
 
 
 def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
-    """What shapes a run: a resume must find all of it unchanged."""
+    """Return what shapes a run: a resume must find all of it unchanged."""
     return {
         "family": family,
         "seed": params.train.seed,

@@ -95,7 +95,7 @@ def train(
 
 
 def follows() -> bool:
-    """Whether this process is one of torchrun's and not the first."""
+    """Return whether this process is one of torchrun's and not the first."""
     return int(os.environ.get("RANK", "0")) > 0 and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 

@@ -80,7 +80,7 @@ class Found(Record):
 
 
 def space(params: Params, family: str, only: Sequence[str] = ()) -> Space:
-    """What a search of ``family`` tries: its own space, or ``only`` some of it, around the options as they are.
+    """Return what a search of ``family`` tries: its own space, or ``only`` some of it, around the options as they are.
 
     Raises:
         BadInput: ``only`` names what is not in it.

@@ -22,7 +22,7 @@ from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.registry.gate import Decision
 from ganlib.registry.registry import CHAMPION, Registry
-from ganlib.registry.resolve import resolve
+from ganlib.registry.resolve import resolve_model
 from ganlib.tracking.store import connect
 from pipelines.generate import generate
 from pipelines.launch import launch
@@ -69,7 +69,7 @@ def by_class(folder: Path, judge: Judge, columns: int = 15) -> bytes:
 
 
 def _champion_version(project: Project, params: Params) -> int:
-    return resolve(Registry(connect(project), params.registry.model), params, CHAMPION).version
+    return resolve_model(Registry(connect(project), params.registry.model), params, CHAMPION).version
 
 
 def _story(result: dict[str, Any]) -> str:

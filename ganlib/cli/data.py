@@ -112,7 +112,7 @@ def prepare() -> None:
 
 
 def under_dvc() -> bool:
-    """Whether `ganlib data version` started DVC, and reads our progress as events."""
+    """Return whether `ganlib data version` started DVC, and reads our progress as events."""
     from ganlib.data.versioning.dvc import PROGRESS
 
     return os.environ.get(PROGRESS) == "json"

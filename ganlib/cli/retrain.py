@@ -11,7 +11,9 @@ from ganlib.cli.options import Budget, Json, Set
 
 
 def retrain(
-    families: Annotated[str | None, typer.Option(help="Comma-separated names, or auto: all that fit the data; default: {train.families}.")] = None,
+    families: Annotated[
+        str | None, typer.Option(help="Comma-separated names, or auto: all that fit the data; default: {train.families}.")
+    ] = None,
     budget: Budget = None,
     library: Annotated[bool, typer.Option("--no-prefect", help="As plain library calls, with no Prefect.")] = False,
     overrides: Set = None,

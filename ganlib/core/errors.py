@@ -70,7 +70,7 @@ _LISTED = 40  # names that still make one line
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """The error for a name that is not one of ``known``, offering the nearest one; of many, the first are listed."""
+    """Return the error for a name that is not among ``known``, offering the nearest; of many, the first are listed."""
     names = sorted(known)
     listed = names if len(names) <= _LISTED else [*names[:_LISTED], f"... ({len(names):,} in all)"]
     near = get_close_matches(name, names, n=1, cutoff=0.4) or get_close_matches(name.lower(), names, n=1, cutoff=0.4)

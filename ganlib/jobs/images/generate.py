@@ -116,7 +116,7 @@ def finish(
     manifest: Manifest,
     report: Report = silent,
 ) -> BatchResult:
-    """What follows once all shards are there: the sheet, and the judge's opinion of a sample."""
+    """Draw the sheet and have the judge look at a sample, once all shards are there."""
     job = opened.job
     if request.grid:
         _draw_sheet(opened.model, request, manifest.count, job.request, silent)

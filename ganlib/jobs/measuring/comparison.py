@@ -142,7 +142,7 @@ def plot(rows: Sequence[ComparisonRow]) -> bytes:
 
 
 def sheet(rows: Sequence[ComparisonRow], models: Sequence[OnnxModel], seed: int) -> bytes:
-    """A PNG with a row of images a model, all of the same ``seed``; of a conditional model its classes in turn."""
+    """Return a PNG with a row of images a model, all of one ``seed``; of a conditional model its classes in turn."""
     from ganlib.generation.pictures.side_by_side import picture
 
     return picture(models, [row.label for row in rows], seed, count=_COLUMNS, columns=_COLUMNS, beside=False)

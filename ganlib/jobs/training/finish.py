@@ -101,7 +101,7 @@ def squared_error(made: Tensor, images: Tensor) -> float:
 
 
 def pairs(images: Tensor, made: Tensor) -> bytes:
-    """A PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and beside it what became of it."""
+    """Return a PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and what became of it."""
     import torch
 
     both = torch.stack([images, made], dim=1).flatten(0, 1)
@@ -109,7 +109,7 @@ def pairs(images: Tensor, made: Tensor) -> bytes:
 
 
 def sheet(rows: Tensor) -> bytes:
-    """Float [rows, columns, channels, height, width] in [-1, 1] as one PNG."""
+    """Return one PNG of ``rows``, float [rows, columns, channels, height, width] in [-1, 1]."""
     from ganlib.export.sampler import to_pixels
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 

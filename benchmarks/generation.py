@@ -1,6 +1,6 @@
 """Images a second of batch generation against its peers, and whether memory is flat and time linear (Linux).
 
-    python -m benchmarks.generation [--only npy|png|torch|scale] [--folder DIR] [--model G.onnx]
+    python -m benchmarks.generation [--only npy|png|torch|scale] [--folder DIR] [--model G.onnx | --colour]
                                     [--count N] [--rounds N] [--large N]
 
 What is compared takes turns, in rounds that go to and fro, so that a busy moment of the machine falls on all; a ratio
@@ -40,6 +40,7 @@ from ganlib.cli.app import settle_environment
 from ganlib.config import ExportConfig
 from ganlib.core.processes import machine, usable_cores
 from ganlib.data.mnist.dataset import MNIST
+from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation.batch import shards
@@ -56,6 +57,7 @@ BATCHES = (64, 256, 1024)
 NPY, PNG, NAIVE, MEMORY, TIME = 0.90, 0.60, 2.0, 1.15, (9.0, 11.0)
 """The limits: shares of a bare ``session.run`` loop, multiple of a naive loop, growth of memory and time."""
 AT_THE_LIMIT = 0.90  # of what encoder and file system make alone
+COLOUR = DatasetSpec(name="colour", image=ImageShape(channels=3, height=32, width=32))
 _SLOWER = 8  # the naive loop gets that part of the images
 _SHARD = 1000
 _JOB = """
@@ -109,6 +111,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be repeated (default: all)")
     parser.add_argument("--folder", type=Path, help="where images are written, such as /dev/shm (default: TMPDIR)")
     parser.add_argument("--model", type=Path, help="an unconditional .onnx file (default: dcgan with random weights)")
+    parser.add_argument("--colour", action="store_true", help="images of 3 x 32 x 32 from a net as large as dcgan's")
     parser.add_argument("--count", type=int, default=8192, help="images a side makes in a round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--large", type=int, default=1_000_000, help="of part scale, beside a tenth of it")
@@ -116,7 +119,8 @@ def main(words: Sequence[str]) -> int:
     if min(asked.count // max(BATCHES), asked.rounds, asked.large // 10) < 1:
         parser.error(f"--count is at least {max(BATCHES)}, --rounds 1, --large 10")
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="ganlib-bench-") as folder:
-        subject = _subject(asked.model, Path(folder), asked.count // max(BATCHES) * max(BATCHES), asked.rounds)
+        count = asked.count // max(BATCHES) * max(BATCHES)
+        subject = _subject(asked.model, Path(folder), count, asked.rounds, colour=asked.colour)
         parts = asked.only or PARTS
         rows = _compared([part for part in PARTS if part in parts], subject)
         if "scale" in parts:
@@ -124,22 +128,19 @@ def main(words: Sequence[str]) -> int:
     return show(rows)
 
 
-def _subject(path: Path | None, folder: Path, count: int, rounds: int) -> Subject:
-    """The graph at ``path``; None: the net of dcgan with random weights."""
+def _subject(path: Path | None, folder: Path, count: int, rounds: int, *, colour: bool) -> Subject:
+    """The graph at ``path``; None: the net of dcgan, or one in colour, with random weights."""
     net = None
     if path is None:
-        options = families.options("dcgan", {})
+        options, spec, path = families.options("dcgan", {}), COLOUR if colour else MNIST, folder / "g.onnx"
         torch.manual_seed(0)
-        net, path = families.build("dcgan", options, MNIST).generator.eval().requires_grad_(False), folder / "g.onnx"
-        export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
+        net = families.build("dcgan", options, spec).generator.eval().requires_grad_(False)
+        export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, spec)
     model = OnnxModel(path)
     tuning = measure(model)
     print(f"{machine()}; onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; files in {folder.parent}")
     print(f"probe: {_threads(tuning.threads)}, {tuning.batch_size} images at once", flush=True)
     return Subject(net, path, model, tuning, folder, count, rounds)
-
-
-# Parts
 
 
 def _compared(parts: Sequence[str], subject: Subject) -> list[Figure]:
@@ -258,7 +259,7 @@ def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
     job = Manifest(
         model_sha256=subject.model.sha256, seed=0, count=len(images), shard_size=_SHARD, block=BLOCK, noise=ALGORITHM,
         provider=subject.model.provider, model_metadata={}, origin={}, ganlib=ganlib.__version__,
-        versions=formats.versions("png"),
+        versions=formats.versions("png"), dataset=subject.model.spec,
     )  # fmt: skip
     for shard in range(job.shard_count):
         numbers = job.images(shard)
@@ -271,7 +272,7 @@ def _one_by_one(session: Any, width: int, count: int, folder: Path) -> None:
     draw = np.random.default_rng(0)
     for number in range(count):
         image = session.run(["image"], {"noise": draw.standard_normal((1, width), dtype=np.float32)})[0]
-        Image.fromarray(image[0, 0]).save(folder / f"{number}.png")
+        Image.fromarray(image[0].transpose(1, 2, 0).squeeze()).save(folder / f"{number}.png")
 
 
 def _bare(subject: Subject) -> Side:

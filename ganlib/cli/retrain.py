@@ -12,7 +12,7 @@ from ganlib.cli.options import Budget, Json, Set
 
 def retrain(
     families: Annotated[
-        str | None, typer.Option(help="Comma-separated names, or auto: all that fit the data; default: {train.families}.")
+        str | None, typer.Option(help="Names, comma-separated; auto: all that fit the data; default: {train.families}.")
     ] = None,
     budget: Budget = None,
     library: Annotated[bool, typer.Option("--no-prefect", help="As plain library calls, with no Prefect.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def interpolate(
     with reporting(as_json=as_json) as report:
         result = job(
             project, params, model, out=output_folder(out), seed=seed, pairs=pairs, frames=frames,
-            labels=None if labels is None else [label.strip() for label in labels.split(",")],
+            labels=None if labels is None else next(csv.reader([labels], skipinitialspace=True)),
             captions=captions, report=report,
         )  # fmt: skip
     show(result, as_json=as_json, text=lambda: "\n".join(map(str, result.files)))

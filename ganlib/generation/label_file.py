@@ -12,7 +12,7 @@ _HEADERS = {"label", "labels", "class", "class_name"}
 
 
 def names_file(option: str) -> bool:
-    """Whether ``option`` looks like a file's name, or is one. A class of that name comes first all the same."""
+    """Whether ``option`` is a file or looks like its name; a class called that comes first."""
     path = Path(option)
     return bool(path.suffix) or len(path.parts) > 1 or path.is_file()
 

@@ -27,6 +27,8 @@ from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.batch.shards import is_whole
 from ganlib.generation.session import OnnxModel
 from tests.reports import Listener
+from tests.support import graphs
+from tests.support.specs import SHOP
 from tests.unit.export.nets import NOISE_DIM, trained_like
 
 pytestmark = pytest.mark.faults
@@ -50,6 +52,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     """A small real generator."""
     path = tmp_path_factory.mktemp("model") / "generator.onnx"
     export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
+    return OnnxModel(path)
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
+    """A small one of named classes in colour."""
+    path = tmp_path_factory.mktemp("coloured") / "generator.onnx"
+    graphs.write(path, condition="label", spec=SHOP)
     return OnnxModel(path)
 
 
@@ -96,10 +106,11 @@ def contents(out: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("form", ["png", "webdataset"])
+@pytest.mark.parametrize(("form", "kind"), [("png", "model"), ("webdataset", "coloured")])
 def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(
-    model: OnnxModel, tmp_path: Path, form: str
+    request: pytest.FixtureRequest, tmp_path: Path, form: str, kind: str
 ) -> None:
+    model: OnnxModel = request.getfixturevalue(kind)
     out, kept = tmp_path / "killed", dict[Path, int]()
     for shard in (1, 4, 6):
         process = start(model, out, form)

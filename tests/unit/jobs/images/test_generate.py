@@ -44,7 +44,7 @@ def evaluation(onnx: Path) -> Evaluation:
     return factories.evaluation(
         n=SEEN,
         judge_sha256=judge.sha256,
-        digits=tuple(digits.tolist()),
+        class_shares=tuple(digits.tolist()),
         confidence=float(judged.probabilities.max(axis=1).mean()),
     )
 
@@ -57,7 +57,7 @@ def params(store: MlflowStore) -> Params:
 def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_and_ledger(
     store: MlflowStore, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
 ) -> None:
-    facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
+    facts = evaluation.model_dump(include={"n", "judge_sha256", "class_shares", "confidence"})
     version = factories.registered(store, onnx, **facts)
     ledger = Ledger(store, version.name)
     decided = DecisionRecord(kind="promoted", from_version=None, to_version=version.version, who="me", reason="better")
@@ -68,7 +68,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
     assert batch.quality is not None
     assert batch.quality.sampled == COUNT
     assert batch.quality.drifted == ()
-    assert set(batch.quality.p_values) == {"digits", "confidence"}
+    assert set(batch.quality.p_values) == {"classes", "confidence"}
     card = json.loads((out / "card.json").read_text())
     assert (card["version"], card["aliases"]) == (version.version, ["challenger"])
     assert (card["ledger"]["seq"], card["ledger"]["sha256"]) == (entry.seq, entry.sha256)
@@ -81,13 +81,13 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
 def test_a_batch_unlike_its_evaluation_is_marked(
     store: MlflowStore, params: Params, onnx: Path, evaluation: Evaluation, tmp_path: Path
 ) -> None:
-    facts = evaluation.model_dump(include={"n", "judge_sha256", "digits", "confidence"})
-    factories.registered(store, onnx, **{**facts, "digits": factories.EVEN})
+    facts = evaluation.model_dump(include={"n", "judge_sha256", "class_shares", "confidence"})
+    factories.registered(store, onnx, **{**facts, "class_shares": factories.EVEN})
     out = tmp_path / "out"
     batch = generate(store.project, params, "challenger", GenerateRequest(out=str(out), count=COUNT, file_format="npy"))
     assert batch.quality is not None
-    assert batch.quality.drifted == ("digits",)
-    assert json.loads((out / "quality.json").read_text())["drifted"] == ["digits"]
+    assert batch.quality.drifted == ("classes",)
+    assert json.loads((out / "quality.json").read_text())["drifted"] == ["classes"]
     assert "DRIFTS" in (out / "card.md").read_text()
     cut = generate(store.project, params, "challenger", GenerateRequest(out=str(out) + "2", count=64, truncation=0.5))
     assert cut.quality is not None

@@ -10,14 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganlib.core.errors import BadInput, Corrupt, Unavailable
 from ganlib.core.project import Project
+from ganlib.data.splits import Split, load_split
 from ganlib.data.versioning import dvc, dvc_cache, state
+from ganlib.jobs.data.preview import preview_data
 from ganlib.jobs.data.version_data import current_data, recorded_md5, verify_data, version_data
 from tests.reports import Recorder
 from tests.unit.data.builders import digits, dvc_project, flip, idx_files, png_folders, write_files
+from tests.unit.data.importing.pictures import class_folders
 
 pytestmark = pytest.mark.services
 
@@ -144,25 +148,66 @@ def test_a_changed_folder_is_refused_until_it_is_made_a_new_version(project: Pro
     assert version_data(project, source=project.root / "own").md5 != old.md5
 
 
-@pytest.mark.parametrize("fault", ["not balanced", "truncated", "missing"])
-def test_a_source_that_cannot_be_used_changes_nothing(project: Project, tmp_path: Path, fault: str) -> None:
-    files = idx_files()
-    if fault == "truncated":
-        files = {name: data[:-1] for name, data in files.items()}
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("empty", "holds no pictures"),
+        ("one class", "one class only"),
+        ("truncated", "truncated"),
+        ("unreadable", r"30 of 30 pictures \(100\.0%\) cannot be read"),
+        ("too few", "validation split: none of 14 images is left"),
+        ("missing", "is not there"),
+    ],
+)
+def test_a_source_that_cannot_be_used_changes_nothing(project: Project, tmp_path: Path, fault: str, words: str) -> None:
     bad = tmp_path / "bad"
-    if fault == "not balanced":
-        png_folders(bad, digits(30))
-        for path in (bad / "7").iterdir():
-            path.unlink()
-    elif fault == "truncated":
-        write_files(bad, files)
+    match fault:
+        case "empty":
+            bad.mkdir()
+        case "one class":
+            png_folders(bad, Split(digits(30).images, np.zeros(30, np.int64)))
+        case "truncated":
+            write_files(bad, {name: data[:-1] for name, data in idx_files().items()})
+        case "unreadable":
+            for path in png_folders(bad, digits(30)).rglob("*.png"):
+                path.write_bytes(b"x")
+        case "too few":
+            png_folders(bad, digits(14))
     before = {path: path.read_bytes() for path in (project.params_file, project.root / "dvc.lock")}
-    with pytest.raises(
-        BadInput, match={"not balanced": "digit 7", "truncated": "truncated", "missing": "not a folder"}[fault]
-    ):
+    with pytest.raises(BadInput, match=words):
         version_data(project, source=bad)
     assert {path: path.read_bytes() for path in before} == before
+    assert not (project.state / "cache" / "imports").exists()
     verify_data(project)
+
+
+def test_pictures_in_colour_of_named_classes_are_a_version_with_its_own_spec(project: Project, tmp_path: Path) -> None:
+    icons = class_folders(tmp_path / "My Icons", ["cat", "dog", "ant"], each=40)
+    data = version_data(project, source=icons, options={"size": 16, "background": "#102030"})
+    assert data.spec.name == "my-icons"
+    assert data.spec.class_names == ("ant", "cat", "dog")
+    assert data.spec.image.dims == (3, 16, 16)
+    assert sum(data.counts.values()) == 120
+    part = load_split(project.prepared, "train")
+    assert part.images.shape[1:] == (3, 16, 16)
+    params = project.params_file.read_text()
+    assert "size: 16 " in params
+    assert "background: '#102030' " in params
+    assert verify_data(project) == current_data(project) == data
+    told = Recorder()
+    assert version_data(project, report=told) == data
+    assert told.stages == ["git"], "no stage ran"
+
+
+def test_a_preview_says_what_would_become_of_the_pictures_and_changes_nothing(project: Project, tmp_path: Path) -> None:
+    icons = class_folders(tmp_path / "icons", ["cat", "dog"], each=40)
+    (icons / "cat" / "notes.txt").write_text("x")
+    before = {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
+    preview = preview_data(project, source=icons, options={"size": 16})
+    assert preview.imported.classes == {"cat": 40, "dog": 40}
+    assert preview.counts == {"train": 64, "validation": 5, "test": 11}
+    assert "not used   notes.txt" in str(preview)
+    assert {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()} == before
 
 
 def test_a_clone_with_the_remote_needs_no_source(project: Project, tmp_path: Path) -> None:
@@ -192,7 +237,7 @@ def test_a_stages_own_words_and_exit_code_come_back(project: Project) -> None:
     text = project.params_file.read_text()
     shutil.move(project.root / "own", project.root / "elsewhere")
     project.params_file.write_text(text.replace("source: own", "source: gone"))
-    with pytest.raises(BadInput, match=r"^data source .*gone is not a folder\.$"):
+    with pytest.raises(BadInput, match=r"^data source .*gone is not there\.$"):
         version_data(project)
 
 

@@ -59,10 +59,10 @@ class JudgeCard(Record):
     def warnings(self) -> list[str]:
         """Lines on what this judge does not see; empty of a good one."""
         return [
-            f"FID by this judge does not grow with {name} ({', '.join(f'{fid:.4g}' for fid in row.fids)}): do not go "
-            "by it there"
+            f"FID by this judge does not grow with {name} from {less:g} to {more:g} ({row.unit}; "
+            f"{', '.join(f'{fid:.4g}' for fid in row.fids)}): do not go by it there"
             for name, row in self.table.items()
-            if not row.grows
+            for less, more in row.flat
         ]
 
     def text(self) -> str:

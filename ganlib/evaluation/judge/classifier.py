@@ -8,31 +8,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib.core.progress import Report, silent
-from ganlib.data.spec import DatasetSpec
-from ganlib.data.splits import Split
+from ganlib.data.spec import ImageShape
 from ganlib.evaluation.judge.own_net import FEATURES, body, fold
 from ganlib.evaluation.judge.schedule import BATCH, one_cycle
 
 
 def fit_classifier(
-    train: Split, spec: DatasetSpec, steps: int, report: Report = silent
+    images: np.ndarray, labels: np.ndarray, shape: ImageShape, classes: int, steps: int, report: Report = silent
 ) -> tuple[nn.Sequential, nn.Linear]:
-    """Return layers and head (see :func:`ganlib.evaluation.judge.own_net.to_onnx`) after so many steps on ``train``.
+    """Return layers and head (see :func:`ganlib.evaluation.judge.own_net.to_onnx`) after so many steps.
 
     Nothing is selected: neither validation nor test images have a say. Labels are not smoothed: smoothing draws each
     class together in feature space, and what varies within a class is what the metrics are there to see. All that is
     drawn comes from torch's generator, so the caller seeds it.
+
+    Args:
+        images: uint8 [n, channels, height, width], of ``shape``.
+        labels: int64 [n], below ``classes``.
+        shape: of an image.
+        classes: how many there are.
+        steps: of :data:`ganlib.evaluation.judge.schedule.BATCH` images.
+        report: told of progress.
     """
-    images = torch.from_numpy(train.images)
-    labels = torch.from_numpy(train.labels)
-    layers, head = body(spec.image), nn.Linear(FEATURES, spec.num_classes)
+    pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)
+    layers, head = body(shape), nn.Linear(FEATURES, classes)
     # Dropout of features makes the classifier lean on all of them.
     net = nn.Sequential(layers, nn.Dropout(0.3), head).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    order = balanced_order(train.labels, steps * BATCH).view(steps, BATCH)
+    order = balanced_order(labels, steps * BATCH).view(steps, BATCH)
 
     def loss(step: int) -> Tensor:
         chosen = order[step]
-        return F.cross_entropy(net(warp(images[chosen].float() / 255)), labels[chosen])
+        return F.cross_entropy(net(warp(pixels[chosen].float() / 255)), targets[chosen])
 
     one_cycle(net, steps, loss, report)
     return fold(layers), head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -28,9 +29,11 @@ class Graded(Record):
     """Of the degraded images to other real ones, a grade each."""
 
     @property
-    def grows(self) -> bool:
-        """Whether each grade is further from real images than the one before."""
-        return all(more > less for less, more in zip(self.fids, self.fids[1:], strict=False))
+    def flat(self) -> list[tuple[float, float]]:
+        """Pairs of neighbouring grades of which the worse one is no further from real images; empty of a good judge."""
+        return [
+            pair for pair, (less, more) in zip(pairwise(self.grades), pairwise(self.fids), strict=True) if more <= less
+        ]
 
 
 class _Kind(NamedTuple):

@@ -1,4 +1,4 @@
-"""Train a judge where there are no labels: an encoder that learns to tell images apart however they are moved."""
+"""Train a judge where there are no labels: a net that learns to tell clusters of the images apart."""
 
 from __future__ import annotations
 
@@ -9,39 +9,47 @@ from torch import Tensor, nn
 
 from ganlib.core.progress import Report, silent
 from ganlib.data.spec import ImageShape
-from ganlib.evaluation.judge.classifier import warp
-from ganlib.evaluation.judge.own_net import FEATURES, body, fold
-from ganlib.evaluation.judge.schedule import BATCH, one_cycle
+from ganlib.evaluation.judge.classifier import fit_classifier
 
-_WIDTH = 256
+_SIDE = 16  # of what clusters are made by: a coarse view, in which a shifted image is not yet another one
+_AMONG = 10_000  # images that the centres are found with, at most
+_ROUNDS = 20
 
 
 def fit_encoder(images: np.ndarray, shape: ImageShape, steps: int, report: Report = silent) -> nn.Sequential:
     """Return layers (see :func:`ganlib.evaluation.judge.own_net.to_onnx`) after so many steps on uint8 ``images``.
 
-    Two views of an image, each moved, turned and scaled in its own way, are to have the same code, while codes vary
-    over images and their parts are uncorrelated (Bardes 2022, VICReg). No view is blurred, faded or noisy, so that what
-    is stays visible in the features. All that is drawn comes from torch's generator, so the caller seeds it.
+    Their clusters stand in for classes, and all else is as where there are labels: the first round of deep clustering
+    (Caron 2018). To name the cluster of an image however it is moved, the net has to see what it shows, and nothing has
+    taught it to overlook blur or noise. All that is drawn comes from torch's generator, so the caller seeds it.
     """
-    pixels = torch.from_numpy(images)
-    layers = body(shape)
-    projector = nn.Sequential(
-        nn.Linear(FEATURES, _WIDTH, bias=False), nn.BatchNorm1d(_WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH)
-    )
-    net = nn.Sequential(layers, projector).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def loss(_: int) -> Tensor:
-        chosen = pixels[torch.randint(len(pixels), (BATCH,))].float() / 255
-        one, other = net(torch.cat([warp(chosen), warp(chosen)])).chunk(2)
-        return 25 * F.mse_loss(one, other) + (_spread(one) + _spread(other)) / 2
-
-    one_cycle(net, steps, loss, report)
-    return fold(layers)
+    count = clusters_for(len(images))
+    labels = cluster(images, count).numpy()
+    layers, _ = fit_classifier(images, labels, shape, count, steps, report)
+    return layers
 
 
-def _spread(codes: Tensor) -> Tensor:
-    """How far ``codes`` [n, width] are from varying by one in each part, and from parts that are uncorrelated."""
-    centred = codes - codes.mean(dim=0)
-    covariance = centred.T @ centred / (len(codes) - 1)
-    mixed = (covariance.square().sum() - covariance.diagonal().square().sum()) / codes.shape[1]
-    return 25 * F.relu(1 - (codes.var(dim=0) + 1e-4).sqrt()).mean() + mixed
+def clusters_for(images: int) -> int:
+    """Return how many clusters so many images are put into: fifty, or of fewer than a thousand one for twenty."""
+    return max(2, min(50, images // 20))
+
+
+def cluster(images: np.ndarray, count: int) -> Tensor:
+    """Return the place int64 [n] of each of uint8 ``images`` [n, channels, height, width] among ``count`` clusters."""
+    coarse = torch.cat([_coarse(part) for part in torch.split(torch.from_numpy(images), 1000)])
+    sample = coarse[torch.randperm(len(coarse))[:_AMONG]]
+    centres = sample[:count].clone()
+    for _ in range(_ROUNDS):
+        nearest = _nearest(sample, centres)
+        sizes = torch.bincount(nearest, minlength=count)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, nearest, sample)
+        centres = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
+    return torch.cat([_nearest(part, centres) for part in torch.split(coarse, 1000)])
+
+
+def _coarse(images: Tensor) -> Tensor:
+    return F.adaptive_avg_pool2d(images.float() / 255, _SIDE).flatten(1)
+
+
+def _nearest(points: Tensor, centres: Tensor) -> Tensor:
+    return (centres.square().sum(dim=1) - 2 * points @ centres.T).argmin(dim=1)

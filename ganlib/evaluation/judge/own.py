@@ -85,7 +85,7 @@ def kind_of(spec: DatasetSpec) -> JudgeKind:
 
 def _fit(train: Split, spec: DatasetSpec, steps: int, report: Report) -> tuple[nn.Sequential, nn.Linear | None]:
     if spec.class_names:
-        return fit_classifier(train, spec, steps, report)
+        return fit_classifier(train.images, train.labels, spec.image, spec.num_classes, steps, report)
     return fit_encoder(train.images, spec.image, steps, report), None
 
 

@@ -14,6 +14,7 @@ from ganlib.data.spec import SIDES, DatasetSpec, ImageShape
 from ganlib.evaluation.judge.card import JudgeCard, JudgeSettings
 from ganlib.evaluation.judge.classifier import balanced_order, warp
 from ganlib.evaluation.judge.degradations import KINDS, Graded, degraded
+from ganlib.evaluation.judge.encoder import cluster, clusters_for
 from ganlib.evaluation.judge.onnx_judge import OnnxJudge, open_judge
 from ganlib.evaluation.judge.own import CARD, graph_path, read_card, train_own
 from ganlib.evaluation.judge.own_net import FEATURES, body, fold, see, to_onnx
@@ -128,6 +129,17 @@ def test_a_rare_class_is_seen_by_the_root_of_its_share() -> None:
     assert set(order[labels[order] == 1]) == set(range(10_000, 10_040))
 
 
+def test_clusters_keep_together_what_looks_alike() -> None:
+    torch.manual_seed(0)
+    levels = np.repeat([0, 80, 160, 240], 25).astype(np.uint8)
+    images = levels[:, None, None, None] + np.random.default_rng(0).integers(0, 9, (100, 1, 32, 32), dtype=np.uint8)
+    found = cluster(images, 8).numpy()
+    assert len(set(found)) > 3
+    for place in set(found):
+        assert len(set(levels[found == place])) == 1
+    assert [clusters_for(images) for images in (30, 150, 1_000, 50_000)] == [2, 7, 50, 50]
+
+
 def test_warping_moves_and_keeps_a_plain_background() -> None:
     torch.manual_seed(0)
     images = torch.from_numpy(drawn(16).images).float() / 255
@@ -170,5 +182,5 @@ def test_a_table_that_does_not_grow_is_warned_of() -> None:
         sha256="0" * 64, name="j", kind="file", dataset="d", data_version="v", accuracy={}, images=9, table=rows
     )
     (warning,) = card.warnings
-    assert "does not grow with noise" in warning
+    assert "does not grow with noise from 0 to 1" in warning
     assert warning in card.text()

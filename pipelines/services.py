@@ -69,11 +69,8 @@ def up(
     if open_browser:
         webbrowser.open(_registered_model(state["mlflow"]["url"], params.registry.model))
         webbrowser.open(state["prefect"]["url"])
-    remarks = [
-        *notes.kept(project, state, before),
-        *notes.not_moved(params.services, before),
-        *_unlocked(project, state),
-    ]
+    unmoved = notes.not_moved(params.services, before)
+    remarks = [*notes.kept(project, state, before), *unmoved, *_unlocked(project, state)]
     for note in remarks if as_json else ():
         typer.echo(json.dumps({"event": "note", "message": note}), err=True)
     lines = [*remarks, notes.export(project, state), "stop them with: make down"]

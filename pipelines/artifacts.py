@@ -18,17 +18,17 @@ def metrics(runs: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> No
     """A row a trained family, best first."""
     rows = []
     for run, figures in zip(runs, evaluations, strict=True):
-        found = Evaluation.model_validate(figures)
+        evaluation = Evaluation.model_validate(figures)
         rows.append(
             {
                 "family": run["family"],
-                "FID": str(found.fid),
-                "x floor": f"{found.fid_over_floor:.1f}",
-                "KID": str(found.kid),
-                "classes": found.classes() if found.class_names else "none",
+                "FID": str(evaluation.fid),
+                "x floor": f"{evaluation.fid_over_floor:.1f}",
+                "KID": str(evaluation.kid),
+                "classes": evaluation.classes() if evaluation.class_names else "none",
                 "steps": run["steps"],
                 "run": run["run_id"],
-                "value": found.fid.value,
+                "value": evaluation.fid.value,
             }
         )
     rows.sort(key=lambda row: row.pop("value"))
@@ -37,9 +37,9 @@ def metrics(runs: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> No
 
 def gate(decision: dict[str, Any]) -> None:
     """The gate's report."""
-    found = Decision.model_validate(decision)
+    verdict = Decision.model_validate(decision)
     create_markdown_artifact(
-        key="gate", markdown=found.markdown(), description=f"The gate's report: {found.summary().splitlines()[0]}"
+        key="gate", markdown=verdict.markdown(), description=f"The gate's report: {verdict.summary().splitlines()[0]}"
     )
 
 

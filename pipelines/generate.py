@@ -35,8 +35,8 @@ _OUT_NOTE = (
 )
 
 
-def _name(given: dict[str, Any]) -> str:
-    return f"generate {given['count']} images of {given['model']}"
+def _name(parameters: dict[str, Any]) -> str:
+    return f"generate {parameters['count']} images of {parameters['model']}"
 
 
 @flow(name="generate", flow_run_name=names.naming(_name))
@@ -55,10 +55,10 @@ def generate(
     if labels and names_file(labels):
         labels = places.source(project, "labels", labels)
     if _FIELD.search(out):
-        found = tasks.resolve(str(root), changes, pinned)
-        pinned, out = found["uri"], _filled(out, found, seed, count)
+        target = tasks.resolve(str(root), changes, pinned)
+        pinned, out = target["uri"], _filled(out, target, seed, count)
         places.require_output(project, out)
-        names.rename(f"{_name({'count': count, 'model': model})} (version {found['version']}, seed {seed})")
+        names.rename(f"{_name({'count': count, 'model': model})} (version {target['version']}, seed {seed})")
     place = out if is_url(out) else str(root / out)
     request = replace(request, out=place, labels=labels)
     request.require()
@@ -79,10 +79,10 @@ def generate(
 _FIELD = re.compile(r"\{(model|version|seed|count)\}")
 
 
-def _filled(out: str, found: dict[str, Any], seed: int | None, count: int | None) -> str:
+def _filled(out: str, target: dict[str, Any], seed: int | None, count: int | None) -> str:
     """``out`` with what its fields stand for; what could step out of a folder is made harmless."""
-    known = {"model": found["name"], "version": found["version"], "seed": seed, "count": count}
-    return _FIELD.sub(lambda field: re.sub(r"[^A-Za-z0-9._-]+", "-", str(known[field[1]])), out)
+    values = {"model": target["name"], "version": target["version"], "seed": seed, "count": count}
+    return _FIELD.sub(lambda field: re.sub(r"[^A-Za-z0-9._-]+", "-", str(values[field[1]])), out)
 
 
 def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:

@@ -37,7 +37,7 @@ def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
     return name
 
 
-def trained(given: dict[str, Any]) -> str:
+def trained(parameters: dict[str, Any]) -> str:
     """Name a run that trains: by its flow, and by families and budget, which params.yaml has where none are given."""
     from prefect.runtime import flow_run
 
@@ -45,12 +45,13 @@ def trained(given: dict[str, Any]) -> str:
     from ganlib.core import project as projects
 
     try:
-        train = config.load(projects.find().params_file, given.get("overrides") or []).train
+        train = config.load(projects.find().params_file, parameters.get("overrides") or []).train
     except GanlibError:  # which the flow itself will tell
         return f"{flow_run.flow_name}"
-    families = given.get("families") or given.get("family") or train.families
+    families = parameters.get("families") or parameters.get("family") or train.families
     listed = families.split(",") if isinstance(families, str) else families
-    return f"{flow_run.flow_name} {' + '.join(name.strip() for name in listed)} ({given.get('budget') or train.budget})"
+    budget = parameters.get("budget") or train.budget
+    return f"{flow_run.flow_name} {' + '.join(name.strip() for name in listed)} ({budget})"
 
 
 def rename(name: str) -> None:

@@ -71,10 +71,10 @@ def _owner(port: int) -> str:
 def _listener(port: int) -> psutil.Process | None:
     """The process that listens on ``port``; None if the system does not say."""
     try:
-        found = psutil.net_connections(kind="tcp")
+        connections = psutil.net_connections(kind="tcp")
         return next(
             psutil.Process(one.pid)
-            for one in found
+            for one in connections
             if one.pid and one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port
         )
     except (psutil.Error, OSError, StopIteration):

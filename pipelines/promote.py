@@ -15,7 +15,7 @@ from pipelines import artifacts, names, tasks
 from pipelines.launch import launch
 
 
-@flow(name="promote", flow_run_name=names.naming(lambda given: f"promote {given['version']}"))
+@flow(name="promote", flow_run_name=names.naming(lambda parameters: f"promote {parameters['version']}"))
 def promote(version: str = "challenger", dry_run: bool = False) -> dict[str, Any]:
     """Put ``version`` through the gate against the champion.
 

@@ -31,11 +31,11 @@ def reconcile() -> dict[str, Any]:
         GanlibError: that; all of it was recorded and carried out.
     """
     done = tasks.reconcile(str(projects.find().root), [])
-    found = Reconciled.model_validate(done)
-    for finding in found.findings:
+    result = Reconciled.model_validate(done)
+    for finding in result.findings:
         get_run_logger().log(_LEVELS[finding.level], finding.text)
-    if not found.ok:
-        raise GanlibError(found.summary())
+    if not result.ok:
+        raise GanlibError(result.summary())
     return done
 
 
@@ -57,8 +57,8 @@ def _watch(stop: threading.Event) -> None:
     answered = None
     while not stop.wait(params.services.reconcile_seconds):
         try:
-            found = pending(project, params)
-            if found and found != answered:
+            work = pending(project, params)
+            if work and work != answered:
                 with tags("ganlib", identity()):
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.
@@ -67,7 +67,7 @@ def _watch(stop: threading.Event) -> None:
                     continue
                 left = pending(project, params)
                 # What people did after the run had looked was not answered by it.
-                answered = found if left and left.done_by_people else left
+                answered = work if left and left.done_by_people else left
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

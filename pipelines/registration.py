@@ -117,16 +117,18 @@ def _carried(former: DeploymentResponse | None) -> list[str]:
     return [*(["schedules"] if off else []), *(["parameters"] if former.parameters else [])]
 
 
-def _seen(found: DeploymentResponse) -> dict[str, Any]:
+def _seen(deployment: DeploymentResponse) -> dict[str, Any]:
     """Those properties of a deployment that its page lets a person change, as plain data."""
-    schedules = [one.model_dump(mode="json", include={"schedule", "active", "parameters"}) for one in found.schedules]
-    limit = found.global_concurrency_limit
+    schedules = [
+        one.model_dump(mode="json", include={"schedule", "active", "parameters"}) for one in deployment.schedules
+    ]
+    limit = deployment.global_concurrency_limit
     return {
-        "paused": found.paused,
+        "paused": deployment.paused,
         "schedules": sorted(schedules, key=json.dumps),
-        "parameters": json.loads(json.dumps(found.parameters, default=str)),
-        "description": found.description,
-        "tags": sorted(found.tags),
+        "parameters": json.loads(json.dumps(deployment.parameters, default=str)),
+        "description": deployment.description,
+        "tags": sorted(deployment.tags),
         "concurrency_limit": limit.limit if limit else None,
     }
 

@@ -107,8 +107,8 @@ def _planned(client: SyncPrefectClient, until: datetime | None = None) -> list[F
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=until),
     )
-    found = client.read_flow_runs(flow_run_filter=planned, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
-    return [run for run in found if run.auto_scheduled]
+    runs = client.read_flow_runs(flow_run_filter=planned, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
+    return [run for run in runs if run.auto_scheduled]
 
 
 def _flow_run_of(process: psutil.Process) -> str | None:

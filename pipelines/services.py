@@ -59,8 +59,8 @@ def up(
 ) -> None:
     """Start what does not run yet, wait until it answers, and print the URLs."""
     project = projects.find()
-    asked = {"services.mlflow_port": mlflow_port, "services.prefect_port": prefect_port}
-    _override([*(overrides or []), *(f"{key}={port}" for key, port in asked.items() if port)])
+    options = {"services.mlflow_port": mlflow_port, "services.prefect_port": prefect_port}
+    _override([*(overrides or []), *(f"{key}={port}" for key, port in options.items() if port)])
     params = config.load(project.params_file)
     notes.require_private(project.state / LOGIN_FILE)
     before = running(project)
@@ -69,10 +69,11 @@ def up(
     if open_browser:
         webbrowser.open(_registered_model(state["mlflow"]["url"], params.registry.model))
         webbrowser.open(state["prefect"]["url"])
-    told = [*notes.kept(project, state, before), *notes.not_moved(params.services, before), *_unlocked(project, state)]
-    for note in told if as_json else ():
+    unmoved = notes.not_moved(params.services, before)
+    remarks = [*notes.kept(project, state, before), *unmoved, *_unlocked(project, state)]
+    for note in remarks if as_json else ():
         typer.echo(json.dumps({"event": "note", "message": note}), err=True)
-    lines = [*told, notes.export(project, state), "stop them with: make down"]
+    lines = [*remarks, notes.export(project, state), "stop them with: make down"]
     show(state, as_json=as_json, text=lambda: "\n".join([_table(state), *lines]))
 
 
@@ -292,8 +293,8 @@ def _family(entry: dict[str, Any]) -> list[psutil.Process]:
         return []
     if leader is None and psutil.pid_exists(entry["pid"]):
         return []  # the number is a stranger's now, so the session has ended too
-    found = [*leader.children(recursive=True), leader] if leader else []
-    return [*found, *(one for one in psutil.process_iter() if one not in found and _session(one) == entry["pid"])]
+    family = [*leader.children(recursive=True), leader] if leader else []
+    return [*family, *(one for one in psutil.process_iter() if one not in family and _session(one) == entry["pid"])]
 
 
 def _session(process: psutil.Process) -> int | None:

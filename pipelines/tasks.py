@@ -120,8 +120,8 @@ def register(
     from ganlib.jobs.promotion.promote import register as job
 
     project, params = opened(root, overrides)
-    found = Evaluation.model_validate(evaluation)
-    return job(project, params, run_id, found, candidates=candidates, report=reporter()).model_dump(mode="json")
+    figures = Evaluation.model_validate(evaluation)
+    return job(project, params, run_id, figures, candidates=candidates, report=reporter()).model_dump(mode="json")
 
 
 @task(
@@ -151,11 +151,11 @@ def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     """Say what ``model`` names now: its name (or its run's, or its file's), its version, and a URI that stays."""
     from ganlib.jobs.models import fetch
 
-    found = fetch(*opened(root, overrides), model)
-    if found.version:
-        uri = f"models:/{found.version.name}/{found.version.version}"
-        return {"name": found.version.name, "version": str(found.version.version), "uri": uri}
-    return {"name": found.run_id or found.path.stem, "version": found.sha256[:12], "uri": model}
+    source = fetch(*opened(root, overrides), model)
+    if source.version:
+        uri = f"models:/{source.version.name}/{source.version.version}"
+        return {"name": source.version.name, "version": str(source.version.version), "uri": uri}
+    return {"name": source.run_id or source.path.stem, "version": source.sha256[:12], "uri": model}
 
 
 @task(

@@ -116,15 +116,15 @@ def log_evidence(x: NDArray[np.float64], is_b: NDArray[np.bool_]) -> NDArray[np.
         total += _log_mixture(np.cumsum(x * side), np.cumsum((1 - x) * side))
     successes, n = np.cumsum(x), np.arange(1, len(x) + 1)
     rate = successes / n
-    found: NDArray[np.float64] = total - xlogy(successes, rate) - xlogy(n - successes, 1 - rate)
-    return found
+    ratio: NDArray[np.float64] = total - xlogy(successes, rate) - xlogy(n - successes, 1 - rate)
+    return ratio
 
 
 def _log_mixture(successes: NDArray[np.float64] | float, failures: NDArray[np.float64] | float) -> NDArray[np.float64]:
     from scipy.special import betaln
 
-    found: NDArray[np.float64] = betaln(_PRIOR + successes, _PRIOR + failures) - betaln(_PRIOR, _PRIOR)
-    return found
+    likelihood: NDArray[np.float64] = betaln(_PRIOR + successes, _PRIOR + failures) - betaln(_PRIOR, _PRIOR)
+    return likelihood
 
 
 def _rate_bounds(x: NDArray[np.float64], level: float) -> tuple[float, float]:

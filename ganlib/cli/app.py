@@ -116,10 +116,10 @@ def run(app: typer.Typer, name: str | None = None) -> None:
 
 def _misused(error: Any) -> None:
     """A command line that typer does not understand: what is wrong with it, and where to read how it is meant."""
-    said = wording.usage(error.format_message())
-    if not said:  # no verb: what getting the message printed was the help
+    message = wording.usage(error.format_message())
+    if not message:  # no verb: what getting the message printed was the help
         raise SystemExit(error.exit_code)
-    fail(f"{said} See: {error.ctx.command_path if error.ctx else 'ganlib'} --help", error.exit_code)
+    fail(f"{message} See: {error.ctx.command_path if error.ctx else 'ganlib'} --help", error.exit_code)
 
 
 def fail(message: str, code: int) -> None:

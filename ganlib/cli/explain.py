@@ -13,7 +13,7 @@ from ganlib.core.errors import BadInput
 
 
 def explain(
-    asked: Annotated[
+    reference: Annotated[
         str, typer.Argument(metavar="IMAGE_OR_MODEL", help="A PNG or folder of `ganlib generate`, or any model.")
     ],
     as_json: Json = False,
@@ -22,12 +22,12 @@ def explain(
 
     Exit code 1 if two links contradict each other.
     """
-    if not asked.strip():
-        raise BadInput(f"{asked!r} names neither an image nor a model.")
-    is_file = Path(asked).suffix in (".png", ".onnx") or Path(asked).is_dir()
-    project, params = perhaps_project(None if is_file else asked)
+    if not reference.strip():
+        raise BadInput(f"{reference!r} names neither an image nor a model.")
+    is_file = Path(reference).suffix in (".png", ".onnx") or Path(reference).is_dir()
+    project, params = perhaps_project(None if is_file else reference)
     from ganlib.jobs.promotion.explain import explain as job
 
-    found = job(project, params, asked)
-    show(found, as_json=as_json, text=found.summary)
-    raise typer.Exit(0 if found.consistent else 1)
+    origin = job(project, params, reference)
+    show(origin, as_json=as_json, text=origin.summary)
+    raise typer.Exit(0 if origin.consistent else 1)

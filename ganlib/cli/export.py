@@ -50,12 +50,12 @@ def export(
     from ganlib.jobs.models import fetch
 
     path = output_file(out)
-    found = fetch(project, params, model)
-    content = found.path.read_bytes()
-    describe(content, str(found.path))  # what is no model of ours is not handed on as one
+    source = fetch(project, params, model)
+    content = source.path.read_bytes()
+    describe(content, str(source.path))  # what is no model of ours is not handed on as one
     write_bytes(path, content)
     show(
-        {"path": str(path), "sha256": found.sha256},
+        {"path": str(path), "sha256": source.sha256},
         as_json=as_json,
-        text=lambda: f"{found.reference} -> {path} (sha256 {found.sha256})",
+        text=lambda: f"{source.reference} -> {path} (sha256 {source.sha256})",
     )

@@ -55,8 +55,8 @@ def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
     def figures(row: Measured | None) -> str:
         if row is None:
             return f"{'-':>6} {'':>6} {'':>5}"
-        found = row.evaluation
-        return f"{found.fid.value:>6.3g} {found.fid_over_floor:>6.1f} {row.train_seconds / 60:>5.1f}"
+        evaluation = row.evaluation
+        return f"{evaluation.fid.value:>6.3g} {evaluation.fid_over_floor:>6.1f} {row.train_seconds / 60:>5.1f}"
 
     def line(name: str) -> str:
         start = f"{name:8} {figures(rows.get(name))}   {figures(best.get(name))}   "

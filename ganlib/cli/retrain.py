@@ -24,10 +24,10 @@ def retrain(
     from ganlib.cli.flows import start
     from ganlib.families import require_all
 
-    asked = (
+    names = (
         params.train.families if families is None else [name.strip() for name in families.split(",") if name.strip()]
     )
-    chosen = require_all(asked)
+    chosen = require_all(names)
     params.require_budget(budget)
     if not library:
         start("retrain", families=",".join(chosen), budget=budget, overrides=overrides, as_json=as_json)

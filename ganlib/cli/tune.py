@@ -48,11 +48,11 @@ def tune(
         )
         return
     with reporting(as_json=as_json) as report:
-        found = search.tune(
+        result = search.tune(
             project, params, family, trials=trials, jobs=jobs, budget=budget, checks=checks, only=only or [],
             apply=apply, overrides=overrides or [], report=report,
         )  # fmt: skip
-    show(found, as_json=as_json, text=found.summary)
+    show(result, as_json=as_json, text=result.summary)
 
 
 def trial(family: Family, budget: Budget = None, overrides: Set = None, as_json: Json = False) -> None:

@@ -19,6 +19,6 @@ def verify(
     from ganlib.generation.batch.batch import verify as job
 
     with reporting(as_json=as_json) as report:
-        found = job(output_place(folder), report=report)
-    show(found, as_json=as_json, text=found.summary)
-    raise typer.Exit(0 if found.ok else 1)
+        result = job(output_place(folder), report=report)
+    show(result, as_json=as_json, text=result.summary)
+    raise typer.Exit(0 if result.ok else 1)

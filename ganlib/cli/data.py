@@ -23,7 +23,7 @@ From = Annotated[
         "--from",
         metavar="PLACE",
         help="Use these images: a folder (of one folder a class, of pictures, or with a table), an archive, Parquet or "
-        "IDX files; or a known data set by name: mnist.",
+        "IDX files; or a known data set by name, such as mnist, fashion-mnist or twemoji.",
     ),
 ]
 Size = Annotated[int | None, typer.Option(help="Pixels a side: 16, 28, 32, 64 or 128; default: {data.size}.")]

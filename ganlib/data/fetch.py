@@ -12,15 +12,15 @@ from ganlib.core.errors import BadInput, Corrupt, Unavailable
 from ganlib.core.events import Remark
 from ganlib.core.files import require_writable, sha256_bytes, sha256_file, write_bytes
 from ganlib.core.progress import Report, silent
-from ganlib.data import importing
+from ganlib.data import importing, known
 from ganlib.data.importing import run
 from ganlib.data.importing.layout import Source
 from ganlib.data.importing.names import dataset_name
 from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.mnist.sources import SOURCES, MnistSource
-from ganlib.data.mnist.sources.failure import SourceFailed
 from ganlib.data.raw import MNIST_SOURCE, read_report
+from ganlib.data.sources.failure import SourceFailed
 
 _DECIDES = ("source", "source_sha256", "name", "size", "channels", "fit", "background", "max_unreadable", "max_bytes")
 
@@ -82,19 +82,25 @@ def stage(root: Path, cache: Path, config: DataConfig, report: Report = silent) 
     """Import ``data.source`` into a folder of ``cache``, or find it there; whoever uses it removes it.
 
     Raises:
-        BadInput: as :func:`fetch` does.
+        BadInput, Unavailable: as :func:`fetch` does.
     """
     staged = cache / "imports" / _key(config)
     if staged.is_dir():
         return staged
     shutil.rmtree(staged.parent, ignore_errors=True)
     half = staged.with_suffix(".half")
-    source = required_source(root, config)
+    if config.source in known.names():
+        name = config.source
+        layout = known.load(name).open(name, cache / "downloads", report)
+    else:
+        name = dataset_name(config.source)
+        layout = required_source(root, config).layout
     try:
-        run.run(source.layout, config.name or dataset_name(config.source), config, half, report)
+        run.run(layout, config.name or name, config, half, report)
         half.rename(staged)
     finally:
         shutil.rmtree(half, ignore_errors=True)
+    shutil.rmtree(cache / "downloads", ignore_errors=True)
     return staged
 
 
@@ -119,7 +125,8 @@ def required_source(root: Path, config: DataConfig) -> Source:
 
 def _key(config: DataConfig) -> str:
     """Equal for equal content, configuration and code."""
-    code = [sha256_file(path) for folder in importing.__path__ for path in sorted(Path(folder).glob("*.py"))]
+    folders = (*importing.__path__, *known.__path__)
+    code = [sha256_file(path) for folder in folders for path in sorted(Path(folder).glob("*.py"))]
     wanted = [config.model_dump(mode="json", include=set(_DECIDES)), code]
     return sha256_bytes(json.dumps(wanted, sort_keys=True).encode())[:32]
 

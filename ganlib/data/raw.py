@@ -19,7 +19,7 @@ from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
 
-MNIST_SOURCE = "mnist"
+MNIST_SOURCE = MNIST.name
 AGAIN = "Run: ganlib data version"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ganlib.core.errors import Unavailable
-from ganlib.data.mnist.sources.download import download
-from ganlib.data.mnist.sources.failure import SourceFailed
+from ganlib.data.sources.download import download
+from ganlib.data.sources.failure import SourceFailed
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from pathlib import PurePath
 
+from ganlib.data import known
 from ganlib.data.importing.files import ARCHIVES
-from ganlib.data.mnist.dataset import MNIST
 
 _NAMELESS, _LONGEST = "images", 48
 
@@ -21,4 +21,4 @@ def dataset_name(source: str) -> str:
     ending = next((each for each in (*ARCHIVES, ".parquet") if name.endswith(each)), "")
     plain = unicodedata.normalize("NFKD", name.removesuffix(ending)).encode("ascii", "ignore").decode()
     short = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("._-")[:_LONGEST] or _NAMELESS
-    return f"{short[: _LONGEST - 4]}-own" if short == MNIST.name else short
+    return f"{short[: _LONGEST - 4]}-own" if short in known.names() else short

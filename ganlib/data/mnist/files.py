@@ -8,6 +8,8 @@ from ganlib.core.errors import Corrupt
 from ganlib.core.files import sha256_bytes
 from ganlib.data import idx
 
+SIDE = 28
+"""Of an image, in pixels."""
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
@@ -33,7 +35,7 @@ def verified(name: str, data: bytes) -> bytes:
 
 def images(data: bytes, name: str) -> np.ndarray:
     """Return the images of an IDX file, uint8 [n, 28, 28]; :class:`BadInput` with the offset where it is none."""
-    return idx.parse(data, name, (28, 28))
+    return idx.parse(data, name, (SIDE, SIDE))
 
 
 def labels(data: bytes, name: str) -> np.ndarray:

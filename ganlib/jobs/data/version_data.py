@@ -17,7 +17,7 @@ from ganlib.core.files import require_space, write_bytes, write_json
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import lay_over
-from ganlib.data import fetch
+from ganlib.data import fetch, known
 from ganlib.data.divide import divide
 from ganlib.data.importing.layout import Source
 from ganlib.data.importing.record import ImportReport
@@ -266,8 +266,13 @@ def new_values(project: Project, source: Path | None, options: Mapping[str, Any]
     if source is None:
         return dict(options)
     where = source.expanduser().resolve()
-    if str(source) == MNIST_SOURCE and not where.exists():
-        values: dict[str, Any] = {"source": MNIST_SOURCE, "source_sha256": None, "size": None, "channels": "auto"}
+    values: dict[str, Any]
+    if str(source) in known.names() and not where.exists():
+        values = {"source": str(source), "source_sha256": None}
+        if str(source) == MNIST_SOURCE:  # which is taken as it is
+            values |= {"size": None, "channels": "auto"}
+    elif not where.exists():
+        raise BadInput(f"data source {where} is not there, nor is {str(source)!r} one of {', '.join(known.names())}.")
     else:
         digest = Source(where, configs.load(project.params_file).data.max_bytes).digest()
         values = {"source": _written(project, where), "source_sha256": digest}
@@ -294,7 +299,7 @@ def _written(project: Project, where: Path) -> str:
 def _require_same_folder(project: Project, report: Report) -> None:
     """A user's place must still be what its recorded digest says; it may be gone, as DVC has its content."""
     asked = configs.load(project.params_file).data
-    if asked.source == MNIST_SOURCE:
+    if asked.source in known.names():
         return
     where = fetch.user_place(project.root, asked.source)
     if where.exists():

@@ -16,8 +16,8 @@ from ganlib.data.importing.layout import Source
 from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.sources import MnistSource
 from ganlib.data.mnist.sources import mirror as mirrors
-from ganlib.data.mnist.sources.failure import SourceFailed
 from ganlib.data.raw import read_report
+from ganlib.data.sources.failure import SourceFailed
 from tests.reports import Recorder
 from tests.unit.data.builders import digits, flip, png_folders
 from tests.unit.data.conftest import Mirror

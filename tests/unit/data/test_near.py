@@ -27,7 +27,7 @@ def stack(images: list[Image.Image]) -> np.ndarray:
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
+    image.save(buffer, "JPEG", quality=quality, subsampling=0)
     return Image.open(buffer)
 
 

@@ -9,8 +9,8 @@ from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report
 from ganlib.data import idx
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist.sources.download import download
-from ganlib.data.mnist.sources.failure import SourceFailed
+from ganlib.data.sources.download import download
+from ganlib.data.sources.failure import SourceFailed
 
 MIRRORS = (
     ("cvdf-datasets", "https://storage.googleapis.com/cvdf-datasets/mnist"),

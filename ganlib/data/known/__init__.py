@@ -1,0 +1,31 @@
+"""Data sets known by name. One is a file here that names its :class:`KnownDataset` ``DATASET``.
+
+MNIST, which is older than this, has a room of its own: :mod:`ganlib.data.mnist`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from ganlib.core.errors import unknown
+from ganlib.data.sources.dataset import KnownDataset
+
+MNIST = "mnist"
+
+
+def names() -> list[str]:
+    """Return the names of all known data sets, MNIST first. Imports none of them."""
+    return [MNIST, *sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))]
+
+
+def load(name: str) -> KnownDataset:
+    """Return the data set of that name, which is not MNIST.
+
+    Raises:
+        BadInput: there is none; the nearest name is offered.
+    """
+    if name not in names() or name == MNIST:
+        raise unknown("data set", name, names())
+    found: KnownDataset = import_module(f"{__name__}.{name.replace('-', '_')}").DATASET
+    return found

@@ -1,0 +1,1 @@
+"""What all data sets share that are known by name: downloads, package clients, and their failures."""

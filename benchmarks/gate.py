@@ -16,7 +16,7 @@ from ganlib.data.splits import load_split
 from ganlib.evaluation.agreement import share as proportion
 from ganlib.evaluation.bootstrap import pack, resample
 from ganlib.evaluation.distances import Moments, frechet_statistic, moments
-from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.registry.gate import decide
 from ganlib.registry.version import Version
 from tests.factories import evaluation

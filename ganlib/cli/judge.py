@@ -71,19 +71,19 @@ def fit() -> None:
 
 
 @app.command(hidden=True)
-def digits() -> None:
+def mnist() -> None:
     """The frozen DVC stage that trained MNIST's judge."""
     project, _ = open_project()
     from ganlib.core.errors import BadInput
-    from ganlib.evaluation.judge.judge import weights_folder
-    from ganlib.evaluation.judge.train import DigitsRecipe, train_digits
+    from ganlib.evaluation.judge.mnist.judge import weights_folder
+    from ganlib.evaluation.judge.mnist.train import MnistRecipe, train_mnist
     from ganlib.jobs.data.version_data import recorded_md5
 
     version = recorded_md5(project)
     if version is None:
         raise BadInput("there is no data version to train the judge on; run: ganlib data version")
     with reporting(as_json=under_dvc()) as report:
-        train_digits(project.prepared, weights_folder(), DigitsRecipe(), version, report=report)
+        train_mnist(project.prepared, weights_folder(), MnistRecipe(), version, report=report)
 
 
 def _show(card: JudgeCard, *, as_json: bool) -> None:

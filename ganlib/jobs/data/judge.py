@@ -19,7 +19,8 @@ from ganlib.data.versioning.dvc import exclusive, lock_file_kept
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import describe
 from ganlib.evaluation.judge.card import JudgeCard, JudgeSettings, examine, some
-from ganlib.evaluation.judge.judge import Judge, judge_sha256, load_judge
+from ganlib.evaluation.judge.judge import Judge
+from ganlib.evaluation.judge.mnist.judge import judge_sha256, load_judge
 from ganlib.evaluation.judge.onnx_judge import OnnxJudge, open_judge
 from ganlib.evaluation.judge.own import RECIPE, graph_path, kind_of, read_card, train_own
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from ganlib import config as configs
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.events import Remark
-from ganlib.core.files import require_space, write_bytes, write_json
+from ganlib.core.files import require_space, write_bytes
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import lay_over
@@ -21,16 +20,12 @@ from ganlib.data import fetch, known
 from ganlib.data.divide import divide
 from ganlib.data.importing.layout import Source
 from ganlib.data.importing.record import ImportReport
-from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.raw import MNIST_SOURCE, read_raw, read_report
-from ganlib.data.splits import load_split
 from ganlib.data.versioning import dvc_cache, state
 from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import STAGES, Damage
-from ganlib.evaluation.judge.judge import doubt, judge_sha256, load_judge
 
-_ASKED = 2000  # test images that the judge is shown: 1 s
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
 
 
@@ -130,30 +125,6 @@ def _tell(project: Project, data: DataVersion, report: Report) -> None:
     """What a person should know of the images before figures are believed."""
     if data.twins:
         report.event(Remark("twins", {"note": str(data.twins)}))
-    own_digits = data.source != MNIST_SOURCE and data.spec.image == MNIST.image
-    if not own_digits or data.spec.class_names != MNIST.class_names:
-        return
-    try:
-        share = _known(project, data, report)
-    except GanlibError as error:  # no judge: figures will ask for it
-        report.event(Remark("judge", {"skipped": str(error)}))
-        return
-    if problem := doubt(share):
-        report.event(Remark("judge", {"note": problem}))
-
-
-def _known(project: Project, data: DataVersion, report: Report) -> float:
-    """Share of up to two thousand test images that the judge takes for the digit of their label; kept in the cache."""
-    kept = project.state / "cache" / f"known-{data.id}-{judge_sha256()[:12]}.json"
-    try:
-        return float(json.loads(kept.read_bytes())["share"])
-    except (OSError, ValueError, KeyError, TypeError):
-        test = load_split(project.prepared, "test")
-        every = -(-len(test.labels) // _ASKED)
-        seen = load_judge().features(test.images[::every], report=report).probabilities.argmax(axis=1)
-        share = float((seen == test.labels[::every]).mean())
-        write_json(kept, {"share": share, "images": len(seen)})
-        return share
 
 
 def _restore(project: Project, dvc: Dvc, report: Report) -> bool:

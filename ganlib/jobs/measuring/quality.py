@@ -13,7 +13,8 @@ from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
 from ganlib.evaluation.drift import Drift, drift
 from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_reference
-from ganlib.evaluation.judge.judge import Judge, load_judge
+from ganlib.evaluation.judge.judge import Judge
+from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.evaluation.needs import fitted
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import read_back

@@ -9,7 +9,7 @@ import pytest
 
 from ganlib.config import EvaluateConfig
 from ganlib.data.splits import load_split
-from ganlib.evaluation.judge.judge import DigitsJudge, load_judge
+from ganlib.evaluation.judge.mnist.judge import MnistJudge, load_judge
 from ganlib.evaluation.reference import Reference, load_reference
 
 QUICK = EvaluateConfig(samples=2000, bootstrap=100, kid_subsets=10, kid_subset_size=500)
@@ -39,12 +39,12 @@ def train(prepared: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def judge() -> DigitsJudge:
+def judge() -> MnistJudge:
     return load_judge()
 
 
 @pytest.fixture(scope="session")
-def reference(prepared: Path, judge: DigitsJudge, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+def reference(prepared: Path, judge: MnistJudge, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """Of all test images and every ninth training image, among which are those of :func:`train`: judging takes time."""
     folder = tmp_path_factory.mktemp("ninth")
     for name, step in (("train", 9), ("test", 1)):

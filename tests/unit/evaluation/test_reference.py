@@ -10,14 +10,14 @@ import pytest
 
 from ganlib.config import EvaluateConfig
 from ganlib.core.errors import BadInput
-from ganlib.evaluation.judge.judge import DigitsJudge
+from ganlib.evaluation.judge.mnist.judge import MnistJudge
 from ganlib.evaluation.reference import Reference, load_reference
 
 
-class Counting(DigitsJudge):
+class Counting(MnistJudge):
     """The judge, counting what it is asked."""
 
-    def __init__(self, judge: DigitsJudge) -> None:
+    def __init__(self, judge: MnistJudge) -> None:
         super().__init__(judge.sha256, judge._weights)
         self.asked = 0
 
@@ -40,7 +40,7 @@ def small(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def filled(small: Path, judge: DigitsJudge, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reference]:
+def filled(small: Path, judge: MnistJudge, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reference]:
     """A cache with one entry, and what it is of."""
     cache = tmp_path_factory.mktemp("filled")
     return cache, load_reference(small, "md5", judge, SMALL, cache=cache)
@@ -62,7 +62,7 @@ def test_floors_are_small_and_their_intervals_hold_them(reference: Reference) ->
 
 
 def test_what_was_kept_is_used_and_is_the_same(
-    small: Path, judge: DigitsJudge, cache: Path, filled: tuple[Path, Reference]
+    small: Path, judge: MnistJudge, cache: Path, filled: tuple[Path, Reference]
 ) -> None:
     counting = Counting(judge)
     again = load_reference(small, "md5", counting, SMALL, cache=cache)
@@ -71,7 +71,7 @@ def test_what_was_kept_is_used_and_is_the_same(
     assert np.array_equal(again.real.test, filled[1].real.test)
 
 
-def test_what_was_kept_belongs_to_one_data_version(small: Path, judge: DigitsJudge, cache: Path) -> None:
+def test_what_was_kept_belongs_to_one_data_version(small: Path, judge: MnistJudge, cache: Path) -> None:
     counting = Counting(judge)
     load_reference(small, "other", counting, SMALL, cache=cache)
     assert counting.asked == 1600
@@ -79,7 +79,7 @@ def test_what_was_kept_belongs_to_one_data_version(small: Path, judge: DigitsJud
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"confidence": 0.9}, {"neighbours": 3}])
 def test_floors_belong_to_one_configuration_but_real_images_are_judged_once(
-    small: Path, judge: DigitsJudge, cache: Path, filled: tuple[Path, Reference], change: dict[str, float]
+    small: Path, judge: MnistJudge, cache: Path, filled: tuple[Path, Reference], change: dict[str, float]
 ) -> None:
     counting = Counting(judge)
     found = load_reference(small, "md5", counting, SMALL.model_copy(update=change), cache=cache)
@@ -91,7 +91,7 @@ def test_floors_belong_to_one_configuration_but_real_images_are_judged_once(
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
 @pytest.mark.parametrize("damage", ["flipped", "torn", "gone"])
 def test_a_damaged_cache_is_made_again(
-    small: Path, judge: DigitsJudge, cache: Path, filled: tuple[Path, Reference], name: str, asked: int,
+    small: Path, judge: MnistJudge, cache: Path, filled: tuple[Path, Reference], name: str, asked: int,
     suffix: str, damage: str,
 ) -> None:  # fmt: skip
     path = next(cache.glob(f"{name}-*{suffix}"))
@@ -108,7 +108,7 @@ def test_a_damaged_cache_is_made_again(
     assert again.floors == filled[1].floors
 
 
-def test_a_train_split_smaller_than_the_samples_is_refused(small: Path, judge: DigitsJudge, tmp_path: Path) -> None:
+def test_a_train_split_smaller_than_the_samples_is_refused(small: Path, judge: MnistJudge, tmp_path: Path) -> None:
     config = SMALL.model_copy(update={"samples": 5000})
     with pytest.raises(BadInput, match=r"evaluate\.samples=1100"):
         load_reference(small, "md5", judge, config, cache=tmp_path)

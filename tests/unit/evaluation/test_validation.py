@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.evaluation.validation import Validated, Validation
 
 

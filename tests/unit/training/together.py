@@ -16,7 +16,7 @@ from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.mnist.dataset import MNIST
-from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.jobs.training.check import Checker
 from ganlib.training import distributed, loop
 from ganlib.training.checkpoint import Checkpoints

@@ -12,7 +12,7 @@ from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import describe
-from ganlib.evaluation.judge.judge import DigitsJudge
+from ganlib.evaluation.judge.mnist.judge import MnistJudge
 from ganlib.jobs.data.judge import check_file, examined, is_mnist, judge_for, judge_sha256_for, train_judge
 from tests import shapes
 from tests.factories import data_version
@@ -32,7 +32,7 @@ def params(project: Project, *overrides: str) -> Params:
 
 def test_mnist_gets_the_committed_judge(made: Project) -> None:
     judge = judge_for(made, params(made), data_version())
-    assert isinstance(judge, DigitsJudge)
+    assert isinstance(judge, MnistJudge)
     assert judge.sha256.startswith(COMMITTED)
     assert judge_sha256_for(made, params(made), data_version()) == judge.sha256
     assert judge.class_names == tuple("0123456789")

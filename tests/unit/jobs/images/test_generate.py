@@ -13,7 +13,7 @@ from PIL import Image
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
-from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.generation.batch.batch import generate as make
 from ganlib.generation.batch.batch import verify
 from ganlib.generation.batch.shards import is_whole

@@ -14,7 +14,7 @@ from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.splits import file_names, load_split
-from ganlib.evaluation.judge.judge import load_judge
+from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.families.parts.base import Family
 from ganlib.jobs.training.check import Checker
 from ganlib.training import loop

@@ -10,12 +10,12 @@ import torch
 
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.data.splits import Split, load_split
-from ganlib.evaluation.judge.judge import DigitsJudge, judge_path, judge_sha256, load_judge
-from ganlib.evaluation.judge.net import FEATURES, JudgeNet, fold
-from ganlib.evaluation.judge.train import DigitsRecipe, fit, measure, store, train_digits, warp
+from ganlib.evaluation.judge.mnist.judge import MnistJudge, judge_path, judge_sha256, load_judge
+from ganlib.evaluation.judge.mnist.net import FEATURES, JudgeNet, fold
+from ganlib.evaluation.judge.mnist.train import MnistRecipe, fit, measure, store, train_mnist, warp
 
 
-def test_the_judge_is_right_on_994_of_1000_test_images(prepared: Path, judge: DigitsJudge) -> None:
+def test_the_judge_is_right_on_994_of_1000_test_images(prepared: Path, judge: MnistJudge) -> None:
     test = load_split(prepared, "test")
     accuracy = (judge.features(test.images).probabilities.argmax(1) == test.labels).mean()
     assert accuracy >= 0.994
@@ -28,7 +28,7 @@ def test_the_committed_judge_is_one_small_file_named_by_its_hash() -> None:
     assert judge_path().name == f"judge-{judge_sha256()}.safetensors"
 
 
-def test_the_committed_judge_says_how_it_was_made(judge: DigitsJudge) -> None:
+def test_the_committed_judge_says_how_it_was_made(judge: MnistJudge) -> None:
     assert set(judge.facts) == {
         "architecture", "seed", "epochs", "data_version", "validation_accuracy", "test_accuracy",
     }  # fmt: skip
@@ -59,18 +59,18 @@ def test_a_judge_of_another_architecture_is_refused(tmp_path: Path) -> None:
         load_judge(path).features(np.zeros((1, 1, 28, 28), np.uint8))
 
 
-def test_what_the_judge_says_of_an_image_does_not_depend_on_its_batch(judge: DigitsJudge, train: np.ndarray) -> None:
+def test_what_the_judge_says_of_an_image_does_not_depend_on_its_batch(judge: MnistJudge, train: np.ndarray) -> None:
     one, other = judge.features(train[:100], batch=100), judge.features(train[:100], batch=7)
     assert np.allclose(one.features, other.features, rtol=1e-4, atol=1e-4)
     assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
 
 
-def test_the_same_images_give_the_same_bits(judge: DigitsJudge, train: np.ndarray) -> None:
+def test_the_same_images_give_the_same_bits(judge: MnistJudge, train: np.ndarray) -> None:
     one, other = load_judge().features(train[:600]), judge.features(train[:600])
     assert np.array_equal(one.features, other.features)
 
 
-def test_features_stay_finite_far_from_any_digit(judge: DigitsJudge) -> None:
+def test_features_stay_finite_far_from_any_digit(judge: MnistJudge) -> None:
     draw = np.random.default_rng(0)
     images = np.concatenate([
         np.zeros((1, 1, 28, 28), np.uint8), np.full((1, 1, 28, 28), 255, np.uint8),
@@ -91,12 +91,12 @@ def test_features_stay_finite_far_from_any_digit(judge: DigitsJudge) -> None:
         np.zeros((2, 28, 28), np.uint8), np.zeros((0, 1, 28, 28), np.uint8),
     ],
 )  # fmt: skip
-def test_the_judge_refuses_other_types_and_shapes(judge: DigitsJudge, images: np.ndarray) -> None:
+def test_the_judge_refuses_other_types_and_shapes(judge: MnistJudge, images: np.ndarray) -> None:
     with pytest.raises(BadInput, match="uint8 images"):
         judge.features(images)
 
 
-def test_images_that_are_not_numbers_are_said_to_be_broken(judge: DigitsJudge) -> None:
+def test_images_that_are_not_numbers_are_said_to_be_broken(judge: MnistJudge) -> None:
     with pytest.raises(BadInput, match="NaN or infinity"):
         judge.features(np.full((2, 1, 28, 28), np.nan, np.float32))
 
@@ -131,7 +131,7 @@ def test_warping_moves_strokes_and_keeps_the_background(train: np.ndarray) -> No
 def test_training_learns(train: np.ndarray, prepared: Path) -> None:
     labels = load_split(prepared, "train").labels
     split = Split(train[:1024], labels[:: len(labels) // 2000][:1024])
-    net = fold(fit(split, DigitsRecipe(epochs=2, batch_size=64, learning_rate=0.004, seed=3)))
+    net = fold(fit(split, MnistRecipe(epochs=2, batch_size=64, learning_rate=0.004, seed=3)))
     assert measure(net, split) > 0.6
 
 
@@ -142,8 +142,8 @@ def test_training_is_a_function_of_its_seed_and_the_new_judge_replaces_the_old(
         np.save(tmp_path / f"{name}-images.npy", train[:256, 0])
         np.save(tmp_path / f"{name}-labels.npy", np.arange(256, dtype=np.uint8) % 10)
     out = tmp_path / "weights"
-    configs = [DigitsRecipe(epochs=1, batch_size=128, seed=seed) for seed in (0, 0, 1)]
-    first, same, other = (train_digits(tmp_path, out, config, "md5.dir") for config in configs)
+    configs = [MnistRecipe(epochs=1, batch_size=128, seed=seed) for seed in (0, 0, 1)]
+    first, same, other = (train_mnist(tmp_path, out, config, "md5.dir") for config in configs)
     assert first == same != other
     assert list(out.iterdir()) == [other]
     judge = load_judge(other)

@@ -18,10 +18,10 @@ from ganlib.core.files import sha256_bytes, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.record import Record
 from ganlib.data.splits import Split, load_split
-from ganlib.evaluation.judge.net import ARCHITECTURE, JudgeNet, fold
+from ganlib.evaluation.judge.mnist.net import ARCHITECTURE, JudgeNet, fold
 
 
-class DigitsRecipe(Record):
+class MnistRecipe(Record):
     """How the committed judge was trained."""
 
     epochs: PositiveInt = 16
@@ -31,7 +31,7 @@ class DigitsRecipe(Record):
     seed: int = 0
 
 
-def train_digits(prepared: Path, out: Path, config: DigitsRecipe, data_version: str, report: Report = silent) -> Path:
+def train_mnist(prepared: Path, out: Path, config: MnistRecipe, data_version: str, report: Report = silent) -> Path:
     """Train on the train split for ``config.epochs`` and write ``out/judge-<sha256>.safetensors``.
 
     Returns:
@@ -55,7 +55,7 @@ def train_digits(prepared: Path, out: Path, config: DigitsRecipe, data_version: 
     )
 
 
-def fit(train: Split, config: DigitsRecipe, report: Report = silent) -> JudgeNet:
+def fit(train: Split, config: MnistRecipe, report: Report = silent) -> JudgeNet:
     """A trained net, not folded yet.
 
     Nothing is selected: the judge is the last step of a one-cycle schedule (Smith and Topin 2018) whose

@@ -27,7 +27,7 @@ def shift_and_rotate(images: Tensor, pixels: float, degrees: float) -> Tensor:
 
 
 def flip(images: Tensor) -> Tensor:
-    """Mirror every other image, by its own draw, left for right; float [batch, channels, height, width]."""
+    """Mirror each image left for right with a chance of one half; float [batch, channels, height, width]."""
     mirrored = torch.rand(len(images), device=images.device) < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
 

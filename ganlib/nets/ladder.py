@@ -36,8 +36,9 @@ def undrawable(shape: ImageShape) -> str | None:
     if shape.height in SIDES:
         return None
     below, above = ([side for side in SIDES if side < shape.height], [side for side in SIDES if side > shape.height])
-    nearest = " and ".join(str(side) for side in (*below[-1:], *above[:1]))
-    return f"the nets draw no images of {shape.height} x {shape.width} pixels; the nearest sides are {nearest}."
+    near = [str(side) for side in (*below[-1:], *above[:1])]
+    nearest = f"sides are {' and '.join(near)}" if len(near) > 1 else f"side is {near[0]}"
+    return f"the nets draw no images of {shape.height} x {shape.width} pixels; the nearest {nearest}."
 
 
 def widths(channels: int, levels: int) -> list[int]:

@@ -31,9 +31,8 @@ STEPS, KILLED_IN = 24, 14
 def options(name: str) -> dict[str, Any]:
     """Small nets, with every augmentation that the family has."""
     known = families.load(name).Options.model_fields
-    wanted = {"channels": 8, "batch_size": 16, "latent_dim": 8, "shift": 1.5, "rotate": 10.0}
-    if name != "pggan":
-        wanted |= {"diffaugment_shift": 2, "diffaugment_cut": 8}
+    wanted = {"channels": 8, "batch_size": 16, "latent_dim": 8, "shift": 1.5, "rotate": 10.0, "flip": True}
+    wanted |= {"diffaugment_shift": 2, "diffaugment_cut": 8, "diffaugment_colour": True}
     return {key: value for key, value in wanted.items() if key in known}
 
 

@@ -54,11 +54,6 @@ def test_an_unknown_optimiser_is_refused_with_those_that_there_are() -> None:
         families.options("dcgan", {"generator": {"name": "lion"}})
 
 
-def test_an_option_that_does_not_go_with_the_family_is_refused_with_the_reason() -> None:
-    with pytest.raises(BadInput, match=r"diffaugment_shift must .*pggan begins with 7 x 7.*, and is 2"):
-        families.options("pggan", {"diffaugment_shift": 2})
-
-
 @pytest.mark.parametrize("name", EVERY)
 def test_the_generator_maps_noise_to_images_in_range(name: str) -> None:
     family = build(name)

@@ -81,17 +81,20 @@ def test_whoever_plays_against_the_discriminator_waits_for_n_critic_of_its_steps
     assert variants == [None] * 12 or len(set(variants)) > 1  # a GPU does not replay one for the other
 
 
-@pytest.mark.parametrize("option", [{"shift": 2.0}, {"rotate": 20.0}], ids=["shift", "rotate"])
+@pytest.mark.parametrize("option", [{"shift": 2.0}, {"rotate": 20.0}, {"flip": True}], ids=["shift", "rotate", "flip"])
 @pytest.mark.parametrize("name", EVERY)
-def test_every_family_can_have_its_data_moved_and_turned(name: str, option: dict[str, float], tmp_path: Path) -> None:
+def test_every_family_can_have_its_data_moved_turned_and_mirrored(
+    name: str, option: dict[str, float], tmp_path: Path
+) -> None:
     plain, changed = (trained(build(name, **row), tmp_path, steps=1) for row in ({}, option))
     assert any(not torch.equal(plain[key], value) for key, value in changed.items())
 
 
-@pytest.mark.parametrize("option", ["diffaugment_shift", "diffaugment_cut"])
-@pytest.mark.parametrize("name", [name for name in AGAINST_A_DISCRIMINATOR if name != "pggan"])
-def test_a_discriminator_can_be_shown_moved_and_cut_images(name: str, option: str, tmp_path: Path) -> None:
-    plain, changed = (trained(build(name, **row), tmp_path, steps=1) for row in ({}, {option: 4}))
+@pytest.mark.parametrize("option", ["diffaugment_shift", "diffaugment_cut", "diffaugment_colour"])
+@pytest.mark.parametrize("name", AGAINST_A_DISCRIMINATOR)
+def test_a_discriminator_can_be_shown_moved_cut_and_recoloured_images(name: str, option: str, tmp_path: Path) -> None:
+    value = True if option == "diffaugment_colour" else 4
+    plain, changed = (trained(build(name, **row), tmp_path, steps=1) for row in ({}, {option: value}))
     assert any(not torch.equal(plain[key], value) for key, value in changed.items())
 
 

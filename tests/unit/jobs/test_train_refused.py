@@ -41,7 +41,7 @@ def runs(project: Project) -> int:
         ),
         ("vae", ["families.vae.batch_size=55001"], r"batch size 55001 is larger than .*\(55000 images\)"),
         ("dcgan", ["families.dcgan.generator.name=lion"], "generator.name must be adam, adamw, rmsprop or sgd"),
-        ("pggan", ["families.pggan.diffaugment_cut=4"], "pggan begins with 7 x 7"),
+        ("pggan", ["families.pggan.diffaugment_cut=29"], "diffaugment_cut must be at most 28 for a 1x28x28 image"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused_before_there_is_a_run(

@@ -90,7 +90,7 @@ def _measure(
     family.horizon = 10**9 if name == "vqgan" else 1  # vqgan's first stage; the others' whole nets
     ema = Ema(family.generator, family.options.ema_half_life)
     random = np.random.default_rng(0)
-    images, labels = random.integers(0, 256, (8192, 1, 28, 28), np.uint8), random.integers(0, 10, 8192, np.uint8)
+    images, labels = random.integers(0, 256, (8192, 1, 28, 28), np.uint8), random.integers(0, 10, 8192)
     data = DeviceBatches(images, labels, BATCH, 0, device, ranks=random.random((8192, 3), np.float32))
     flops = _flops(family, data)
     if compiled:

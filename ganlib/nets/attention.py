@@ -1,6 +1,6 @@
 """Convolutional nets with self-attention and spectral normalisation in both players (Zhang 2019, SAGAN).
 
-For c = 32 an image of 1x28x28 costs about 4 million multiply-adds forward in each net, 3x32x32 6, 3x64x64 35 and
+For c = 32 an image of MNIST's costs about 4 million multiply-adds forward in each net, 3x32x32 6, 3x64x64 35 and
 3x128x128 141.
 """
 

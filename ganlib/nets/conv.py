@@ -15,7 +15,7 @@ class ConvGenerator(nn.Module):
     """Latent vector to image by fractionally strided convolutions (Radford 2016, section 3).
 
     From 4 x 4 on, every level is twice as large and half as wide, to a width c at half the image's side and the image's
-    channels at the whole side; no level is wider than 8c. For c = 32 an image of 1x28x28 costs 3.0 million
+    channels at the whole side; no level is wider than 8c. For c = 32 an image of MNIST's costs 3.0 million
     multiply-adds, 3x32x32 4.7, 3x64x64 27 and 3x128x128 124, and for c = 16 a quarter of that. Starting at 4 x 4 gives
     a lower FID than at 7 x 7.
     """
@@ -72,7 +72,7 @@ class ToImage(nn.ConvTranspose2d):
 class ConvTrunk(nn.Module):
     """Image to features by strided convolutions, :class:`ConvGenerator` mirrored: to 4 x 4, flattened.
 
-    For c = 32 an image of 1x28x28 costs 2.9 million multiply-adds, 3x32x32 4.6, 3x64x64 27 and 3x128x128 124.
+    For c = 32 an image of MNIST's costs 2.9 million multiply-adds, 3x32x32 4.6, 3x64x64 27 and 3x128x128 124.
 
     ``normalise`` puts BatchNorm on all but the first. It ties the samples of a batch together, so leave it out where a
     gradient penalty is to be per sample.

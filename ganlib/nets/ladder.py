@@ -12,7 +12,8 @@ WIDEST = 8
 def ladder(shape: ImageShape, coarsest: int) -> tuple[int, ...]:
     """Return the sides of the levels from the coarse end to the image, each half of the next one, rounded up.
 
-    With ``coarsest`` 4: 4, 8, 16, 32 for a side of 32, and 4, 7, 14, 28 for one of 28. With 8: 8, 16, 32 and 7, 14, 28.
+    For a side of 32 they are 4, 8, 16, 32 with ``coarsest`` 4, and 8, 16, 32 with 8. MNIST's begin with 4, 7, 14
+    and with 7, 14.
 
     Args:
         shape: of the images.

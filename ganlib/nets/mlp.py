@@ -15,7 +15,7 @@ class MlpGenerator(nn.Module):
     """Latent vector to image by three hidden layers of c, 2c and 4c units with BatchNorm and LeakyReLU 0.2.
 
     10 c^2 + latent_dim * c + 4c for each of the image's numbers are its multiply-adds: for c = 256 1.5 million for
-    1x28x28, 3.8 for 3x32x32, 13.3 for 3x64x64, 51 for 3x128x128, nearly all in the last layer's weights.
+    MNIST's, 3.8 for 3x32x32, 13.3 for 3x64x64, 51 for 3x128x128, nearly all in the last layer's weights.
     """
 
     def __init__(self, shape: ImageShape, latent_dim: int, channels: int) -> None:

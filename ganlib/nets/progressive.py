@@ -3,7 +3,7 @@
 A *level* is one resolution, each twice the one before: 8, 16, 32 for a side of 32. ``alpha`` in (0, 1] is how far a new
 level has faded in, 1 for a level that is whole. The last level, the top, is c wide, each one below it twice as wide, to
 at most 8c. Of a block's two convolutions the one that changes the width runs on the coarse side of the resampling,
-which halves the cost of Karras's order. For c = 12 an image of 1x28x28 costs 4.2 million multiply-adds forward in each
+which halves the cost of Karras's order. For c = 12 an image of MNIST's costs 4.2 million multiply-adds forward in each
 net at the top, 3x32x32 5.5, 3x64x64 30 and 3x128x128 128.
 """
 

@@ -23,7 +23,7 @@ class VqGenerator(nn.Module):
     codes: larger images have more levels above it.
 
     Levels are 2c wide, but for the one at half the image's side, which is c wide if it is not the grid. For c = 32 an
-    image of 1x28x28 costs 3.5 million multiply-adds in the encoder and 5.3 in the decoder, 3x32x32 4.8 and 7.2, 3x64x64
+    image of MNIST's costs 3.5 million multiply-adds in the encoder and 5.3 in the decoder, 3x32x32 4.8 and 7.2, 3x64x64
     17 and 19, 3x128x128 63 and 66.
     """
 

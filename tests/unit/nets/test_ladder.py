@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_strided_convolutions_lead_from_level_to_level_and_back(side: int) -> No
     from torch import nn
 
     sides = ladder(shape(side), 4)
-    for coarse, fine in itertools.pairwise(sides):
+    for coarse, fine in pairwise(sides):
         size = kernel(fine)
         assert nn.Conv2d(1, 1, size, 2, 1)(torch.zeros(1, 1, fine, fine)).shape[-1] == coarse
         assert nn.ConvTranspose2d(1, 1, size, 2, 1)(torch.zeros(1, 1, coarse, coarse)).shape[-1] == fine

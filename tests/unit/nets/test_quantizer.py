@@ -116,7 +116,7 @@ def test_only_forward_in_training_mode_moves_the_codebook() -> None:
     before = copy.deepcopy(quantizer.state_dict())
     del before["project.1.running_mean"], before["project.1.running_var"], before["project.1.num_batches_tracked"]
     quantizer.encode(features(seed=5))
-    quantizer.decode(quantizer.encode(features(seed=6)))
+    quantizer.decode(quantizer.encode(features(seed=6)), 7)
     quantizer.eval()(features(seed=7))
     after = quantizer.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())

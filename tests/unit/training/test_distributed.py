@@ -27,7 +27,8 @@ TOLERANCE = 1e-3
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What both processes of a team of two came to."""
     folder, port = tmp_path_factory.mktemp("together"), str(free_port())
-    for file, array in zip(file_names("validation"), load_split(ROOT / "data" / "prepared", "validation"), strict=True):
+    split = load_split(ROOT / "data" / "prepared", "validation")
+    for file, array in zip(file_names("validation")[:2], split[:2], strict=True):
         np.save(folder / file, array[:300])
     started = [
         subprocess.Popen(

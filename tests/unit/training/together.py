@@ -15,6 +15,7 @@ import torch
 from ganlib import families
 from ganlib.config import Limits
 from ganlib.data.batches import DeviceBatches
+from ganlib.data.conditions import encode, pool
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.jobs.training.check import Checker
@@ -30,9 +31,11 @@ CASES = {
     "wgan_gp": {},  # a penalty that draws, and differentiates twice
     "vae": {},  # a variance shared by the batch
     "vqgan": {"codes": 16},  # a codebook that follows the batch, and an adaptive weight
+    "tcgan": {},  # captions of a table: a loss that looks for each image among the whole batch's captions
 }
 """Each for what ties its batch together."""
 RATES = {"vae": 1e-6}  # its loss is in nats an image
+SPEC = MNIST.model_copy(update={"captions": "table"})
 
 
 def train(
@@ -41,7 +44,7 @@ def train(
     """Weights, logs, checks and first images of ``steps`` steps, and the weights before them."""
     torch.manual_seed(3)
     options = {"channels": 8, "latent_dim": 8} | CASES[name] | {"batch_size": 32}
-    family = families.build(name, families.options(name, options), MNIST)
+    family = families.build(name, families.options(name, options), SPEC)
     # Adam divides a gradient by its size, and so makes a rounding error of a gradient near zero as large as a step.
     family.optimizers = {
         player: torch.optim.SGD(optimizer.param_groups[0]["params"], RATES.get(name, 1e-2))
@@ -50,7 +53,9 @@ def train(
     before = {key: value.clone() for key, value in family.state_dict().items()}
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
-    data = DeviceBatches(images, labels, 32, 7, torch.device("cpu"), share=(team.rank, team.size))
+    captions = np.stack([encode(f"the number {label}") for label in labels]).astype(np.uint8)
+    family.captions = pool(captions)
+    data = DeviceBatches(images, labels, 32, 7, torch.device("cpu"), captions=captions, share=(team.rank, team.size))
     logged: list[tuple[int, dict[str, float]]] = []
     path = folder / f"{name}-{team.rank}" / "c.pt"
     checked: list[tuple[int, dict[str, float]]] = []

@@ -177,7 +177,8 @@ class Limit(Record):
 
     def __str__(self) -> str:
         """As in ``at most 0.05``."""
-        return f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
+        word, value = ("at most", self.at_most) if self.at_most is not None else ("at least", self.at_least)
+        return f"{word} {value:,.12g}"
 
 
 LIMITS: Mapping[str, Limit | None] = {

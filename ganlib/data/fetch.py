@@ -15,7 +15,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.data import importing, known
 from ganlib.data.importing import run
 from ganlib.data.importing.layout import Source
-from ganlib.data.importing.names import dataset_name
+from ganlib.data.importing.names import own_name
 from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.mnist.sources import SOURCES, MnistSource
@@ -93,7 +93,7 @@ def stage(root: Path, cache: Path, config: DataConfig, report: Report = silent) 
         name = config.source
         layout = known.load(name).open(name, cache / "downloads", report)
     else:
-        name = dataset_name(config.source)
+        name = own_name(config.source)
         layout = required_source(root, config).layout
     try:
         run.run(layout, config.name or name, config, half, report)

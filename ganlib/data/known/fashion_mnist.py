@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def from_publisher(downloads: Path, report: Report) -> Layout:
     def pictures() -> Iterator[Picture]:
         for images, labels, split in parts:
             for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-                given = "test" if split == "test" else "train"
+                given: Literal["train", "test"] = "test" if split == "test" else "train"
                 yield Picture(f"{split} image {row:,}", image, CLASS_NAMES[label], None, given)
 
     total = sum(len(labels) for _, labels, _ in parts)

@@ -19,6 +19,7 @@ from ganlib.core.yaml_edit import lay_over
 from ganlib.data import fetch, known
 from ganlib.data.divide import divide
 from ganlib.data.importing.layout import Source
+from ganlib.data.importing.names import own_name
 from ganlib.data.importing.record import ImportReport
 from ganlib.data.raw import MNIST_SOURCE, read_raw, read_report
 from ganlib.data.versioning import dvc_cache, state
@@ -246,8 +247,8 @@ def new_values(project: Project, source: Path | None, options: Mapping[str, Any]
         raise BadInput(f"data source {where} is not there, nor is {str(source)!r} one of {', '.join(known.names())}.")
     else:
         digest = Source(where, configs.load(project.params_file).data.max_bytes).digest()
-        values = {"source": _written(project, where), "source_sha256": digest}
-    return {**values, "name": None, **options}
+        values = {"source": _written(project, where), "source_sha256": digest, "name": own_name(str(where))}
+    return {"name": None, **values, **options}
 
 
 def changed_config(project: Project, values: Mapping[str, Any]) -> DataConfig:

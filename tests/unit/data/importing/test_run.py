@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganlib.core.errors import BadInput
-from ganlib.data.importing.names import dataset_name
+from ganlib.data.importing.names import own_name
 from ganlib.data.raw import read_report
 from tests.unit.data.builders import imported
 from tests.unit.data.importing.pictures import class_folders, noise, save
@@ -171,4 +171,4 @@ def test_the_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_a_data_set_is_called_as_its_place(source: str, name: str) -> None:
-    assert dataset_name(source) == name
+    assert own_name(source) == name

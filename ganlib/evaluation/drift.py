@@ -85,40 +85,46 @@ def drift(
         why_not: see ``evaluation``.
     """
     n, num_classes = judged.probabilities.shape
-    fid, found, hits = None, dict[str, float](), None
-    shares: tuple[float, ...] = ()
-    top = judged.probabilities.max(axis=1) if num_classes else np.zeros(n)
-    if num_classes:
-        chosen = judged.probabilities.argmax(axis=1)
-        counts = np.bincount(chosen, minlength=num_classes)
-        shares = tuple(float(count) / n for count in counts)
-        hits = None if asked is None else share(chosen == asked, 0.95)
+    counts = np.bincount(judged.probabilities.argmax(axis=1), minlength=num_classes) if num_classes else np.zeros(0)
+    hits = share(judged.probabilities.argmax(axis=1) == asked, 0.95) if num_classes and asked is not None else None
+    fid, found = None, dict[str, float]()
     if evaluation:
-        total = evaluation.n
-        if num_classes and evaluation.confidence is not None:
-            found["classes"] = homogeneity(counts, np.round(np.array(evaluation.class_shares) * total))
-            spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
-            found["confidence"] = _two_sided(float(top.mean()) - evaluation.confidence, spread)
-        if hits and (theirs := evaluation.agreement.get("class")):
-            pooled = (hits.value * n + theirs.value * total) / (n + total)
-            spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / total))
-            found["agreement"] = _two_sided(hits.value - theirs.value, spread)
+        found = _of_classes(judged, counts, hits, evaluation)
         if reference:
-            fid, spread = carried_over(judged.features, reference, total)
-            theirs_spread = (evaluation.fid.high - evaluation.fid.low) / 2 / _quantile((1 + evaluation.level) / 2)
-            z = (fid - evaluation.fid.value) / math.hypot(spread, theirs_spread)
-            found["fid"] = _tail(z)
+            fid, spread = carried_over(judged.features, reference, evaluation.n)
+            theirs = (evaluation.fid.high - evaluation.fid.low) / 2 / _quantile((1 + evaluation.level) / 2)
+            found["fid"] = _tail((fid - evaluation.fid.value) / math.hypot(spread, theirs))
     return Drift(
         sampled=n,
         judge_sha256=judge_sha256,
-        class_shares=shares,
-        confidence=float(top.mean()) if num_classes else None,
+        class_shares=tuple((counts / n).tolist()),
+        confidence=float(judged.probabilities.max(axis=1).mean()) if num_classes else None,
         agreement=hits,
         fid=fid,
         evaluated=evaluation.n if evaluation else None,
         p_values=found,
         why_not=None if evaluation else why_not,
     )
+
+
+def _of_classes(
+    judged: JudgeOutput, counts: np.ndarray, hits: Interval | None, evaluation: Evaluation
+) -> dict[str, float]:
+    """Return the p-values of the tests that need classes; none where the judge knows none."""
+    if evaluation.confidence is None or not len(counts):
+        return {}
+    n, total = len(judged.features), evaluation.n
+    top = judged.probabilities.max(axis=1)
+    spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
+    found = {
+        "classes": homogeneity(counts, np.round(np.array(evaluation.class_shares) * total)),
+        "confidence": _two_sided(float(top.mean()) - evaluation.confidence, spread),
+    }
+    if hits and (theirs := evaluation.agreement.get("class")):
+        pooled = (hits.value * n + theirs.value * total) / (n + total)
+        spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / total))
+        found["agreement"] = _two_sided(hits.value - theirs.value, spread)
+    return found
 
 
 def homogeneity(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -231,12 +231,13 @@ def _figure(name: str, metric: Metric, limit: Limit, found: Evaluation, version:
     if figure is None:
         detail = f"measured before there was the figure {metric.label!r}; {_again(version)}"
         return Check(name=title, passed=False, detail=detail)
-    value, text = figure.value, f"{metric.label} {metric.text(figure.value)} [{metric.text(figure.low)}, "
-    text += f"{metric.text(figure.high)}]"
+    value, text = figure.value, f"{metric.label} {metric.text(figure.value)}"
+    if figure.low < figure.high:
+        text += f" [{metric.text(figure.low)}, {metric.text(figure.high)}]"
     if metric.above_floor and name in found.floors:
         floor = found.floors[name].value
         value, text = value - floor, f"{text}, of which real images have {metric.text(floor)}"
-    return Check(name=title, passed=limit.holds(value), detail=f"{text}{_most_frequent(name, found)} (limit: {limit})")
+    return Check(name=title, passed=limit.holds(value), detail=f"{_most_frequent(name, found)}{text} (limit: {limit})")
 
 
 def _most_frequent(name: str, found: Evaluation) -> str:
@@ -246,8 +247,8 @@ def _most_frequent(name: str, found: Evaluation) -> str:
     shares = np.array(found.class_shares)
     most = int((shares / np.maximum(found.real_class_shares, 1 / len(shares))).argmax())
     return (
-        f": {found.class_names[most]} is {100 * shares[most]:.1f}% of the images and "
-        f"{100 * found.real_class_shares[most]:.1f}% of the data"
+        f"most frequent class {found.class_names[most]} with {100 * shares[most]:.1f}% of the images and "
+        f"{100 * found.real_class_shares[most]:.1f}% of the data, "
     )
 
 

@@ -35,5 +35,5 @@ def excess_statistic(classes: np.ndarray, shares: np.ndarray) -> Statistic:
 
 
 METRIC = Metric(
-    "most frequent class, over its share", "near 1", compute, least=0, of_classes=True, fault="mode collapse"
+    "times its share", "near 1", compute, least=0, of_classes=True, fault="mode collapse"
 )

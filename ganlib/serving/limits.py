@@ -80,7 +80,7 @@ class Bodies:
     async def _body(self, scope: Scope, receive: Receive) -> bytes | int:
         """The request's body; or the status that says why it was not read to its end."""
         told = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(told) > self._most:  # digits, h11 has seen to that; who asks with Expect does not even send it
+        if int(told) > self._most:  # it is a number, h11 has seen to that; who asks with Expect does not even send it
             return 413
         body = b""
         try:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ganlib.serving.app import Server
 
+_TICKS = 10  # of uvicorn a second
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket bound to ``host`` and ``port`` (0: any free one), on which nobody is answered yet.
@@ -97,7 +99,7 @@ class _Uvicorn(uvicorn.Server):
         self._started(lambda: self.handle_exit(signal.SIGTERM, None))
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % 10 == 0:  # once a second
+        if counter % _TICKS == 0:
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
                     connection.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import string
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -16,6 +17,7 @@ from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, remove
 
+_HEX = set(string.hexdigits.lower())
 SUMS = "SHA256SUMS"  # in the form that `sha256sum --check` reads
 
 
@@ -115,7 +117,7 @@ def read_sums(storage: Storage, name: str) -> dict[str, str] | None:
     except (OSError, ValueError):
         return None
     pairs = [line.partition("  ") for line in lines]
-    if not all(gap and len(digest) == 64 and not set(digest) - set("0123456789abcdef") for digest, gap, _ in pairs):
+    if not all(gap and len(digest) == 64 and not set(digest) - _HEX for digest, gap, _ in pairs):
         return None
     return {name: digest for digest, _, name in pairs}
 

@@ -61,7 +61,7 @@ def _arc(start: NDArray[np.float64], end: NDArray[np.float64], steps: int) -> ND
     if len(start) < 2 or not all(lengths):  # no direction to turn, or nowhere to turn through
         return (1 - share) * start + share * end
     u, v = start / lengths[0], end / lengths[1]
-    # Not the arc cosine of the product, which loses half the digits where the two are nearly (anti)parallel.
+    # Not the arc cosine of the product, which loses half the precision where the two are nearly (anti)parallel.
     angle = 2 * math.atan2(float(np.linalg.norm(u - v)), float(np.linalg.norm(u + v)))
     across = v - (u @ v) * u
     if np.linalg.norm(across) < _PARALLEL:

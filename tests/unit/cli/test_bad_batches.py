@@ -42,7 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("shop.onnx --count 4 --labels bad.csv", "bad.csv, line 2: unknown class '3'."),
         ("icons.onnx --count 4", "this model's file keeps no captions to draw from: give one with --caption."),
         (f"icons.onnx --count 4 --caption {'x' * 65}", "the caption takes 65 bytes of UTF-8 and 64 fit"),
-        ("shop.onnx --count 4 --check", "--check: the committed judge does not know shop, which this model draws."),
+        (
+            "shop.onnx --count 4 --check",
+            "--check: the judge of shop, which this model draws, belongs to",
+        ),
         ("plain.onnx --count 4 --format jpeg", "unknown format 'jpeg'. Did you mean 'png'?"),
     ],
 )

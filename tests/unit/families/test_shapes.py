@@ -17,7 +17,7 @@ from ganlib.data.batches import DeviceBatches
 from ganlib.data.conditions import encode, pool
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec, ImageShape
-from ganlib.families.parts.base import Family
+from ganlib.families.parts.base import Family, TrainingBatch
 from ganlib.training import loop
 from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.ema import Ema
@@ -85,6 +85,23 @@ def test_a_family_trains_on_what_it_fits_and_draws_such_images(name: str, data: 
     with torch.no_grad():  # as it trains: after ten steps the average's statistics hide what the noise changes
         first, second, _ = family.train().generator(*family.inputs(3, 0))
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_follows_the_training_is_of_the_images_shape_too(name: str) -> None:
+    data = spec(3, 32, 3, "table")
+    family = build(name, data).eval()
+    model, draw = family.generator, np.random.default_rng(0)
+    images = torch.from_numpy(draw.random((12, *data.image.dims), np.float32) * 2 - 1)
+    labels, captions = torch.arange(12) % 3, torch.from_numpy(_captions(12))
+    with torch.no_grad():
+        family.finish(model, draw.integers(0, 256, (24, *data.image.dims), dtype=np.uint8))
+        figures = family.held_out(model, TrainingBatch(images, labels, captions=captions))
+        made = family.reconstruct(model, images, labels)
+        pictures = family.pictures(model)
+    assert all(np.isfinite(value) for value in figures.values())
+    assert made is None or made.shape == images.shape
+    assert all(rows.shape[2:] == data.image.dims for rows in pictures.values())
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if families.unfit(name, SPECS[0]) is None])

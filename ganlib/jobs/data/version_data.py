@@ -31,6 +31,7 @@ from ganlib.data.versioning.state import STAGES, Damage
 from ganlib.evaluation.judge.judge import doubt, judge_sha256, load_judge
 
 _ASKED = 2000  # test images that the judge is shown: 1 s
+_COPIES = 5  # of the arrays that are made of an import: prepared, and twice two in DVC's cache and a local remote
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
 
 
@@ -234,7 +235,9 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
         else:
             staged = fetch.stage(project.root, cache, config, report)
             divide(read_raw(staged, config), config)
-            tell_import(read_report(staged), report)
+            found = read_report(staged)
+            require_space(project.root, _COPIES * found.images * found.spec.image.nbytes)
+            tell_import(found, report)
         write_bytes(project.params_file, changed.encode())
         try:
             yield

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from ganlib.core.record import Record
 from ganlib.core.seeds import SEEDS
+
+
+def _shade(value: int | str) -> int | str:
+    if not (0 <= value <= 255 if isinstance(value, int) else re.fullmatch(r"#[0-9a-fA-F]{6}", value)):
+        raise ValueError("a grey level from 0 to 255, or a colour such as '#ffcc00'")
+    return value
+
+
+Shade = Annotated[int | str, AfterValidator(_shade)]
 
 
 class DataConfig(Record):
@@ -23,9 +33,7 @@ class DataConfig(Record):
     fit: Literal["crop", "pad", "stretch", "none"] = Field(
         "crop", description="how a picture becomes a square; none: all of them are squares of the same size already"
     )
-    background: Annotated[int, Field(ge=0, le=255)] | Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = Field(
-        255, description="a grey level or '#rrggbb', behind transparent pixels and around padded pictures"
-    )
+    background: Shade = Field(255, description="behind transparent pixels and around padded pictures")
     max_unreadable: float = Field(0.01, ge=0, le=1, description="share of the pictures that may be set aside")
     max_bytes: PositiveInt = Field(20_000_000_000, description="that an archive may unpack to")
     seed: int = Field(0, ge=0, lt=SEEDS, description="of the stratified draws")

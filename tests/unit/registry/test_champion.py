@@ -172,7 +172,8 @@ def test_no_champion_says_which_version_was_refused_and_why_and_what_to_do(regis
         chosen(registry, params)
     assert str(caught.value) == (
         f"{NAME} has no champion yet: the gate refused version 3 (mode collapse: most frequent class 0 with 32.5% "
-        "of the images and 10.0% of the data, times its share 3.25 (limit: at most 3)). Train another, for longer: ganlib retrain --budget standard; or use it by its number: "
+        "of the images and 10.0% of the data, times its share 3.25 (limit: at most 3)). Train another, for longer: "
+        "ganlib retrain --budget standard; or use it by its number: "
         f"models:/{NAME}/3."
     )
 

@@ -40,7 +40,7 @@ up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print the
 down: $(STAMP) ## Stop what `make up` started
 	@$(BIN)/python -m pipelines services down
 
-# The folders with the longest tests come first in the alphabet, and are to be started first.
+# Three processes on two cores, as tests wait for servers; the order is tests/conftest.py's, with the longest first.
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP) ## All tests: real data, real servers, real kills (about 30 minutes on two quiet cores)
 	$(BIN)/ganlib data version

@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support import forks
+
 SEED = 15
-_COMMAND = [sys.executable, "-m", "ganlib", "registry", "list", "--json"]
+_COMMAND = ("registry", "list", "--json")
 _PLAIN = "import mlflow; mlflow.MlflowClient('sqlite:///mlflow.db').search_experiments()"
 
 
@@ -47,12 +49,12 @@ def ruined(
         )
         first = _begin(root)
         _at_work(first, root)
-        time.sleep(moment := draw.uniform(0, span))
+        time.sleep(moment := span * (number + draw.random()) / kills)
         first.send_signal(signal.SIGKILL)
         hits += first.wait() == -signal.SIGKILL
         if plain:
             plain.communicate()
-        again = subprocess.run(_COMMAND, cwd=root, capture_output=True, text=True, check=False)
+        again = forks.ganlib(_COMMAND, root, os.environ)
         failures += again.returncode != 0
         said = f" {again.stderr.strip()[-500:]}" if again.returncode else ""
         beside = f", beside a client that ended with {plain.returncode}" if plain else ""
@@ -67,11 +69,11 @@ def _project(root: Path) -> Path:
     return root
 
 
-def _begin(root: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(_COMMAND, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _begin(root: Path) -> forks.Command:
+    return forks.Command(_COMMAND, root, os.environ)
 
 
-def _at_work(process: subprocess.Popen[bytes], root: Path) -> float:
+def _at_work(process: forks.Command, root: Path) -> float:
     """Wait until the command has made the state folder, or has ended; when that was."""
     while process.poll() is None and not (root / ".ganlib").exists():
         time.sleep(0.005)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ganlib.cli.app import settle_environment
+from tests.support.once import SHARED
 from tests.told import pytest_sessionstart, pytest_terminal_summary
 
-__all__ = ["ROOT", "SHARED", "pytest_sessionstart", "pytest_terminal_summary"]
+__all__ = ["ROOT", "pytest_sessionstart", "pytest_terminal_summary"]
 
 settle_environment()
 OWN = (
@@ -24,8 +25,30 @@ for _name in OWN:
     os.environ.pop(_name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = "GANLIB_TESTS_SHARED"
-"""Names a folder that all of pytest's processes share, for what each project would take a minute to make anew."""
+
+
+LONGEST = (
+    "unit/jobs/test_zoo.py",
+    "services/test_prefect_password.py",
+    "services/test_prefect_services.py",
+    "faults/test_train_killed.py",
+    "services/test_prefect_people.py",
+    "services/test_moved_project.py",
+    "services/test_small_data.py",
+    "faults/test_promoter_stalled.py",
+    "services/test_data_version.py",
+    "services/test_mlproject.py",
+    "unit/jobs/promotion/test_siblings.py",
+    "unit/jobs/measuring/test_compare.py",
+    "unit/nets/test_text.py",
+)
+"""The files that take longest, which are begun first: one that is begun last leaves all cores idle but its own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, and the rest in its own order, which has faults and services before units."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +59,7 @@ def checkout() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """See :mod:`tests.services.project`."""
+    """See :mod:`tests.support.once`."""
     base = tmp_path_factory.getbasetemp()
     os.environ[SHARED] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from ganlib.export.contract import Contract, TensorType
 from ganlib.export.onnx import Certificate, export
 from ganlib.registry.registry import CHALLENGER, Registry, Version
 from ganlib.tracking import runs
-from ganlib.tracking.store import MlflowStore
+from ganlib.tracking.store import MlflowStore, connect
 from tests.conftest import ROOT
+from tests.support.once import once
 
 EVEN = (0.1,) * 10
 
@@ -104,6 +106,18 @@ def project(folder: Path, database: Path | None = None) -> Project:
     return Project(folder)
 
 
+def empty_database() -> Path | None:
+    """Return an empty database of MLflow, for :func:`project`: a new one takes seconds. None outside of pytest."""
+
+    def make(path: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            made = project(Path(folder) / "project")
+            connect(made)
+            shutil.copyfile(made.root / "mlflow.db", path)
+
+    return once("mlflow.db", make)
+
+
 def finished_run(store: MlflowStore, onnx: Path | None = None) -> str:
     """A run that trained something, with its graph as an artifact."""
     with runs.start(
@@ -161,8 +175,13 @@ def bare_version(store: MlflowStore, number: int, fid: float, name: str = "mnist
 
 
 def graph(path: Path, seed: int = 0) -> str:
-    """Export a small generator to ``path``; its sha256."""
-    from tests.unit.export.nets import NOISE_DIM, trained_like
+    """Export a small generator to ``path``, once for all tests, and return its sha256."""
 
-    export(trained_like(seed), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
+    def make(path: Path) -> None:
+        from tests.unit.export.nets import NOISE_DIM, trained_like
+
+        export(trained_like(seed), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
+
+    made = once(f"{seed}.onnx", make)
+    shutil.copyfile(made, path) if made else make(path)
     return sha256_file(path)

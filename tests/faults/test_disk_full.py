@@ -43,7 +43,7 @@ def disk(small_disk: Path) -> Iterator[Path]:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
     """With one version."""
-    store: MlflowStore = connect(factories.project(tmp_path / "project"))
+    store: MlflowStore = connect(factories.project(tmp_path / "project", factories.empty_database()))
     factories.graph(tmp_path / "g.onnx")
     factories.registered(store, tmp_path / "g.onnx")
     yield Registry(store, "mnist-generator")

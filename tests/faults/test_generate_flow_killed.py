@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.jobs.images.request import GenerateRequest
 from tests import factories
 from tests.conftest import ROOT
+from tests.services import project as projects
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -27,6 +29,7 @@ COUNT, SHARD, SEED = 30_000, 1_000, 3
 
 def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -> None:
     factories.project(tmp_path / "project")
+    shutil.copytree(projects.empty_prefect(), tmp_path / "prefect")
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
     request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")

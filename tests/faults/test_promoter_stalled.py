@@ -98,7 +98,7 @@ class Stalled:
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Champion 2, which displaced 1; 3 and 4 are better than all before them, and 5 is worse."""
-    store = connect(factories.project(tmp_path_factory.mktemp("registry")))
+    store = connect(factories.project(tmp_path_factory.mktemp("registry"), factories.empty_database()))
     for number, fid in enumerate((40, 30, 20, 10, 90), 1):
         factories.bare_version(store, number, fid)
     for number in (1, 2):
@@ -255,7 +255,7 @@ def test_a_person_who_moves_the_alias_while_a_command_stalls_is_still_a_person(b
 
 
 def test_of_two_machines_that_begin_the_ledger_at_once_one_does(tmp_path: Path) -> None:
-    store = connect(factories.project(tmp_path / "new"))
+    store = connect(factories.project(tmp_path / "new", factories.empty_database()))
     for number, fid in enumerate((40, 30, 20, 10), 1):
         factories.bare_version(store, number, fid)
     for step in range(40):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ganlib.registry.promote import promote
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry
 from ganlib.tracking.store import connect
 from tests import factories
+from tests.support.forks import forks
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -38,16 +38,15 @@ def _promoter(root: Path, jobs: Any, start: Any, results: Any) -> None:
 
 @pytest.mark.timeout(900)
 def test_of_two_promoters_one_wins_in_each_of_fifty_rounds_and_the_ledger_is_whole(tmp_path: Path) -> None:
-    store = connect(factories.project(tmp_path / "project"))
+    store = connect(factories.project(tmp_path / "project", factories.empty_database()))
     registry = Registry(store, NAME)
     for seed in range(3):
         factories.graph(tmp_path / f"{seed}.onnx", seed)
         factories.registered(store, tmp_path / f"{seed}.onnx", 1000)
     promote(registry, registry.get(1), policy=GateConfig(), state=store.project.state)
-    spawn = multiprocessing.get_context("spawn")
-    start, results = spawn.Barrier(2), spawn.Queue()
-    queues = [spawn.Queue() for _ in range(2)]
-    racers = [spawn.Process(target=_promoter, args=(store.project.root, jobs, start, results)) for jobs in queues]
+    start, results = forks.Barrier(2), forks.Queue()
+    queues = [forks.Queue() for _ in range(2)]
+    racers = [forks.Process(target=_promoter, args=(store.project.root, jobs, start, results)) for jobs in queues]
     for racer in racers:
         racer.start()
     champion, expected = 1, [("promoted", None, 1)]

@@ -3,7 +3,6 @@ that the next command finds whole and finishes; nobody is blocked."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -21,6 +20,7 @@ from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.faults.deadly import arm
+from tests.support.forks import forks
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -63,7 +63,7 @@ def after(before: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def _registered(tmp_path_factory: pytest.TempPathFactory, fids: list[int]) -> Project:
-    store = connect(factories.project(tmp_path_factory.mktemp("registry")))
+    store = connect(factories.project(tmp_path_factory.mktemp("registry"), factories.empty_database()))
     for seed, fid in enumerate(fids):
         path = tmp_path_factory.mktemp("graphs") / f"{seed}.onnx"
         factories.graph(path, seed)
@@ -112,7 +112,7 @@ def _do_and_die(root: Path, what: str, step: int) -> None:
 
 def killed(project: Project, what: str, step: int, steps: int) -> MlflowStore:
     """The registry after a command that was killed before its write ``step``; at ``steps`` it gets through."""
-    child = multiprocessing.get_context("spawn").Process(target=_do_and_die, args=(project.root, what, step))
+    child = forks.Process(target=_do_and_die, args=(project.root, what, step))
     child.start()
     child.join(500)
     assert child.exitcode == (100 + steps if step == steps else -signal.SIGKILL)

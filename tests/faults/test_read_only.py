@@ -16,6 +16,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.conftest import ROOT
+from tests.support import forks
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 NOBODY = 65534
@@ -48,7 +49,7 @@ def made() -> Iterator[Path]:
 
 
 def with_champion(folder: Path) -> Path:
-    root = factories.project(folder).root
+    root = factories.project(folder, factories.empty_database()).root
     for name in (".dvc/config", "dvc.lock", "dvc.yaml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, root / name)
@@ -66,6 +67,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def runner(root: Path, *before: str) -> Run:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "GANLIB_ROOT": str(root), "HOME": "/"}
+        if not before:
+            return forks.ganlib(words, root, environment)
         command = [*before, sys.executable, "-m", "ganlib", *words]
         return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 

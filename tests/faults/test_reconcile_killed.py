@@ -5,15 +5,11 @@ And a registry that is away: exit code 75, nothing changed.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,6 +23,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.faults.deadly import arm
+from tests.support.forks import forks, ganlib
 
 pytestmark = pytest.mark.faults
 
@@ -61,23 +58,13 @@ ENDS: dict[Callable[[Registry], None], tuple[Moves, int]] = {
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Champion 2, which displaced 1; 3 is worse and undecided; 4 is better and awaits approval."""
-    store = connect(factories.project(tmp_path_factory.mktemp("registry")))
+    store = connect(factories.project(tmp_path_factory.mktemp("registry"), factories.empty_database()))
     for number, fid in enumerate((20, 10, 30, 5), 1):
         factories.bare_version(store, number, fid)
     registry, state = Registry(store, NAME), store.project.state
     for number in (1, 2, 4):
         promote(registry, registry.get(number), policy=POLICY, state=state, approval=number == 4)
     return store.project
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Any]:
-    """A context whose processes need not import MLflow each anew."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["mlflow", "mlflow.store.tracking.sqlalchemy_store", "tests.faults.test_reconcile_killed"]
-    )
-    return context
 
 
 def look(registry: Registry) -> Reconciled:
@@ -99,7 +86,7 @@ def _look_and_die(root: Path, step: int) -> None:
 
 @pytest.mark.parametrize("act", ENDS, ids=lambda act: act.__name__)
 def test_killed_before_any_of_its_writes_and_run_again_it_ends_where_an_undisturbed_one_does(
-    before: Project, forks: Any, tmp_path: Path, act: Callable[[Registry], None]
+    before: Project, tmp_path: Path, act: Callable[[Registry], None]
 ) -> None:
     moves, champion = ENDS[act]
     for step in range(20):
@@ -128,15 +115,7 @@ def test_a_registry_that_is_away_is_exit_code_75_and_changes_nothing(before: Pro
     shutil.copytree(before.root, project.root)
     unearned(Registry(connect(project), NAME))
     kept = (project.root / "mlflow.db").read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-m", "ganlib", "reconcile"],
-        cwd=project.root,
-        env={**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
+    done = ganlib(["reconcile"], project.root, {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
     assert done.returncode == 75, done.stderr
     assert "http://127.0.0.1:9 does not answer" in done.stderr
     assert (project.root / "mlflow.db").read_bytes() == kept

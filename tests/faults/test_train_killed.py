@@ -19,6 +19,7 @@ import torch
 import yaml
 
 from tests.services import project as projects
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -29,15 +30,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = yaml.safe_load((made / "params.yaml").read_text())
     params["budgets"]["some"] = {"steps": 120, "seconds": 600}
     params["budgets"]["long"] = {"steps": 1_000_000, "seconds": 600}
-    params["train"] |= {"checkpoint_seconds": 0.5, "log_every": 5, "checks": 0}
+    params["train"] |= {"checkpoint_seconds": 0.05, "log_every": 5, "checks": 0}
     params["families"]["vae"] = {"channels": 8, "batch_size": 32, "latent_dim": 10}
     (made / "params.yaml").write_text(yaml.safe_dump(params))
     return made
 
 
-def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def begin(folder: Path, *words: str) -> Command:
+    """Start `ganlib`."""
+    return Command([*words, "--json"], folder, projects.environment(folder))
+
+
+def begin_flow(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a retraining."""
     return subprocess.Popen(
-        [sys.executable, "-m", *arguments, "--json"],
+        [sys.executable, "-m", "pipelines", "retrain", *words, "--json"],
         cwd=folder,
         env=projects.environment(folder),
         stdin=subprocess.PIPE,
@@ -47,7 +54,7 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def until_trained(process: subprocess.Popen[str], thousandths: int) -> None:
+def until_trained(process: Command | subprocess.Popen[str], thousandths: int) -> None:
     """Read progress events until training has come so far."""
     assert process.stderr
     seen = []
@@ -72,7 +79,7 @@ def weights(result: dict[str, Any]) -> str:
 def test_a_killed_training_goes_on_to_the_weights_of_an_unbroken_one(folder: Path) -> None:
     whole = projects.run(folder, "ganlib", "train", "vae", "--budget", "some", "--json")
     assert whole.returncode == 0, whole.stderr
-    process = begin(folder, "ganlib", "train", "vae", "--budget", "some")
+    process = begin(folder, "train", "vae", "--budget", "some")
     until_trained(process, 300)
     (run_id,) = [run for run, status in runs(folder).items() if status == "RUNNING"]
     saved = folder / ".ganlib" / "runs" / run_id / "checkpoint.pt"
@@ -80,6 +87,7 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_unbroken_one(folder: Pat
     while not saved.exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
+        time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert runs(folder)[run_id] == "RUNNING"  # MLflow cannot know
@@ -97,7 +105,7 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_unbroken_one(folder: Pat
 def test_a_signal_saves_the_state_ends_the_run_as_killed_and_a_resume_with_other_options_names_them(
     folder: Path, number: signal.Signals
 ) -> None:
-    process = begin(folder, "ganlib", "train", "vae", "--budget", "long", "--set", "train.checkpoint_seconds=600")
+    process = begin(folder, "train", "vae", "--budget", "long", "--set", "train.checkpoint_seconds=600")
     until_trained(process, 0)
     (run_id,) = [run for run, status in runs(folder).items() if status == "RUNNING"]
     saved = folder / ".ganlib" / "runs" / run_id / "checkpoint.pt"
@@ -117,7 +125,7 @@ def test_a_signal_saves_the_state_ends_the_run_as_killed_and_a_resume_with_other
 
 
 def test_a_killed_flow_takes_its_trainings_with_it_and_the_next_one_ends_well(folder: Path) -> None:
-    process = begin(folder, "pipelines", "retrain", "--families", "vae", "--budget", "long")
+    process = begin_flow(folder, "--families", "vae", "--budget", "long")
     until_trained(process, 0)
     children = [
         child

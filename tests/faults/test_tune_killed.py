@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import optuna
@@ -18,6 +16,7 @@ from ganlib.core.project import Project
 from ganlib.tracking import history
 from ganlib.tracking.store import connect
 from tests.services import project as projects
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -25,19 +24,15 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 def words(steps: int) -> list[str]:
     """A search of one trial."""
     return [
-        *("ganlib", "tune", "vae", "--trials", "1", "--checks", "1", "--only", "optimizer.learning_rate", "--json"),
+        *("tune", "vae", "--trials", "1", "--checks", "1", "--only", "optimizer.learning_rate", "--json"),
         *("--set", "train.check_samples=200", "--set", "families.vae.channels=8"),
         *("--set", f"budgets.smoke.steps={steps}"),
     ]
 
 
-def begin(folder: Path, steps: int) -> tuple[subprocess.Popen[str], str]:
+def begin(folder: Path, steps: int) -> tuple[Command, str]:
     """A search whose first trial has begun, and that trial's run."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *words(steps)],
-        cwd=folder, env=projects.environment(folder), stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr
+    process = Command(words(steps), folder, projects.environment(folder))
     events = (json.loads(line) for line in process.stderr if line.startswith("{"))
     return process, next(event["facts"]["run"] for event in events if "run" in event.get("facts", ()))
 
@@ -73,7 +68,7 @@ def test_a_killed_search_redoes_its_trial_below_the_same_parent_and_applies_the_
     _, alive = psutil.wait_procs(children, timeout=300)
     assert not alive
 
-    again = projects.run(folder, *words(150), "--apply")
+    again = projects.run(folder, "ganlib", *words(150), "--apply")
     assert again.returncode == 0, again.stderr[-3000:]
     found = json.loads(again.stdout)
     cut_off, redone = found["trials"]

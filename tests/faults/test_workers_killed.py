@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.jobs.images.request import GenerateRequest
 from tests import factories
 from tests.conftest import ROOT
+from tests.services import project as projects
 from tests.services.conftest import end, free_port
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -29,6 +31,7 @@ COUNT, SHARD, SEED = 30_000, 5_000, 9
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     factories.project(tmp_path / "project")
+    shutil.copytree(projects.empty_prefect(), tmp_path / "prefect")
     return {
         **os.environ,
         "GANLIB_ROOT": str(tmp_path / "project"),

@@ -14,10 +14,11 @@ from typing import Any
 import requests
 import yaml
 
-from ganlib.core.locks import held
-from tests import factories
-from tests.conftest import ROOT, SHARED
+from tests import factories, terminal
+from tests.conftest import ROOT
 from tests.services.conftest import free_port
+from tests.support import forks
+from tests.support.once import once
 
 CODE = ("dvc.yaml", "dvc.lock", "MLproject", "python_env.yaml", "constraints.txt", "pyproject.toml", ".dvc/config")
 
@@ -28,29 +29,41 @@ def make(folder: Path) -> Path:
     What real images score, and the tables of an empty MLflow and an empty Prefect, are there already.
     """
     bare(folder)
-    if shared := os.environ.get(SHARED):
-        made = _made_once(Path(shared))
-        shutil.copy(made / "mlflow.db", folder)
+    if (database := factories.empty_database()) and (made := evaluated()):
+        shutil.copy(database, folder)
         shutil.copytree(made / ".ganlib", folder / ".ganlib")
+        shutil.copytree(empty_prefect(), folder / ".ganlib" / "prefect")
     return folder
 
 
-def _made_once(shared: Path) -> Path:
-    """A project with nothing in it but what costs time and depends on nothing that a test changes."""
-    with held(shared / "lock", what="test session that prepares a project", patience=3600):
-        folder = shared / "project"
-        if not folder.exists():
-            made = bare(shared / "half")
-            factories.graph(made / "g.onnx")
-            for words in (
-                ("ganlib", "evaluate", "g.onnx"),
-                ("ganlib", "registry", "list"),
-                ("prefect", "server", "database", "upgrade", "-y"),
-            ):
-                done = run(made, *words, timeout=1800, PREFECT_HOME=str(made / ".ganlib" / "prefect"))
-                assert done.returncode == 0, done.stderr
-            made.rename(folder)
-    return folder
+def evaluated() -> Path | None:
+    """Return a project in which a first model was evaluated: real images had to be measured for it, for a minute.
+
+    ``terminal.txt`` is what somebody at a terminal saw meanwhile. None outside of pytest.
+    """
+
+    def make(made: Path) -> None:
+        bare(made)
+        factories.graph(made / "g.onnx")
+        shown = terminal.run([sys.executable, "-m", "ganlib", "evaluate", "g.onnx"], made, environment(made))
+        assert shown.code == 0, shown.text
+        (made / "terminal.txt").write_text(shown.text)
+
+    return once("evaluated", make)
+
+
+def empty_prefect() -> Path:
+    """Return a folder for Prefect with its database's tables, and nothing in them."""
+
+    def make(made: Path) -> None:
+        made.mkdir()
+        words = ("prefect", "server", "database", "upgrade", "-y")
+        done = run(ROOT, *words, timeout=1800, PREFECT_HOME=str(made))
+        assert done.returncode == 0, done.stderr
+
+    made = once("prefect", make)
+    assert made
+    return made
 
 
 def bare(folder: Path) -> Path:
@@ -85,7 +98,9 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, timeout: float = 900, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m ARGUMENTS`` in the project."""
+    """Run ``python -m ARGUMENTS`` in the project; `ganlib` itself in a fork, which is the same and starts at once."""
+    if arguments[0] == "ganlib":
+        return forks.ganlib(arguments[1:], folder, {**environment(folder), **more}, timeout)
     return _python(folder, "-m", *arguments, timeout=timeout, **more)
 
 
@@ -112,8 +127,11 @@ def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str
     """Start Prefect's server as `make up` does, alone, for the project in ``folder``; its URL."""
     port = str(free_port())
     url = f"http://127.0.0.1:{port}"
+    home = folder / ".ganlib" / "prefect"
+    if not home.exists():
+        shutil.copytree(empty_prefect(), home)
     settings = {
-        "PREFECT_HOME": str(folder / ".ganlib" / "prefect"),
+        "PREFECT_HOME": str(home),
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
         "PREFECT_SERVER_API_PORT": port,
         "PREFECT_API_URL": f"{url}/api",

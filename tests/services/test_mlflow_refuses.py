@@ -74,7 +74,7 @@ def test_the_password_in_the_url_is_used_and_nowhere_kept(guarded: str, project:
 
 
 def test_a_wrong_password_is_no_outage(guarded: str, tmp_path: Path) -> None:
-    root = factories.project(tmp_path / "project").root
+    root = factories.project(tmp_path / "project", factories.empty_database()).root
     done = projects.run(
         root, "ganlib", "registry", "list", "--json",
         MLFLOW_TRACKING_URI=f"http://admin:wrong-horse@{guarded}", PYTHONPATH=str(ROOT),
@@ -112,7 +112,7 @@ def on_s3(moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowS
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", moto)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     requests.post(f"{moto}/moto-api/reset", timeout=10)
-    store = connect(factories.project(tmp_path / "on_s3"))
+    store = connect(factories.project(tmp_path / "on_s3", factories.empty_database()))
     store.client.create_experiment("tests", artifact_location="s3://models/runs")
     return store
 

@@ -6,8 +6,6 @@ import hashlib
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 import yaml
 
 from tests.services import project as projects
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -43,15 +42,13 @@ def interrupted(folder: Path) -> str:
     """A training that was stopped after its first checkpoint; its run."""
     words = ["train", "vae", "--budget", "some", "--json"]
     before = set((folder / ".ganlib" / "runs").glob("*/checkpoint.pt"))
-    with subprocess.Popen(
-        [sys.executable, "-m", "ganlib", *words], cwd=folder, env=projects.environment(folder),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as training:  # fmt: skip
-        while not (made := set((folder / ".ganlib" / "runs").glob("*/checkpoint.pt")) - before):
-            assert training.poll() is None
-            time.sleep(0.05)
-        training.send_signal(signal.SIGTERM)
-        assert training.wait() == 130
+    training = Command(words, folder, projects.environment(folder))
+    while not (made := set((folder / ".ganlib" / "runs").glob("*/checkpoint.pt")) - before):
+        assert training.poll() is None
+        time.sleep(0.05)
+    training.send_signal(signal.SIGTERM)
+    training.communicate()
+    assert training.returncode == 130
     return next(iter(made)).parent.name
 
 

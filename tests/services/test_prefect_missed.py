@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def test_of_the_planned_runs_that_were_missed_only_the_latest_is_made_up_for(tmp
         "import sys; from pathlib import Path; from pipelines.temporary import start; "
         "print(start(Path('server.log'), 300), flush=True); sys.stdin.read()"
     )
-    (tmp_path / "prefect").mkdir()
+    shutil.copytree(projects.empty_prefect(), tmp_path / "prefect")
     with subprocess.Popen(
         [sys.executable, "-c", serve],
         cwd=folder,

@@ -16,20 +16,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which nothing was measured before: the figures of real images are still to be made."""
     made = projects.make(tmp_path_factory.mktemp("silence") / "project")
-    for kept in (made / ".ganlib" / "cache").glob("**/*"):
-        if kept.is_file():
-            kept.unlink()
     factories.graph(made / "g.onnx")
     return made
+
+
+def test_every_stage_of_a_first_evaluation_which_measures_the_real_images_too_is_named_on_a_terminal() -> None:
+    first = projects.evaluated()
+    assert first
+    shown = (first / "terminal.txt").read_text()
+    for stage in ("draw", "real images", "evaluate", " ... "):
+        assert stage in shown
 
 
 @pytest.mark.parametrize(
     ("words", "stages"),
     [
         # " ... ": what has no bar; the imports of these take long enough on any machine.
-        ("evaluate g.onnx", ["draw", "real images", "evaluate", " ... "]),
         ("train vae", ["train vae", "finish vae", "export vae", " ... "]),
         ("generate --model g.onnx --out out --count 500", ["generate"]),
     ],

@@ -6,18 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.config import ExportConfig
-from ganlib.data.mnist.dataset import MNIST
-from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
-from tests.unit.export.nets import NOISE_DIM, trained_like
+from tests import factories
 
 
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ONNX file of a small generator."""
     path = tmp_path_factory.mktemp("model") / "generator.onnx"
-    export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
+    factories.graph(path)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -22,6 +21,7 @@ from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests.factories import registered
+from tests.support.forks import forks
 
 POLICY = GateConfig()
 
@@ -178,9 +178,8 @@ def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(store: MlflowSt
     for path, fid in zip(graphs, (10, 5, 5), strict=True):
         registered(store, path, fid)
     run(store, "1")
-    spawn = multiprocessing.get_context("spawn")
-    gate, results = spawn.Barrier(2), spawn.Queue()
-    racers = [spawn.Process(target=_race, args=(store.project.root, n, gate, results)) for n in ("2", "3")]
+    gate, results = forks.Barrier(2), forks.Queue()
+    racers = [forks.Process(target=_race, args=(store.project.root, n, gate, results)) for n in ("2", "3")]
     for racer in racers:
         racer.start()
     outcomes = dict(results.get(timeout=500) for _ in racers)
@@ -201,9 +200,8 @@ def _hold(path: Path, told: object) -> None:
 
 def test_a_promoter_killed_with_the_lock_in_its_hand_blocks_nobody(store: MlflowStore, graphs: list[Path]) -> None:
     registered(store, graphs[0])
-    spawn = multiprocessing.get_context("spawn")
-    told = spawn.Event()
-    holder = spawn.Process(target=_hold, args=(store.project.state / "promotion.lock", told))
+    told = forks.Event()
+    holder = forks.Process(target=_hold, args=(store.project.state / "promotion.lock", told))
     holder.start()
     assert told.wait(500)
     assert holder.pid

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from ganlib.tracking.runs import HEARTBEAT_TAG, PROCESS_TAG, REASON_TAG, spool_f
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
 from tests.clocks import STEPS, shifted
+from tests.support.forks import forks
 from tests.unit.tracking.conftest import Begin, begin_run
 
 
@@ -42,9 +42,8 @@ def _hang(root: Path, told: object) -> None:
 def test_a_killed_run_is_found_and_ended_by_the_next_command_and_others_are_left_alone(
     store: MlflowStore, begin: Begin
 ) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    told = spawn.Queue()
-    child = spawn.Process(target=_hang, args=(store.project.root, told))
+    told = forks.Queue()
+    child = forks.Process(target=_hang, args=(store.project.root, told))
     child.start()
     victim = told.get(timeout=500)
     with begin() as mine:

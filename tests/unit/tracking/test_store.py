@@ -6,8 +6,7 @@ import json
 import os
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,23 +33,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_closed_port_is_unavailable_in_ten_seconds_and_named(project: Project) -> None:
+def test_a_closed_port_is_unavailable_in_ten_seconds_and_named(project: Project, patience: Callable[[], float]) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    start = time.monotonic()
     with pytest.raises(Unavailable, match=url):
         connect(project, url)
-    assert time.monotonic() - start < 90, "ten seconds on a quiet machine; MLflow's own retries take minutes"
+    assert 0 < patience() <= 10, "MLflow's own retries take minutes"
 
 
-def test_a_server_that_accepts_and_never_answers_is_unavailable_in_ten_seconds_and_named(project: Project) -> None:
+def test_a_server_that_accepts_and_never_answers_is_unavailable_in_ten_seconds_and_named(
+    project: Project, patience: Callable[[], float]
+) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        start = time.monotonic()
         with pytest.raises(Unavailable, match=url):
             connect(project, url)
-        assert time.monotonic() - start < 90, "ten seconds on a quiet machine; MLflow's own retries take minutes"
+        assert 0 < patience() <= 10, "MLflow's own retries take minutes"
 
 
 def test_a_file_that_is_no_database_is_told_and_stays(project: Project) -> None:

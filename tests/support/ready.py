@@ -1,0 +1,35 @@
+"""Imported once by the process that others are forked from (:mod:`tests.support.forks`): what commands import.
+
+It makes no thread and opens nothing, as a fork takes neither along.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
+os.environ["GIT_PYTHON_REFRESH"] = "quiet"  # as :func:`ganlib.tracking.store.connect` has it
+
+import ganlib
+
+LATE = (
+    "mlflow.onnx",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "onnxruntime",
+    "onnxscript",
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.onnx._internal.exporter._core",
+    "torch.onnx._internal.exporter._onnx_program",
+    "tests.factories",
+)
+"""What no module of ours imports as it is imported itself."""
+
+for _module in pkgutil.walk_packages(ganlib.__path__, "ganlib."):
+    if not _module.name.endswith("__main__"):
+        importlib.import_module(_module.name)
+for _name in LATE:
+    importlib.import_module(_name)

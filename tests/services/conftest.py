@@ -80,11 +80,7 @@ def serving(folder: Path) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
-<<<<<<< HEAD
-    """Start a command and wait until a URL answers; ended with the module, as an idle Prefect keeps a core warm."""
-=======
     """Start a command and wait until a URL answers; ended with the module: an idle Prefect takes 2% of a core."""
->>>>>>> dff6bb0ce3cc4619d061bc65ef8f0b37ecb68702
     with serving(tmp_path_factory.mktemp("servers")) as begin:
         yield begin
 

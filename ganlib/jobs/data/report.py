@@ -33,9 +33,9 @@ def contact_sheet(project: Project) -> bytes:
 
     spec = state.summary(project).spec
     image_file, label_file, _ = (project.prepared / name for name in file_names("train"))
-    images = np.load(image_file, mmap_mode="r")
+    images = np.load(image_file, mmap_mode="r", allow_pickle=False)
     if spec.class_names:
-        labels = np.load(label_file)
+        labels = np.load(label_file, allow_pickle=False)
         rows = [_spread(np.flatnonzero(labels == label), _ACROSS) for label in range(min(spec.num_classes, _CLASSES))]
     else:
         rows = [_spread(np.arange(len(images)), _ACROSS**2)]

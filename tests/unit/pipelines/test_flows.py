@@ -15,6 +15,7 @@ import pytest
 
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import Project
+from ganlib.data.mnist.dataset import MNIST
 from tests import factories
 from tests.conftest import ROOT
 from tests.unit.pipelines.conftest import DEAD
@@ -38,7 +39,18 @@ class Jobs:
 
     def version_data(self, root: str, overrides: list[str], source: str | None = None) -> dict[str, Any]:
         self.called.append("data")
-        return {"md5": "d" * 32, "id": "d" * 12, "source": source or "mnist", "changed": source is not None}
+        spec = MNIST.model_dump(mode="json")
+        return {
+            "md5": "d" * 32,
+            "id": "d" * 12,
+            "source": source or "mnist",
+            "changed": source is not None,
+            "spec": spec,
+        }
+
+    def judge(self, root: str, overrides: list[str]) -> str:
+        self.called.append("judge")
+        return "j" * 64
 
     def _train(self, root: str, overrides: list[str], family: str, budget: str, siblings: int) -> SimpleNamespace:
         self.called.append(f"train {family} {budget} x{siblings}")
@@ -60,7 +72,7 @@ class Jobs:
     def register(
         self, root: str, overrides: list[str], run_id: str, evaluation: dict[str, Any], candidates: int
     ) -> dict[str, Any]:
-        self.called.append(f"register {run_id} FID {evaluation['fid']['value']}, best of {candidates}")
+        self.called.append(f"register {run_id} FID {evaluation['figures']['fid']['value']}, best of {candidates}")
         return {"version": 7, "name": "mnist-generator"}
 
     def promote(self, root: str, overrides: list[str], version: str) -> dict[str, Any]:
@@ -94,6 +106,7 @@ def test_retraining_registers_the_best_of_all_trained_families_and_puts_it_throu
 ) -> None:
     assert retraining({"dcgan": dcgan, "vae": vae}, families=["dcgan", "vae"], budget="smoke") == [
         "data",
+        "judge",
         "train dcgan smoke x2",
         "train vae smoke x2",
         "evaluate runs:/run-of-dcgan",
@@ -106,12 +119,12 @@ def test_retraining_registers_the_best_of_all_trained_families_and_puts_it_throu
 @pytest.mark.parametrize("families", ["vae, dcgan", "vae,dcgan,vae", ["vae", "dcgan"]])
 def test_families_may_be_one_text(retraining: Callable[..., list[str]], families: Any) -> None:
     called = retraining({"dcgan": 1.0, "vae": 2.0}, families=families, budget="smoke")
-    assert called[1:3] == ["train vae smoke x2", "train dcgan smoke x2"]
+    assert called[2:4] == ["train vae smoke x2", "train dcgan smoke x2"]
 
 
 def test_what_is_not_given_comes_from_params(retraining: Callable[..., list[str]]) -> None:
     called = retraining({"dcgan": 1.0, "vae": 2.0}, overrides=["train.budget=demo", "train.families=[vae]"])
-    assert called[1:3] == ["train vae demo x1", "evaluate runs:/run-of-vae"]
+    assert called[2:4] == ["train vae demo x1", "evaluate runs:/run-of-vae"]
 
 
 @pytest.mark.parametrize(

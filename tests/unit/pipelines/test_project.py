@@ -72,7 +72,8 @@ def test_the_forms_offer_the_choices_and_defaults_of_params(tmp_path: Path) -> N
     retrain, train, generate = (
         forms[name] for name in ("retrain/best-of-families", "train/one-family", "generate/batch")
     )
-    assert retrain["families"]["anyOf"][0]["items"]["enum"] == train["family"]["enum"] == zoo.names()
+    assert retrain["families"]["anyOf"][0]["items"]["enum"] == [*zoo.names(), zoo.AUTO]
+    assert train["family"]["enum"] == zoo.names()
     assert retrain["families"]["default"] == list(params.train.families)
     for form in (retrain, train):
         assert form["budget"]["anyOf"][0]["enum"] == list(params.budgets)

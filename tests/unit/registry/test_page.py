@@ -75,9 +75,9 @@ def test_tags_are_for_people_and_a_list_of_them_says_what_to_promote(registry: R
 def test_the_description_has_verdict_checks_figures_beside_the_champions_and_links(registry: Registry) -> None:
     first, *lines = shown(registry, 2).splitlines()
     assert first.startswith("Refused by the gate 20")
-    assert first.endswith("UTC: mode collapse: most frequent digit 0 with 32.5% (limit 30%)")
+    assert "UTC: mode collapse: most frequent class 0 with 32.5% of the images" in first
     assert "- Gate: **refused: mode collapse**, against version 1" in lines
-    assert "- Failed: mode collapse: most frequent digit 0 with 32.5% (limit 30%)" in lines
+    assert any(line.startswith("- Failed: mode collapse: most frequent class 0 with 32.5%") for line in lines)
     assert any(
         line.startswith("- FID **10 [9.5, 10.5]**, against 20 [19.5, 20.5] of version 1, the champion then; real")
         for line in lines
@@ -116,7 +116,7 @@ def test_what_was_taken_back_is_said_where_the_person_acted_and_how_to_overrule_
     assert not reconcile(project, params).ok
     assert registry.aliases()[CHAMPION] == 1
     answer = registry.tags(2)[TAKEN_BACK]
-    assert "UTC: refused by the gate: mode collapse: most frequent digit 0 with 32.5% (limit 30%)" in answer
+    assert "UTC: refused by the gate: mode collapse: most frequent class 0 with 32.5% of the images" in answer
     way = "set `registry.external: accept` in params.yaml, then set the alias again"
     assert answer.endswith(f"; to overrule: {way}")
     assert shown(registry, 2).startswith("Taken back 20")

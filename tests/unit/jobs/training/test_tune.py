@@ -199,9 +199,9 @@ def test_a_trial_reads_no_test_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
     read: list[str] = []
     clean = splits._load
 
-    def noted(path: Path) -> Any:
+    def noted(path: Path, *dtype: type) -> Any:
         read.append(path.name)
-        return clean(path)
+        return clean(path, *dtype)
 
     monkeypatch.setattr(splits, "_load", noted)
     project = Project(projects.make(tmp_path / "project"))

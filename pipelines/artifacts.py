@@ -50,6 +50,18 @@ def sheet(png: bytes, title: str, key: str = "contact-sheet") -> None:
     create_markdown_artifact(key=key, markdown=picture, description=f"A sheet of images: {title}")
 
 
+def data(root: str) -> None:
+    """Show the report of the data version, and a sheet of its images."""
+    from ganlib.core.project import Project
+    from ganlib.jobs.data import report
+
+    project = Project(Path(root))
+    create_markdown_artifact(
+        key="data-report", markdown=report.page(project), description="What the data version holds"
+    )
+    sheet(report.contact_sheet(project), "training images, a row a class", key="data-sheet")
+
+
 def quality(summary: str) -> None:
     """What the judge says of a batch."""
     create_markdown_artifact(

@@ -12,12 +12,12 @@ from ganlib.cli.app import show
 from ganlib.cli.batches import output_place
 from ganlib.cli.options import Json
 from ganlib.core import project as projects
-from pipelines import names, places, tasks
+from ganlib.data import known
+from pipelines import artifacts, names, places, tasks
 from pipelines.launch import launch
 
 CHANGED = "ganlib.data.changed"
 RESOURCE = "ganlib.data"
-MNIST = "mnist"
 
 
 @flow(name="version-data", flow_run_name=names.naming(lambda _: "version data"))
@@ -25,14 +25,15 @@ def version_data(source: str | None = None) -> dict[str, Any]:
     """Version the data; emit the event ``ganlib.data.changed``, which starts a retraining, if it changed.
 
     Args:
-        source: a folder of IDX files or of PNGs by class that becomes the data source (relative paths are taken from
-            the project's root), or `mnist`; None keeps the current one.
+        source: a folder, archive or Parquet file that becomes the data source (relative paths are taken from the
+            project's root), or a known data set such as `mnist`; None keeps the current one.
     """
     project = projects.find()
-    if source and source != MNIST:
+    if source and source not in known.names():
         source = str(project.root / places.source(project, "source", source))
     data = tasks.version_data(str(project.root), [], source)
     names.rename(f"version data: {data['id']} ({'changed' if data['changed'] else 'unchanged'})")
+    artifacts.data(str(project.root))
     if data["changed"]:
         payload = {"md5": data["md5"], "source": data["source"]}
         emit_event(CHANGED, resource={"prefect.resource.id": f"{RESOURCE}.{data['id']}"}, payload=payload)
@@ -40,11 +41,13 @@ def version_data(source: str | None = None) -> dict[str, Any]:
 
 
 def command(
-    source: Annotated[str | None, typer.Option("--from", help="A folder that becomes the data source.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="A place or known data set that becomes the data source.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Version the data as a Prefect flow."""
-    place = output_place(source) if source and source != MNIST else source
+    place = output_place(source) if source and source not in known.names() else source
     data = launch(version_data, as_json=as_json, source=place)
     change = "changed" if data["changed"] else "unchanged"
     show(data, as_json=as_json, text=lambda: f"data version {data['id']} ({change})")

@@ -7,14 +7,13 @@ import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import Report, doing
 from ganlib.data import idx
-from ganlib.data.importing.picture import Layout, Picture
+from ganlib.data.importing.picture import GivenSplit, Layout, Picture
 from ganlib.data.mnist import files as mnist
 from ganlib.data.sources import npm
 from ganlib.data.sources.dataset import KnownDataset
@@ -35,6 +34,10 @@ _IDX_MD5 = {
     mnist.TEST_LABELS: "bb300cfdad3c16e7a12a480ee83cd310",
 }
 """Of the compressed files, which bear MNIST's names, as their publisher tells them."""
+_SPLITS: tuple[tuple[GivenSplit, str, str], ...] = (
+    ("train", mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS),
+    ("test", mnist.TEST_IMAGES, mnist.TEST_LABELS),
+)
 _NPM_SHA256 = "eea797ef3182def0070158226aa25332059793974d8ae3716ec4fe3cc9e8a677"
 """Of the pixels of the package, class after class."""
 _SIDE = mnist.SIDE
@@ -47,21 +50,16 @@ def from_publisher(downloads: Path, report: Report) -> Layout:
         SourceFailed: a file cannot be had, or is not the published one.
     """
     found = {name: _idx_file(name, downloads, report) for name in _IDX_MD5}
-    parts = [
-        (mnist.images(found[images], images), mnist.labels(found[labels], labels), split)
-        for images, labels, split in (
-            (mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS, "train"),
-            (mnist.TEST_IMAGES, mnist.TEST_LABELS, "test"),
-        )
-    ]
+    parts = []
+    for split, images, labels in _SPLITS:
+        parts.append((split, mnist.images(found[images], images), mnist.labels(found[labels], labels)))
 
     def pictures() -> Iterator[Picture]:
-        for images, labels, split in parts:
+        for split, images, labels in parts:
             for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-                given: Literal["train", "test"] = "test" if split == "test" else "train"
-                yield Picture(f"{split} image {row:,}", image, CLASS_NAMES[label], None, given)
+                yield Picture(f"{split} image {row:,}", image, CLASS_NAMES[label], None, split)
 
-    total = sum(len(labels) for _, labels, _ in parts)
+    total = sum(len(labels) for _, _, labels in parts)
     return Layout("the IDX files of Zalando Research", pictures, total, CLASS_NAMES)
 
 

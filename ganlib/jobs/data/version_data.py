@@ -27,6 +27,7 @@ from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, w
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import STAGES, Damage
 
+_COPIES = 5  # of the arrays that are made of an import: prepared, and twice two in DVC's cache and a local remote
 _NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
 
 
@@ -206,7 +207,9 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
         else:
             staged = fetch.stage(project.root, cache, config, report)
             divide(read_raw(staged, config), config)
-            tell_import(read_report(staged), report)
+            found = read_report(staged)
+            require_space(project.root, _COPIES * found.images * found.spec.image.nbytes)
+            tell_import(found, report)
         write_bytes(project.params_file, changed.encode())
         try:
             yield

@@ -20,6 +20,7 @@ from ganlib.core.signals import stop_requests
 from ganlib.core.startup import gc_paused
 from ganlib.evaluation.needs import fitted
 from ganlib.jobs.data.judge import judge_for
+from ganlib.jobs.data.report import attach
 from ganlib.jobs.data.version_data import current_data
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
@@ -109,6 +110,8 @@ def session(
         ) as run,
     ):
         run.tag("ganlib.device", str(device))
+        if team.leads and resume is None:
+            attach(project, run)
         if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
             run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
         if team.size > 1:

@@ -177,6 +177,7 @@ def test_an_event_is_sent_if_the_data_changed_and_only_then(
 ) -> None:
     sent: list[tuple[str, str]] = []
     monkeypatch.setattr(flows.version_data, "tasks", Jobs(flows.tasks, {}))
+    monkeypatch.setattr(flows.version_data.artifacts, "data", lambda _: None)
     monkeypatch.setattr(
         flows.version_data,
         "emit_event",

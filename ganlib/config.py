@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -32,6 +33,15 @@ SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable
 _AUTO = "auto"
 
 
+def _shade(value: int | str) -> int | str:
+    if not (0 <= value <= 255 if isinstance(value, int) else re.fullmatch(r"#[0-9a-fA-F]{6}", value)):
+        raise ValueError("a grey level from 0 to 255, or a colour such as '#ffcc00'")
+    return value
+
+
+Shade = Annotated[int | str, AfterValidator(_shade)]
+
+
 class DataConfig(Record):
     """Which images, and how they are split."""
 
@@ -45,9 +55,7 @@ class DataConfig(Record):
     fit: Literal["crop", "pad", "stretch", "none"] = Field(
         "crop", description="how a picture becomes a square; none: all of them are squares of the same size already"
     )
-    background: Annotated[int, Field(ge=0, le=255)] | Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = Field(
-        255, description="a grey level or '#rrggbb', behind transparent pixels and around padded pictures"
-    )
+    background: Shade = Field(255, description="behind transparent pixels and around padded pictures")
     max_unreadable: float = Field(0.01, ge=0, le=1, description="share of the pictures that may be set aside")
     max_bytes: PositiveInt = Field(20_000_000_000, description="that an archive may unpack to")
     seed: int = Field(0, ge=0, lt=SEEDS, description="of the stratified draws")

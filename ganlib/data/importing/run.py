@@ -161,7 +161,7 @@ def _require_readable(aside: list[Aside], count: int, config: DataConfig) -> Non
         raise BadInput(
             f"{len(aside):,} of {count:,} pictures ({len(aside) / count:.1%}) cannot be read, more than "
             f"data.max_unreadable ({config.max_unreadable:.0%}): {first}{' ...' if len(aside) > 3 else ''}. "
-            "Mend them or take them out."
+            "Mend them, take them out, or allow more in params.yaml."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ganlib.config import DataConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report
-from ganlib.data.importing.decode import GREY_MODES, Rules, Unreadable, read_header
+from ganlib.data.importing.decode import GREY_MODES, UNREADABLE_SUFFIXES, Rules, Unreadable, read_header
 from ganlib.data.importing.picture import Layout, listed
 from ganlib.data.spec import SIDES
 
@@ -58,10 +58,15 @@ def survey(layout: Layout, report: Report) -> Survey:
                 with picture.content() as stream:
                     found.add(picture.name, *read_header(stream))
             except (Unreadable, OSError) as error:
-                found.unreadable[place] = picture.name, str(error)
+                found.unreadable[place] = picture.name, _reason(picture.name, error)
         if place % EVERY == EVERY - 1 or place + 1 == layout.total:
             report.advance("look at the pictures", place + 1, layout.total)
     return found
+
+
+def _reason(name: str, error: Exception) -> str:
+    foreign = next((suffix for suffix in UNREADABLE_SUFFIXES if name.lower().endswith(suffix)), None)
+    return f"{foreign} files are not read: save it as PNG or JPEG" if foreign else str(error)
 
 
 def rules_for(found: Survey, config: DataConfig) -> Rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import lay_over
 from ganlib.data import fetch, known
-from ganlib.data.divide import divide
+from ganlib.data.divide import classes_without, divide
 from ganlib.data.importing.layout import Source
 from ganlib.data.importing.names import own_name
+from ganlib.data.importing.picture import listed
 from ganlib.data.importing.record import ImportReport
 from ganlib.data.raw import MNIST_SOURCE, read_raw, read_report
 from ganlib.data.versioning import dvc_cache, state
@@ -206,10 +207,10 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
             fetch.require_mnist_as_it_is(config)
         else:
             staged = fetch.stage(project.root, cache, config, report)
-            divide(read_raw(staged, config), config)
-            found = read_report(staged)
+            raw, found = read_raw(staged, config), read_report(staged)
+            absent = classes_without(raw, divide(raw, config).side)
             require_space(project.root, _COPIES * found.images * found.spec.image.nbytes)
-            tell_import(found, report)
+            tell_import(found, absent, report)
         write_bytes(project.params_file, changed.encode())
         try:
             yield
@@ -220,8 +221,10 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
         shutil.rmtree(cache / "imports", ignore_errors=True)
 
 
-def tell_import(found: ImportReport, report: Report) -> None:
-    """Report what a person should know of an import before training on it."""
+def tell_import(found: ImportReport, absent: Mapping[str, Sequence[str]], report: Report) -> None:
+    """Report what a person should know of an import before training on it; ``absent``: split -> classes it lacks."""
+    for split, names in absent.items():
+        report.event(Remark("splits", {"note": f"{split} has no image of {listed(names)}"}))
     if found.not_used:
         report.event(Remark("source", {"not used": found.not_used}))
     for aside in found.first_set_aside[:3]:
@@ -247,7 +250,7 @@ def new_values(project: Project, source: Path | None, options: Mapping[str, Any]
         if str(source) == MNIST_SOURCE:  # which is taken as it is
             values |= {"size": None, "channels": "auto"}
     elif not where.exists():
-        raise BadInput(f"data source {where} is not there, nor is {str(source)!r} one of {', '.join(known.names())}.")
+        raise BadInput(f"data source {where} is not there, and known by name are only {', '.join(known.names())}.")
     else:
         digest = Source(where, configs.load(project.params_file).data.max_bytes).digest()
         values = {"source": _written(project, where), "source_sha256": digest, "name": own_name(str(where))}

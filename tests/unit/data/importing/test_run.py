@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> Non
     assert (report.images, report.set_aside) == (299, 2)
     assert [aside.name for aside in report.first_set_aside] == ["007.png", "photo.heic"]
     assert report.first_set_aside[0].reason.startswith("damaged: ")
-    assert "not a picture of a known format" in report.first_set_aside[1].reason
+    assert report.first_set_aside[1].reason == ".heic files are not read: save it as PNG or JPEG"
     assert len(np.load(tmp_path / "raw" / "images.npy")) == 299
 
 

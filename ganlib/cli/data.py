@@ -26,7 +26,9 @@ From = Annotated[
         "IDX files; or a known data set by name, such as mnist, fashion-mnist or twemoji.",
     ),
 ]
-Size = Annotated[int | None, typer.Option(help="Side of the images in pixels: 16, 28, 32, 64 or 128; default: {data.size}.")]
+Size = Annotated[
+    int | None, typer.Option(help="Side of the images in pixels: 16, 28, 32, 64 or 128; default: {data.size}.")
+]
 Channels = Annotated[str | None, typer.Option(help="auto, 1 (grey) or 3 (colour).")]
 Fit = Annotated[str | None, typer.Option(help="How a picture becomes a square: crop, pad, stretch or none.")]
 Background = Annotated[

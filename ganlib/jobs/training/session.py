@@ -79,6 +79,7 @@ def session(
 
     settings = params.train
     limits = params.limits(family, budget)
+    families.configured(params, family)  # a mistake in options is told first
     data = current_data(project)
     options = families.for_data(params, family, data.spec, data.counts["train"])
     require_batch(data, options.batch_size)

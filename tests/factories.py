@@ -54,6 +54,7 @@ def evaluation(fid: float = 10.0, spread: float = 0.5, **changes: object) -> Eva
         shares = np.array(changes["class_shares"])
         odd = {"class_excess": shares.max() / 0.1, "class_distance": np.abs(shares - 0.1).sum() / 2}
         changes["figures"] = base.figures | {name: Interval(value=x, low=x, high=x) for name, x in odd.items()}
+    assert changes.keys() <= Evaluation.model_fields.keys()  # which model_copy does not look at
     return base.model_copy(update=changes)
 
 

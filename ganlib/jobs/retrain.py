@@ -76,12 +76,13 @@ def retrain(
 
 
 def best_run(evaluations: Mapping[str, Evaluation]) -> str:
-    """Return the run id with the lowest FID. A figure that is not a number is no candidate.
+    """Return the run id with the lowest FID, or KID of few images. A figure that is not a number is no candidate.
 
     Raises:
         BadInput: there is none.
     """
-    sound = {run_id: found.fid.value for run_id, found in evaluations.items() if math.isfinite(found.fid.value)}
+    figures = {run_id: found.figures[found.deciding].value for run_id, found in evaluations.items()}
+    sound = {run_id: value for run_id, value in figures.items() if math.isfinite(value)}
     if not sound:
-        raise BadInput("no run has a FID that is a number, so there is none to register.")
+        raise BadInput("no run has a FID or KID that is a number, so there is none to register.")
     return min(sound, key=sound.__getitem__)

@@ -9,17 +9,26 @@ import pytest
 from ganlib.config import load
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from ganlib.evaluation.evaluate import Interval
+from ganlib.evaluation.evaluate import Evaluation, Interval
 from ganlib.jobs.retrain import best_run
 from ganlib.jobs.training.launch import train_in_child
 from tests.conftest import ROOT
 from tests.factories import evaluation
 
-BROKEN = evaluation().model_copy(update={"fid": Interval.model_construct(value=float("nan"), low=0.0, high=0.0)})
+NAN = Interval.model_construct(value=float("nan"), low=0.0, high=0.0)
+BROKEN = evaluation(figures=evaluation().figures | {"fid": NAN})
 
 
 def test_the_lowest_fid_wins() -> None:
     assert best_run({"a": evaluation(9), "b": evaluation(3), "c": evaluation(5)}) == "b"
+
+
+def test_of_few_images_the_lowest_kid_wins() -> None:
+    def small(fid: float, kid: float) -> Evaluation:
+        figures = evaluation(fid).figures | {"kid": Interval(value=kid, low=kid, high=kid)}
+        return evaluation(fid, n=300, figures=figures)
+
+    assert best_run({"a": small(3, 0.4), "b": small(9, 0.2)}) == "b"
 
 
 def test_a_figure_that_is_not_a_number_is_no_candidate_wherever_it_stands() -> None:

@@ -156,7 +156,7 @@ def test_a_failed_training_leaves_the_registry_alone(retraining: Callable[..., l
     with pytest.raises(GanlibError, match="diverged"):
         retraining({"dcgan": GanlibError("diverged"), "vae": 1.0}, families=["dcgan", "vae"], budget="smoke")
     (called,) = retraining.called  # type: ignore[attr-defined]
-    assert called == ["data", "train dcgan smoke x2", "train vae smoke x2"]
+    assert called == ["data", "judge", "train dcgan smoke x2", "train vae smoke x2"]
 
 
 def test_an_interrupted_retraining_ends_its_trainings(

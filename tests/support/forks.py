@@ -6,10 +6,12 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -56,12 +58,14 @@ class Command:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send it the signal."""
-        os.kill(self.pid, number)
+        """Send it the signal, unless it has ended."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):  # it has ended, and that is not known here yet
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it."""
-        self._process.kill()
+        """Kill it, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for its end, and return the rest of what it has written to its standard output and error."""

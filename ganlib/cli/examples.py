@@ -29,7 +29,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "generate": (
         "--count 5000 --seed 7 --out out/batch",
         "--model models:/mnist-generator@champion --count 1e6 --format parquet --out s3://bucket/batch",
-        "--model 7 --labels balanced --count 1000 --out out/digits",
+        "--model 7 --labels balanced --count 1000 --out out/balanced",
         "--model model.onnx --count 100 --preview --out out/batch",
     ),
     "verify": ("out/batch", "s3://bucket/batch"),

@@ -41,10 +41,11 @@ def tune(
 
     space = search.space(params, family, only or [])
     if list_space:
+        width = max(map(len, space), default=0)
         show(
             {name: dimension.model_dump(mode="json") for name, dimension in space.items()},
             as_json=as_json,
-            text=lambda: "\n".join(f"{name:28} {dimension}" for name, dimension in space.items()),
+            text=lambda: "\n".join(f"{name:{width}} {dimension}" for name, dimension in space.items()),
         )
         return
     with reporting(as_json=as_json) as report:

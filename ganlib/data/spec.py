@@ -45,7 +45,7 @@ class DatasetSpec(Record):
     class_names: tuple[str, ...] = ()
     """A label is a place in this; empty: the images have no labels."""
     captions: Literal["mnist-digits", "table"] | None = None
-    """What describes the images in words: the grammar of MNIST's digits, or a caption an image from the source."""
+    """What describes the images in words: MNIST's own grammar, or a caption an image from the source."""
 
     @field_validator("class_names")
     @classmethod

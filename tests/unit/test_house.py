@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_FUNCTION, LONGEST_FILE = 60, 350
@@ -110,3 +113,104 @@ def test_every_public_name_says_what_it_is() -> None:
     assert [
         name for name, (path, tree) in modules().items() if path.stat().st_size and not ast.get_docstring(tree)
     ] == []
+
+
+MNISTS_OWN = ("ganlib/data/mnist/", "ganlib/evaluation/judge/mnist/")
+"""Rooms that may know what MNIST is."""
+SIDE_OF_MNIST = re.compile(r"(?<![\w.])(28|784|49)(?!\w|\.\d)")
+DIGIT = re.compile(r"(?<!hex)(?<!\bis)digit(?!al)", re.IGNORECASE)  # not `string.hexdigits`, nor `str.isdigit`
+OF_NUMBERS = re.compile(
+    r"letters, digits|mnist-digits|significant digits|(four|seven)[ _]digits|loses? (fewer )?digits", re.IGNORECASE
+)
+"""Digits of a number or a name, none of an image; and the captions of MNIST, by the name that files hold."""
+MAY_STAND = {
+    "ganlib/cli/data.py": ["16, 28, 32, 64 or 128"],  # SIDES, for people
+    "ganlib/config/promotion.py": ["max_digit_share"],  # as in people's params.yaml
+    "ganlib/data/idx.py": ["database of handwritten digits"],  # a title
+    "ganlib/data/spec.py": ["28"],  # of SIDES
+    "ganlib/evaluation/old_records.py": ["digits", "digit"],  # as in people's registries
+    "ganlib/tracking/charts.py": ["digits"],  # a group of metrics in runs that people have
+}
+
+
+def told(node: ast.AST) -> Iterator[str]:
+    """Each number, text and name of one node as text, and what counts to ten by itself."""
+    match node:
+        case ast.Constant(value=bool() | bytes()):
+            pass
+        case ast.Constant(value=int() | float() as number):
+            yield f"{number:g}"
+        case ast.Constant(value=str() as text):
+            yield text
+        case (
+            ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=10)])
+            | ast.keyword(arg="minlength", value=ast.Constant(value=10))
+            | ast.BinOp(op=ast.Mod(), right=ast.Constant(value=10))
+        ):
+            yield f"TEN: {ast.unparse(node)}"
+    yield from (name for key in ("id", "attr", "arg", "name") if isinstance(name := getattr(node, key, None), str))
+
+
+def of_mnist(path: str, tree: ast.Module) -> list[str]:
+    """What of MNIST stands in the code ``tree`` of the file ``path``, beside what may stand there."""
+    left = {phrase: phrase for phrase in MAY_STAND.get(path, [])}
+    lines = []
+    for node in ast.walk(tree):
+        for each in told(node):
+            rest = OF_NUMBERS.sub("", each)
+            for phrase in MAY_STAND.get(path, []):
+                if phrase == rest or (" " in phrase and phrase in rest):
+                    left.pop(phrase, None)
+                    rest = rest.replace(phrase, "")
+            if rest.startswith("TEN: ") or SIDE_OF_MNIST.search(rest) or DIGIT.search(rest):
+                lines.append(f"{path}:{getattr(node, 'lineno', '?')}: {' '.join(rest.split())[:80]}")
+    return lines + [f"{path}: {phrase!r} no longer stands there" for phrase in left]
+
+
+def test_no_other_room_knows_what_mnist_is() -> None:
+    trees = {path.relative_to(ROOT).as_posix(): tree for path, tree in modules().values()}
+    assert MAY_STAND.keys() <= trees.keys()
+    others = [name for name in trees if not name.startswith(MNISTS_OWN)]
+    assert [line for name in others for line in of_mnist(name, trees[name])] == []
+    pages = [path for path in (ROOT / "ganlib").rglob("static/*") if path.suffix in (".js", ".html", ".css")]
+    assert pages
+    assert [path.name for path in pages if DIGIT.search(text := path.read_text()) or SIDE_OF_MNIST.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SIDE = 28",
+        "SIDE = 28.0",
+        "images.reshape(-1, 784)",
+        "_GROUP = 49 << 17",
+        "for label in range(10): pass",
+        "np.bincount(labels, minlength=10)",
+        "label = number % 10",
+        "def of_digit(image): pass",
+        "def f(digits): pass",
+        "class DigitNet: pass",
+        "counts.digits",
+        "f(digit=3)",
+        "DIGITS = 3",
+        '"""Return the digit that an image shows."""',
+        "f'{name:28}'",
+        "f'{count} digits'",
+    ],
+)
+def test_what_mnist_is_would_be_seen(code: str) -> None:
+    assert of_mnist("ganlib/any.py", ast.parse(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "range(3, 10)",
+        "1284 + 128 + 2.28 + 7840",
+        "text.isdigit() and letter in string.hexdigits",
+        '"""Three significant digits; a digital picture."""',
+        "np.bincount(x, minlength=256)",
+    ],
+)
+def test_and_nothing_else(code: str) -> None:
+    assert of_mnist("ganlib/any.py", ast.parse(code)) == []

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
-_GROUP_BYTES = 49 << 17  # of pixels in a row group, 6 MB: neither writer nor reader needs more memory than that
+_GROUP_BYTES = 6_422_528
+"""Of pixels in a row group: neither writer nor reader needs more memory. Another number would change shards' bytes."""
 _MAGIC = b"PAR1"
 
 

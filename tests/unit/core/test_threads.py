@@ -131,7 +131,7 @@ def test_a_quota_is_told_once_and_set_for_children_unless_the_user_said_otherwis
 
     def said() -> str:
         with redirect_stderr(io.StringIO()) as stream, reporting(as_json=True) as report:
-            report("work", 1, 1)
+            report.advance("work", 1, 1)
         return stream.getvalue()
 
     settle_environment()

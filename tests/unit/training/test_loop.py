@@ -289,7 +289,7 @@ def test_the_moving_average_forgets_its_random_start_early() -> None:
 
 
 def test_an_epoch_shows_every_image_at_most_once_and_the_next_in_another_order() -> None:
-    images = np.arange(100, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
+    images = np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 28, 28), np.uint8)
     batches = DeviceBatches(images, np.zeros(100, np.int64), 20, 1, CPU)
     epochs = [torch.cat([batches.at(step)[0][:, 0, 0, 0] for step in range(e * 5, e * 5 + 5)]) for e in (0, 1)]
     assert all(len(set(epoch.tolist())) == 100 for epoch in epochs)

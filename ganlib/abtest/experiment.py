@@ -136,12 +136,17 @@ def start(
         Unavailable: the registry cannot be reached.
     """
     registry = Registry(connect(project), params.registry.model)
-    arms = []
+    arms, models = [], set()
     for reference in (a, b):
         version = resolve_model(registry, params, reference)
         if version.sha256 is None:
             raise BadInput(f"{version.uri} has no sha256 tag: it was not registered by ganlib and is not handed out.")
         arms.append(Arm(version=version.version, sha256=version.sha256))
+        models.add(version.name)
+    if len(models) > 1:
+        raise BadInput(
+            f"{a} and {b} are versions of two models, {' and '.join(sorted(models))}: they are not compared."
+        )
     if arms[0].sha256 == arms[1].sha256:
         raise BadInput(f"{a} and {b} are the same graph: there is nothing to compare.")
     with _lock(project):
@@ -151,7 +156,7 @@ def start(
         try:
             test = Test.model_validate(
                 {
-                    "number": before.number + 1 if before else 1, "model": registry.name,
+                    "number": before.number + 1 if before else 1, "model": models.pop(),
                     "a": arms[0], "b": arms[1], "share_a": share_a, "outcome": outcome, "level": level,
                     "started": _now(),
                 }

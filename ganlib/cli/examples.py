@@ -36,7 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "repair": ("out/batch", "out/batch --model model.onnx"),
     "serve": ("", "--model champion --model challenger --port 8080", "--model model.onnx --port 0"),
     "explain": ("champion", "out/batch/shard-00000/00000000.png", "model.onnx"),
-    "registry list": ("", "--json"),
+    "registry list": ("", "--json", "--model mnist-generator"),
     "registry show": ("champion", "7 --json"),
     "registry diff": ("champion challenger --out diff.png", "6 7"),
     "registry download": ("champion --out champion.onnx",),

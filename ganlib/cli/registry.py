@@ -10,7 +10,7 @@ import typer
 from ganlib.cli.app import open_project, output_file, output_path, reporting, show
 from ganlib.cli.help import Verbs
 from ganlib.cli.options import Json, Set
-from ganlib.core.errors import BadInput
+from ganlib.core.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from ganlib.registry.entries import LedgerEntry
@@ -25,9 +25,23 @@ Reference = Annotated[
 
 
 @app.command("list")
-def list_versions(as_json: Json = False) -> None:
-    """List all versions, newest first, with the gate's verdict, FID and its interval, aliases and sha256."""
-    rows = _registry().versions()
+def list_versions(
+    model: Annotated[str | None, typer.Option(help="Only this registered model, such as {registry.model}.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List all models' versions, newest first, with the gate's verdict, FID and its interval, aliases and sha256.
+
+    Each data set has a registered model of its own, with its own champion. That of the project's data comes first.
+    """
+    own = _registry()
+    from ganlib.registry.registry import Registry, registered_models
+
+    names = list(dict.fromkeys([own.name, *registered_models(own.store)]))
+    if model is not None:
+        if model not in names:
+            raise unknown("model", model, names)
+        names = [model]
+    rows = [row for name in names for row in Registry(own.store, name).versions()]
     shown = [row.model_dump(mode="json") for row in rows]
     show(shown, as_json=as_json, text=lambda: _table(rows))
 
@@ -197,10 +211,10 @@ def _resolved(reference: str) -> tuple[Registry, Version]:
 def _table(rows: list[Listing]) -> str:
     if not rows:
         return "nothing is registered yet; train and register with: ganlib retrain"
-    head = ("version", "family", "FID", "aliases", "gate", "created", "sha256")
+    head = ("model", "version", "family", "FID", "aliases", "gate", "created", "sha256")
     cells = [
         (
-            *(str(row.version), _kind(row), row.fid_text if row.fid is not None and row.fid_text else "?"),
+            *(row.name, str(row.version), _kind(row), row.fid_text if row.fid is not None and row.fid_text else "?"),
             *(", ".join(row.aliases), row.gate or "?", row.created[:16].replace("T", " "), (row.sha256 or "?")[:12]),
         )
         for row in rows

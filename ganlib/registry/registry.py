@@ -290,6 +290,17 @@ class Registry:
                 raise
 
 
+def registered_models(store: MlflowStore) -> list[str]:
+    """Return the names of the registered models that ganlib has made a version of, in alphabetical order.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    with store.translate_errors():
+        found = store.client.search_model_versions(max_results=10_000)
+    return sorted({entry.name for entry in found if {"sha256", "family"} <= entry.tags.keys()})
+
+
 def _figures(evaluation: Evaluation) -> dict[str, str]:
     """The tags that tell people what was measured."""
     return {"fid": str(evaluation.fid), "kid": str(evaluation.kid)}

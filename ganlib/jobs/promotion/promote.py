@@ -60,7 +60,7 @@ def promote(
     dry_run: bool = False,
     again: bool = False,
 ) -> Decision:
-    """Put a version through the gate against the champion; move the aliases if it passes and this is no dry run.
+    """Put a version through the gate against its model's champion; move the aliases if it passes, unless on a dry run.
 
     Args:
         project: the checkout.
@@ -74,8 +74,9 @@ def promote(
         BadInput: no such version, or the champion moved.
         Unavailable: the registry cannot be reached, or somebody else decided meanwhile: nothing was changed.
     """
-    registry = Registry(open_store(project), params.registry.model)
-    challenger = resolve_version(registry, reference)
+    store = open_store(project)
+    challenger = resolve_version(Registry(store, params.registry.model), reference)
+    registry = Registry(store, challenger.name)  # a URI may name the model of another data set, with its own champion
     decision = promotion.promote(
         registry,
         challenger,

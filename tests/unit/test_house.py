@@ -214,3 +214,47 @@ def test_what_mnist_is_would_be_seen(code: str) -> None:
 )
 def test_and_nothing_else(code: str) -> None:
     assert of_mnist("ganlib/any.py", ast.parse(code)) == []
+
+
+OF_SEVERAL_FILES = {
+    "cli/test_registry_list": "the verb `registry list` where there are several data sets",
+    "cli/test_startup": "what the command line imports before it works",
+    "cli/test_words": "what is said of mistakes, by any verb",
+    "core/test_ci": "`.ci/run`",
+    "core/test_safety": "every source file: nothing unpickles or evaluates",
+    "core/test_told": "what `make test` says (tests/told.py)",
+    "data/known/test_adding": "a page of docs",
+    "data/test_pins": "the pins of all known data sets",
+    "evaluation/judge/test_page": "a page of docs",
+    "evaluation/metrics/test_adding": "a page of docs",
+    "families/test_adding": "a page of docs",
+    "families/test_options": "the options of all families",
+    "families/test_shapes": "all families on images of other shapes",
+    "generation/test_benchmark": "benchmarks/generation.py",
+    "jobs/test_old_registry": "a project of before, through all jobs",
+    "jobs/test_zoo": "all families, through all jobs",
+    "pipelines/test_flows": "the flows, without their server",
+    "pipelines/test_project": "MLproject, and the forms in Prefect's page",
+    "registry/test_gate_simulated": "the gate, over many challengers",
+    "registry/test_rollback": "`rollback` of promote.py, over the ledger",
+    "registry/test_taken_back": "what a person took back, through promote and reconcile",
+    "test_house": "this file",
+}
+"""Tests that mirror no source file, and what they are of."""
+
+
+def mirrors(test: str) -> bool:
+    """Whether there is a source file or a package of that name where the test's place says."""
+    folder, _, name = test.rpartition("/")
+    part = f"{folder}/{name.removeprefix('test_')}".strip("/")
+    root = ROOT if part.startswith("pipelines") else ROOT / "ganlib"
+    own_package = folder.rpartition("/")[2] == name.removeprefix("test_")  # families/test_families: of families/
+    return own_package or (root / f"{part}.py").is_file() or (root / part / "__init__.py").is_file()
+
+
+def test_a_test_is_found_where_its_source_is() -> None:
+    tests = {
+        path.relative_to(ROOT / "tests/unit").with_suffix("").as_posix()
+        for path in (ROOT / "tests/unit").rglob("test_*.py")
+    }
+    assert {test for test in tests if not mirrors(test)} == set(OF_SEVERAL_FILES)

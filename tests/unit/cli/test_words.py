@@ -12,7 +12,7 @@ from ganlib.core.project import Project
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
-from tests.unit.cli.test_registry_cli import Ganlib, ganlib, made
+from tests.unit.cli.test_registry import Ganlib, ganlib, made
 
 __all__ = ["ganlib", "made"]  # fixtures: a project with versions 1 (champion), 2 and 3, and the command line in it
 

@@ -217,6 +217,7 @@ def test_and_nothing_else(code: str) -> None:
 
 
 OF_SEVERAL_FILES = {
+    "cli/test_bad_images": "`data version` given what it cannot take",
     "cli/test_registry_list": "the verb `registry list` where there are several data sets",
     "cli/test_startup": "what the command line imports before it works",
     "cli/test_words": "what is said of mistakes, by any verb",

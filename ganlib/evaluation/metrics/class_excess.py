@@ -34,6 +34,4 @@ def excess_statistic(classes: np.ndarray, shares: np.ndarray) -> Statistic:
     return at
 
 
-METRIC = Metric(
-    "times its share", "near 1", compute, least=0, of_classes=True, fault="mode collapse"
-)
+METRIC = Metric("times its share", "near 1", compute, least=0, of_classes=True, fault="mode collapse")

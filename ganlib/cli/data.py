@@ -129,4 +129,9 @@ def _text(data: DataVersion) -> str:
     revision = f"{data.commit}{' (dirty)' if data.dirty else ''}" if data.commit else "no git here"
     digests = "".join(f"\n  {sha256}  {name}" for name, sha256 in data.source_sha256.items())
     twins = f"\n  twins     {data.twins}" if data.twins else ""
-    return f"{_line(data)}\n  dvc md5   {data.md5}\n  raw md5   {data.raw_md5}\n  revision  {revision}{twins}{digests}"
+    spec = data.spec
+    classes = f"{spec.num_classes:,} classes" if spec.class_names else "no labels"
+    captions = ", captions" if spec.captions else ""
+    images = f"\n  images    {spec.name}: {spec.image} (channels x height x width), {classes}{captions}"
+    origin = f"\n  dvc md5   {data.md5}\n  raw md5   {data.raw_md5}\n  revision  {revision}"
+    return f"{_line(data)}{images}{origin}{twins}{digests}"

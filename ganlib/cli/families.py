@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import show
+from ganlib.cli.app import perhaps_project, show
 from ganlib.cli.options import Json
 
 if TYPE_CHECKING:
+    from ganlib.data.spec import DatasetSpec
     from ganlib.jobs.measuring.measured import Measured
 
 Rows = Mapping[str, "Measured"]
@@ -26,7 +27,8 @@ def families(
 ) -> None:
     """List the generator families, with the FID that each has reached at budgets standard and best.
 
-    A lower FID is better; `x real` is the FID as a multiple of what real images score.
+    A lower FID is better; `x real` is the FID as a multiple of what real images score. Both were measured on MNIST. Of
+    other data versions the list says which families cannot be trained on them, and why.
     """
     from ganlib import families as zoo
     from ganlib.jobs.measuring import measured
@@ -35,19 +37,45 @@ def families(
     rows, best = measured.load(), measured.load(budget=measured.BEST)
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
     about = {name: zoo.about(name) for name in chosen}
+    spec = _other_data()
+    unfit = {name: zoo.unfit(name, spec) if spec else None for name in chosen}
     show(
         [
             {
                 "family": name,
                 "about": text,
+                "unfit": unfit[name],
                 "measured": rows[name].model_dump(mode="json") if name in rows else None,
                 "measured_best": best[name].model_dump(mode="json") if name in best else None,
             }
             for name, text in about.items()
         ],
         as_json=as_json,
-        text=lambda: (_details if names else _table)(about, rows, best, width),
+        text=lambda: "\n".join([(_details if names else _table)(about, rows, best, width), *_fit(spec, unfit)]),
     )
+
+
+def _other_data() -> DatasetSpec | None:
+    """Return what the data version here holds; None if that is MNIST, on which all were measured, or there is none."""
+    from ganlib.core.errors import BadInput
+    from ganlib.data.raw import MNIST_SOURCE
+    from ganlib.data.versioning import state
+
+    project, _ = perhaps_project(None)
+    try:
+        spec = state.summary(project).spec if project else None
+    except BadInput:
+        return None
+    return None if spec and spec.name == MNIST_SOURCE else spec
+
+
+def _fit(spec: DatasetSpec | None, unfit: Mapping[str, str | None]) -> list[str]:
+    """Say on which data all was measured, and which families do not fit those that are here."""
+    if spec is None:
+        return []
+    reasons = [reason for reason in unfit.values() if reason]
+    rest = f"; {'the others fit' if len(reasons) < len(unfit) else 'none fits'}" if reasons else "; all of these fit it"
+    return [f"the FIDs are MNIST's, not those of {spec.name} ({spec.image}) here{rest}", *reasons]
 
 
 def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:

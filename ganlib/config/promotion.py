@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -48,8 +48,12 @@ class Limit(Record):
 
     def __str__(self) -> str:
         """As in ``at most 0.05``."""
+        return self.text("{:,.12g}".format)
+
+    def text(self, of: Callable[[float], str]) -> str:
+        """Return the limit for people, its value as ``of`` writes it: ``at most 5%``."""
         word, value = ("at most", self.at_most) if self.at_most is not None else ("at least", self.at_least)
-        return f"{word} {value:,.12g}"
+        return f"{word} {of(float(value or 0))}"
 
 
 LIMITS: Mapping[str, Limit | None] = {

@@ -237,7 +237,11 @@ def _figure(name: str, metric: Metric, limit: Limit, found: Evaluation, version:
     if metric.above_floor and name in found.floors:
         floor = found.floors[name].value
         value, text = value - floor, f"{text}, of which real images have {metric.text(floor)}"
-    return Check(name=title, passed=limit.holds(value), detail=f"{_most_frequent(name, found)}{text} (limit: {limit})")
+    return Check(
+        name=title,
+        passed=limit.holds(value),
+        detail=f"{_most_frequent(name, found)}{text} (limit: {limit.text(metric.text)})",
+    )
 
 
 def _most_frequent(name: str, found: Evaluation) -> str:

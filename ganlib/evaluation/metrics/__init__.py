@@ -1,6 +1,6 @@
 """The metrics. One is a file here that names its :class:`Metric` ``METRIC``; its file's name is the metric's.
 
-A limit on it is a row of ``gate.limits`` in params.yaml (docs/evaluation.md, "A new metric").
+A limit on it is a row of ``gate.limits`` in params.yaml (docs/adding-a-metric.md).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.data import fetch
 from ganlib.data.divide import classes_without, divide
-from ganlib.data.importing.record import ImportReport
+from ganlib.data.importing.record import ImportReport, PictureSizes
 from ganlib.data.raw import MNIST_SOURCE, read_raw, read_report
 from ganlib.data.splits import SPLITS
 from ganlib.data.versioning.record import Twins
@@ -84,9 +84,7 @@ def _lines(preview: DataPreview) -> list[str]:
     lines = [
         f"{preview.source}: {found.layout}; {found.images:,} pictures as {found.spec.name}, {found.spec.image} "
         f"(channels x height x width)",
-        f"  sizes      {sizes.smallest} to {sizes.largest}, median side {sizes.median_side}"
-        f" ({', '.join(f'{count:,} of {size}' for size, count in sizes.common.items())}"
-        f"{', ...' if sizes.different > len(sizes.common) else ''})",
+        f"  sizes      {_sizes(sizes)}",
         f"  kinds      {', '.join(f'{count:,} {mode}' for mode, count in found.modes.items())}",
         f"  rules      side {rules.size}, fit {rules.fit}, background #{bytes(rules.background).hex()}",
     ]
@@ -106,3 +104,14 @@ def _lines(preview: DataPreview) -> list[str]:
         lines += [f"    {aside.name}: {aside.reason}" for aside in found.first_set_aside[:10]]
     lines += [f"  not used   {found.not_used}"] if found.not_used else []
     return lines + [f"  note       {note}" for note in found.notes] + ["Nothing was changed."]
+
+
+def _sizes(sizes: PictureSizes) -> str:
+    """Name the common sizes where there are such; photographs cut by hand have none."""
+    if sizes.different == 1:
+        return f"all {sizes.smallest}"
+    several = {size: count for size, count in sizes.common.items() if count > 1}
+    listed = ", ".join(f"{count:,} of {size}" for size, count in several.items())
+    common = f": {listed}{', ...' if sizes.different > len(several) else ''}" if several else ""
+    between = f"{sizes.smallest} to {sizes.largest}, median side {sizes.median_side}"
+    return f"{between} ({sizes.different:,} different{common})"

@@ -16,6 +16,9 @@ import pytest
 from PIL import Image
 
 from ganlib.cli.app import settle_environment
+from ganlib.core.files import write_bytes
+from ganlib.data.spec import DatasetSpec, ImageShape
+from ganlib.data.versioning.record import Summary
 from tests import factories
 from tests.conftest import ROOT
 from tests.support import forks
@@ -85,6 +88,23 @@ def test_families_lists_the_zoo_as_json_with_what_was_measured() -> None:
     rows = json.loads(ganlib("families", "--json").stdout)
     assert {"dcgan", "vae"} <= {row["family"] for row in rows}
     assert all({"about", "measured"} <= set(row) for row in rows)
+
+
+def test_families_says_which_do_not_fit_other_data_and_whose_figures_it_shows(project: Path) -> None:
+    assert "does not fit" not in ganlib("families", cwd=project).stdout
+    spec = DatasetSpec(name="cells", image=ImageShape(channels=3, height=32, width=32))
+    summary = Summary(
+        spec=spec, raw={}, files={}, counts={}, classes={}, pixels={}, seed=0, validation_one_in=12, test_one_in=7
+    )
+    write_bytes(project / "data/prepared/summary.json", summary.model_dump_json().encode())
+    shown = ganlib("families", cwd=project).stdout
+    assert "the FIDs are MNIST's, not those of cells (3x32x32) here; the others fit" in shown
+    assert "cgan does not fit cells: it is told labels, and cells has none." in shown
+    assert "dcgan does not fit" not in shown
+    rows = {row["family"]: row for row in json.loads(ganlib("families", "cvae", "vae", "--json", cwd=project).stdout)}
+    assert rows["vae"]["unfit"] is None
+    assert "it is told labels" in rows["cvae"]["unfit"]
+    assert "all of these fit it" in ganlib("families", "vae", cwd=project).stdout
 
 
 @pytest.mark.parametrize(

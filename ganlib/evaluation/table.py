@@ -26,8 +26,9 @@ def lines(found: Evaluation) -> list[Line]:
     rows = []
     for name, figure in found.figures.items():
         metric = metrics().get(name)
-        real = str(found.floors[name]) if name in found.floors else ""
-        rows.append(Line(metric.label if metric else name, str(figure), real, metric.better if metric else "", name))
+        shown = metric.interval if metric else str
+        real = shown(found.floors[name]) if name in found.floors else ""
+        rows.append(Line(metric.label if metric else name, shown(figure), real, metric.better if metric else "", name))
     rows += [
         Line(f"{name} as asked", str(share), "", "higher", f"agreement: {name}")
         for name, share in found.agreement.items()

@@ -231,9 +231,8 @@ def _figure(name: str, metric: Metric, limit: Limit, found: Evaluation, version:
     if figure is None:
         detail = f"measured before there was the figure {metric.label!r}; {_again(version)}"
         return Check(name=title, passed=False, detail=detail)
-    value, text = figure.value, f"{metric.label} {metric.text(figure.value)}"
-    if figure.low < figure.high:
-        text += f" [{metric.text(figure.low)}, {metric.text(figure.high)}]"
+    value, certain = figure.value, figure.low == figure.high
+    text = f"{metric.label} {metric.text(value) if certain else metric.interval(figure)}"
     if metric.above_floor and name in found.floors:
         floor = found.floors[name].value
         value, text = value - floor, f"{text}, of which real images have {metric.text(floor)}"

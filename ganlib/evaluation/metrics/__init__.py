@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from ganlib.evaluation.bootstrap import Interval
     from ganlib.evaluation.sample import Sample
 
 _FIRST = ("fid", "kid")
@@ -45,6 +46,10 @@ class Metric:
     def text(self, value: float) -> str:
         """Return ``value`` for people."""
         return f"{100 * value:.3g}%" if self.percent else f"{value:.3g}"
+
+    def interval(self, figure: Interval) -> str:
+        """Return ``figure`` with its interval for people."""
+        return f"{self.text(figure.value)} [{self.text(figure.low)}, {self.text(figure.high)}]"
 
 
 @cache

@@ -18,12 +18,12 @@ def sizes_line(project: Project, source: Path) -> str:
 def test_sizes_are_named_where_several_pictures_share_them(tmp_path: Path) -> None:
     project = factories.project(tmp_path, factories.empty_database())
     own = tmp_path / "own"
-    for number in range(12):
+    for number in range(40):
         save(own / f"{number}.png", noise((20 + number,) * 2, seed=number))
-    assert sizes_line(project, own) == "sizes      20x20 to 31x31, median side 26 (12 different)"
-    for number in range(12, 15):
-        save(own / f"{number}.png", noise((31, 31), seed=number))
-    assert sizes_line(project, own) == "sizes      20x20 to 31x31, median side 27 (12 different: 4 of 31x31, ...)"
-    for number in range(15):
-        save(own / f"{number}.png", noise((31, 31), seed=number))
-    assert sizes_line(project, own) == "sizes      all 31x31"
+    assert sizes_line(project, own) == "sizes      20x20 to 59x59, median side 39 (40 different)"
+    for number in range(40, 43):
+        save(own / f"{number}.png", noise((59, 59), seed=number))
+    assert sizes_line(project, own).endswith("(40 different: 4 of 59x59, ...)")
+    for number in range(43):
+        save(own / f"{number}.png", noise((59, 59), seed=number))
+    assert sizes_line(project, own) == "sizes      all 59x59"

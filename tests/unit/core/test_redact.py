@@ -9,6 +9,7 @@ import pytest
 
 from ganlib.cli.app import fail, show
 from ganlib.core.errors import BadInput, Corrupt, NoSpace
+from ganlib.core.events import Remark
 from ganlib.core.progress import Lines
 from ganlib.core.redact import redacted, without_user
 
@@ -57,7 +58,7 @@ def test_errors_events_and_results_are_cleared(capsys: pytest.CaptureFixture[str
         assert SECRET not in str(error)
         assert SECRET not in repr(error)
     for as_json in (True, False):
-        Lines(sys.stdout, as_json=as_json)("stage", 0, 0, {"where": uri})
+        Lines(sys.stdout, as_json=as_json).event(Remark("stage", {"where": uri}))
         show({"uri": uri}, as_json=as_json, text=lambda: uri)
     with pytest.raises(SystemExit):
         fail(f"at {uri}", 2)

@@ -65,4 +65,4 @@ def test_errors_events_and_results_are_cleared(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr()
     assert SECRET not in said.out + said.err
     assert said.out.count("http://ann:***@host") == 4
-    assert json.loads(said.out.splitlines()[0])["where"] == "http://ann:***@host"
+    assert json.loads(said.out.splitlines()[0])["facts"]["where"] == "http://ann:***@host"

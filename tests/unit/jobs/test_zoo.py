@@ -63,5 +63,5 @@ def test_a_family_trains_exports_with_parity_draws_and_is_measured(
     found = evaluate(project, params, f"runs:/{result.run_id}")
     assert np.isfinite(found.fid.value)
     assert set(found.agreement) == {
-        None: set(), "label": {"digit"}, "caption": {"digit", "thickness", "slant", "size"}
+        None: set(), "label": {"class"}, "caption": {"class", "thickness", "slant", "size"}
     }[families.load(name).condition]  # fmt: skip

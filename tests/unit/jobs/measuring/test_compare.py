@@ -293,7 +293,7 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
         ("cgan", 160, "standard", False),
     ]
     assert {"reconstruction_mse", "reconstruction_fid"} <= set(vae["held_out"])
-    assert "digit" in cgan["evaluation"]["agreement"]
+    assert "class" in cgan["evaluation"]["agreement"]
     assert vae["sha256"] == sha256_file(folder / ".ganlib" / "runs" / vae["run_id"] / "generator.onnx")
     names = {"table.json", "table.md", "quality.png", "sheet.png"}
     assert {path.name for path in (folder / "out").iterdir()} == names

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 LONGEST = (
+    "services/test_any_images.py",
     "unit/jobs/test_zoo.py",
     "services/test_prefect_password.py",
     "services/test_prefect_services.py",

@@ -236,7 +236,7 @@ def test_captions_are_drawn_from_the_table_s_own(sets: Callable[[str], Made]) ->
     found = sets("scenes")
     arrays = np.concatenate([np.load(path) for path in sorted((found.batches / "npy").glob("*.npy"))])
     told = {f"a {light} {shape}" for light in ("bright", "dim") for shape in SHAPES}
-    assert {str(caption).lower() for caption in arrays["caption"]} <= told
+    assert {caption.decode().lower() for caption in arrays["caption"]} <= told
 
 
 @pytest.fixture(scope="module")

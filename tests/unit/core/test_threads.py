@@ -141,7 +141,7 @@ def test_a_quota_is_told_once_and_set_for_children_unless_the_user_said_otherwis
     settle_environment()
     settle_environment()
     first = json.loads(said().splitlines()[0])
-    assert first["note"] == "the CPU quota here is 2 of 54 visible cores: 2 used"
+    assert first["facts"]["note"] == "the CPU quota here is 2 of 54 visible cores: 2 used"
     assert "quota" not in said()
     assert os.environ["OMP_NUM_THREADS"] == "2"
     assert "2 usable cores" in processes.machine()

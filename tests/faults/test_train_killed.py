@@ -61,7 +61,7 @@ def until_trained(process: Command | subprocess.Popen[str], thousandths: int) ->
     for line in process.stderr:
         seen.append(line)
         event = json.loads(line) if line.startswith("{") else {}
-        if str(event.get("stage", "")).startswith("train") and event["done"] >= thousandths:
+        if str(event.get("stage", "")).startswith("train") and event.get("done", 0) >= thousandths:
             return
     pytest.fail("".join(seen[-20:]))
 

@@ -63,7 +63,8 @@ def test_sigterm_ends_both_and_their_run_as_killed_with_a_checkpoint(folder: Pat
     seen = []
     for line in process.stderr:
         seen.append(line)
-        if line.startswith("{") and json.loads(line).get("stage") == "train vae":
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("stage") == "train vae" and "done" in event:
             break
     else:
         pytest.fail("".join(seen))

@@ -108,7 +108,11 @@ class Contract(Record):
                 found.append(f"input {name!r} is not accepted")
             elif ours.dtype != theirs.dtype or (name != "noise" and ours.dims != theirs.dims):
                 found.append(f"input {name!r} is {ours} instead of {theirs}")
-        return found + [f"it must be given {name!r}, which callers do not give" for name in self.inputs if name not in champion.inputs]
+        return found + [
+            f"it must be given {name!r}, which callers do not give"
+            for name in self.inputs
+            if name not in champion.inputs
+        ]
 
     def accepts(self, champion: Contract) -> bool:
         """Whether this graph can replace ``champion`` without breaking a caller."""

@@ -232,7 +232,9 @@ def test_an_input_the_champion_accepts_may_not_go_missing() -> None:
 
 
 def test_an_input_that_callers_do_not_give_yet_may_not_be_asked_for() -> None:
-    assert contract(noise=NARROW, label=DIGIT).problems(contract(noise=NARROW)) == ("it must be given 'label', which callers do not give",)
+    assert contract(noise=NARROW, label=DIGIT).problems(contract(noise=NARROW)) == (
+        "it must be given 'label', which callers do not give",
+    )
 
 
 def test_an_input_may_not_change_its_type_or_length() -> None:

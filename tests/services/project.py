@@ -104,6 +104,11 @@ def run(folder: Path, *arguments: str, timeout: float = 900, **more: str) -> sub
     return _python(folder, "-m", *arguments, timeout=timeout, **more)
 
 
+def run_own(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m ARGUMENTS`` by the project's own copy of the code, where what it keeps there matters."""
+    return _python(folder, "-m", *arguments, timeout=900)
+
+
 def run_code(folder: Path, code: str, **more: str) -> str:
     """Run ``python -c CODE`` in the project; what it prints."""
     done = _python(folder, "-c", code, timeout=300, **more)

@@ -306,12 +306,12 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     assert [row["reused"] for row in second["rows"]] == [True, True]
     assert [row["evaluation"] for row in second["rows"]] == [vae["evaluation"], cgan["evaluation"]]
     assert second["recorded"] == ["vae", "cgan"]
-    listed = json.loads(projects.run(folder, "ganlib", "families", "--json").stdout)
+    listed = json.loads(projects.run_own(folder, "ganlib", "families", "--json").stdout)
     rows = {row["family"]: row["measured"] for row in listed}
     assert rows["dcgan"] is None
     assert rows["vae"]["hardware"] == "some cores"
     assert rows["vae"]["evaluation"] == vae["evaluation"] | {"resampled": {}}  # for gates, and long
-    shown = projects.run(folder, "ganlib", "families", "vae", "dcgan").stdout
+    shown = projects.run_own(folder, "ganlib", "families", "vae", "dcgan").stdout
     assert "x F at budget standard" in shown
     assert "not measured yet" in shown
 

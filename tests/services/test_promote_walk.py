@@ -168,7 +168,7 @@ def test_the_way_through_the_page_is_readmes_and_the_list_says_what_to_promote(
         row.get_by_text(words).first.wait_for()
     page.get_by_role("row").filter(has_text="Version 1").get_by_text("passed").first.wait_for()
     page.get_by_role("link", name="Version 2", exact=True).click()
-    page.get_by_text("mode collapse: most frequent digit 0 with 32.5% (limit 30%)").first.wait_for()
+    page.get_by_text("mode collapse: most frequent class 0 with 32.5% of the images").first.wait_for()
     page.get_by_text("against 20 [19.5, 20.5] of version 1").wait_for()
     page.get_by_role("button", name=BLUE).wait_for()
     with page.expect_popup() as popped:
@@ -191,7 +191,7 @@ def test_a_refused_version_is_never_used_and_the_page_says_that_it_was_taken_bac
     until(page, lambda: registry.get(2).description.startswith("Taken back"))
     page.reload()
     page.get_by_role("cell", name=told(r"the tag `([^`]+)` says why")).wait_for()
-    page.get_by_text("refused by the gate: mode collapse: most frequent digit 0 with 32.5%").first.wait_for()
+    page.get_by_text("refused by the gate: mode collapse: most frequent class 0 with 32.5%").first.wait_for()
     page.get_by_text(f"To overrule: {OVERRULE}.").first.wait_for()
     picture(page, "taken-back")
     text = (folder / "params.yaml").read_text()

@@ -282,7 +282,7 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     (folder / "ganlib" / "results" / "measured.json").write_text("{}")
 
     def compare(*arguments: str) -> dict[str, Any]:
-        done = projects.run(folder, "ganlib", "compare", *arguments, "--json")
+        done = projects.run_own(folder, "ganlib", "compare", *arguments, "--json")
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
@@ -315,6 +315,6 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     assert "x F at budget standard" in shown
     assert "not measured yet" in shown
 
-    refused = projects.run(folder, "ganlib", "compare", "vae", "--record", "--budget", "smoke")
+    refused = projects.run_own(folder, "ganlib", "compare", "vae", "--record", "--budget", "smoke")
     assert refused.returncode == 2
     assert "runs of budget standard or best, not smoke" in refused.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.config import load
+from ganlib.config import Params, load
 from ganlib.core.project import Project
 from ganlib.jobs.images.generate import generate
 from ganlib.jobs.images.request import GenerateRequest
@@ -17,7 +17,7 @@ from tests import factories
 
 
 @pytest.fixture(scope="module")
-def lineage(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def made(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Version 1 is champion and has made the images in ``images``; version 2 is better and challenger."""
     project = factories.project(tmp_path_factory.mktemp("made") / "project", empty_database)
     with pytest.MonkeyPatch.context() as patch:
@@ -36,3 +36,8 @@ def lineage(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             GenerateRequest(out=str(project.root / "images"), count=3, seed=5),
         )
         yield project
+
+
+@pytest.fixture
+def params(made: Project) -> Params:
+    return load(made.params_file)

@@ -6,10 +6,9 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from ganlib.config import Params, load
+from ganlib.config import Params
 from ganlib.core.project import Project
 from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD
 from ganlib.generation.session import OnnxModel
@@ -19,16 +18,6 @@ from ganlib.tracking.store import connect
 from tests import factories
 
 NAME = "mnist-generator"
-
-
-@pytest.fixture
-def made(lineage: Project) -> Project:
-    return lineage
-
-
-@pytest.fixture
-def params(made: Project) -> Params:
-    return load(made.params_file)
 
 
 def test_two_versions_are_compared_figure_by_figure_and_image_by_image(

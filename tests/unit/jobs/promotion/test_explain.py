@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganlib.config import Params, load
+from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
@@ -21,16 +21,6 @@ from ganlib.tracking.store import connect
 from tests import factories
 
 NAME = "mnist-generator"
-
-
-@pytest.fixture
-def made(lineage: Project) -> Project:
-    return lineage
-
-
-@pytest.fixture
-def params(made: Project) -> Params:
-    return load(made.params_file)
 
 
 def found(explanation: Explanation) -> dict[str, dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganlib.abtest import experiment as ab
-from ganlib.config import Params, load
+from ganlib.config import Params
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.jobs.images.generate import generate
@@ -16,16 +16,6 @@ from ganlib.tracking.store import Absent, connect
 from tests import factories
 
 NAME = "mnist-generator"
-
-
-@pytest.fixture
-def made(lineage: Project) -> Project:
-    return lineage
-
-
-@pytest.fixture
-def params(made: Project) -> Params:
-    return load(made.params_file)
 
 
 def test_prune_removes_only_what_nothing_refers_to_and_frees_what_it_said(made: Project, params: Params) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
@@ -41,7 +42,54 @@ class TcganOptions(ConvolutionalOptions):
     )
 
 
-class Tcgan(Adversarial):
+class _Captioned(Adversarial):
+    """Two players of captions, and nets that learn to read before them: what both kinds of captions share."""
+
+    Options: ClassVar[type[TcganOptions]] = TcganOptions
+    condition = "caption"
+    options: TcganOptions
+    _generator: GrammarGenerator | CaptionedGenerator
+
+    def comparable_from(self) -> int:
+        """Where the text encoder has learnt to read."""
+        return min(self.options.text_steps, max(1, self.horizon // 2))
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        """What reads captions as long as it learns, then the players."""
+        steps, players = self.comparable_from(), self._players(step)
+        if step >= steps:
+            return players
+        optimizer = self.optimizers["text"]
+        # Falling to zero: at a constant rate what it has learnt at the end is a matter of luck.
+        optimizer.param_groups[0]["lr"] = self.options.text.learning_rate * (1 - step / steps)
+        return [Phase("text", self._readers(), optimizer, self._understand), *players]
+
+    def variant(self, step: int) -> Hashable | None:
+        """While captions are learnt, the learning rate falls, and a grammar's are drawn on the host."""
+        return super().variant(step) if step >= self.comparable_from() else None
+
+    def compilable(self) -> Sequence[nn.Module]:
+        """The painter; a GPU has other things to wait for than the text encoder."""
+        return (self._generator.painter,)
+
+    def _players(self, step: int) -> list[Phase]:
+        """Return the phases of the two players, of which the painter is one: the text encoder does not learn there."""
+        painter = self._generator.painter
+        return [
+            Phase(phase.name, painter, phase.optimizer, phase.loss) if phase.name == "generator" else phase
+            for phase in super().phases(step)
+        ]
+
+    @abstractmethod
+    def _readers(self) -> nn.Module:
+        """Return what learns to read captions."""
+
+    @abstractmethod
+    def _understand(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
+        """Return the loss that it learns by, and what is logged of it."""
+
+
+class Tcgan(_Captioned):
     """Captions of a grammar: the players are given class and measured ranks; the words are for a net of their own.
 
     Captions of any other kind are for :class:`TableTcgan`.
@@ -51,9 +99,6 @@ class Tcgan(Adversarial):
     how far off it is.
     """
 
-    Options: ClassVar[type[TcganOptions]] = TcganOptions
-    condition = "caption"
-    options: TcganOptions
     _generator: GrammarGenerator
 
     def __init__(self, options: TcganOptions, spec: DatasetSpec) -> None:
@@ -85,35 +130,13 @@ class Tcgan(Adversarial):
         values = attributes.measure(images[:, 0])
         return attributes.Scale.fit(values, labels).ranks(values, labels)
 
-    def comparable_from(self) -> int:
-        """Where the text encoder has learnt to read."""
-        return min(self.options.text_steps, max(1, self.horizon // 2))
+    def _players(self, step: int) -> list[Phase]:
+        """Return the phase of the net that learns the ranks, and those of the two players."""
+        return [Phase("reader", self.reader, self.optimizers["reader"], self._read), *super()._players(step)]
 
-    def phases(self, step: int) -> Sequence[Phase]:
-        """The text encoder as long as it learns, the reader, then the two players."""
-        painter = self._generator.painter
-        phases = [
-            Phase("reader", self.reader, self.optimizers["reader"], self._read),
-            *(
-                Phase(phase.name, painter, phase.optimizer, phase.loss) if phase.name == "generator" else phase
-                for phase in super().phases(step)
-            ),
-        ]
-        steps = self.comparable_from()
-        if step < steps:
-            optimizer = self.optimizers["text"]
-            # Falling to zero: at a constant rate what it has learnt at the end is a matter of luck.
-            optimizer.param_groups[0]["lr"] = self.options.text.learning_rate * (1 - step / steps)
-            phases.insert(0, Phase("text", self._generator.encoder, optimizer, self._understand))
-        return phases
-
-    def variant(self, step: int) -> Hashable | None:
-        """While the text encoder learns, its captions are drawn on the host and its learning rate falls."""
-        return super().variant(step) if step >= self.comparable_from() else None
-
-    def compilable(self) -> Sequence[nn.Module]:
-        """The painter; a GPU has other things to wait for than the text encoder."""
-        return (self._generator.painter,)
+    def _readers(self) -> nn.Module:
+        """Return the text encoder."""
+        return self._generator.encoder
 
     def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The classes and the ranks of the real images, which are also those that are asked of the painter."""
@@ -152,7 +175,7 @@ class Tcgan(Adversarial):
         return {"text_class": right[:, 0].float().mean().item(), "text_all": right.all(dim=1).float().mean().item()}
 
 
-class TableTcgan(Adversarial):
+class TableTcgan(_Captioned):
     """Captions of any kind, one an image: what they mean is learnt from the images that they describe.
 
     A caption becomes a vector that is nearer to that of its own image than to those of others (Radford 2021, CLIP); the
@@ -161,9 +184,6 @@ class TableTcgan(Adversarial):
     ones (Reed 2016, section 4.2), and the generator is told how well its images match (Xu 2018, AttnGAN, section 3.2).
     """
 
-    Options: ClassVar[type[TcganOptions]] = TcganOptions
-    condition = "caption"
-    options: TcganOptions
     _generator: CaptionedGenerator
     discriminator: ConvDiscriminator
 
@@ -182,31 +202,9 @@ class TableTcgan(Adversarial):
         }
         self._latest: tuple[TrainingBatch, Tensor] | None = None
 
-    def comparable_from(self) -> int:
-        """Where the text encoder has learnt to read."""
-        return min(self.options.text_steps, max(1, self.horizon // 2))
-
-    def phases(self, step: int) -> Sequence[Phase]:
-        """The two encoders as long as they learn, then the two players."""
-        painter = self._generator.painter
-        phases = [
-            Phase(phase.name, painter, phase.optimizer, phase.loss) if phase.name == "generator" else phase
-            for phase in super().phases(step)
-        ]
-        steps = self.comparable_from()
-        if step < steps:
-            optimizer = self.optimizers["text"]
-            optimizer.param_groups[0]["lr"] = self.options.text.learning_rate * (1 - step / steps)
-            phases.insert(0, Phase("text", self.matcher, optimizer, self._match))
-        return phases
-
-    def variant(self, step: int) -> Hashable | None:
-        """While the encoders learn, their learning rate falls."""
-        return super().variant(step) if step >= self.comparable_from() else None
-
-    def compilable(self) -> Sequence[nn.Module]:
-        """The painter."""
-        return (self._generator.painter,)
+    def _readers(self) -> nn.Module:
+        """Return the two encoders."""
+        return self.matcher
 
     def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The vectors of the captions, which are read once a step."""
@@ -237,7 +235,7 @@ class TableTcgan(Adversarial):
         match = matching_loss(self._seen(fakes), self.given(batch)[0], _captions(batch))
         return loss + self.options.match_weight * match, {**losses, "match_loss": match.detach()}
 
-    def _match(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
+    def _understand(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         texts = self._generator.encoder(_captions(batch))
         loss = matching_loss(self._seen(batch.images), texts, _captions(batch))
         return loss, {"text_loss": loss.detach()}

@@ -29,8 +29,6 @@ class MnistJudge(Judge):
 
     name, image, class_names = "mnist", MNIST.image, MNIST.class_names
 
-    class_names = tuple("0123456789")
-
     def __init__(self, sha256: str, weights: bytes) -> None:
         """``weights`` is a whole safetensors file and ``sha256`` its verified digest; see
         :func:`load_judge`."""

@@ -63,7 +63,20 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
     return value
 
 
+class _OneLine(yaml.SafeDumper):
+    """Writes text that has line breaks in double quotes, where they are escaped: PyYAML folds it in single ones, and
+    reads U+0085 back from there as a space."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    breaks = len(value.splitlines()) > 1 or value != value.rstrip("\n\r\x85\u2028\u2029")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if breaks else None)
+
+
+_OneLine.add_representer(str, _text)
+
+
 def flow(value: Any) -> str:
-    """Return ``value`` on one line."""
-    line: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    """Return ``value`` on one line, from which it is read back as it is."""
+    line: str = yaml.dump(value, Dumper=_OneLine, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return line.removesuffix("\n...\n").rstrip("\n")

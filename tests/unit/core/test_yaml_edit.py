@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
@@ -32,8 +32,13 @@ def test_setting_back_restores_the_text() -> None:
 
 
 @given(st.text(max_size=40))
+@example("\x85")
+@example("a\nb")
+@example("a\u2029")
 def test_any_text_is_read_back_as_it_was_set(value: str) -> None:
-    tree = yaml.safe_load(lay_over(TEXT, source(value, None)))
+    changed = lay_over(TEXT, source(value, None))
+    assert len(changed.splitlines()) == len(TEXT.splitlines())
+    tree = yaml.safe_load(changed)
     assert tree == {"other": {"source": "keep"}, "data": {"source": value, "source_sha256": None, "seed": 0}}
 
 

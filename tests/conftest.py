@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ganlib.cli.app import settle_environment
 from tests.support.once import SHARED
@@ -25,6 +26,12 @@ for _name in OWN:
     os.environ.pop(_name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples in every run, however busy the machine: what passed here passes in CI. `--hypothesis-profile explore`
+# looks for new ones; what it finds becomes an @example.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=1000, deadline=None)
+settings.load_profile("suite")
 
 
 LONGEST = (

@@ -62,7 +62,7 @@ def by_class(folder: Path, judge: Judge, columns: int = 15) -> bytes:
     images = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
     if not judge.class_names:
         return contact_sheet(images[: columns * columns], columns=columns)
-    classes = judge.features(images).probabilities.argmax(axis=1)
+    classes = judge.features(images).classes
     rows = [images[classes == each][:columns] for each in range(len(judge.class_names))]
     padded = [np.concatenate([row, np.zeros((columns - len(row), *images.shape[1:]), np.uint8)]) for row in rows]
     return contact_sheet(np.concatenate(padded), columns=columns)

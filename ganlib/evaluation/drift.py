@@ -85,8 +85,9 @@ def drift(
         why_not: see ``evaluation``.
     """
     n, num_classes = judged.probabilities.shape
-    counts = np.bincount(judged.probabilities.argmax(axis=1), minlength=num_classes) if num_classes else np.zeros(0)
-    hits = share(judged.probabilities.argmax(axis=1) == asked, 0.95) if num_classes and asked is not None else None
+    classes = judged.classes
+    counts = np.bincount(classes, minlength=num_classes) if num_classes else np.zeros(0)
+    hits = share(classes == asked, 0.95) if num_classes and asked is not None else None
     fid, found = None, dict[str, float]()
     if evaluation:
         found = _of_classes(judged, counts, hits, evaluation)

@@ -242,7 +242,7 @@ def score_images(
     report.advance("judge", len(images), len(images), {"fid": figures["fid"].value, "kid": figures["kid"].value})
     seen: dict[str, Any] = {}
     if names := reference.class_names:
-        classes = judged.probabilities.argmax(axis=1)
+        classes = judged.classes
         seen = {
             "class_names": names,
             "class_shares": tuple((np.bincount(classes, minlength=len(names)) / len(images)).tolist()),

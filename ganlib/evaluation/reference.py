@@ -108,8 +108,7 @@ def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, re
         test = judge.features(load_split(prepared, "test").images, report=report)
         train = judge.features(images, report=report)
         near = nearest(test.features, train.features)
-        classes = test.probabilities.argmax(axis=1) if judge.class_names else np.zeros(len(test.features), np.int64)
-        made = RealImages(test.features, *train, classes, near.distance, near.back)
+        made = RealImages(test.features, *train, test.classes, near.distance, near.back)
         _write(record, {field.name: getattr(made, field.name) for field in fields(made)})
         return made
     _require(len(kept[1]["train"]), config)

@@ -85,6 +85,7 @@ class Sample:
             near: nearest training images, if they are known already.
         """
         self.features, self.probabilities = seen
+        self.classes = seen.classes
         self.real, self.ball, self.config = real, ball, config
         self._near = near
 
@@ -92,14 +93,6 @@ class Sample:
     def num_classes(self) -> int:
         """How many classes the judge knows; 0: none."""
         return int(self.probabilities.shape[1])
-
-    @cached_property
-    def classes(self) -> np.ndarray:
-        """The class that the judge takes each image for, int64 [n]; all 0 where it knows none."""
-        if not self.num_classes:
-            return np.zeros(len(self.features), np.int64)
-        chosen: np.ndarray = self.probabilities.argmax(axis=1)
-        return chosen
 
     @cached_property
     def nearest(self) -> Nearest:

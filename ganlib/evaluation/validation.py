@@ -7,6 +7,7 @@ import numpy as np
 from ganlib.core.record import Record
 from ganlib.evaluation.distances import frechet_distance, moments
 from ganlib.evaluation.judge.judge import Judge
+from ganlib.evaluation.metrics.class_excess import due
 
 MOST_OF_ONE_CLASS = 5.0
 LEAST_DIVERSITY = 0.2
@@ -44,8 +45,8 @@ class Validation:
         self._judge, seen = judge, judge.features(images)
         self._real = moments(seen.features)
         if judge.class_names:
-            shares = np.bincount(seen.probabilities.argmax(axis=1), minlength=len(judge.class_names)) / len(images)
-            self._due = np.maximum(shares, 1 / len(judge.class_names))
+            shares = np.bincount(seen.classes, minlength=len(judge.class_names)) / len(images)
+            self._due = due(shares)
 
     def of(self, images: np.ndarray) -> Validated:
         """Return the figures of uint8 ``images`` [n, channels, height, width]."""
@@ -53,7 +54,7 @@ class Validation:
         ours = moments(seen.features)
         name, excess, share = None, 0.0, 0.0
         if self._judge.class_names:
-            shares = np.bincount(seen.probabilities.argmax(axis=1), minlength=len(self._due)) / len(images)
+            shares = np.bincount(seen.classes, minlength=len(self._due)) / len(images)
             most = int((shares / self._due).argmax())
             name, share = self._judge.class_names[most], float(shares[most])
             excess = share / float(self._due[most])

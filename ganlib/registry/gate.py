@@ -12,6 +12,7 @@ from ganlib.core.record import Record
 from ganlib.evaluation.bootstrap import unpack
 from ganlib.evaluation.evaluate import DECIDING_SAMPLES, Evaluation
 from ganlib.evaluation.metrics import Metric, metrics
+from ganlib.evaluation.metrics.class_excess import due
 from ganlib.registry.version import Version, said
 
 _LEAST = 50  # replicates that a standard deviation is taken of
@@ -248,7 +249,7 @@ def _most_frequent(name: str, found: Evaluation) -> str:
     if name != "class_excess" or not found.class_shares:
         return ""
     shares = np.array(found.class_shares)
-    most = int((shares / np.maximum(found.real_class_shares, 1 / len(shares))).argmax())
+    most = int((shares / due(np.array(found.real_class_shares))).argmax())
     return (
         f"most frequent class {found.class_names[most]} with {100 * shares[most]:.1f}% of the images and "
         f"{100 * found.real_class_shares[most]:.1f}% of the data, "

@@ -37,6 +37,14 @@ class JudgeOutput(NamedTuple):
     probabilities: np.ndarray
     """float32 [n, k], of the judge's classes; k is 0 where it has none."""
 
+    @property
+    def classes(self) -> np.ndarray:
+        """The class that the judge takes each image for, int64 [n]; all 0 where it knows none."""
+        if not self.probabilities.shape[1]:
+            return np.zeros(len(self.features), np.int64)
+        chosen: np.ndarray = self.probabilities.argmax(axis=1)
+        return chosen
+
 
 class Judge(ABC):
     """What figures are made with: a function from images to features and, if it knows classes, their probabilities.

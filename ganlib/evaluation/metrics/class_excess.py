@@ -15,19 +15,26 @@ def compute(sample: Sample) -> np.ndarray:
     return sample.drawn(excess_statistic(sample.classes, sample.real.class_shares(sample.num_classes)))
 
 
+def due(shares: np.ndarray) -> np.ndarray:
+    """Return what is due to each class, whose ``shares`` of the data are float [num_classes]: an even share at least.
+
+    Three images of a class of one in a thousand are no collapse.
+    """
+    least: np.ndarray = np.maximum(shares, 1 / len(shares))
+    return least
+
+
 def excess_statistic(classes: np.ndarray, shares: np.ndarray) -> Statistic:
     """Return the largest ratio of a share of ``classes`` to what is due to it, by the groups' weights.
 
     Args:
         classes: int [n].
-        shares: of the data, float [num_classes]. What is due is that, and an even share at least: three images of a
-            class of one in a thousand are no collapse.
+        shares: of the data, float [num_classes].
     """
-    due = np.maximum(shares, 1 / len(shares))
     ours = [mean_statistic(classes == one) for one in range(len(shares))]
 
     def at(weights: np.ndarray) -> np.ndarray:
-        ratios = [share(weights) / theirs for share, theirs in zip(ours, due, strict=True)]
+        ratios = [share(weights) / theirs for share, theirs in zip(ours, due(shares), strict=True)]
         largest: np.ndarray = np.max(ratios, axis=0)
         return largest
 

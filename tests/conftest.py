@@ -27,8 +27,8 @@ for _name in OWN:
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The same examples in every run, however busy the machine: what passed here passes in CI. `--hypothesis-profile explore`
-# looks for new ones; what it finds becomes an @example.
+# The same examples in every run, however busy the machine: what passes here passes in CI. The other profile looks for
+# new ones.
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile("suite")

@@ -41,16 +41,18 @@ def prepare(folder: Path, spec: DatasetSpec = SHAPES, train: int = 200, seed: in
     """Write three splits of :func:`drawn` images, and their summary, as DVC's stage `prepare` does."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = {"train": train, "validation": train // 4, "test": train // 4}
+    classes = {}
     for place, name in enumerate(SPLITS):
         split = drawn(counts[name], seed + place, spec.image.height, spec.image.channels)
         np.save(folder / f"{name}-images.npy", split.images)
         if spec.class_names:
             np.save(folder / f"{name}-labels.npy", split.labels)
+            classes[name] = np.bincount(split.labels, minlength=spec.num_classes).tolist()
     summary = Summary(
         raw={},
         files={path.name: sha256_file(path) for path in sorted(folder.glob("*.npy"))},
         counts=counts,
-        classes={},
+        classes=classes,
         pixels={"train": Pixels(mean=0, std=1)},
         seed=0,
         validation_one_in=6,
@@ -66,7 +68,7 @@ def project(root: Path, spec: DatasetSpec = SHAPES, train: int = 200, seed: int 
     root.mkdir(parents=True, exist_ok=True)
     here = Project(root)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["judge"]["steps"] = steps
+    params["judge"]["steps"], params["data"]["source"] = steps, "own"
     here.params_file.write_text(yaml.safe_dump(params))
     for name in ("dvc.yaml", ".dvc/config"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganlib.cli.app import open_project, reporting, show
 from ganlib.cli.help import Verbs
-from ganlib.cli.options import Json
+from ganlib.cli.options import From, Json
 
 if TYPE_CHECKING:
     from ganlib.data.versioning.record import DataVersion
 
 app = Verbs(no_args_is_help=True, pretty_exceptions_enable=False)
 
-From = Annotated[
-    Path | None,
-    typer.Option(
-        "--from",
-        metavar="PLACE",
-        help="Use these images: a folder (of one folder a class, of pictures, or with a table), an archive, Parquet or "
-        "IDX files; or a known data set by name, such as mnist, fashion-mnist or twemoji.",
-    ),
-]
 Size = Annotated[
     int | None, typer.Option(help="Side of the images in pixels: 16, 28, 32, 64 or 128; default: {data.size}.")
 ]

@@ -13,6 +13,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "train": (
         "dcgan --budget demo",
         "vae --set train.seed=1 --set families.vae.latent_dim=32",
+        "dcgan --init models:/mnist-generator@champion --from ~/pictures",
         "dcgan --resume 0123456789abcdef0123456789abcdef",
     ),
     "tune": ("vae --trials 10 --jobs 2 --budget smoke", "dcgan --space", "vae --apply"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from inspect import Parameter
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -22,6 +23,15 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Override one value of params.yaml for this run, such as train.seed=3 (repeatable).",
+    ),
+]
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Use these images: a folder (of one folder a class, of pictures, or with a table), an archive, Parquet or "
+        "IDX files; or a known data set by name, such as mnist, fashion-mnist or twemoji.",
     ),
 ]
 Budget = Annotated[

@@ -7,13 +7,22 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import open_project, reporting, show
-from ganlib.cli.options import Budget, Json, Set
+from ganlib.cli.options import Budget, From, Json, Set
 
 
 def train(
     family: Annotated[str, typer.Argument(help="A name that `ganlib families` lists.")],
     budget: Budget = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Go on with an interrupted run.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init",
+            metavar="MODEL",
+            help="Begin from the weights of this model, of the same family and image shape; default: {train.init}.",
+        ),
+    ] = None,
+    source: From = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: {train.device}.")] = None,
     allow_cpu: Annotated[
         bool, typer.Option("--allow-cpu", help="Where CUDA is asked for and there is none, train on the CPU.")
@@ -31,6 +40,7 @@ def train(
     overrides = [
         *(overrides or []),
         *([f"train.device={device}"] if device else []),
+        *([f"train.init={init}"] if init else []),
         *(["train.allow_cpu=true"] if allow_cpu else []),
     ]
     project, params = open_project(overrides)
@@ -38,6 +48,7 @@ def train(
     from ganlib.jobs.training import child
 
     child.watch_lifeline()
+    from ganlib.jobs.training.parent import bring_images_for
     from ganlib.jobs.training.train import follow, follows
     from ganlib.jobs.training.train import train as job
 
@@ -45,7 +56,11 @@ def train(
         follow(project, params, family, budget=budget, resume=resume)
         return
     with reporting(as_json=as_json) as report:
-        result = job(project, params, family, budget=budget, resume=resume, overrides=overrides or [], report=report)
+        if source:
+            pinned = bring_images_for(project, params, source, report)
+            overrides += [f"train.init={pinned}"] if pinned else []
+            project, params = open_project(overrides)
+        result = job(project, params, family, budget=budget, resume=resume, overrides=overrides, report=report)
     show(
         result,
         as_json=as_json,

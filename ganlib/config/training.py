@@ -16,6 +16,7 @@ class TrainConfig(Record):
     families: tuple[str, ...] = Field(("dcgan", "vae"), description="what `ganlib retrain` trains")
     budget: str = Field("standard", description="a row of `budgets`")
     seed: int = Field(0, ge=0, lt=SEEDS, description="of all that is drawn")
+    init: str | None = Field(None, description="model whose weights a training begins from; null: from nothing")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", examples=["auto", "cpu", "cuda", "or cuda:0"])
     allow_cpu: bool = Field(False, description="where CUDA is asked for and there is none, take the CPU")
     threads: int = Field(0, ge=0, description="0: as OMP_NUM_THREADS says, or as many as this process may use")

@@ -35,6 +35,8 @@ HEARTBEAT_TAG = "ganlib.heartbeat"
 REASON_TAG = "ganlib.reason"
 UNHEALTHY_TAG = "ganlib.unhealthy"
 """What broke in a training, in words."""
+INIT_TAG = "ganlib.init"
+"""The model whose weights a training began from, and that model's run."""
 _PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
 
 

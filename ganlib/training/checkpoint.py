@@ -17,6 +17,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import torch
+from torch import nn
 
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
@@ -180,6 +181,38 @@ def read_average(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """
     state = Checkpoints(path, {})._newest([path], silent)
     return json.loads(state["config"]), state["ema"]
+
+
+def read_weights(path: Path, family: Family, ema: Ema, *, same_classes: bool) -> list[str]:
+    """Load the nets and the moving average of the checkpoint at ``path`` into ``family`` and ``ema``.
+
+    Without ``same_classes`` a weight that differs in the size of one dimension, as those of classes do, stays as it is.
+
+    Returns:
+        The names of those weights.
+
+    Raises:
+        BadInput: there is no file, it is damaged, of another family, or its nets have other sizes.
+    """
+    state = Checkpoints(path, {})._newest([path], silent)
+    if state["name"] != family.name:
+        raise BadInput(f"{path} is a checkpoint of {state['name']}, not of {family.name}.")
+    fresh = _load_fitting(family, state["family"], 0 if same_classes else 1)
+    return sorted(fresh | _load_fitting(ema.module, state["ema"], 0 if same_classes else 1))
+
+
+def _load_fitting(module: nn.Module, weights: dict[str, torch.Tensor], most: int) -> set[str]:
+    """Load what fits, and return the names of what differs in the size of at most ``most`` dimensions."""
+    ours = module.state_dict()
+    if others := ours.keys() ^ weights.keys():
+        raise BadInput(f"its nets have other parts: {', '.join(sorted(others)[:3])}.")
+    fresh = {name for name in ours if ours[name].shape != weights[name].shape}
+    for name in sorted(fresh):
+        here, there = ours[name].shape, weights[name].shape
+        if len(here) != len(there) or sum(a != b for a, b in zip(here, there, strict=True)) > most:
+            raise BadInput(f"its nets have other sizes: {name} is {[*there]} there and {[*here]} here.")
+    module.load_state_dict({**weights, **{name: ours[name] for name in fresh}})
+    return fresh
 
 
 def _write(path: Path, data: memoryview) -> None:

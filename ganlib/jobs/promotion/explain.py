@@ -21,6 +21,7 @@ from ganlib.registry.lineage import decisions_on, versions_of
 from ganlib.registry.registry import Listing, Registry
 from ganlib.tracking import history
 from ganlib.tracking.history import RunRecord
+from ganlib.tracking.runs import INIT_TAG
 from ganlib.tracking.store import Absent, MlflowStore, connect
 
 What = Literal["image", "manifest", "model", "version", "parent", "run", "source", "data", "checksums", "promotion"]
@@ -201,6 +202,8 @@ def _registered(
             "ended": run.ended.isoformat(timespec="seconds") if run.ended else None,
             "user": run.tags.get("mlflow.user"),
         }
+        if begun_from := run.tags.get(INIT_TAG):
+            facts["began from"] = begun_from
         links.append(Link(what="run", found=facts))
         dirty = run.tags.get("ganlib.source_dirty") == "true"
         links.append(

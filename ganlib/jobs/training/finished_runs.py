@@ -15,6 +15,7 @@ from ganlib.core.project import Project
 from ganlib.export.onnx import Certificate
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
+from ganlib.jobs.training.parent import find_parent
 from ganlib.jobs.training.session import CODE_TAG, code_sha256, flat, shape
 from ganlib.jobs.training.train import TrainResult
 from ganlib.registry.registry import Registry
@@ -47,7 +48,8 @@ def unused(
     """
     store, data = connect(project), current_data(project)
     options = families.for_data(params, family, data.spec, data.counts["train"])
-    config = flat(shape(params, family, params.limits(family, budget), options, data))
+    parent = find_parent(project, params, family, data.spec)
+    config = flat(shape(params, family, params.limits(family, budget), options, data, parent))
     wanted = {name: str(value) for name, value in config.items()}
     for run in islice(history.of_family(store, params.registry.experiment, family), _LOOKED_AT):
         if not _fits(run, wanted) or not history.has_graph(store, run.id):

@@ -12,6 +12,7 @@ from ganlib.core.progress import Report, doing
 from ganlib.core.project import Project
 from ganlib.core.startup import gc_paused
 from ganlib.jobs.training.finish import sheet
+from ganlib.jobs.training.parent import begin_from
 from ganlib.jobs.training.session import Session
 from ganlib.tracking import charts
 from ganlib.tracking.runs import UNHEALTHY_TAG
@@ -64,6 +65,8 @@ def fit(
     torch.manual_seed(settings.seed)
     model = _build(family, session)
     ema = Ema(model.generator, model.options.ema_half_life)
+    if session.parent and not resume:
+        begin_from(session.parent, project, model, ema, report)
     if settings.compile:
         compile_nets(model)
     batches = _batches(project, params, model, session)

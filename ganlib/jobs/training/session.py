@@ -22,6 +22,7 @@ from ganlib.evaluation.needs import fitted
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.report import attach
 from ganlib.jobs.data.version_data import current_data
+from ganlib.jobs.training.parent import ParentModel, find_parent
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
 
@@ -53,6 +54,8 @@ class Session:
     data: DataVersion
     options: FamilyOptions
     """The family's, with what the number of training images decides."""
+    parent: ParentModel | None
+    """Whose weights it begins from."""
     judge: Callable[[], Judge]
     """Gives the judge of the data; the first call may train it."""
 
@@ -85,7 +88,8 @@ def session(
     require_batch(data, options.batch_size)
     fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
-    config = shape(params, family, limits, options, data)
+    parent = find_parent(project, params, family, data.spec, resume)
+    config = shape(params, family, limits, options, data, parent)
     judge = cache(lambda: judge_for(project, params, data, report))
     if config["checks"] or verb == "try":
         judge()  # one that is missing is trained now, and not in the time of the training
@@ -103,6 +107,7 @@ def session(
                 CODE_TAG: code_sha256(),
                 "ganlib.dataset": data.spec.name,
                 "ganlib.image": str(data.spec.image),
+                **({runs.INIT_TAG: str(parent)} if parent and resume is None else {}),
             },
             data=data,
             source=projects.source(project.root),
@@ -117,7 +122,7 @@ def session(
             run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
         if team.size > 1:
             run.tag("ganlib.processes", str(team.size))
-        yield Session(run, stop, team, device, limits, config, data, options, judge)
+        yield Session(run, stop, team, device, limits, config, data, options, parent, judge)
 
 
 @cache
@@ -135,7 +140,9 @@ def require_batch(data: DataVersion, batch_size: int) -> None:
         raise too_large(batch_size, images)
 
 
-def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion) -> dict[str, Any]:
+def shape(
+    params: Params, family: str, limits: Limits, options: FamilyOptions, data: DataVersion, parent: ParentModel | None
+) -> dict[str, Any]:
     """Return what shapes a run: a resume must find all of it unchanged."""
     return {
         "family": family,
@@ -147,6 +154,7 @@ def shape(params: Params, family: str, limits: Limits, options: FamilyOptions, d
         "patience": params.train.patience,
         "precision": params.train.precision,
         "data_version": data.md5,
+        "init": parent.run_id if parent else None,
         **flat(options.model_dump(mode="json")),
     }
 

@@ -25,11 +25,11 @@ from ganlib.jobs.data.judge import judge_for, judge_sha256_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.finish import finish
 from ganlib.jobs.training.fit import fit
+from ganlib.jobs.training.parent import find_parent
 from ganlib.jobs.training.session import Session, session, shape
 from ganlib.tracking.runs import NullRun
 
 if TYPE_CHECKING:
-    from ganlib.data.versioning.record import DataVersion
     from ganlib.families.parts.base import Family
     from ganlib.tracking.runs import Run
     from ganlib.training.ema import Ema
@@ -95,7 +95,7 @@ def train(
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
         finish(project, model, ema.module.cpu().eval(), run, outcome.steps, judge=begun.judge, report=report)
         require_asked_for()
-        return _export(params, family, begun.data, project, run, model, ema, outcome, report)
+        return _export(params, family, begun, project, run, model, ema, outcome, report)
 
 
 def follows() -> bool:
@@ -120,16 +120,17 @@ def follow(
     with stop_requests() as stop, distributed.join(device.type) as team:
         limits, data = params.limits(family, budget), current_data(project)
         options = families.for_data(params, family, data.spec, data.counts["train"])
-        config = shape(params, family, limits, options, data)
+        parent = find_parent(project, params, family, data.spec, resume)
+        config = shape(params, family, limits, options, data, parent)
         judge = cache(lambda: judge_for(project, params, data))
-        begun = Session(NullRun(), stop, team, device, limits, config, data, options, judge)
+        begun = Session(NullRun(), stop, team, device, limits, config, data, options, parent, judge)
         fit(project, params, family, begun, silent, resume=resume is not None)
 
 
 def _export(
     params: Params,
     family: str,
-    data: DataVersion,
+    session: Session,
     project: Project,
     run: Run,
     model: Family,
@@ -142,6 +143,7 @@ def _export(
     from ganlib.export.onnx import export
 
     report.advance(f"export {family}", 0, 1)
+    data = session.data
     path = project.run_folder(run.id) / "generator.onnx"
     metadata = {
         "family": family,
@@ -151,6 +153,8 @@ def _export(
     }
     if judge := judge_sha256_for(project, params, data):
         metadata[JUDGE_KEY] = judge
+    if session.parent:
+        metadata["init_run_id"] = session.parent.run_id
     if model.captions:
         metadata[CAPTIONS_KEY] = json.dumps(model.captions, ensure_ascii=False)
     certificate = export(ema.module, model.noise_dim, path, params.export, metadata, data.spec, model.condition)

@@ -12,9 +12,10 @@ from ganlib import families
 from ganlib.core.errors import BadInput, NoSpace
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.base import Family
-from ganlib.training.checkpoint import Checkpoints, Progress
+from ganlib.training.checkpoint import Checkpoints, Progress, read_weights
 from ganlib.training.ema import Ema
 from tests.reports import Recorder
+from tests.support.specs import LETTERS
 
 
 def start(name: str = "vae") -> tuple[Family, Ema]:
@@ -123,3 +124,25 @@ def test_a_full_disk_leaves_the_checkpoint_that_was_there(small_disk: Path) -> N
     assert (small_disk / "c.pt").read_bytes() == before
     assert kept.restore(*start()).step == 1
     assert {path.name for path in small_disk.iterdir()} == {"c.pt", "filler"}
+
+
+def labelled(*names: str) -> tuple[Family, Ema]:
+    spec = LETTERS.model_copy(update={"class_names": names})
+    family = families.build("cgan", families.options("cgan", {"channels": 8, "latent_dim": 8}), spec)
+    return family, Ema(family.generator, 500)
+
+
+def test_what_knows_other_classes_stays_fresh_and_the_rest_is_read(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path / "c.pt", {})
+    parent, average = labelled("a", "b", "c")
+    kept.save(parent, average, Progress())
+    family, ema = labelled("a", "b", "c", "d")
+    before = {name: weight.clone() for name, weight in family.state_dict().items()}
+    fresh = read_weights(kept.path, family, ema, same_classes=False)
+    assert fresh
+    for name, weight in family.state_dict().items():
+        assert torch.equal(weight, before[name] if name in fresh else parent.state_dict()[name]), name
+    with pytest.raises(BadInput, match=r"other sizes: .* is \[.*\] there and \[.*\] here"):
+        read_weights(kept.path, *labelled("a", "b", "c", "d"), same_classes=True)
+    with pytest.raises(BadInput, match="a checkpoint of cgan, not of vae"):
+        read_weights(kept.path, *start(), same_classes=True)

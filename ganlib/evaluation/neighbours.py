@@ -38,8 +38,8 @@ class Balls(NamedTuple):
 
     holding: np.ndarray
     """int [n]: in how many balls each query lies."""
-    met: np.ndarray
-    """bool [m]: whether any query lies in each ball."""
+    filled: np.ndarray
+    """int [m]: how many queries lie in each ball."""
 
 
 @doing("find the nearest real images")
@@ -118,7 +118,7 @@ def balls(centres: np.ndarray, radius: np.ndarray, queries: np.ndarray) -> Balls
     c, q = _centred(theirs, ours)
     limit = torch.from_numpy(np.square(radius).astype(np.float32))
     slack = _ROUNDING * float((c * c).sum(1).max() + (q * q).sum(1).max())
-    count, met = np.zeros(len(ours), int), np.zeros(len(theirs), bool)
+    holding, filled = np.zeros(len(ours), int), np.zeros(len(theirs), int)
     for rows in _parts(len(q), _ROWS):
         for columns in _parts(len(c), _COLUMNS):
             beyond = _squares(q[rows], c[columns]) - limit[columns]
@@ -126,9 +126,9 @@ def balls(centres: np.ndarray, radius: np.ndarray, queries: np.ndarray) -> Balls
             at, to = (beyond.abs() <= slack).nonzero().numpy().T
             measured = _apart(ours[rows.start + at], theirs[columns.start + to]) <= radius[columns.start + to]
             inside[at, to] = torch.from_numpy(measured)
-            count[rows] += inside.sum(dim=1).numpy()
-            met[columns] |= inside.any(dim=0).numpy()
-    return Balls(count, met)
+            holding[rows] += inside.sum(dim=1).numpy()
+            filled[columns] += inside.sum(dim=0).numpy()
+    return Balls(holding, filled)
 
 
 def _centred(one: np.ndarray, other: np.ndarray) -> tuple[Tensor, Tensor]:

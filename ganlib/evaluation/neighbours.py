@@ -71,20 +71,22 @@ def nearest(queries: np.ndarray, points: np.ndarray) -> Nearest:
     return Nearest(_apart(ours, theirs[index]), index, _apart(theirs, ours[back]))
 
 
-def beyond(points: np.ndarray, others: np.ndarray, least: float) -> np.ndarray:
-    """float64 [n]: from each of ``points`` [n, d] to the nearest of ``others`` [m, d] that is at least ``least`` away.
+def beyond(points: np.ndarray, others: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest of ``others`` [m, d] to each of ``points`` [n, d] that is at least ``least`` away.
 
-    ``least`` itself where there is none.
+    Returns:
+        The distance, float64 [n], and which it is, int [n]; ``least`` itself and -1 where there is none.
     """
-    found = np.full(len(points), least)
+    distance, index = np.full(len(points), least), np.full(len(points), -1)
     p, o = _centred(points.astype(np.float64), others.astype(np.float64))
     for rows in _parts(len(p), _ROWS):
         squares = _squares(p[rows], o)
         squares[squares < least * least] = np.inf
         values, near = squares.min(dim=1)
         some = values.isfinite().numpy()
-        found[rows][some] = _apart(points[rows].astype(np.float64), others[near.numpy()].astype(np.float64))[some]
-    return found
+        distance[rows][some] = _apart(points[rows].astype(np.float64), others[near.numpy()].astype(np.float64))[some]
+        index[rows][some] = near.numpy()[some]
+    return distance, index
 
 
 def radii(points: np.ndarray, k: int) -> np.ndarray:

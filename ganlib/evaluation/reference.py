@@ -27,7 +27,7 @@ from ganlib.evaluation.sample import RealImages, Sample
 METRIC_VERSION = 1
 """Raised whenever a figure would change for the same images: figures of other versions are not comparable."""
 _FLOOR_STREAM = 3  # tells the draw of the floor's images from other draws with the same seed
-_CACHE_VERSION = 3  # of the files' form
+_CACHE_VERSION = 4  # of the files' form
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ def load_reference(
     record = cache / _name("floors", f"{key} {config.model_dump_json()} {' '.join(metrics())}")
     names = judge.class_names
     known = float((real.test_classes == load_split(prepared, "test").labels).mean()) if names else None
-    real = real.apart()
     kept = _read(record)
     if kept and kept[0].floors:
         ball, floors = kept[1]["ball"], kept[0].floors
@@ -108,11 +107,12 @@ def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, re
         test = judge.features(load_split(prepared, "test").images, report=report)
         train = judge.features(images, report=report)
         near = nearest(test.features, train.features)
-        made = RealImages(test.features, *train, test.classes, near.distance, near.back)
+        made = RealImages(test.features, *train, test.classes, near.distance, near.back).calibrated()
         _write(record, {field.name: getattr(made, field.name) for field in fields(made)})
         return made
     _require(len(kept[1]["train"]), config)
-    return RealImages(**kept[1])
+    near = float(kept[1].pop("near"))
+    return RealImages(**kept[1], near=near)
 
 
 def _require(images: int, config: EvaluateConfig) -> None:

@@ -1,12 +1,17 @@
-"""How often the gate promotes what is no better, and what is: `python -m benchmarks.gate FEATURES.npy`.
+"""How often the gate promotes what is no better, and what it refuses: `python -m benchmarks.gate [N ...]`.
 
-FEATURES are the judge's, float32 [n, 128], of one generator's images. Champions and challengers are draws from them
-with replacement, so of the same distribution exactly, and go through the real statistic and the real gate.
+Of MNIST, N images are a data set with its splits, floors and near copies, by MNIST's judge. The generators are
+made of the images that are left over, with a little noise: champion and challengers are draws from these with
+replacement, so of one distribution exactly, and go through the real statistic and the real gate. Beside them stand a
+copier of half the training set, one that draws ten images, one that blurs, and better ones.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,64 +19,147 @@ from ganlib.config import EvaluateConfig, GateConfig
 from ganlib.core import project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.agreement import share as proportion
-from ganlib.evaluation.bootstrap import pack, resample
-from ganlib.evaluation.distances import Moments, frechet_statistic, moments
+from ganlib.evaluation.bootstrap import Interval, pack, resample
+from ganlib.evaluation.distances import frechet_statistic, kernel_statistic
+from ganlib.evaluation.evaluate import DECIDING_SAMPLES
+from ganlib.evaluation.judge.degradations import degraded
+from ganlib.evaluation.judge.judge import JudgeOutput
 from ganlib.evaluation.judge.mnist.judge import load_judge
+from ganlib.evaluation.needs import fitted
+from ganlib.evaluation.reference import load_reference, summarise
 from ganlib.registry.gate import decide
 from ganlib.registry.version import Version
-from tests.factories import evaluation
+from tests import factories
 from tests.unit.registry.test_gate import version
 
-SAMPLES = 10_000
+SIZES = (300, 3_000, 30_000)
 REPLICATES = 100  # a fifth of what an evaluation has: the bound is noisier, so that if anything more is promoted
 CHALLENGERS, CHAMPIONS = 200, 100  # a series a champion: it is its luck that decides how many challengers beat it
-FIRST_CHAMPION, FIRST_BETTER = 10_000, 20_000  # seeds; those of the challengers begin at 0
-BETTER = (0.02, 0.05, 0.10, 0.15)  # share of images that are real ones instead
+FIRST_CHAMPION, FIRST_OTHER = 10_000, 20_000  # seeds; those of the challengers begin at 0
+POOL = 15_000  # images that generators draw from
+NOISE, BLUR = 8, 4  # grey levels; percent of the side
+BETTER = (0.2, 0.5, 1.0)  # share of images without the noise
 
 
-def drawn(
-    features: np.ndarray, seed: int, real: Moments, better: np.ndarray | None = None, share: float = 0
-) -> Version:
-    """A version that drew its images with ``seed``; ``share`` of them from ``better``."""
-    random = np.random.default_rng(seed)
-    chosen = features[random.integers(0, len(features), SAMPLES)]
-    if better is not None:
-        swapped = random.random(SAMPLES) < share
-        chosen[swapped] = better[random.integers(0, len(better), swapped.sum())]
-    values = resample(frechet_statistic(chosen, real), SAMPLES, replicates=REPLICATES, seed=EvaluateConfig().seed)
-    fid = float(values[0])
-    return version(seed + 2, evaluation(fid).model_copy(update={"resampled": {"fid": pack(values[1:])}}))
+class Simulation:
+    """A data set of n images, and what generators draw from."""
+
+    def __init__(self, n: int, folder: Path) -> None:
+        """Draw the data set, and see all images as the judge does."""
+        prepared = project.find().prepared
+        splits = [load_split(prepared, name) for name in ("train", "validation", "test")]
+        images, labels = (np.concatenate([split[part] for split in splits]) for part in (0, 1))
+        order = np.random.default_rng(n).permutation(len(images))
+        test, train, left = np.split(order, [n // 7, n // 7 + (n - n // 7) * 11 // 12])
+        left = left[(n - n // 7) // 12 + 1 :][:POOL]  # without the validation split
+        for name, chosen in (("train", train), ("test", test)):
+            np.save(folder / f"{name}-images.npy", images[chosen])
+            np.save(folder / f"{name}-labels.npy", labels[chosen])
+        judge = load_judge()
+        counts = {"train": len(train), "validation": n, "test": len(test)}
+        self.config = fitted(EvaluateConfig(bootstrap=REPLICATES), counts)
+        self.reference = load_reference(folder, "md5", judge, self.config, cache=folder / "cache")
+        noisy = degraded(images[left], labels[left], "noise", NOISE)
+        self.pool, self.better = judge.features(noisy), judge.features(images[left])
+        real = self.reference.real
+        half = JudgeOutput(real.train[::2], real.train_probabilities[::2])
+        blurred = judge.features(degraded(images[left], labels[left], "blur", BLUR))
+        ten = JudgeOutput(*(values[:10] for values in self.pool))
+        self.bad = {"a copier of half the training set": half, "ten images": ten, "blurred": blurred}
+
+    def draw(self, pool: JudgeOutput, seed: int, better: float = 0) -> JudgeOutput:
+        """Draw as many images as are scored, with replacement; the share ``better`` from the pool without noise."""
+        random = np.random.default_rng(seed)
+        chosen = random.integers(0, len(pool.features), self.config.samples)
+        drawn = [values[chosen] for values in pool]
+        if better:
+            swapped = random.random(len(chosen)) < better
+            for values, other in zip(drawn, self.better, strict=True):
+                values[swapped] = other[chosen[swapped]]
+        return JudgeOutput(*drawn)
+
+    def compared(self, seed: int, better: float = 0) -> Version:
+        """A version of which only the figure that decides was measured, and all others are good."""
+        features, config, real = self.draw(self.pool, seed, better).features, self.config, self.reference.real
+        if config.samples >= DECIDING_SAMPLES:
+            name, statistic = "fid", frechet_statistic(features, real.moments)
+        else:
+            subsets, size = config.kid_subsets, config.kid_subset_size
+            name = "kid"
+            statistic = kernel_statistic(features, real.test, subsets=subsets, size=size, seed=config.seed)
+        values = resample(statistic, config.samples, replicates=REPLICATES, seed=config.seed)
+        figure = Interval(value=values[0], low=values[0], high=values[0])
+        made = factories.evaluation(
+            n=config.samples, figures=factories.figures() | {name: figure}, resampled={name: pack(values[1:])}
+        )
+        return version(seed + 2, made)
+
+    def measured(self, pool: JudgeOutput, seed: int) -> Version:
+        """A version with all figures."""
+        found = self.reference.resampled(self.draw(pool, seed))
+        made = factories.evaluation(
+            n=self.config.samples,
+            figures=summarise(found, self.config.confidence),
+            floors=self.reference.floors,
+            resampled={name: pack(found[name][1:]) for name in ("fid", "kid")},
+        )
+        return version(seed + 2, made)
 
 
-def main(features: np.ndarray, test: np.ndarray) -> None:
-    """Print the shares."""
-    real, policy = moments(test), GateConfig()
-    champions = [drawn(features, FIRST_CHAMPION + at, real) for at in range(CHAMPIONS)]
-    challengers = [drawn(features, at, real) for at in range(CHALLENGERS)]
+def told(hits: Sequence[bool]) -> str:
+    """Name hits of all, with the share's interval by Wilson."""
+    return f"{sum(hits)} of {len(hits):,}, as a share {proportion(np.array(hits), 0.95)}"
+
+
+def compare(made: Simulation) -> None:
+    """Print how often challengers that are no better, or better, displace champions."""
+    policy = GateConfig()
+    champions = [made.compared(FIRST_CHAMPION + at) for at in range(CHAMPIONS)]
+    challengers = [made.compared(at) for at in range(CHALLENGERS)]
     pairs = list(zip(challengers[::2], challengers[1::2], strict=True))  # apart: no champion's luck counts twice
-    first = sum(decide(a, b, policy).promoted + decide(b, a, policy).promoted for a, b in pairs)
+    first = [decide(*pair, policy).promoted for a, b in pairs for pair in ((a, b), (b, a))]
     single = [[decide(each, champion, policy).promoted for each in challengers] for champion in champions]
     series = [
         any(decide(each, champion, policy, tried).promoted for tried, each in enumerate(challengers))
         for champion in champions
     ]
-    found = [c.evaluation.fid.value for c in challengers if c.evaluation]
-    print(f"FID {np.mean(found):.3f}, standard deviation over draws {np.std(found):.4f}")
-    print(f"{SAMPLES:,} images a draw, {REPLICATES} replicates, seeds from 0, {FIRST_CHAMPION:,} and {FIRST_BETTER:,}")
-    print(f"no better, one challenger: {first} promoted of {2 * len(pairs)} (level {policy.level / 2:g})")
-    print(f"no better, the first challenger: {np.mean(single):.4f} of {np.size(single):,} comparisons promoted")
-    print(
-        f"no better, {CHALLENGERS} in a row: {sum(series)} of {CHAMPIONS} champions displaced, "
-        f"95% interval {proportion(np.array(series), 0.95)} (level {policy.level:g})"
-    )
-    print(f"the same without the correction: {sum(map(any, single))} of {CHAMPIONS}")
+    print(f"  no better, one challenger: promoted {told(first)}; level {policy.level / 2:g}")
+    print(f"  no better, {CHALLENGERS} in a row: displaced {told(series)} champions; level {policy.level:g}")
+    print(f"  the same without the correction: {sum(map(any, single))} of {CHAMPIONS}", flush=True)
     for share in BETTER:
-        better = [drawn(features, FIRST_BETTER + at, real, test, share) for at in range(20)]
-        fids = [c.evaluation.fid.value for c in better if c.evaluation]
+        better = [made.compared(FIRST_OTHER + at, share) for at in range(20)]
         won = np.mean([[decide(each, champion, policy).promoted for each in better] for champion in champions])
-        print(f"better by {np.mean(found) - np.mean(fids):.3f}: {won:.3f} promoted")
+        print(f"  {share:.0%} of the images without the noise: {won:.1%} of first challengers promoted", flush=True)
+
+
+def refuse(made: Simulation, draws: int) -> None:
+    """Print how often the gate refuses what is bad, as first champion and against a champion, and what is good."""
+    policy = GateConfig()
+    champion = made.measured(made.pool, FIRST_CHAMPION)
+    for name, pool in {**made.bad, "no better, as a first champion": made.pool}.items():
+        models = [made.measured(pool, FIRST_OTHER + at) for at in range(draws)]
+        alone, against = ([decide(each, rival, policy) for each in models] for rival in (None, champion))
+        words = sorted({decision.word() for decision in (*alone, *against) if not decision.promoted})
+        print(f"  {name}: refused {told([not one.promoted for one in against])} against a champion")
+        print(f"    refused as a first one {sum(not one.promoted for one in alone)} of {draws}; {'; '.join(words)}")
+        if first := models[0].evaluation:
+            figures = ", ".join(f"{metric} {first.figures[metric]}" for metric in ("fid", "kid", "copies"))
+            print(f"    the first one's {figures}", flush=True)
+
+
+def main(sizes: Sequence[int]) -> None:
+    """Print all of it for each size."""
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Simulation(n, Path(folder))
+        reference, config, real = made.reference, made.config, made.reference.real
+        print(f"{n:,} images: {len(real.train):,} to train on, {len(real.test):,} for the test; seeds from 0, ", end="")
+        print(f"{FIRST_CHAMPION:,} and {FIRST_OTHER:,}; {config.samples:,} images drawn, {REPLICATES} replicates")
+        print(f"  judge {reference.judge_sha256[:12]}; real images' FID {reference.floors['fid']}, KID ", end="")
+        print(f"{reference.floors['kid']}; a near copy is within {real.near:.3g}", flush=True)
+        refuse(made, draws=20 if config.samples < DECIDING_SAMPLES else 10)
+        compare(made)
 
 
 if __name__ == "__main__":
-    test = load_split(project.find().prepared, "test")
-    main(np.load(sys.argv[1], allow_pickle=False), load_judge().features(test.images).features)
+    main([int(word) for word in sys.argv[1:]] or SIZES)

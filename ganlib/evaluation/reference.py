@@ -111,8 +111,8 @@ def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, re
         _write(record, {field.name: getattr(made, field.name) for field in fields(made)})
         return made
     _require(len(kept[1]["train"]), config)
-    near = float(kept[1].pop("near"))
-    return RealImages(**kept[1], near=near)
+    share = float(kept[1].pop("near"))
+    return RealImages(**kept[1], near=share)
 
 
 def _require(images: int, config: EvaluateConfig) -> None:

@@ -157,8 +157,8 @@ def main(sizes: Sequence[int]) -> None:
         print(f"{FIRST_CHAMPION:,} and {FIRST_OTHER:,}; {config.samples:,} images drawn, {REPLICATES} replicates")
         print(f"  judge {reference.judge_sha256[:12]}; real images' FID {reference.floors['fid']}, KID ", end="")
         print(f"{reference.floors['kid']}; a near copy is within {real.near:.3g}", flush=True)
-        refuse(made, draws=20 if config.samples < DECIDING_SAMPLES else 10)
         compare(made)
+        refuse(made, draws=20 if config.samples < DECIDING_SAMPLES else 5)
 
 
 if __name__ == "__main__":

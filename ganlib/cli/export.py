@@ -20,6 +20,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The file to write; with --siblings, a folder for both files.")
     ] = None,
+    rgb: Annotated[
+        bool, typer.Option("--rgb", help="In three channels, grey repeated: for tools that take no other.")
+    ] = False,
     promote: Annotated[
         bool,
         typer.Option("--promote", help="With --siblings: let the gate decide on both, not only say what it would."),
@@ -33,6 +36,8 @@ def export(
     """
     if promote and not siblings:
         raise BadInput("--promote goes with --siblings; a version goes through the gate by: ganlib promote VERSION")
+    if rgb and siblings:
+        raise BadInput("--rgb is of one file for other tools; siblings are versions: ask for one of them.")
     project, params = open_project(overrides)
     if siblings:
         from ganlib.jobs.promotion.siblings import siblings as job
@@ -45,7 +50,8 @@ def export(
         return
     if out is None:
         raise BadInput("say where the graph goes (--out FILE), or make its siblings in fp16 and int8 (--siblings).")
-    from ganlib.core.files import write_bytes
+    from ganlib.core.files import sha256_bytes, write_bytes
+    from ganlib.export import rgb as colour
     from ganlib.export.contract import describe
     from ganlib.jobs.models import fetch
 
@@ -53,9 +59,11 @@ def export(
     source = fetch(project, params, model)
     content = source.path.read_bytes()
     describe(content, str(source.path))  # what is no model of ours is not handed on as one
-    write_bytes(path, content)
+    written = colour.rgb(content, str(source.path)) if rgb else content
+    write_bytes(path, written)
+    sha256 = sha256_bytes(written)
     show(
-        {"path": str(path), "sha256": source.sha256},
+        {"path": str(path), "sha256": sha256},
         as_json=as_json,
-        text=lambda: f"{source.reference} -> {path} (sha256 {source.sha256})",
+        text=lambda: f"{source.reference} -> {path} (sha256 {sha256})",
     )

@@ -80,7 +80,7 @@ def write(
     }
     if precision == "int8":
         facts[CALIBRATION_KEY] = calibrated
-    write_bytes(path, _with_metadata(model, facts, described.contract, f"the {precision} graph of {parent}"))
+    write_bytes(path, with_metadata(model, facts, described.contract, f"the {precision} graph of {parent}"))
     return certificate
 
 
@@ -111,7 +111,7 @@ def _convert(data: bytes, precision: Precision, calibration: Sequence[Inputs], p
     return model
 
 
-def _with_metadata(model: Any, facts: Mapping[str, str], promised: contract.Contract, name: str) -> bytes:
+def with_metadata(model: Any, facts: Mapping[str, str], promised: contract.Contract, name: str) -> bytes:
     """Return the bytes of ``model`` with ``facts`` as its metadata; it has to keep the contract ``promised``."""
     del model.metadata_props[:]
     for key in sorted(facts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -14,7 +15,7 @@ from ganlib.cli.app import show
 from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError, Unavailable
-from ganlib.registry.reconcile import Reconciled
+from ganlib.registry.reconcile import Pending, Reconciled
 from pipelines import names, tasks
 from pipelines.launch import identity, launch
 
@@ -33,7 +34,7 @@ def reconcile() -> dict[str, Any]:
     done = tasks.reconcile(str(projects.find().root), [])
     result = Reconciled.model_validate(done)
     for finding in result.findings:
-        get_run_logger().log(_LEVELS[finding.level], finding.text)
+        get_run_logger().log(_LEVELS[finding.level], str(finding))
     if not result.ok:
         raise GanlibError(result.summary())
     return done
@@ -54,7 +55,7 @@ def _watch(stop: threading.Event) -> None:
 
     project = projects.find()
     params = config.load(project.params_file)
-    answered = None
+    answered: Mapping[str, Pending] = {}
     while not stop.wait(params.services.reconcile_seconds):
         try:
             work = pending(project, params)
@@ -63,11 +64,13 @@ def _watch(stop: threading.Event) -> None:
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.
                 if isinstance(state.result(raise_on_failure=False), Unavailable):
-                    answered = None
+                    answered = {}
                     continue
                 left = pending(project, params)
                 # What people did after the run had looked was not answered by it.
-                answered = work if left and left.done_by_people else left
+                by_people = {name for name, each in left.items() if each.done_by_people}
+                answered = {name: each for name, each in left.items() if name not in by_people}
+                answered |= {name: each for name, each in work.items() if name in by_people}
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

@@ -1,13 +1,15 @@
 """A/B tests of two versions: who gets which by key, what came of it, and whether that settles it.
 
 A test is a folder ``ab/NNNN`` of the state folder: ``test.json``, written whole, and ``outcomes.jsonl``, to which a
-line is added for each outcome and none is ever changed.
+line is added for each outcome and none is ever changed. Tests are numbered through; each registered model has one that
+runs at most.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +26,7 @@ from ganlib.core.locks import held
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.registry.entries import stamp
-from ganlib.registry.registry import Registry
+from ganlib.registry.registry import registered_model
 from ganlib.registry.resolve import resolve_model
 from ganlib.tracking.store import connect
 
@@ -119,7 +121,7 @@ class TestReport(Record):
             arm = test.a if found["better"] == "a" else test.b
             lines.append(
                 f"{found['better']} is better: settled at outcome {found['stopped_at']:,}. "
-                f"Next: ganlib ab stop, ganlib promote {arm.version}"
+                f"Next: ganlib ab stop --model {test.model}, ganlib promote models:/{test.model}/{arm.version}"
             )
         else:
             lines.append("not settled: go on, or stop and keep what there was")
@@ -127,15 +129,25 @@ class TestReport(Record):
 
 
 def start(
-    project: Project, params: Params, a: str, b: str, *, share_a: float, outcome: str = "binary", level: float = 0.05
+    project: Project,
+    params: Params,
+    a: str,
+    b: str,
+    *,
+    share_a: float,
+    outcome: str = "binary",
+    level: float = 0.05,
+    model: str | None = None,
 ) -> Test:
     """Begin a test of two versions, pinned to what their names stand for now.
 
+    A name that says no registered model is of ``model``, by default that of the project's data.
+
     Raises:
-        BadInput: another one runs, the two are the same, or a share or level is out of range.
+        BadInput: the model has a test that runs, the two are the same, or a share or level is out of range.
         Unavailable: the registry cannot be reached.
     """
-    registry = Registry(connect(project), params.registry.model)
+    registry = registered_model(connect(project), params, model)
     arms, models = [], set()
     for reference in (a, b):
         version = resolve_model(registry, params, reference)
@@ -149,14 +161,15 @@ def start(
         )
     if arms[0].sha256 == arms[1].sha256:
         raise BadInput(f"{a} and {b} are the same graph: there is nothing to compare.")
+    (name,) = models
     with _lock(project):
-        before = current(project)
+        before = current(project, name)
         if before and not before.ended:
-            raise BadInput(f"A/B test {before.number} is running: ganlib ab stop. Nothing was changed.")
+            raise BadInput(f"A/B test {before.number} of {name} is running: ganlib ab stop. Nothing was changed.")
         try:
             test = Test.model_validate(
                 {
-                    "number": before.number + 1 if before else 1, "model": models.pop(),
+                    "number": next((other.number + 1 for other in _tests(project)), 1), "model": name,
                     "a": arms[0], "b": arms[1], "share_a": share_a, "outcome": outcome, "level": level,
                     "started": _now(),
                 }
@@ -167,60 +180,56 @@ def start(
     return test
 
 
-def stop(project: Project, *, reason: str = "") -> Test:
-    """End the running test; its outcomes stay.
+def stop(project: Project, model: str, *, reason: str = "") -> Test:
+    """End the running test of the registered model ``model``; its outcomes stay.
 
     Raises:
         BadInput: none is running.
     """
     with _lock(project):
-        ended = running(project).model_copy(update={"ended": _now(), "reason": reason})
+        ended = running(project, model).model_copy(update={"ended": _now(), "reason": reason})
         _write(project, ended)
     return ended
 
 
-def current(project: Project) -> Test | None:
-    """Return the latest test, running or ended; None if there was none.
+def current(project: Project, model: str) -> Test | None:
+    """Return the latest test of the registered model ``model``, running or ended; None if there was none.
 
     Raises:
-        BadInput: its file is damaged.
+        BadInput: a file is damaged.
     """
-    found = sorted(_home(project).glob(f"*/{_TEST}"))
-    if not found:
-        return None
-    try:
-        return Test.model_validate_json(found[-1].read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{found[-1]} cannot be read or is damaged. Nothing was changed.") from error
+    return next((test for test in _tests(project) if test.model == model), None)
 
 
-def running(project: Project) -> Test:
-    """Return the test that runs.
+def running(project: Project, model: str) -> Test:
+    """Return the test of the registered model ``model`` that runs.
 
     Raises:
-        BadInput: none does.
+        BadInput: none does; those of other models are named.
     """
-    test = current(project)
+    test = current(project, model)
     if test is None or test.ended:
-        raise BadInput("no A/B test is running: ganlib ab start A B --split 90/10.")
+        others = sorted({other.model for other in _tests(project) if not other.ended})
+        named = f" Running are those of other models: --model {', --model '.join(others)}." if others else ""
+        raise BadInput(f"no A/B test of {model} is running: ganlib ab start A B --split 90/10.{named}")
     return test
 
 
-def versions(project: Project) -> tuple[int, ...]:
-    """Return the versions of the running test; none if none runs."""
-    test = current(project)
+def versions(project: Project, model: str) -> tuple[int, ...]:
+    """Return the versions in the running test of the registered model ``model``; none if none runs."""
+    test = current(project, model)
     return () if test is None or test.ended else (test.a.version, test.b.version)
 
 
-def assign(project: Project, key: str) -> Assigned:
-    """Return who makes the item of ``key``: always the same as long as the test runs.
+def assign(project: Project, model: str, key: str) -> Assigned:
+    """Return which version of ``model`` makes the item of ``key``: always the same as long as the test runs.
 
     A loop over many keys asks :func:`running` once and its :meth:`Test.arm_of` for each.
 
     Raises:
         BadInput: no test is running, or no such key can be.
     """
-    test = running(project)
+    test = running(project, model)
     arm = test.arm_of(_key(key))
     return Assigned(
         key=key,
@@ -231,8 +240,8 @@ def assign(project: Project, key: str) -> Assigned:
     )
 
 
-def record(project: Project, key: str, value: float) -> RecordedOutcome:
-    """Add the outcome of ``key``, on disk when this returns. Said again, it is not counted again.
+def record(project: Project, model: str, key: str, value: float) -> RecordedOutcome:
+    """Add the outcome of ``key`` in the test of ``model``, on disk when this returns; said again, it counts once.
 
     Raises:
         BadInput: no test is running, the value is none of this test's, or another one is recorded for the key.
@@ -240,7 +249,7 @@ def record(project: Project, key: str, value: float) -> RecordedOutcome:
     """
     _key(key)
     with _lock(project):
-        test = running(project)
+        test = running(project, model)
         if not math.isfinite(value) or (test.outcome == "binary" and value not in (0, 1)):
             wanted = "0 or 1" if test.outcome == "binary" else "a finite number"
             raise BadInput(f"outcome {value!r} of {key!r} is not {wanted}. Nothing was recorded.")
@@ -270,15 +279,15 @@ def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
     return found, torn
 
 
-def report(project: Project) -> TestReport:
-    """Return what the latest test says so far; may be asked at any time, as often as one likes.
+def report(project: Project, model: str) -> TestReport:
+    """Return what the latest test of ``model`` says so far; may be asked at any time, as often as one likes.
 
     Raises:
         BadInput: there was no test.
     """
     from ganlib.abtest.sequential import compare
 
-    test = current(project) or running(project)
+    test = current(project, model) or running(project, model)
     found, torn = outcomes(project, test)
     compared = compare(
         [each.value for each in found],
@@ -304,6 +313,15 @@ def split(text: str) -> float:
     if not (math.isfinite(a) and math.isfinite(b) and a > 0 and b > 0):
         raise BadInput(f"--split {text}: write it as 90/10, both above zero.")
     return a / (a + b)
+
+
+def _tests(project: Project) -> Iterator[Test]:
+    """All tests of all models, the latest first."""
+    for path in sorted(_home(project).glob(f"*/{_TEST}"), reverse=True):
+        try:
+            yield Test.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path} cannot be read or is damaged. Nothing was changed.") from error
 
 
 def _append(path: Path, line: str) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from ganlib.cli.app import open_project, show
 from ganlib.cli.help import Verbs
-from ganlib.cli.options import Json, Set
+from ganlib.cli.options import Json, RegisteredModel, Set
 from ganlib.core.errors import BadInput
 
 app = Verbs(no_args_is_help=True)
@@ -26,14 +26,15 @@ def start(
     level: Annotated[
         float, typer.Option(help="Probability, at most, of ever calling equals different: above 0 and below 1.")
     ] = 0.05,
+    model: RegisteredModel = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Begin a test of two versions; one runs at a time."""
+    """Begin a test of two versions; each registered model has one at a time."""
     project, params = open_project(overrides)
     from ganlib.abtest import experiment as ab
 
-    test = ab.start(project, params, a, b, share_a=ab.split(split), outcome=outcome, level=level)
+    test = ab.start(project, params, a, b, share_a=ab.split(split), outcome=outcome, level=level, model=model)
     show(
         test,
         as_json=as_json,
@@ -45,12 +46,12 @@ def start(
 
 
 @app.command()
-def assign(key: Key, as_json: Json = False) -> None:
+def assign(key: Key, model: RegisteredModel = None, as_json: Json = False) -> None:
     """Say which version makes the item of a key; the same one for as long as the test runs."""
-    project, _ = open_project()
+    project, params = open_project()
     from ganlib.abtest import experiment as ab
 
-    found = ab.assign(project, key)
+    found = ab.assign(project, model or params.registry.model, key)
     show(found, as_json=as_json, text=lambda: found.uri)
 
 
@@ -58,35 +59,40 @@ def assign(key: Key, as_json: Json = False) -> None:
 def record(
     key: Key,
     outcome: Annotated[str, typer.Argument(help="0 or 1, or a number, as the test was started.")],
+    model: RegisteredModel = None,
     as_json: Json = False,
 ) -> None:
     """Record what came of an item; the same again is not counted twice."""
-    project, _ = open_project()
+    project, params = open_project()
     from ganlib.abtest import experiment as ab
 
     try:
         value = float(outcome)
     except ValueError:
         raise BadInput(f"outcome {outcome!r} is no number. Nothing was recorded.") from None
-    done = ab.record(project, key, value)
+    done = ab.record(project, model or params.registry.model, key, value)
     show(done, as_json=as_json, text=lambda: f"{done.key}: {done.value:g} for {done.side}")
 
 
 @app.command()
-def report(as_json: Json = False) -> None:
+def report(model: RegisteredModel = None, as_json: Json = False) -> None:
     """Say which does better, and whether that is settled; it may be asked after every outcome."""
-    project, _ = open_project()
+    project, params = open_project()
     from ganlib.abtest import experiment as ab
 
-    found = ab.report(project)
+    found = ab.report(project, model or params.registry.model)
     show(found, as_json=as_json, text=found.summary)
 
 
 @app.command()
-def stop(reason: Annotated[str, typer.Option(help="Why, for the record.")] = "", as_json: Json = False) -> None:
+def stop(
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    model: RegisteredModel = None,
+    as_json: Json = False,
+) -> None:
     """End the test; its outcomes stay, and its versions may be pruned."""
-    project, _ = open_project()
+    project, params = open_project()
     from ganlib.abtest import experiment as ab
 
-    test = ab.stop(project, reason=reason)
+    test = ab.stop(project, model or params.registry.model, reason=reason)
     show(test, as_json=as_json, text=lambda: f"A/B test {test.number} ended; its outcomes: ganlib ab report")

@@ -41,6 +41,14 @@ Model = Annotated[
     str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
 ]
 
+RegisteredModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A registered model, such as that of another data set; default: {registry.model}.",
+    ),
+]
+
 _NAMES = {"file_format": "--format", "allow_cpu": "--allow-cpu", "fail_on_drift": "--fail-on-drift"}
 """Options that are called other than their field, and flags that have no opposite."""
 _NUMBERS = ("count", "start")

@@ -9,8 +9,8 @@ import typer
 
 from ganlib.cli.app import open_project, output_file, output_path, reporting, show
 from ganlib.cli.help import Verbs
-from ganlib.cli.options import Json, Set
-from ganlib.core.errors import BadInput, unknown
+from ganlib.cli.options import Json, RegisteredModel, Set
+from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
     from ganlib.registry.entries import LedgerEntry
@@ -33,15 +33,12 @@ def list_versions(
 
     Each data set has a registered model of its own, with its own champion. That of the project's data comes first.
     """
-    own = _registry()
+    registry = _registry(model)
     from ganlib.registry.registry import Registry, registered_models
 
-    names = list(dict.fromkeys([own.name, *registered_models(own.store)]))
-    if model is not None:
-        if model not in names:
-            raise unknown("model", model, names)
-        names = [model]
-    rows = [row for name in names for row in Registry(own.store, name).versions()]
+    others = registered_models(registry.store) if model is None else []
+    names = dict.fromkeys([registry.name, *others])
+    rows = [row for name in names for row in Registry(registry.store, name).versions()]
     shown = [row.model_dump(mode="json") for row in rows]
     show(shown, as_json=as_json, text=lambda: _table(rows))
 
@@ -96,6 +93,7 @@ def prune(
         list[Path] | None,
         typer.Option(help="Folders to look for generated images in, whose models stay (repeatable); default: project."),
     ] = None,
+    model: RegisteredModel = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -110,25 +108,25 @@ def prune(
     folders = [output_path(folder) for folder in manifests or []]
     if missing := [str(folder) for folder in folders if not folder.is_dir()]:
         raise BadInput(f"--manifests {missing[0]}: there is no such folder. Nothing was removed.")
-    done = job(project, params, folders=folders, keep=keep, dry_run=dry_run)
+    done = job(project, params, model=model, folders=folders, keep=keep, dry_run=dry_run)
     show(done, as_json=as_json, text=done.summary)
 
 
 @app.command()
-def history(as_json: Json = False) -> None:
+def history(model: RegisteredModel = None, as_json: Json = False) -> None:
     """List all decisions: promoted, refused, rolled back, and champions set outside of ganlib."""
-    entries = _ledger().read().entries()
+    entries = _ledger(model).read().entries()
     shown = [entry.model_dump(mode="json") for entry in entries]
     show(shown, as_json=as_json, text=lambda: "\n".join(map(_entry_line, entries)) or "nothing was decided yet")
 
 
 @app.command("verify")
-def verify_ledger(as_json: Json = False) -> None:
+def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
     """Check the chain of decisions; exit code 1 names every entry that was changed, removed, reordered or replaced.
 
     And what stands beside the chain or beyond its seal, if no decision bears it out.
     """
-    registry = _registry()
+    registry = _registry(model)
     from ganlib.registry.audit import beyond_seal
     from ganlib.registry.mlflow_ledger import Ledger
 
@@ -163,20 +161,21 @@ def _stray(key: str, *, known: bool) -> str:
 @app.command("who-was-champion")
 def who_was_champion(
     at: Annotated[str, typer.Option(help="ISO 8601, such as 2026-01-31T09:30; UTC unless it names an offset.")],
+    model: RegisteredModel = None,
     as_json: Json = False,
 ) -> None:
     """Name the champion at a time, and the decision that made it champion."""
     from ganlib.registry.ledger import champion_at, moment
 
     when = moment(at)
-    reign = champion_at(_ledger().read(), when)
+    reign = champion_at(_ledger(model).read(), when)
     since = f"since\n{_entry_line(reign.since)}" if reign.since else "nothing was recorded before"
     champion = f"version {reign.champion} was champion" if reign.champion else "there was no champion"
     show(reign, as_json=as_json, text=lambda: f"at {reign.at} {champion}; {since}")
 
 
-def _ledger() -> Ledger:
-    registry = _registry()
+def _ledger(model: str | None) -> Ledger:
+    registry = _registry(model)
     from ganlib.registry.mlflow_ledger import Ledger
 
     return Ledger(registry.store, registry.name)
@@ -191,12 +190,12 @@ def _entry_line(entry: LedgerEntry) -> str:
     return f"{entry.seq:>4}  {entry.time}  {entry.kind:11}  {move:14}  {entry.who}: {entry.reason}"
 
 
-def _registry() -> Registry:
+def _registry(model: str | None = None) -> Registry:
     project, params = open_project()
-    from ganlib.registry.registry import Registry
+    from ganlib.registry.registry import registered_model
     from ganlib.tracking.reap import open_store
 
-    return Registry(open_store(project), params.registry.model)
+    return registered_model(open_store(project), params, model)
 
 
 def _resolved(reference: str) -> tuple[Registry, Version]:

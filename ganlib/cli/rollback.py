@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import open_project, show, version_number
-from ganlib.cli.options import Json
+from ganlib.cli.options import Json, RegisteredModel
 
 
 def rollback(
@@ -18,13 +18,14 @@ def rollback(
         ),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
+    model: RegisteredModel = None,
     as_json: Json = False,
 ) -> None:
     """Make the version that the champion displaced champion again; once more goes one further back."""
     project, params = open_project()
     from ganlib.jobs.promotion.promote import rollback as job
 
-    entry = job(project, params, expect=version_number("--expect", expect), reason=reason)
+    entry = job(project, params, model=model, expect=version_number("--expect", expect), reason=reason)
     show(
         entry,
         as_json=as_json,

@@ -44,7 +44,8 @@ class Champion:
         Under ``registry.external: revert`` the alias counts if it is on the ledger's champion, or on a version that
         the gate has passed, or passes now that it is asked: the next `reconcile` will record that one as promoted.
         Otherwise it is the ledger's champion; if that was deleted or its alias removed, the nearest one before. Under
-        ``accept`` the alias counts.
+        ``accept`` the alias counts, and so it does of a model that is not of the project's data and has no ledger:
+        nobody has asked the gate about it.
 
         Raises:
             Absent: there is no champion; it says why, and what to do.
@@ -77,6 +78,8 @@ class Champion:
         book = Ledger(registry.store, registry.name).read().sealed()
         earned, alias = book.earned(), self._alias()
         if alias and alias.version == earned.champion and _is_same(alias, earned):
+            return ChampionChoice(alias)
+        if alias and not book.last and registry.name != self._params.registry.model:
             return ChampionChoice(alias)
         if alias and self._params.registry.external == "accept":
             return ChampionChoice(

@@ -33,6 +33,17 @@ MOVING = "ganlib.moving."
 _LIMIT = 6000  # characters in a parameter of MLflow, which cuts longer ones off without a word
 
 
+def models_with_ledger(store: MlflowStore) -> list[str]:
+    """Return the names of the registered models about which something was decided, whether or not versions are left.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    with store.translate_errors():
+        found = store.client.search_registered_models(max_results=1000)
+    return [model.name for model in found if TAG in model.tags]
+
+
 class _Run(NamedTuple):
     """The ledger's run as it is stored."""
 

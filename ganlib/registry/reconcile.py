@@ -40,6 +40,12 @@ class Finding(Record):
     text: str
     entry: LedgerEntry | None = None
     """The ledger's last word on it."""
+    model: str = ""
+    """The registered model that it is about."""
+
+    def __str__(self) -> str:
+        """As in ``icons-generator: version 3 stays champion``."""
+        return f"{self.model}: {self.text}" if self.model else self.text
 
 
 class Reconciled(Record):
@@ -54,7 +60,7 @@ class Reconciled(Record):
 
     def summary(self) -> str:
         """Return a line for each finding."""
-        return "\n".join(f"{found.level}: {found.text}" for found in self.findings) or "ledger and aliases agree"
+        return "\n".join(f"{found.level}: {found}" for found in self.findings) or "ledger and aliases agree"
 
 
 def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: Path) -> Reconciled:

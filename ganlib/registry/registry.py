@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ganlib.core.errors import BadInput, Corrupt, GanlibError
+from ganlib.config import Params
+from ganlib.core.errors import BadInput, Corrupt, GanlibError, unknown
 from ganlib.core.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.core.locks import held
 from ganlib.data.versioning.record import DataVersion
@@ -299,6 +300,19 @@ def registered_models(store: MlflowStore) -> list[str]:
     with store.translate_errors():
         found = store.client.search_model_versions(max_results=10_000)
     return sorted({entry.name for entry in found if {"sha256", "family"} <= entry.tags.keys()})
+
+
+def registered_model(store: MlflowStore, params: Params, name: str | None = None) -> Registry:
+    """Return the registered model ``name``; where none is named, that of the project's data.
+
+    Raises:
+        BadInput: there is none of that name; the nearest is offered.
+        Unavailable: MLflow does not answer.
+    """
+    own = params.registry.model
+    if name is not None and name != own and name not in (known := registered_models(store)):
+        raise unknown("model", name, [own, *known])
+    return Registry(store, name or own)
 
 
 def _figures(evaluation: Evaluation) -> dict[str, str]:

@@ -33,17 +33,16 @@ def resolve_version(registry: Registry, reference: str) -> Version:
 def resolve_model(registry: Registry, params: Params, reference: str) -> Version:
     """Return the version to use where ``reference`` is given: ``champion`` is what :class:`Champion` says.
 
-    Of another registered model than ``registry.model`` the gate knows nothing: there the alias counts. A line of the
-    log says where the champion is not the version that the alias is on.
+    A line of the log says where the champion is not the version that the alias is on.
 
     Raises:
         BadInput: it is no reference, or nothing of that name exists.
         Unavailable: MLflow does not answer.
     """
     name, alias, number = names.parse(reference, registry.name)
-    if number is not None or alias != CHAMPION or name != params.registry.model:
+    if number is not None or alias != CHAMPION:
         return resolve_version(registry, reference)
-    choice = Champion(registry, params).choose()
+    choice = Champion(Registry(registry.store, name), params).choose()
     if choice.note:
         logging.getLogger("ganlib").warning("%s", choice.note)
     return choice.version

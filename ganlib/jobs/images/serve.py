@@ -45,8 +45,8 @@ class ServedModels:
         """
         self._project, self._params = project, params
         self._registries: dict[str, Registry] = {}
-        self._champion: Champion | None = None
-        self._tell, self._told = tell, ""
+        self._champions: dict[str, Champion] = {}
+        self._tell, self._told = tell, dict[str, str]()
         self._fixed: dict[str, Model] = {}
         self._aliases: dict[str, tuple[str, str]] = {}
         self._order: list[str] = []
@@ -94,7 +94,7 @@ class ServedModels:
             self._registries[registered] = Registry(self._store(), registered)
         registry = self._registries[registered]
         targets = registry.aliases()
-        if self._params and registered == self._params.registry.model:
+        if self._params:
             targets.pop(CHAMPION, None)  # that name is earned
             with suppress(Absent):
                 targets[CHAMPION] = self._earned(registry, self._params)
@@ -102,11 +102,10 @@ class ServedModels:
 
     def _earned(self, registry: Registry, params: Params) -> int:
         """The version that ``champion`` means; it is said once where the alias is on another."""
-        self._champion = self._champion or Champion(registry, params)
-        choice = self._champion.choose()
-        if choice.note not in ("", self._told):
+        choice = self._champions.setdefault(registry.name, Champion(registry, params)).choose()
+        if choice.note not in ("", self._told.get(registry.name)):
             self._tell(choice.note)
-        self._told = choice.note
+        self._told[registry.name] = choice.note
         return choice.version.version
 
     def _store(self) -> MlflowStore:

@@ -96,7 +96,7 @@ def evaluate(
         run = runs.open_run(connect(project), found.trained_by)
         with doing("log the figures"):
             _log(run, result, resampled, images)
-    if registry and found.version and registry.name == params.registry.model:
+    if registry and found.version:
         page.update(registry, project.state, always=found.version.version)
     return result
 

@@ -18,7 +18,7 @@ from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.jobs.models import Model, fetch
 from ganlib.registry.lineage import decisions_on, versions_of
-from ganlib.registry.registry import Listing, Registry
+from ganlib.registry.registry import Listing, Registry, registered_models
 from ganlib.tracking import history
 from ganlib.tracking.history import RunRecord
 from ganlib.tracking.runs import INIT_TAG
@@ -181,7 +181,9 @@ def _registered(
     store = connect(project)
     named = made.origin.get("model") if made else graph.version.name if graph and graph.version else None
     known = isinstance(named, str) and _NAME.fullmatch(named)  # a manifest is a file that anybody may have written
-    registry = Registry(store, str(named) if known else params.registry.model)
+    names = [str(named)] if known else [params.registry.model, *registered_models(store)]
+    registries = [Registry(store, name) for name in dict.fromkeys(names)]
+    registry = next((each for each in registries if versions_of(each, sha256)), registries[0])
     same = versions_of(registry, sha256)
     version: Listing | None = graph.version if graph and graph.version else same[0] if same else None
     links.append(_version(version, same, registry.name))

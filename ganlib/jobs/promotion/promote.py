@@ -18,7 +18,7 @@ from ganlib.registry.apply import apply_pending
 from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.registry import Registry, Version, alias_lock
+from ganlib.registry.registry import Registry, Version, alias_lock, registered_model
 from ganlib.registry.resolve import resolve_version
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
@@ -120,14 +120,18 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
     run.text(gate_report.page(decision, challenger, champion, png, changes), gate_report.REPORT)
 
 
-def rollback(project: Project, params: Params, *, expect: int | None = None, reason: str = "") -> LedgerEntry:
+def rollback(
+    project: Project, params: Params, *, model: str | None = None, expect: int | None = None, reason: str = ""
+) -> LedgerEntry:
     """Make the displaced version champion again; the ledger's entry (see :func:`ganlib.registry.promote.rollback`).
 
+    It is one of the registered model ``model``, by default that of the project's data.
+
     Raises:
-        BadInput: the champion is not ``expect``, or there is nothing to go back to.
+        BadInput: there is no such model, the champion is not ``expect``, or there is nothing to go back to.
         Unavailable: the registry cannot be reached.
     """
-    registry = Registry(open_store(project), params.registry.model)
+    registry = registered_model(open_store(project), params, model)
     entry = promotion.rollback(registry, state=project.state, expect=expect, reason=reason)
     page.update(registry, project.state)
     return entry

@@ -13,30 +13,39 @@ from ganlib.core.project import Project
 from ganlib.generation.batch.manifest import FILE
 from ganlib.registry.prune import Pruned
 from ganlib.registry.prune import prune as remove
-from ganlib.registry.registry import Registry
+from ganlib.registry.registry import registered_model
 from ganlib.tracking.reap import open_store
 
 _SKIPPED = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}
 
 
 def prune(
-    project: Project, params: Params, *, folders: Sequence[Path] = (), keep: int = 5, dry_run: bool = False
+    project: Project,
+    params: Params,
+    *,
+    model: str | None = None,
+    folders: Sequence[Path] = (),
+    keep: int = 5,
+    dry_run: bool = False,
 ) -> Pruned:
     """See :func:`ganlib.registry.prune.prune`.
 
     Args:
         project: the checkout; it is searched for manifests in any case.
         params: the configuration.
+        model: the registered model; by default that of the project's data.
         folders: more places to search.
         keep: so many of the newest versions stay.
         dry_run: report only.
 
     Raises:
+        BadInput: there is no such model.
         Unavailable: the registry cannot be reached.
     """
-    registry = Registry(open_store(project), params.registry.model)
+    registry = registered_model(open_store(project), params, model)
     used = {sha256: str(path) for folder in (project.root, *folders) for path, sha256 in _manifests(folder)}
-    return remove(registry, used=used, tested=ab.versions(project), keep=keep, state=project.state, dry_run=dry_run)
+    tested = ab.versions(project, registry.name)
+    return remove(registry, used=used, tested=tested, keep=keep, state=project.state, dry_run=dry_run)
 
 
 def _manifests(folder: Path) -> Iterator[tuple[Path, str]]:

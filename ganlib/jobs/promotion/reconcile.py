@@ -1,43 +1,62 @@
-"""Bring what people did in MLflow's page together with the ledger."""
+"""Bring what people did in MLflow's page together with the ledgers, of all the project's registered models."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ganlib.config import Params
+from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.core.project import Project
 from ganlib.registry import page
 from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide
-from ganlib.registry.reconcile import Reconciled
-from ganlib.registry.registry import Registry
+from ganlib.registry.mlflow_ledger import models_with_ledger
+from ganlib.registry.reconcile import Finding, Pending, Reconciled
+from ganlib.registry.registry import Registry, registered_models
 from ganlib.tracking.reap import open_store
-from ganlib.tracking.store import connect
+from ganlib.tracking.store import MlflowStore, connect
 
 
 def reconcile(project: Project, params: Params) -> Reconciled:
-    """Record and answer promotions, approvals and removals that people made in MLflow's page.
+    """Record and answer promotions, approvals and removals that people made in MLflow's page, of all registered models.
 
-    The policy is ``registry.external`` and ``registry.approval``; see :func:`ganlib.registry.reconcile.reconcile`. Runs
+    What hinders one model, such as a damaged ledger, is a finding, and the others are done all the same. The policy
+    is ``registry.external`` and ``registry.approval``; see :func:`ganlib.registry.reconcile.reconcile`. Runs
     that a killed process left RUNNING are ended too.
 
     Raises:
         Unavailable: the registry cannot be reached: nothing was changed.
     """
-    store = open_store(project)
-    registry = Registry(store, params.registry.model)
-    done = people.reconcile(
-        registry,
-        gate=lambda challenger, champion, tried: decide(challenger, champion, params.gate, tried),
-        rules=params.registry,
-        state=project.state,
-    )
-    page.update(registry, project.state)
-    return done
+    findings: list[Finding] = []
+    for registry in _registries(open_store(project), params):
+        try:
+            done = people.reconcile(
+                registry,
+                gate=lambda challenger, champion, tried: decide(challenger, champion, params.gate, tried),
+                rules=params.registry,
+                state=project.state,
+            )
+        except Unavailable:
+            raise
+        except GanlibError as error:
+            findings.append(Finding(level="error", text=str(error), model=registry.name))
+            continue
+        findings += [each.model_copy(update={"model": registry.name}) for each in done.findings]
+        page.update(registry, project.state)
+    return Reconciled(findings=tuple(findings))
 
 
-def pending(project: Project, params: Params) -> people.Pending | None:
-    """Return what :func:`reconcile` would look at; None if it has nothing to do. Reads only.
+def pending(project: Project, params: Params) -> Mapping[str, Pending]:
+    """Return what :func:`reconcile` would look at, by registered model; empty if it has nothing to do. Reads only.
 
     Raises:
         Unavailable: the registry cannot be reached.
     """
-    return people.pending(Registry(connect(project), params.registry.model))
+    found = {registry.name: people.pending(registry) for registry in _registries(connect(project), params)}
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _registries(store: MlflowStore, params: Params) -> list[Registry]:
+    """The registered models that people may promote: of the project's data, and all that have versions or a ledger."""
+    names = dict.fromkeys([params.registry.model, *registered_models(store), *models_with_ledger(store)])
+    return [Registry(store, name) for name in names]

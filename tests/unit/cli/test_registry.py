@@ -139,10 +139,10 @@ def test_an_ab_start_as_json_is_the_test(ganlib: Ganlib) -> None:
 @pytest.mark.usefixtures("no_test")
 def test_bad_input_to_ab_is_one_line_and_exit_code_two(ganlib: Ganlib, made: Project) -> None:
     for words, told in (
-        (["report"], "no A/B test is running: ganlib ab start"),
-        (["record", "k", "1"], "no A/B test is running"),
-        (["assign", "k"], "no A/B test is running"),
-        (["stop"], "no A/B test is running"),
+        (["report"], "no A/B test of mnist-generator is running: ganlib ab start"),
+        (["record", "k", "1"], "no A/B test of mnist-generator is running"),
+        (["assign", "k"], "no A/B test of mnist-generator is running"),
+        (["stop"], "no A/B test of mnist-generator is running"),
         (["start", "1", "3", "--split", "90"], "--split 90: write it as 90/10"),
         (["start", "1", "3", "--split", "0/10"], "--split 0/10"),
         (["start", "1", "99"], "99"),

@@ -88,9 +88,22 @@ def test_an_ab_test_is_of_one_model(root: Path) -> None:
     assert "versions of two models, mnist-generator and shapes-generator: they are not compared" in line
     done = ganlib("ab", "start", "models:/shapes-generator/1", "models:/shapes-generator/2", "--json", cwd=root)
     assert json.loads(done.stdout)["model"] == "shapes-generator"
-    assert json.loads(ganlib("ab", "assign", "k", "--json", cwd=root).stdout)["uri"].startswith(
-        "models:/shapes-generator/"
-    )
+    assert json.loads(ganlib("ab", "assign", "k", "--model", "shapes-generator", "--json", cwd=root).stdout)[
+        "uri"
+    ].startswith("models:/shapes-generator/")
+    assert "--model shapes-generator" in refused(ganlib("ab", "assign", "k", cwd=root))
+
+
+def test_history_and_rollback_are_of_the_model_that_is_named(root: Path) -> None:
+    def history(*words: str) -> list[int]:
+        done = ganlib("registry", "history", *words, "--json", cwd=root)
+        return [entry["to_version"] for entry in json.loads(done.stdout)]
+
+    assert history() == [1, 2]
+    assert history("--model", "shapes-generator") == [1, 2]
+    done = ganlib("rollback", "--model", "shapes-generator", "--json", cwd=root)
+    assert (json.loads(done.stdout)["to_version"], history()) == (1, [1, 2])
+    assert history("--model", "shapes-generator") == [1, 2, 1]
 
 
 def test_a_project_of_nothing_yet_says_how_to_begin(tmp_path: Path) -> None:

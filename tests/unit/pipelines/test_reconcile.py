@@ -13,7 +13,7 @@ from ganlib import config
 from ganlib.config import GateConfig
 from ganlib.core.errors import GanlibError
 from ganlib.jobs.promotion.reconcile import reconcile
-from ganlib.registry.mlflow_ledger import Ledger
+from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore
@@ -77,6 +77,33 @@ def watch(registry: Registry, flows: SimpleNamespace, monkeypatch: pytest.Monkey
 def test_what_cannot_be_mended_is_told_once(registry: Registry, watch: Watch) -> None:
     registry.store.client.delete_registered_model_alias(registry.name, CHAMPION)
     assert watch(4, lambda run: None) == [False]
+
+
+def test_the_models_of_other_data_sets_are_looked_after_too(registry: Registry, watch: Watch) -> None:
+    """Somebody sets the champion of one by hand to a version that the gate does not pass."""
+    other = Registry(registry.store, "icons-generator")
+    for number, fid in enumerate((10, 90), 1):
+        factories.bare_version(registry.store, number, fid, other.name)
+    assert promote(other, other.get(1), policy=GateConfig(), state=registry.store.project.state).promoted
+    assert watch(2, lambda run: None) == []
+    other.set_alias(CHAMPION, 2)
+    assert watch(4, lambda run: None) == [False]
+    assert (other.aliases()[CHAMPION], registry.aliases()[CHAMPION]) == (1, 1)
+
+
+def test_a_ledger_that_was_tampered_with_hinders_no_other_model(registry: Registry) -> None:
+    other = Registry(registry.store, "icons-generator")
+    for number, fid in enumerate((10, 90), 1):
+        factories.bare_version(registry.store, number, fid, other.name)
+    assert promote(other, other.get(1), policy=GateConfig(), state=registry.store.project.state).promoted
+    other.set_alias(CHAMPION, 2)
+    registry.store.client.set_registered_model_tag(registry.name, TAG, '{"seq": 9, "sha256": "00"}')
+    done = reconcile(registry.store.project, PARAMS)
+    assert [(finding.model, finding.level) for finding in done.findings] == [
+        (registry.name, "error"), (other.name, "info"), (other.name, "error"),
+    ]  # fmt: skip
+    assert "the ledger of mnist-generator is damaged" in done.summary()
+    assert other.aliases()[CHAMPION] == 1
 
 
 def test_what_people_do_while_a_run_ends_is_found_by_the_next_look(registry: Registry, watch: Watch) -> None:

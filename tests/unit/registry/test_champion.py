@@ -97,6 +97,20 @@ def test_an_alias_set_by_hand_on_a_refused_version_is_not_used_at_any_moment_unt
     assert chosen(registry, params) == 3, "what was accepted stands in the ledger"
 
 
+def test_the_champion_of_another_data_set_is_earned_too_and_that_of_a_stranger_is_its_alias(
+    registry: Registry, params: Params
+) -> None:
+    other = Registry(registry.store, "icons-generator")
+    for number, fid in enumerate((10, 90), 1):
+        factories.bare_version(registry.store, number, fid, other.name)
+    other.set_alias(CHAMPION, 2)
+    assert resolve_model(registry, params, f"models:/{other.name}@champion").version == 2, "no ledger, not our data"
+    other.drop_alias(CHAMPION)
+    assert put(other, params, 1)
+    other.set_alias(CHAMPION, 2)
+    assert resolve_model(registry, params, f"models:/{other.name}@champion").version == 1
+
+
 def test_an_alias_set_by_hand_on_a_version_that_the_gate_passes_is_used_before_it_is_recorded(
     registry: Registry, params: Params
 ) -> None:

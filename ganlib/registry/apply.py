@@ -23,21 +23,23 @@ _ROUNDS = 20
 """So often it is looked again, while others decide at the same time."""
 
 
-def append_and_apply(registry: Registry, ledger: Ledger, decided: DecisionRecord, seen: LedgerSnapshot) -> LedgerEntry:
-    """Record ``decided``, then move the aliases as it says: whoever dies in between has left word of what to do.
+def append_and_apply(
+    registry: Registry, ledger: Ledger, decision: DecisionRecord, snapshot: LedgerSnapshot
+) -> LedgerEntry:
+    """Record ``decision``, then move the aliases as it says: whoever dies in between has left word of what to do.
 
     Args:
         registry: the registered model.
         ledger: its ledger.
-        decided: what to record.
-        seen: the ledger that it was decided from. It must end there still.
+        decision: what to record.
+        snapshot: the ledger that it was decided from. It must end there still.
 
     Raises:
         BadInput: a person moved the champion meanwhile. Both moves are recorded; theirs stands.
-        Unavailable: somebody else has decided since ``seen``: nothing was moved. Or MLflow went away: what was recorded
-            is carried out by the next command that decides.
+        Unavailable: somebody else has decided since ``snapshot``: nothing was moved. Or MLflow went away: what was
+            recorded is carried out by the next command that decides.
     """
-    entry = ledger.append(decided, seen)
+    entry = ledger.append(decision, snapshot)
     try:
         apply_pending(registry, ledger, own=entry)
         book = ledger.read()
@@ -103,18 +105,18 @@ class _PendingApplication:
         self.registry, self.ledger, self.check, self.accept = registry, ledger, check, accept
         self.own = [own] if own else []
         self.marks: list[MoveMark] = []
-        self.heeded: set[tuple[int, frozenset[str]]] = set()
+        self.taken_back_pairs: set[tuple[int, frozenset[str]]] = set()
         self.carried_out: LedgerEntry | None = None
 
     def run(self) -> LedgerEntry | None:
         for _ in range(_ROUNDS):
             book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
-            now, wanted = _number(champion), book.standing().champion
+            now, expected = _number(champion), book.standing().champion
             if void := Auditor(self.registry, book, champion, accept=self.accept).voids(self.own):
                 self._append(void, book)
             elif self._is_external(book, now):
                 self._external(book, champion)
-            elif now != wanted or self._may_be_late(book) or any(entry.kind not in _IDLE for entry in book.beyond()):
+            elif now != expected or self._may_be_late(book) or any(entry.kind not in _IDLE for entry in book.beyond()):
                 self._apply(book)
             elif unsealed := book.unsealed():
                 self.ledger.seal(unsealed)
@@ -137,7 +139,7 @@ class _PendingApplication:
         if self.marks and self.marks[-1].seq != book.last:
             return True
         others = _others(book, self.marks)
-        return bool(others) and (book.last, others) not in self.heeded
+        return bool(others) and (book.last, others) not in self.taken_back_pairs
 
     def _apply(self, book: LedgerSnapshot) -> None:
         """Set all aliases as ``book`` says, if it is the newest still. As often as need be: the result is the same."""
@@ -158,7 +160,7 @@ class _PendingApplication:
         if target:
             self.registry.retire_challenger(target.version)
         self._seal(book)
-        self.heeded.add((book.last, _others(book, self.marks)))
+        self.taken_back_pairs.add((book.last, _others(book, self.marks)))
 
     def _seal(self, book: LedgerSnapshot) -> None:
         for entry in book.beyond():
@@ -190,7 +192,7 @@ class _PendingApplication:
             reason = "the alias was removed outside of ganlib"
         else:
             reason = f"version {standing.champion} was deleted outside of ganlib"
-        self._append(_found(kind, reason, champion, before, standing.champion), book)
+        self._append(_external_record(kind, reason, champion, before, standing.champion), book)
 
     def _earned(self, book: LedgerSnapshot, champion: Version, before: Version | None) -> str | None:
         if book.taken_back(champion):
@@ -200,10 +202,10 @@ class _PendingApplication:
             return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
         return self.check(champion, before) if self.check else None
 
-    def _append(self, decided: DecisionRecord, book: LedgerSnapshot) -> None:
+    def _append(self, decision: DecisionRecord, book: LedgerSnapshot) -> None:
         """Write an entry about what was found; where somebody else was first, it is looked again."""
         with suppress(Unavailable):  # an MLflow that is away is found out at the next look
-            self.own.append(self.ledger.append(decided, book))
+            self.own.append(self.ledger.append(decision, book))
 
     def _finish(self, book: LedgerSnapshot) -> None:
         """Take off our marks, and those of commands that have died."""
@@ -214,9 +216,9 @@ class _PendingApplication:
 
 def _others(book: LedgerSnapshot, ours: list[MoveMark]) -> frozenset[str]:
     """The marks of other commands that move aliases for an older entry than the last."""
-    now, known = datetime.now(UTC), {mark.id for mark in ours}
+    now, own_ids = datetime.now(UTC), {mark.id for mark in ours}
     return frozenset(
-        mark.id for mark in book.marks if mark.live(now) and mark.id not in known and mark.seq != book.last
+        mark.id for mark in book.marks if mark.live(now) and mark.id not in own_ids and mark.seq != book.last
     )
 
 
@@ -224,7 +226,7 @@ def _number(version: Version | None) -> int | None:
     return version.version if version else None
 
 
-def _found(
+def _external_record(
     kind: Kind, reason: str, champion: Version | None, before: Version | None, recorded: int | None
 ) -> DecisionRecord:
     return DecisionRecord(

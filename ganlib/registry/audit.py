@@ -17,7 +17,7 @@ from ganlib.registry.mlflow_ledger import current_actor
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, Version
 from ganlib.tracking.store import Absent
 
-_TOLD = 20
+_MOST_KEYS = 20
 """Stray keys that one entry voids; the next takes the rest."""
 
 
@@ -61,9 +61,9 @@ class Auditor:
         for entry in self.book.beyond():
             if entry not in own and (why := self.objection(entry)):
                 return _void((self.book.key(entry.seq),), f"entry {entry.seq} ({entry.kind}) is not borne out: {why}")
-        if news := self.book.news[:_TOLD]:
-            shown = ", ".join(key[:60] for key in news)
-            return _void(news, f"no entries of this ledger, whoever wrote them: {shown}")
+        if news := self.book.news[:_MOST_KEYS]:
+            keys = ", ".join(key[:60] for key in news)
+            return _void(news, f"no entries of this ledger, whoever wrote them: {keys}")
         return None
 
     def objection(self, entry: LedgerEntry) -> str | None:
@@ -95,7 +95,7 @@ class Auditor:
         except ValueError:
             return None
         rival = existing(self.registry, entry.from_version, before.standing())
-        return decide(target, rival, policy, before.tried(Evidence.of(target)))
+        return decide(target, rival, policy, before.comparisons(Evidence.of(target)))
 
     def _void_objection(self, entry: LedgerEntry) -> str | None:
         sealed = self.book.seal.seq if self.book.seal else 0
@@ -129,8 +129,8 @@ class Auditor:
         if entry.kind == "accepted":
             earned = entry.to_version == self.now and passed and passed.kind != "refused"
             return None if earned or self.accept else "no gate has passed it, and the policy does not say so here"
-        if (taken := before.taken_back(target)) and not entry.again:
-            return f"version {target.version} was rolled back from (entry {taken.seq}: {taken.reason})"
+        if (rollback := before.taken_back(target)) and not entry.again:
+            return f"version {target.version} was rolled back from (entry {rollback.seq}: {rollback.reason})"
         if passed and entry.found and passed.kind != "refused":
             return None
         approved = passed and passed.kind == "awaiting" and passed.from_version == entry.from_version
@@ -146,7 +146,9 @@ class Auditor:
 
 def displaced(registry: Registry, standing: ChampionState) -> Version | None:
     """Return the nearest earlier champion that still exists."""
-    return next((found for number in reversed(standing.trail) if (found := existing(registry, number, standing))), None)
+    return next(
+        (version for number in reversed(standing.trail) if (version := existing(registry, number, standing))), None
+    )
 
 
 def existing(registry: Registry, number: int | None, standing: ChampionState) -> Version | None:
@@ -154,10 +156,10 @@ def existing(registry: Registry, number: int | None, standing: ChampionState) ->
     if number is None:
         return None
     try:
-        found = registry.get(number)
+        version = registry.get(number)
     except Absent:
         return None
-    return found if found.sha256 == standing.digests.get(number) else None
+    return version if version.sha256 == standing.digests.get(number) else None
 
 
 def _void(keys: tuple[str, ...], reason: str) -> DecisionRecord:

@@ -36,7 +36,7 @@ class Champion:
     def __init__(self, registry: Registry, params: Params) -> None:
         """``params`` has the policy. Nothing is asked of MLflow yet."""
         self._registry, self._params = registry, params
-        self._known: tuple[object, ChampionChoice | Absent] | None = None
+        self._cached: tuple[object, ChampionChoice | Absent] | None = None
 
     def choose(self) -> ChampionChoice:
         """Return the version to use.
@@ -52,26 +52,26 @@ class Champion:
             Unavailable: MLflow does not answer.
         """
         state = self._state()
-        if self._known is None or self._known[0] != state:
+        if self._cached is None or self._cached[0] != state:
             try:
                 answer: ChampionChoice | Absent = self._look()
             except Absent as absent:
                 answer = absent
-            self._known = state, answer
-        found = self._known[1]
-        if isinstance(found, Absent):
-            raise found
-        return found
+            self._cached = state, answer
+        choice = self._cached[1]
+        if isinstance(choice, Absent):
+            raise choice
+        return choice
 
     def _state(self) -> object:
         """What changes whenever a decision was carried out or an alias was moved, in one question."""
         registry = self._registry
         try:
             with registry.store.translate_errors():
-                found = registry.store.client.get_registered_model(registry.name)
+                model = registry.store.client.get_registered_model(registry.name)
         except Absent:
             return None
-        return found.aliases.get(CHAMPION), found.tags.get(TAG)
+        return model.aliases.get(CHAMPION), model.tags.get(TAG)
 
     def _look(self) -> ChampionChoice:
         registry = self._registry
@@ -93,7 +93,7 @@ class Champion:
             )
         trail = [] if alias is None else [earned.champion]
         trail += [number for number in reversed(earned.trail) if number != earned.champion]
-        target = next((found for number in trail if (found := existing(registry, number, earned))), None)
+        target = next((version for number in trail if (version := existing(registry, number, earned))), None)
         if target is None:
             raise Absent(self._nobody(alias, book, why or ""))
         if alias:
@@ -109,13 +109,13 @@ class Champion:
 
     def _objection(self, version: Version, book: LedgerSnapshot, champion: Version | None) -> str | None:
         """Why ``version`` has not earned to be champion; None: it has."""
-        if taken := book.taken_back(version):
-            return f"it was rolled back from (entry {taken.seq}: {taken.reason[:_REASON]})"
+        if rollback := book.taken_back(version):
+            return f"it was rolled back from (entry {rollback.seq}: {rollback.reason[:_REASON]})"
         verdict = book.verdict(version)
         if verdict:
             refused = verdict.kind == "refused"
             return f"the gate refused it ({verdict.reason[:_REASON]})" if refused else None
-        decision = decide(version, champion, self._params.gate, book.tried(Evidence.of(version)))
+        decision = decide(version, champion, self._params.gate, book.comparisons(Evidence.of(version)))
         failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
         return None if decision.promoted else f"the gate does not pass it ({failed[:_REASON]})"
 
@@ -127,12 +127,12 @@ class Champion:
                 f"version {alias.version} of {name} has the alias champion, but {why}; nothing else was champion. Use "
                 f"it by its number ({alias.uri}), or {OVERRULE}."
             )
-        decided = [entry for entry in book.valid() if entry.kind in ("refused", "awaiting")]
+        decisions = [entry for entry in book.valid() if entry.kind in ("refused", "awaiting")]
         if book.last_move():
             return f"{name} has no champion any more: {why}. Promote one: ganlib promote VERSION, or ganlib rollback."
-        if not decided:
+        if not decisions:
             return f"{name} has no 'champion': see `ganlib registry list`, or train one: `ganlib retrain`."
-        last = decided[-1]
+        last = decisions[-1]
         uri = f"models:/{name}/{last.to_version}"
         if last.kind == "awaiting":
             return (

@@ -51,16 +51,16 @@ class Evidence(Record):
     @classmethod
     def of(cls, version: Version) -> Evidence:
         """Return the summary of a version's own evidence."""
-        found = version.evaluation
-        fid = found.fid if found else None
+        evaluation = version.evaluation
+        fid = evaluation.fid if evaluation else None
         return cls(
             version=version.version,
             sha256=version.sha256,
             fid=_finite(fid.value if fid else None),
             fid_low=_finite(fid.low if fid else None),
             fid_high=_finite(fid.high if fid else None),
-            n=found.n if found else None,
-            judge_sha256=found.judge_sha256 if found else None,
+            n=evaluation.n if evaluation else None,
+            judge_sha256=evaluation.judge_sha256 if evaluation else None,
             data_version=version.data_version,
             candidates=version.candidates,
         )
@@ -106,7 +106,7 @@ class LedgerEntry(DecisionRecord):
 
     def spoken_of(self) -> ChampionState:
         """Return the digests of the versions that its evidence speaks of."""
-        return ChampionState(digests={known.version: known.sha256 for known in self.evidence})
+        return ChampionState(digests={evidence.version: evidence.sha256 for evidence in self.evidence})
 
 
 class AppliedMark(Record):

@@ -13,7 +13,7 @@ from ganlib.evaluation.bootstrap import unpack
 from ganlib.evaluation.evaluate import DECIDING_SAMPLES, Evaluation
 from ganlib.evaluation.metrics import Metric, metrics
 from ganlib.evaluation.metrics.class_excess import due
-from ganlib.registry.version import Version, said
+from ganlib.registry.version import Version, verdict_text
 
 _LEAST = 50  # replicates that a standard deviation is taken of
 
@@ -61,12 +61,12 @@ class Decision(Record):
 
     def word(self) -> str:
         """Return the tag ``gate``: ``passed``, or ``refused:`` and the names of the checks that failed."""
-        return said([check.name for check in self.checks if not check.passed], awaiting=self.awaiting)
+        return verdict_text([check.name for check in self.checks if not check.passed], awaiting=self.awaiting)
 
     def summary(self) -> str:
         """Return a line for the decision and one for each check."""
-        would, done = ("would be ", "") if self.dry_run else ("", " to champion")
-        verb = f"{would}promoted{done}" if self.promoted else f"{would}refused"
+        would, result = ("would be ", "") if self.dry_run else ("", " to champion")
+        verb = f"{would}promoted{result}" if self.promoted else f"{would}refused"
         if self.awaiting:
             verb = "passed the gate and is awaiting approval: set its tag `approve` in MLflow's page"
         rival = f"version {self.champion}" if self.champion is not None else "no champion yet"
@@ -80,15 +80,15 @@ class Decision(Record):
         return "\n".join([f"## {title}", "", "| | check | found |", "|---|---|---|", *rows, ""])
 
 
-def decide(challenger: Version, champion: Version | None, policy: GateConfig, tried: int = 0) -> Decision:
+def decide(challenger: Version, champion: Version | None, policy: GateConfig, comparisons: int = 0) -> Decision:
     """Make every check and report it, so that one report names all that is wrong.
 
     Args:
         challenger: the version to promote.
         champion: the version that it would displace, if there is one.
         policy: the limits.
-        tried: how many other models were refused against this champion, as
-            :meth:`ganlib.registry.ledger.LedgerSnapshot.tried` counts them.
+        comparisons: how many other models were refused against this champion, as
+            :meth:`ganlib.registry.ledger.LedgerSnapshot.comparisons` counts them.
     """
     checks = [
         _evidence(challenger),
@@ -101,28 +101,28 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, tr
         checks.append(Check(name="health", passed=False, detail=f"its training broke: {challenger.unhealthy}"))
     if champion is not None:
         checks += [_contract(challenger, champion), _comparable(challenger, champion)]
-    found = improvement(challenger, champion, policy.level, tried) if champion else None
-    checks.append(_better(challenger, champion, policy, found))
+    better = improvement(challenger, champion, policy.level, comparisons) if champion else None
+    checks.append(_better(challenger, champion, policy, better))
     return Decision(
         challenger=challenger.version,
         champion=champion.version if champion else None,
         promoted=all(check.passed for check in checks),
         checks=tuple(checks),
         policy=policy,
-        improvement=found,
+        improvement=better,
     )
 
 
-def spend(level: float, tried: int, candidates: int = 1) -> float:
-    """Return what of ``level`` a challenger may spend that was the best of ``candidates``, after ``tried`` others.
+def spend(level: float, comparisons: int, candidates: int = 1) -> float:
+    """Return what of ``level`` the best of ``candidates`` may spend as a challenger, after ``comparisons`` others.
 
     The k-th model gets ``level / (k (k + 1))``; these sum to ``level`` over any number of models. The best of m gets
     what m would have got together, and shares it among them (Bonferroni), since it stands for all of them.
     """
-    return level / ((tried + 1) * (tried + candidates + 1))
+    return level / ((comparisons + 1) * (comparisons + candidates + 1))
 
 
-def improvement(challenger: Version, champion: Version, level: float, tried: int) -> Improvement | None:
+def improvement(challenger: Version, champion: Version, level: float, comparisons: int) -> Improvement | None:
     """Return the champion's FID less the challenger's, with a lower bound; None if their replicates do not fit.
 
     Of few images it is the KID that is compared (:data:`ganlib.evaluation.evaluate.DECIDING_SAMPLES`).
@@ -138,7 +138,7 @@ def improvement(challenger: Version, champion: Version, level: float, tried: int
     if len(ours) != len(theirs) or len(ours) < _LEAST or not np.isfinite([ours, theirs]).all():
         return None
     value = champion.evaluation.figures[metric].value - challenger.evaluation.figures[metric].value
-    share = spend(level, tried, challenger.candidates)
+    share = spend(level, comparisons, challenger.candidates)
     spread = float((theirs - ours).std(ddof=1))
     together = float(ours.std() * theirs.std())
     covariance = float(((ours - ours.mean()) * (theirs - theirs.mean())).mean())
@@ -147,7 +147,7 @@ def improvement(challenger: Version, champion: Version, level: float, tried: int
         value=value,
         bound=value - NormalDist().inv_cdf(1 - share) * spread,
         level=share,
-        tried=tried,
+        tried=comparisons,
         candidates=challenger.candidates,
         correlation=covariance / together if together else 0.0,
     )
@@ -176,19 +176,19 @@ def _parity(version: Version, policy: GateConfig) -> Check:
     name = "parity"
     if version.certificate is None:
         return Check(name=name, passed=False, detail="no certificate")
-    found = version.certificate
-    if found.mean_difference is not None:  # a sibling: torch's images were compared with its parent's
+    certificate = version.certificate
+    if certificate.mean_difference is not None:  # a sibling: torch's images were compared with its parent's
         return Check(
             name=name,
-            passed=found.mean_difference <= policy.max_sibling_difference,
-            detail=f"its images are off its parent's by {found.mean_difference:.3g} grey levels on the mean, at most "
-            f"{found.max_pixel_difference} (limit {policy.max_sibling_difference:g} on the mean)",
+            passed=certificate.mean_difference <= policy.max_sibling_difference,
+            detail=f"its images are off its parent's by {certificate.mean_difference:.3g} grey levels on the mean, "
+            f"at most {certificate.max_pixel_difference} (limit {policy.max_sibling_difference:g} on the mean)",
         )
     return Check(
         name=name,
-        passed=found.ok(policy.max_pixel_difference),
-        detail=f"torch and onnxruntime differ by at most {found.max_pixel_difference} grey levels, "
-        f"in {100 * found.differing_share:.4f}% of pixels (limit {policy.max_pixel_difference})",
+        passed=certificate.ok(policy.max_pixel_difference),
+        detail=f"torch and onnxruntime differ by at most {certificate.max_pixel_difference} grey levels, "
+        f"in {100 * certificate.differing_share:.4f}% of pixels (limit {policy.max_pixel_difference})",
     )
 
 
@@ -198,61 +198,61 @@ _COSTS = {"latency_ms": ("latency", "ms for one image on one thread"), "onnx_byt
 
 def _limits(version: Version, policy: GateConfig) -> list[Check]:
     """Hold every figure that the policy limits against its limit."""
-    found = version.evaluation
-    if found is None:
+    evaluation = version.evaluation
+    if evaluation is None:
         return [Check(name="limits", passed=False, detail="not evaluated")]
     checks = []
     for name, limit in policy.limits.items():
         if limit is None:
             continue
         if name in _COSTS:
-            checks.append(_cost(name, limit, found))
+            checks.append(_cost(name, limit, evaluation))
         elif metric := metrics().get(name):
-            checks.append(_figure(name, metric, limit, found, version))
+            checks.append(_figure(name, metric, limit, evaluation, version))
         else:
             detail = f"gate.limits names {name!r}, which is no figure. Known: {', '.join([*metrics(), *_COSTS])}"
             checks.append(Check(name=name, passed=False, detail=detail))
     return checks
 
 
-def _cost(name: str, limit: Limit, found: Evaluation) -> Check:
+def _cost(name: str, limit: Limit, evaluation: Evaluation) -> Check:
     title, unit = _COSTS[name]
-    if found.delivery is None:
+    if evaluation.delivery is None:
         return Check(name=title, passed=False, detail="not measured")
-    value = found.delivery.latency_ms if name == "latency_ms" else found.delivery.bytes
-    shown = f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
-    return Check(name=title, passed=limit.holds(value), detail=f"{shown} {unit} (limit: {limit})")
+    value = evaluation.delivery.latency_ms if name == "latency_ms" else evaluation.delivery.bytes
+    text = f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+    return Check(name=title, passed=limit.holds(value), detail=f"{text} {unit} (limit: {limit})")
 
 
-def _figure(name: str, metric: Metric, limit: Limit, found: Evaluation, version: Version) -> Check:
+def _figure(name: str, metric: Metric, limit: Limit, evaluation: Evaluation, version: Version) -> Check:
     title = metric.fault or metric.label
-    if metric.of_classes and not found.class_names:
+    if metric.of_classes and not evaluation.class_names:
         return Check(name=title, passed=True, detail=f"not checked ({metric.label}): the judge knows no classes")
-    figure = found.figures.get(name)
+    figure = evaluation.figures.get(name)
     if figure is None:
         detail = f"measured before there was the figure {metric.label!r}; {_again(version)}"
         return Check(name=title, passed=False, detail=detail)
     value, certain = figure.value, figure.low == figure.high
     text = f"{metric.label} {metric.text(value) if certain else metric.interval(figure)}"
-    if metric.above_floor and name in found.floors:
-        floor = found.floors[name].value
+    if metric.above_floor and name in evaluation.floors:
+        floor = evaluation.floors[name].value
         value, text = value - floor, f"{text}, of which real images have {metric.text(floor)}"
     return Check(
         name=title,
         passed=limit.holds(value),
-        detail=f"{_most_frequent(name, found)}{text} (limit: {limit.text(metric.text)})",
+        detail=f"{_most_frequent(name, evaluation)}{text} (limit: {limit.text(metric.text)})",
     )
 
 
-def _most_frequent(name: str, found: Evaluation) -> str:
+def _most_frequent(name: str, evaluation: Evaluation) -> str:
     """Name the class that the images have too many of."""
-    if name != "class_excess" or not found.class_shares:
+    if name != "class_excess" or not evaluation.class_shares:
         return ""
-    shares = np.array(found.class_shares)
-    most = int((shares / due(np.array(found.real_class_shares))).argmax())
+    shares = np.array(evaluation.class_shares)
+    most = int((shares / due(np.array(evaluation.real_class_shares))).argmax())
     return (
-        f"most frequent class {found.class_names[most]} with {100 * shares[most]:.1f}% of the images and "
-        f"{100 * found.real_class_shares[most]:.1f}% of the data, "
+        f"most frequent class {evaluation.class_names[most]} with {100 * shares[most]:.1f}% of the images and "
+        f"{100 * evaluation.real_class_shares[most]:.1f}% of the data, "
     )
 
 
@@ -282,28 +282,28 @@ def _comparable(challenger: Version, champion: Version) -> Check:
     )
 
 
-def _change(found: Improvement, policy: GateConfig) -> str:
+def _change(change: Improvement, policy: GateConfig) -> str:
     """How the challenger's FID differs from the champion's, and what of it is beyond doubt."""
-    wanted = f"it must be lower beyond doubt by more than {policy.min_improvement:g}"
-    if found.value <= 0:
-        return f"higher by {-found.value:.3g}, and {wanted}" if found.value else f"no lower, and {wanted}"
-    if found.bound <= 0:
+    rule = f"it must be lower beyond doubt by more than {policy.min_improvement:g}"
+    if change.value <= 0:
+        return f"higher by {-change.value:.3g}, and {rule}" if change.value else f"no lower, and {rule}"
+    if change.bound <= 0:
         return (
-            f"lower by {found.value:.3g}, but that may be chance (it may be higher by {-found.bound:.3g}), and {wanted}"
+            f"lower by {change.value:.3g}, but that may be chance (it may be higher by {-change.bound:.3g}), and {rule}"
         )
-    sure = f"beyond doubt by {found.bound:.3g}, which must exceed {policy.min_improvement:g}"
-    return f"lower by {found.value:.3g}, and {sure}"
+    sure = f"beyond doubt by {change.bound:.3g}, which must exceed {policy.min_improvement:g}"
+    return f"lower by {change.value:.3g}, and {sure}"
 
 
-def _deciding(found: Improvement, evaluation: Evaluation) -> str:
+def _deciding(change: Improvement, evaluation: Evaluation) -> str:
     """Name the figure that decides, and why where it is not the FID."""
-    if found.metric == "fid":
+    if change.metric == "fid":
         return "FID"
     return f"KID, which decides where fewer than {DECIDING_SAMPLES:,} images ({evaluation.n:,}) are drawn:"
 
 
 def _better(
-    challenger: Version, champion: Version | None, policy: GateConfig, found: Improvement | None
+    challenger: Version, champion: Version | None, policy: GateConfig, change: Improvement | None
 ) -> Check:  # fmt: skip
     """The lower bound of the improvement must exceed what the policy asks for."""
     name = "better"
@@ -311,16 +311,16 @@ def _better(
         return Check(name=name, passed=True, detail="there is no champion")
     if challenger.evaluation is None or champion.evaluation is None:
         return Check(name=name, passed=False, detail="unknown")
-    if found is None:
+    if change is None:
         word = challenger.evaluation.deciding.upper()
         detail = f"unknown: no replicates of the {word} that belong together; {_again(champion, challenger)}"
         return Check(name=name, passed=False, detail=detail)
-    chosen = f", the best of {found.candidates}" if found.candidates > 1 else ""
+    note = f", the best of {change.candidates}" if change.candidates > 1 else ""
     return Check(
         name=name,
-        passed=found.bound > policy.min_improvement,
-        detail=f"{_deciding(found, challenger.evaluation)} {challenger.evaluation.figures[found.metric]} against "
-        f"{champion.evaluation.figures[found.metric]}: {_change(found, policy)} (paired "
+        passed=change.bound > policy.min_improvement,
+        detail=f"{_deciding(change, challenger.evaluation)} {challenger.evaluation.figures[change.metric]} against "
+        f"{champion.evaluation.figures[change.metric]}: {_change(change, policy)} (paired "
         f"bootstrap at level "
-        f"{found.level:.2g}: {policy.level:g} is shared among all challengers, {found.tried} before this one{chosen})",
+        f"{change.level:.2g}: {policy.level:g} is shared among all challengers, {change.tried} before this one{note})",
     )

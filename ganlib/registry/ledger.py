@@ -47,18 +47,16 @@ class LedgerSnapshot(Record):
     void: frozenset[str] = Field(frozenset(), description="keys that entries void which were left out")
 
     @classmethod
-    def of(cls, written: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[MoveMark] = ()) -> LedgerSnapshot:
-        """Find the chain in what was ``written``, by key.
+    def of(cls, params: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[MoveMark] = ()) -> LedgerSnapshot:
+        """Find the chain among ``params``, by key.
 
         Entry n is the first text under ``n``, ``n.2``, ``n.3``... that follows entry n - 1. Beyond the seal the chain
         ends where there is none; up to it, what does not follow was tampered with and keeps its place.
         """
         places: dict[int, list[str]] = {}
-        for number, _, key in sorted(place for key in written if (place := place_of(key))):
+        for number, _, key in sorted(place for key in params if (place := place_of(key))):
             places.setdefault(number, []).append(key)
-        whole = [
-            number for number, found in places.items() if any(follows(written[key], number, None) for key in found)
-        ]
+        whole = [number for number, keys in places.items() if any(follows(params[key], number, None) for key in keys)]
         trusted = seal.seq if seal else max(whole, default=0)
         keys: dict[int, str] = {}
         previous, before = GENESIS, 0
@@ -67,17 +65,17 @@ class LedgerSnapshot(Record):
                 break
             if number > before + 1:
                 previous = seal.sha256 if seal and number == seal.seq + 1 else ""
-            fitting = [key for key in places[number] if follows(written[key], number, previous or None)]
+            fitting = [key for key in places[number] if follows(params[key], number, previous or None)]
             if not fitting and number > trusted:
                 break
             key = fitting[0] if fitting else places[number][0]
-            entry = read(written[key])
-            keys[number], before, previous = key, number, entry.sha256 if entry else digest(written[key])
+            entry = read(params[key])
+            keys[number], before, previous = key, number, entry.sha256 if entry else digest(params[key])
         return cls(
-            lines={number: written[key] for number, key in keys.items()},
+            lines={number: params[key] for number, key in keys.items()},
             seal=seal,
             keys=keys,
-            strays={key: text for key, text in written.items() if key not in keys.values()},
+            strays={key: text for key, text in params.items() if key not in keys.values()},
             marks=tuple(marks),
         )
 
@@ -89,11 +87,11 @@ class LedgerSnapshot(Record):
     @property
     def voided(self) -> frozenset[str]:
         """The keys whose content counts for nothing, by later entries that are not themselves void."""
-        found = set(self.void)
+        keys = set(self.void)
         for number in sorted(self.lines, reverse=True):
-            if self.key(number) not in found and (entry := read(self.lines[number])) and entry.kind == "voided":
-                found.update(entry.voids)
-        return frozenset(found)
+            if self.key(number) not in keys and (entry := read(self.lines[number])) and entry.kind == "voided":
+                keys.update(entry.voids)
+        return frozenset(keys)
 
     @property
     def news(self) -> tuple[str, ...]:
@@ -146,16 +144,16 @@ class LedgerSnapshot(Record):
 
     def under_way(self, now: datetime) -> frozenset[int | None]:
         """Return the champions that a command at work, or one that died, may leave the alias at."""
-        found: set[int | None] = {
+        versions: set[int | None] = {
             self.until(mark.seq).standing().champion for mark in self.marks if mark.live(now)
         }  # fmt: skip
         if pending := self.beyond():
-            found.add(self.until(pending[0].seq - 1).standing().champion)
-            found.update(entry.to_version for entry in pending if entry.kind not in NON_MOVING)
-        return frozenset(found)
+            versions.add(self.until(pending[0].seq - 1).standing().champion)
+            versions.update(entry.to_version for entry in pending if entry.kind not in NON_MOVING)
+        return frozenset(versions)
 
-    def next_entry(self, decided: DecisionRecord, now: datetime) -> LedgerEntry:
-        """``decided`` with the next number, chained to what is stored."""
+    def next_entry(self, decision: DecisionRecord, now: datetime) -> LedgerEntry:
+        """``decision`` with the next number, chained to what is stored."""
         last = self.lines.get(self.last)
         before = read(last) if last is not None else None
         if before:
@@ -164,42 +162,44 @@ class LedgerSnapshot(Record):
             previous = digest(last)
         else:
             previous = self.seal.sha256 if self.seal else GENESIS
-        known = [
+        times = [
             entry.time
             for entry in self.valid()
-            if self.key(entry.seq) not in decided.voids and intact(self.lines.get(entry.seq, "{}"))
+            if self.key(entry.seq) not in decision.voids and intact(self.lines.get(entry.seq, "{}"))
         ]
         content = {
-            **decided.model_dump(mode="json"),
+            **decision.model_dump(mode="json"),
             "seq": self.last + 1,
-            "time": max([stamp(now), *known]),  # another machine's clock may be ahead of ours
+            "time": max([stamp(now), *times]),  # another machine's clock may be ahead of ours
             "previous_sha256": previous,
         }
         return LedgerEntry.model_validate({**content, "sha256": digest(canonical(content))})
 
     def problems(self) -> list[LedgerProblem]:
         """Return all entries that were changed, removed, reordered or replaced; empty if the chain is whole."""
-        found: list[LedgerProblem] = []
+        problems: list[LedgerProblem] = []
         previous: str | None = GENESIS
         before, time, void = 0, "", self.voided
         for number in sorted(self.lines):
             if number > before + 1:
-                found.append(_missing(before + 1, number - 1))
+                problems.append(_missing(before + 1, number - 1))
                 previous = None
             entry = read(self.lines[number])
             if entry is None:
-                found.append(LedgerProblem(seq=number, what="was changed: it is no entry any more"))
+                problems.append(LedgerProblem(seq=number, what="was changed: it is no entry any more"))
             else:
-                found += [LedgerProblem(seq=number, what=what) for what in self._wrong(number, entry, previous, time)]
+                problems += [
+                    LedgerProblem(seq=number, what=what) for what in self._wrong(number, entry, previous, time)
+                ]
                 time = time if self.key(number) in void else entry.time
             before, previous = number, entry.sha256 if entry else None
         if self.last > before:
-            found.append(_missing(before + 1, self.last))
+            problems.append(_missing(before + 1, self.last))
         if self.seal is None and self.lines:
-            found.append(
+            problems.append(
                 LedgerProblem(seq=self.last, what="has lost its seal, which tells whether later ones were removed")
             )
-        return found
+        return problems
 
     def _wrong(self, number: int, entry: LedgerEntry, previous: str | None, time: str) -> list[str]:
         wrong = []
@@ -215,19 +215,19 @@ class LedgerSnapshot(Record):
             wrong.append("is not the entry that was sealed: it was replaced")
         return wrong
 
-    def tried(self, challenger: Evidence) -> int:
+    def comparisons(self, challenger: Evidence) -> int:
         """Return how many other models were compared with the champion since it became that, and did not displace it.
 
         The same evidence counts once, however often it was put through the gate: it gave one chance.
         """
-        seen: dict[tuple[str | None, float | None], int] = {}
+        candidates: dict[tuple[str | None, float | None], int] = {}
         for entry in self.valid():
             if entry.kind not in NON_MOVING:
-                seen = {}
+                candidates = {}
             elif entry.evidence:
-                seen[entry.evidence[0].sha256, entry.evidence[0].fid] = entry.evidence[0].candidates
-        seen.pop((challenger.sha256, challenger.fid), None)
-        return sum(seen.values())
+                candidates[entry.evidence[0].sha256, entry.evidence[0].fid] = entry.evidence[0].candidates
+        candidates.pop((challenger.sha256, challenger.fid), None)
+        return sum(candidates.values())
 
     def standing(self, at: str | None = None) -> ChampionState:
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`LedgerEntry.time`)."""
@@ -254,7 +254,9 @@ class LedgerSnapshot(Record):
             if entry.kind in ("promoted", "refused", "awaiting")
             and entry.to_version == version.version
             and intact(self.lines[entry.seq])
-            and any(known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence)
+            and any(
+                evidence.version == version.version and evidence.sha256 == version.sha256 for evidence in entry.evidence
+            )
         ]
         return of[-1] if of and version.sha256 else None
 
@@ -265,21 +267,21 @@ class LedgerSnapshot(Record):
 
     def taken_back(self, version: Version) -> LedgerEntry | None:
         """Return the entry by which a person rolled back from ``version``, or its bytes, if it still holds."""
-        found = None
+        rollback = None
         for entry in self.valid():
             same = {
-                known.version
-                for known in entry.evidence
-                if known.sha256 == version.sha256 and (known.sha256 or known.version == version.version)
+                evidence.version
+                for evidence in entry.evidence
+                if evidence.sha256 == version.sha256 and (evidence.sha256 or evidence.version == version.version)
             }
             if entry.kind == "rolled-back" and entry.from_version in same and not entry.who.startswith(RECONCILE):
-                found = entry
-            elif entry.to_version in same and (entry.kind not in (*NON_MOVING, "external") or _insisted(entry)):
-                found = None
-        return found
+                rollback = entry
+            elif entry.to_version in same and (entry.kind not in (*NON_MOVING, "external") or _was_insisted_on(entry)):
+                rollback = None
+        return rollback
 
 
-def _insisted(entry: LedgerEntry) -> bool:
+def _was_insisted_on(entry: LedgerEntry) -> bool:
     return entry.kind == "awaiting" and entry.again
 
 
@@ -309,7 +311,7 @@ def moment(text: str) -> datetime:
         BadInput: it is none.
     """
     try:
-        found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        time = datetime.fromisoformat(text.strip())
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput(f"{text!r} is no time: write it as 2026-01-31T09:30, UTC unless you add +01:00.") from None

@@ -19,5 +19,7 @@ def decisions_on(registry: Registry, version: Listing) -> list[LedgerEntry]:
         for entry in Ledger(registry.store, registry.name).read().valid()
         if entry.kind not in NON_MOVING
         and entry.to_version == version.version
-        and any(known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence)
+        and any(
+            evidence.version == version.version and evidence.sha256 == version.sha256 for evidence in entry.evidence
+        )
     ]

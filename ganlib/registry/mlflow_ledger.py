@@ -77,8 +77,8 @@ class Ledger:
         run = self._again() or self._run()
         return LedgerSnapshot.of(run.params, seal, _marks(run.tags)) if run else LedgerSnapshot(seal=seal)
 
-    def append(self, decided: DecisionRecord, seen: LedgerSnapshot) -> LedgerEntry:
-        """Write the entry after the last of ``seen``, which the decision was made from.
+    def append(self, decision: DecisionRecord, snapshot: LedgerSnapshot) -> LedgerEntry:
+        """Write the entry after the last of ``snapshot``, which the decision was made from.
 
         It counts as carried out once :meth:`seal` was called with it.
 
@@ -89,17 +89,17 @@ class Ledger:
         """
         from mlflow.exceptions import MlflowException
 
-        decided = decided.model_copy(update={"lock": lock_name(self.store.project.state)})
-        entry = seen.next_entry(decided, datetime.now(UTC))
-        text, key = canonical(entry.model_dump(mode="json")), seen.free_key
+        decision = decision.model_copy(update={"lock": lock_name(self.store.project.state)})
+        entry = snapshot.next_entry(decision, datetime.now(UTC))
+        text, key = canonical(entry.model_dump(mode="json")), snapshot.free_key
         if len(text) > _LIMIT:
             raise BadInput(
                 f"the reason is too long: the ledger's entry has {len(text):,} of at most {_LIMIT:,} characters. "
                 "Nothing was changed."
             )
         run_id = self._open()
-        if seen.seal is None and seen.lines:  # lost with the registered model: what was before is not carried out
-            self._write_seal(AppliedMark(seq=seen.last, sha256=entry.previous_sha256))
+        if snapshot.seal is None and snapshot.lines:  # lost with the registered model: nothing from before is done
+            self._write_seal(AppliedMark(seq=snapshot.last, sha256=entry.previous_sha256))
         with self.store.translate_errors():
             try:
                 self.store.client.log_param(run_id, key, text)
@@ -107,8 +107,8 @@ class Ledger:
                 if error.error_code != "INVALID_PARAMETER_VALUE":
                     raise
                 raise _overtaken(entry.seq) from error
-            kept = self.store.client.get_run(run_id).data.params.get(key)
-        if kept != text:
+            stored = self.store.client.get_run(run_id).data.params.get(key)
+        if stored != text:
             raise GanlibError(
                 f"MLflow at {self.store.shown} did not keep entry {entry.seq} whole. No alias was changed."
             )
@@ -188,14 +188,14 @@ class Ledger:
 
     def _open(self) -> str:
         """The id of the ledger's run, made if need be. Entries are written only once a seal stands below them."""
-        found = self._run()
-        if found and not found.active:
+        run = self._run()
+        if run and not run.active:
             raise BadInput(
                 f"the ledger of {self.model} was deleted in MLflow. Nothing was changed; restore experiment "
-                f"{self.experiment!r} and its run {found.id} there."
+                f"{self.experiment!r} and its run {run.id} there."
             )
-        run_id = found.id if found else self._start()
-        if not (found and found.params) and self._seal() is None:
+        run_id = run.id if run else self._start()
+        if not (run and run.params) and self._seal() is None:
             self._write_seal(AppliedMark(seq=0, sha256=GENESIS))
         return run_id
 
@@ -209,11 +209,11 @@ class Ledger:
 
         client, mine = self.store.client, f"{self.experiment} {uuid.uuid4().hex[:8]}"
         with self.store.translate_errors():
-            found = client.get_experiment_by_name(self.experiment)
-            if found and found.lifecycle_stage == "active" and not client.search_runs([found.experiment_id]):
+            existing = client.get_experiment_by_name(self.experiment)
+            if existing and existing.lifecycle_stage == "active" and not client.search_runs([existing.experiment_id]):
                 # An earlier ganlib was killed between experiment and run.
-                client.rename_experiment(found.experiment_id, f"{mine} (empty)")
-        if found and client.get_experiment_by_name(self.experiment):
+                client.rename_experiment(existing.experiment_id, f"{mine} (empty)")
+        if existing and client.get_experiment_by_name(self.experiment):
             raise BadInput(
                 f"experiment {self.experiment!r} holds no ledger of ours. Nothing was changed; rename it in MLflow, or "
                 "restore it."
@@ -233,12 +233,12 @@ class Ledger:
 
 
 def _marks(tags: dict[str, str]) -> list[MoveMark]:
-    found = []
+    marks = []
     for key, text in tags.items():
         if key.startswith(MOVING):
             with suppress(ValueError):  # written by a person
-                found.append(MoveMark.model_validate_json(text))
-    return [mark for mark in found if MOVING + mark.id in tags]
+                marks.append(MoveMark.model_validate_json(text))
+    return [mark for mark in marks if MOVING + mark.id in tags]
 
 
 def _overtaken(number: int) -> Unavailable:
@@ -256,5 +256,5 @@ def current_actor() -> str:
 def lock_name(state: Path) -> str:
     """Return what tells the promotion lock in ``state`` from that of any other folder or machine."""
     state.mkdir(parents=True, exist_ok=True)
-    found = state.stat()
-    return digest(f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}:{state.resolve()}")[:16]
+    status = state.stat()
+    return digest(f"{socket.gethostname()}:{status.st_dev}:{status.st_ino}:{state.resolve()}")[:16]

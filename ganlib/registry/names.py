@@ -33,8 +33,8 @@ class VersionReference(NamedTuple):
 
 def number(text: str) -> int | None:
     """Return the version number that ``text`` stands for: 3, v3, #3 or version 3; None if it is none."""
-    found = _NUMBER.fullmatch(text.strip())
-    return int(found[1]) if found else None
+    match = _NUMBER.fullmatch(text.strip())
+    return int(match[1]) if match else None
 
 
 def parse(text: str, name: str) -> VersionReference:
@@ -55,7 +55,7 @@ def parse(text: str, name: str) -> VersionReference:
         )
     if _ALIAS.fullmatch(text):
         return VersionReference(name, text, None)
-    raise BadInput(f"{no_file(text) or f'{text!r} names no version.'} Wanted is {_FORMS}.{_meant(text)}")
+    raise BadInput(f"{no_file(text) or f'{text!r} names no version.'} Wanted is {_FORMS}.{_guess(text)}")
 
 
 def absent(store: MlflowStore, name: str, alias: str, versions: Sequence[Listing]) -> Absent:
@@ -70,11 +70,11 @@ def absent(store: MlflowStore, name: str, alias: str, versions: Sequence[Listing
         return Absent(
             f"{name} has no {alias!r}: nothing of that name is registered. Train and register: ganlib retrain"
         )
-    known = sorted({known for version in versions for known in version.aliases})
-    near = get_close_matches(alias, known, n=1, cutoff=0.6)
+    aliases = sorted({alias for version in versions for alias in version.aliases})
+    near = get_close_matches(alias, aliases, n=1, cutoff=0.6)
     offer = f" Did you mean {near[0]!r}?" if near else ""
     numbers = _listed([str(version.version) for version in versions])
-    return Absent(f"{name} has no {alias!r}.{offer} Aliases: {', '.join(known) or 'none'}; versions: {numbers}.")
+    return Absent(f"{name} has no {alias!r}.{offer} Aliases: {', '.join(aliases) or 'none'}; versions: {numbers}.")
 
 
 def no_file(text: str) -> str:
@@ -93,12 +93,12 @@ def _of_family(store: MlflowStore, family: str, versions: Sequence[Listing]) -> 
     runs = history.newest(store, family)
     if not runs:
         return f"No run of it has finished: ganlib train {family}"
-    said = f"Its newest runs: {', '.join(f'runs:/{run}' for run in runs)}."
+    hint = f"Its newest runs: {', '.join(f'runs:/{run}' for run in runs)}."
     theirs = [str(version.version) for version in versions if version.family == family]
     return (
-        f"{said} Its versions: {_listed(theirs)}."
+        f"{hint} Its versions: {_listed(theirs)}."
         if theirs
-        else f"{said} None of them is a version: ganlib register {runs[0]}"
+        else f"{hint} None of them is a version: ganlib register {runs[0]}"
     )
 
 
@@ -106,7 +106,7 @@ def _listed(names: Collection[str], most: int = 8) -> str:
     return ", ".join([*list(names)[:most], *(["..."] if len(names) > most else [])])
 
 
-def _meant(text: str) -> str:
+def _guess(text: str) -> str:
     """What somebody meant who left a part of a URI out."""
     for start in ("models:/", "models:"):
         whole = start + text.removeprefix(start)

@@ -18,7 +18,7 @@ from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Listing, Registry, Version, alias_lock
-from ganlib.registry.version import GATE, said
+from ganlib.registry.version import GATE, verdict_text
 from ganlib.tracking.store import Absent
 
 TAKEN_BACK = "taken back"
@@ -74,15 +74,15 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
     Raises:
         Unavailable: MLflow does not answer; what was not written is written after the next decision.
     """
-    book, written = Ledger(registry.store, registry.name).read().sealed(), []
+    book, changes = Ledger(registry.store, registry.name).read().sealed(), []
     for listing in registry.versions():
-        told = story(book, listing)
-        known = _OURS.match(listing.description)
-        if known and int(known["entry"]) == told.number and listing.version != always:
+        history = story(book, listing)
+        match = _OURS.match(listing.description)
+        if match and int(match["entry"]) == history.number and listing.version != always:
             continue
-        _write(registry, registry.get(listing.version), told)
-        written.append(listing.version)
-    return written
+        _write(registry, registry.get(listing.version), history)
+        changes.append(listing.version)
+    return changes
 
 
 def story(book: LedgerSnapshot, version: Listing) -> Story:
@@ -91,27 +91,27 @@ def story(book: LedgerSnapshot, version: Listing) -> Story:
     def concerns(entry: LedgerEntry) -> bool:
         moved = entry.kind not in NON_MOVING and entry.from_version == version.version
         return (moved or entry.to_version == version.version) and any(
-            known.version == version.version and known.sha256 == version.sha256 for known in entry.evidence
+            evidence.version == version.version and evidence.sha256 == version.sha256 for evidence in entry.evidence
         )
 
     return Story(tuple(entry for entry in book.valid() if concerns(entry)))
 
 
-def _write(registry: Registry, version: Version, told: Story) -> None:
+def _write(registry: Registry, version: Version, history: Story) -> None:
     decision = _decision(registry, version.version)
-    verdict = _verdict(version.version, told, decision)
-    if told.last and told.last.kind == "promoted" and "awaiting" in (version.gate or ""):
-        registry.tag(version.version, {GATE: said([], awaiting=False)})  # a person has approved it
-    if _is_taken_back(version.version, told.last):
+    verdict = _verdict(version.version, history, decision)
+    if history.last and history.last.kind == "promoted" and "awaiting" in (version.gate or ""):
+        registry.tag(version.version, {GATE: verdict_text([], awaiting=False)})  # a person has approved it
+    if _is_taken_back(version.version, history.last):
         text = verdict.removeprefix("Taken back ")
         registry.tag(version.version, {TAKEN_BACK: f"{text}; to overrule: {OVERRULE}"[:_TAG]})
     else:
         registry.untag(version.version, TAKEN_BACK)
-    lines = [*_gate(told, decision), *_figures(version, told)]
-    if _is_taken_back(version.version, told.last):
+    lines = [*_gate(history, decision), *_figures(version, history)]
+    if _is_taken_back(version.version, history.last):
         lines.insert(0, f"- To overrule: {OVERRULE}.")
     links = " · ".join(_links(registry, version))
-    registry.describe(version.version, merged(version.description, told.number, verdict, ["\n".join(lines), links]))
+    registry.describe(version.version, merged(version.description, history.number, verdict, ["\n".join(lines), links]))
 
 
 def merged(text: str, entry: int, verdict: str, paragraphs: list[str]) -> str:
@@ -139,9 +139,9 @@ def merged(text: str, entry: int, verdict: str, paragraphs: list[str]) -> str:
         paragraphs = paragraphs[:-1]
 
 
-def _verdict(number: int, told: Story, decision: Decision | None) -> str:
+def _verdict(number: int, history: Story, decision: Decision | None) -> str:
     """The first line: what became of the version."""
-    last = told.last
+    last = history.last
     if last is None:
         return "Not decided yet by the gate"
     when = _when(last)
@@ -157,8 +157,8 @@ def _verdict(number: int, told: Story, decision: Decision | None) -> str:
         return f"Taken back {when}: refused by the gate: {_why(last, decision)}"
     if last.kind == "rolled-back":
         return f"Rolled back {when} by {last.who}: {last.reason}"
-    gone = f"version {last.to_version} took its place" if last.to_version else "its alias was removed"
-    return f"Was champion until {when}: {gone}"
+    successor = f"version {last.to_version} took its place" if last.to_version else "its alias was removed"
+    return f"Was champion until {when}: {successor}"
 
 
 def _is_taken_back(number: int, last: LedgerEntry | None) -> bool:
@@ -172,12 +172,12 @@ def _why(entry: LedgerEntry, decision: Decision | None) -> str:
     return "; ".join(failed) or entry.reason
 
 
-def _gate(told: Story, decision: Decision | None) -> list[str]:
+def _gate(history: Story, decision: Decision | None) -> list[str]:
     """The gate's checks that failed, or that none did."""
     if decision is None:
-        return ["- Ask the gate: `ganlib promote VERSION --dry-run`"] if told.last is None else []
+        return ["- Ask the gate: `ganlib promote VERSION --dry-run`"] if history.last is None else []
     against = f"version {decision.champion}" if decision.champion else "no champion"
-    waits = told.last is not None and told.last.kind == "awaiting"
+    waits = history.last is not None and history.last.kind == "awaiting"
     word = decision.word() if waits else decision.word().partition(", awaiting")[0]  # it was approved since
     lines = [f"- Gate: **{word}**, against {against}"]
     lines += [f"- Failed: {check.name}: {check.detail}" for check in decision.checks if not check.passed]
@@ -186,16 +186,16 @@ def _gate(told: Story, decision: Decision | None) -> list[str]:
     return lines
 
 
-def _figures(version: Version, told: Story) -> list[str]:
+def _figures(version: Version, history: Story) -> list[str]:
     """FID with its interval beside that of the champion it was compared with, and the other headline figures."""
-    found = version.evaluation
-    if found is None:
+    evaluation = version.evaluation
+    if evaluation is None:
         return [f"- No figures: {version.damage or 'it was not registered by ganlib'}"]
-    rival = next((fid for entry in reversed(told.entries) if (fid := _rival(entry, version.version))), "")
+    rival = next((fid for entry in reversed(history.entries) if (fid := _rival(entry, version.version))), "")
     return [
-        f"- FID **{found.fid}**{rival}; real images {found.floor_fid}; {found.n:,} images",
-        f"- KID {found.kid}; real images {found.floor_kid}",
-        *(f"- {name} as asked: {share}" for name, share in found.agreement.items()),
+        f"- FID **{evaluation.fid}**{rival}; real images {evaluation.floor_fid}; {evaluation.n:,} images",
+        f"- KID {evaluation.kid}; real images {evaluation.floor_kid}",
+        *(f"- {name} as asked: {share}" for name, share in evaluation.agreement.items()),
         f"- {version.family}, data {(version.data_version or '?')[:12]}"
         + (f", {version.precision} of version {version.sibling_of}" if version.sibling_of else ""),
     ]
@@ -205,16 +205,16 @@ def _rival(entry: LedgerEntry, number: int) -> str:
     """The champion's FID in an entry about a challenge by version ``number``."""
     if entry.to_version != number or entry.kind not in ("promoted", "refused", "awaiting"):
         return ""
-    for known in entry.evidence:
-        if known.version == entry.from_version and known.version != number and known.fid is not None:
-            return f", against {_interval(known)} of version {known.version}, the champion then"
+    for evidence in entry.evidence:
+        if evidence.version == entry.from_version and evidence.version != number and evidence.fid is not None:
+            return f", against {_interval(evidence)} of version {evidence.version}, the champion then"
     return ""
 
 
-def _interval(known: Evidence) -> str:
+def _interval(evidence: Evidence) -> str:
     from ganlib.evaluation.bootstrap import Interval
 
-    values = (known.fid, known.fid_low, known.fid_high)
+    values = (evidence.fid, evidence.fid_low, evidence.fid_high)
     value, low, high = (float("nan") if each is None else each for each in values)
     return str(Interval(value=value, low=low, high=high))
 

@@ -65,9 +65,9 @@ def promote(
             _require_still(expect, champion)
         if champion and champion.version == challenger.version:
             raise BadInput(f"version {champion.version} is the champion already. Nothing was changed.")
-        decision = decide(challenger, champion, policy, tried=book.tried(Evidence.of(challenger)))
-        if taken := book.taken_back(challenger):
-            decision = _heed(decision, taken, again)
+        decision = decide(challenger, champion, policy, comparisons=book.comparisons(Evidence.of(challenger)))
+        if rollback := book.taken_back(challenger):
+            decision = _with_rollback(decision, rollback, again)
         if decision.promoted and approval:
             decision = decision.model_copy(update={"promoted": False, "awaiting": True})
         if dry_run:
@@ -83,7 +83,7 @@ def record_and_apply(
     decision: Decision,
     challenger: Version,
     champion: Version | None,
-    seen: LedgerSnapshot,
+    snapshot: LedgerSnapshot,
     *,
     by: str | None = None,
 ) -> LedgerEntry:
@@ -95,33 +95,35 @@ def record_and_apply(
         decision: what the gate said.
         challenger: the version that it was asked about.
         champion: the version that it was compared with.
-        seen: the ledger at that time.
+        snapshot: the ledger at that time.
         by: who decided; default: we.
 
     Raises:
         BadInput: a person moved the champion meanwhile.
         Unavailable: somebody else decided meanwhile.
     """
-    require_agreement(seen, champion)
+    require_agreement(snapshot, champion)
     record(registry, challenger, decision)
     if decision.promoted:
         _require_still(champion.version if champion else 0, registry.alias(CHAMPION))
-    return append_and_apply(registry, ledger, _decided(decision, challenger, champion, by or current_actor()), seen)
+    return append_and_apply(
+        registry, ledger, _record_of(decision, challenger, champion, by or current_actor()), snapshot
+    )
 
 
-def require_agreement(seen: LedgerSnapshot, champion: Version | None) -> None:
-    """What is decided from ``seen`` and ``champion`` must be decided from one state of things.
+def require_agreement(snapshot: LedgerSnapshot, champion: Version | None) -> None:
+    """What is decided from ``snapshot`` and ``champion`` must be decided from one state of things.
 
     Raises:
         BadInput: the alias was moved, and the ledger does not know of it.
         Unavailable: somebody else's decision is being carried out.
     """
-    if pending := seen.beyond():
+    if pending := snapshot.beyond():
         raise Unavailable(
             f"entry {pending[-1].seq} ({pending[-1].kind}) was recorded just now and is being carried out. "
             "Nothing was moved; run the same command again."
         )
-    _require_still(seen.standing().champion or 0, champion)
+    _require_still(snapshot.standing().champion or 0, champion)
 
 
 def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> LedgerEntry:
@@ -164,7 +166,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
                 f"there is no earlier champion of {registry.name} to go back to (champion: "
                 f"{champion.version if champion else 'none'}). Nothing was changed; see `ganlib registry history`."
             )
-        decided = DecisionRecord(
+        record = DecisionRecord(
             kind="rolled-back",
             from_version=champion.version if champion else None,
             to_version=target.version,
@@ -172,20 +174,20 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
             reason=reason or "no reason given",
             evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
         )
-        return append_and_apply(registry, ledger, decided, book)
+        return append_and_apply(registry, ledger, record, book)
 
 
-def _heed(decision: Decision, taken: LedgerEntry, again: bool) -> Decision:
-    """The gate's decision on a version that a person rolled back from, by entry ``taken``."""
-    told = f"{taken.who} rolled back from it (entry {taken.seq}: {taken.reason})"
-    way = f"insisted on all the same, with --again: {told}" if again else (
-        f"{told}; to promote it all the same: ganlib promote {decision.challenger} --again"
+def _with_rollback(decision: Decision, rollback: LedgerEntry, again: bool) -> Decision:
+    """The gate's decision on a version that a person rolled back from, by entry ``rollback``."""
+    objection = f"{rollback.who} rolled back from it (entry {rollback.seq}: {rollback.reason})"
+    way = f"insisted on all the same, with --again: {objection}" if again else (
+        f"{objection}; to promote it all the same: ganlib promote {decision.challenger} --again"
     )  # fmt: skip
     return decision.model_copy(
         update={
             "promoted": decision.promoted and again,
             "checks": (Check(name="taken back", passed=again, detail=way), *decision.checks),
-            "taken_back": taken.seq,
+            "taken_back": rollback.seq,
         }
     )
 
@@ -199,7 +201,7 @@ def _repeats(finished: LedgerEntry, kind: Kind, expect: int | None, state: Path)
     return ours and finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
 
 
-def _decided(decision: Decision, challenger: Version, champion: Version | None, by: str) -> DecisionRecord:
+def _record_of(decision: Decision, challenger: Version, champion: Version | None, by: str) -> DecisionRecord:
     failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
     why = "; ".join(failed) or next(check.detail for check in reversed(decision.checks))
     if decision.taken_back is not None:

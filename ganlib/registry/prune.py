@@ -16,7 +16,7 @@ _SIBLING = "sibling"
 """In the key of a tag that links a version to another: both stay, whichever side the link is on."""
 
 
-class Judged(Record):
+class VersionInUse(Record):
     """One version: why it stays, or what its removal frees."""
 
     version: int
@@ -41,7 +41,7 @@ class Pruned(Record):
     """What was found, and what was done about it."""
 
     dry_run: bool
-    versions: tuple[Judged, ...]
+    versions: tuple[VersionInUse, ...]
     """Newest first."""
     orphans: tuple[Orphan, ...]
     unseen: tuple[str, ...]
@@ -91,8 +91,8 @@ def prune(
         versions = registry.versions()
         reasons = _reasons(registry, versions, used, set(tested), keep)
         models = {each.version: registry.model_of(each.version) for each in versions}
-        judged = tuple(
-            Judged(
+        rows = tuple(
+            VersionInUse(
                 version=each.version,
                 family=each.family,
                 fid=each.fid,
@@ -102,12 +102,12 @@ def prune(
             )
             for each in versions
         )
-        shared = {models[each.version] for each in judged if each.kept}
-        for each in judged:
+        shared = {models[each.version] for each in rows if each.kept}
+        for each in rows:
             if not each.kept and not dry_run:
                 registry.remove(each.version, None if models[each.version] in shared else models[each.version])
         orphans, unseen = _orphans(registry.store)
-    return Pruned(dry_run=dry_run, versions=judged, orphans=orphans, unseen=unseen)
+    return Pruned(dry_run=dry_run, versions=rows, orphans=orphans, unseen=unseen)
 
 
 def _reasons(
@@ -119,7 +119,7 @@ def _reasons(
     linked = {
         int(value) for own in tags.values() for key, value in own.items() if _SIBLING in key and value.isdecimal()
     }
-    found: dict[int, list[str]] = {}
+    reasons: dict[int, list[str]] = {}
     for place, version in enumerate(versions):
         number, own = version.version, tags[version.version]
         why = [f"alias {alias}" for alias in version.aliases]
@@ -137,31 +137,31 @@ def _reasons(
             why.append(f"made the images in {used[version.sha256]}")
         if place < keep:
             why.append(f"one of the {keep} newest")
-        found[number] = why
-    return found
+        reasons[number] = why
+    return reasons
 
 
 def _orphans(store: MlflowStore) -> tuple[tuple[Orphan, ...], tuple[str, ...]]:
     """Files under the experiments' artifact folders that belong to no run and no logged model, by topmost folder."""
-    roots, unseen, known = set(), set(), set()
+    roots, unseen, files = set(), set(), set()
     for location, places in store.artifact_places():
         folder = _folder(location)
         if folder is None:
             unseen.add(location)
         else:
             roots.add(folder)
-        known |= {place for uri in places if (place := _folder(uri)) is not None}
-    above = {parent for place in known for parent in place.parents} | roots
-    found = [orphan for root in sorted(roots) if root.is_dir() for orphan in _unknown(root, known, above)]
-    return tuple({orphan.path: orphan for orphan in found}.values()), tuple(sorted(unseen))
+        files |= {place for uri in places if (place := _folder(uri)) is not None}
+    above = {parent for place in files for parent in place.parents} | roots
+    orphans = [orphan for root in sorted(roots) if root.is_dir() for orphan in _unknown(root, files, above)]
+    return tuple({orphan.path: orphan for orphan in orphans}.values()), tuple(sorted(unseen))
 
 
-def _unknown(folder: Path, known: set[Path], above: set[Path]) -> Iterable[Orphan]:
+def _unknown(folder: Path, expected: set[Path], above: set[Path]) -> Iterable[Orphan]:
     for path in sorted(folder.iterdir()):
-        if path in known:
+        if path in expected:
             continue
         if path in above:
-            yield from _unknown(path, known, above)
+            yield from _unknown(path, expected, above)
             continue
         files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
         if files:

@@ -115,10 +115,10 @@ def pending(registry: Registry) -> Pending | None:
     book = Ledger(registry.store, registry.name).read()
     champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
     now, last = champion.version if champion else None, book.last_move()
-    asked = tuple(number for number, text in registry.tagged(APPROVE).items() if _given(text) is not None)
-    found = Pending(book.last, now, book.standing().champion, asked)
+    requests = tuple(number for number, text in registry.tagged(APPROVE).items() if _reason_in(text) is not None)
+    state = Pending(book.last, now, book.standing().champion, requests)
     external = last is not None and last.kind == "external"
-    return found if found.done_by_people or external or book.unsealed() or book.news else None
+    return state if state.done_by_people or external or book.unsealed() or book.news else None
 
 
 class _Reconciler:
@@ -139,13 +139,13 @@ class _Reconciler:
             self.registry.drop_alias(CHAMPION)  # MLflow does so itself; what is gone is recorded below
         accept = self.rules.external == "accept"
         finished = apply_pending(self.registry, self.ledger, self._passes, accept=accept)
-        found = [self._finished(finished)] if finished else []
-        found += [self._told(entry) for entry in self.ledger.read().entries() if entry.seq > before.last]
-        found += self._champion()
+        findings = [self._finished(finished)] if finished else []
+        findings += [self._decision_finding(entry) for entry in self.ledger.read().entries() if entry.seq > before.last]
+        findings += self._champion()
         for number, text in self.registry.tagged(APPROVE).items():
-            if (given := _given(text)) is not None:
-                found.append(self._approved(number, given))
-        return found
+            if (reason := _reason_in(text)) is not None:
+                findings.append(self._approved(number, reason))
+        return findings
 
     def _finished(self, entry: LedgerEntry) -> Finding:
         """An entry that a killed command had recorded, and that was carried out now."""
@@ -153,7 +153,7 @@ class _Reconciler:
         text = f"completed what a killed command had begun (entry {entry.seq}): {now}: {entry.reason}"
         return Finding(level="error" if entry.kind == "rolled-back" else "info", text=text, entry=entry)
 
-    def _told(self, entry: LedgerEntry) -> Finding:
+    def _decision_finding(self, entry: LedgerEntry) -> Finding:
         """An entry that was just written about what was found."""
         if entry.kind == "voided":
             return Finding(level="warning", text=f"void by entry {entry.seq}: {entry.reason}", entry=entry)
@@ -161,7 +161,7 @@ class _Reconciler:
         return Finding(level="info", text=f"{now}: {entry.reason}", entry=entry)
 
     def _decide(self, challenger: Version, champion: Version | None) -> Decision:
-        return self.gate(challenger, champion, self.ledger.read().tried(Evidence.of(challenger)))
+        return self.gate(challenger, champion, self.ledger.read().comparisons(Evidence.of(challenger)))
 
     def _passes(self, challenger: Version, champion: Version | None) -> str | None:
         """:data:`ganlib.registry.apply.PromotionCheck`: ask the gate, if it has not spoken."""
@@ -178,13 +178,13 @@ class _Reconciler:
         if last is None or last.kind != "external":
             return []
         if last.to_version is None:
-            return [self._gone(book, last)]
+            return [self._alias_missing(book, last)]
         champion = self.registry.get(last.to_version)
-        verdict, taken = book.verdict(champion), book.taken_back(champion)
-        if verdict and verdict.kind != "refused" and not taken:
+        verdict, rollback = book.verdict(champion), book.taken_back(champion)
+        if verdict and verdict.kind != "refused" and not rollback:
             return [self._accept(book, champion, f"it had passed the gate (entry {verdict.seq})", "info")]
-        if taken:
-            why: str | None = _taken_back(taken)
+        if rollback:
+            why: str | None = _taken_back(rollback)
         else:
             why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, book)
         if why is None:
@@ -210,7 +210,7 @@ class _Reconciler:
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
-    def _gone(self, book: LedgerSnapshot, last: LedgerEntry) -> Finding:
+    def _alias_missing(self, book: LedgerSnapshot, last: LedgerEntry) -> Finding:
         target = self._earlier(book, last.from_version)
         if target is None:
             text = (
@@ -225,7 +225,7 @@ class _Reconciler:
     def _earlier(self, book: LedgerSnapshot, but: int | None) -> Version | None:
         """The nearest earlier champion that still exists and is not version ``but``."""
         trail = (number for number in reversed(book.standing().trail) if number != but)
-        return next((found for n in trail if (found := existing(self.registry, n, book.standing()))), None)
+        return next((version for n in trail if (version := existing(self.registry, n, book.standing()))), None)
 
     def _approved(self, number: int, by: str) -> Finding:
         """Version ``number`` has the tag ``approve``. The tag goes last: whoever is killed before comes back here."""
@@ -234,11 +234,11 @@ class _Reconciler:
         approver = f"{by or 'a person'} (tag {APPROVE}), found by {current_actor()}"
         if champion and champion.version == number:
             finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
-            return self._answered(number, finding, "is champion")
-        if taken := book.taken_back(challenger):
-            text = f"version {number} was approved, but {_taken_back(taken)}"
-            return self._answered(
-                number, Finding(level="error", text=text, entry=taken), f"refused: {_taken_back(taken)}"
+            return self._with_answer(number, finding, "is champion")
+        if rollback := book.taken_back(challenger):
+            text = f"version {number} was approved, but {_taken_back(rollback)}"
+            return self._with_answer(
+                number, Finding(level="error", text=text, entry=rollback), f"refused: {_taken_back(rollback)}"
             )
         verdict = book.verdict(challenger)
         against = champion.version if champion else None
@@ -246,7 +246,7 @@ class _Reconciler:
             why = f"approved; the gate had passed it (entry {verdict.seq})"
             entry = self._promote(book, challenger, champion, approver, why)
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
-            return self._answered(number, finding, f"promoted (entry {entry.seq})")
+            return self._with_answer(number, finding, f"promoted (entry {entry.seq})")
         if verdict and (verdict.kind, verdict.who, verdict.from_version) == ("refused", approver, against):
             entry = verdict  # killed before the tag was taken off
         else:
@@ -256,13 +256,13 @@ class _Reconciler:
                 why = f"approved; policy registry.external: accept, though the gate does not pass it: {failed}"
                 entry = self._promote(book, challenger, champion, approver, why[:_REASON], kind="accepted")
                 finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
-                return self._answered(number, finding, f"accepted (entry {entry.seq})")
+                return self._with_answer(number, finding, f"accepted (entry {entry.seq})")
             entry = record_and_apply(self.registry, self.ledger, decision, challenger, champion, book, by=approver)
         if entry.kind == "promoted":
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
-            return self._answered(number, finding, f"promoted (entry {entry.seq})")
+            return self._with_answer(number, finding, f"promoted (entry {entry.seq})")
         text = f"version {number} was approved, but the gate does not pass it: {entry.reason}"
-        return self._answered(number, Finding(level="error", text=text, entry=entry), f"refused (entry {entry.seq})")
+        return self._with_answer(number, Finding(level="error", text=text, entry=entry), f"refused (entry {entry.seq})")
 
     def _promote(
         self,
@@ -275,7 +275,7 @@ class _Reconciler:
     ) -> LedgerEntry:
         return self._carry_out(book, kind, champion, challenger, reason, by)
 
-    def _answered(self, number: int, finding: Finding, answer: str) -> Finding:
+    def _with_answer(self, number: int, finding: Finding, answer: str) -> Finding:
         self.registry.tag(number, {APPROVAL: answer})
         self.registry.untag(number, APPROVE)
         return finding
@@ -290,7 +290,7 @@ class _Reconciler:
         by: str | None = None,
     ) -> LedgerEntry:
         require_agreement(book, champion)
-        known = {version.version: version for version in (target, champion) if version}
+        versions = {version.version: version for version in (target, champion) if version}
         return append_and_apply(
             self.registry,
             self.ledger,
@@ -300,7 +300,7 @@ class _Reconciler:
                 to_version=target.version if target else None,
                 who=by or f"{RECONCILE}, {current_actor()}",
                 reason=reason,
-                evidence=tuple(Evidence.of(version) for version in known.values()),
+                evidence=tuple(Evidence.of(version) for version in versions.values()),
                 policy=self.rules.model_dump(mode="json", include={"external", "approval"}),
             ),
             book,
@@ -309,13 +309,13 @@ class _Reconciler:
 
 def _taken_back(entry: LedgerEntry) -> str:
     """Why a version that a person rolled back from is not made champion here."""
-    told = f"{entry.who} rolled back from it (entry {entry.seq}: {entry.reason})"[:_REASON]
-    return f"{told}; to insist: ganlib promote {entry.from_version} --again"
+    reason = f"{entry.who} rolled back from it (entry {entry.seq}: {entry.reason})"[:_REASON]
+    return f"{reason}; to insist: ganlib promote {entry.from_version} --again"
 
 
-def _given(text: str) -> str | None:
+def _reason_in(text: str) -> str | None:
     """Who approves, by the tag's text; empty if it names nobody; None if it says no."""
-    given = text.strip()
-    if given.lower() in _NO:
+    reason = text.strip()
+    if reason.lower() in _NO:
         return None
-    return "" if given.lower() in _NAMELESS else given[:100]
+    return "" if reason.lower() in _NAMELESS else reason[:100]

@@ -92,8 +92,8 @@ class Records:
         if not _SHA256.fullmatch(value):
             return value
         with suppress(OSError):
-            if sha256_bytes(kept := self._kept(value).read_bytes()) == value:
-                return kept.decode()
+            if sha256_bytes(cached := self._cache_file(value).read_bytes()) == value:
+                return cached.decode()
         content = self._fetch(source, _file(name, value))
         if content is None or sha256_bytes(content) != value:
             return None
@@ -110,8 +110,8 @@ class Records:
             return _parsed(tags)
         text = self.read(source, EVIDENCE, tags[EVIDENCE])
         try:
-            found = json.loads(text or "")
-            return _parsed({name: json.dumps(found[name]) for name in PARTS if name in found})
+            proof = json.loads(text or "")
+            return _parsed({name: json.dumps(proof[name]) for name in PARTS if name in proof})
         except (ValueError, TypeError):
             what = "was changed or is gone" if text is None else "is no record of ours"
             return Proof(damage=f"the file that its tag {EVIDENCE} names {what}")
@@ -156,12 +156,12 @@ class Records:
                 return None
         return None
 
-    def _kept(self, sha256: str) -> Path:
+    def _cache_file(self, sha256: str) -> Path:
         return self._store.project.state / "cache" / FOLDER / f"{sha256}.json"
 
     def _keep(self, sha256: str, content: bytes) -> None:
         try:
-            write_bytes(self._kept(sha256), content)
+            write_bytes(self._cache_file(sha256), content)
         except (GanlibError, OSError) as error:  # a state folder that we may only read: it is asked for again
             logging.getLogger("ganlib").debug("record %s is not kept: %s", sha256, error)
 

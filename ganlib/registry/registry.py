@@ -82,10 +82,10 @@ class Registry:
         tags = {GATE: UNDECIDED, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
         with self.store.translate_errors():
             self._ensure_model()
-            made = self.store.client.create_model_version(
+            response = self.store.client.create_model_version(
                 self.name, source, run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
             )
-        version = self.get(int(made.version))
+        version = self.get(int(response.version))
         with tempfile.TemporaryDirectory() as folder:
             self.download(version, Path(folder) / "stored.onnx")
         if sibling_of is None:
@@ -97,8 +97,8 @@ class Registry:
         """Return all versions, newest first, without their evidence; empty if nothing was ever registered."""
         aliases = self._aliases()
         with self.store.translate_errors():
-            found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
-        rows = [Listing(**listed(entry, aliases.get(int(entry.version), ()))) for entry in found]
+            versions = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+        rows = [Listing(**listed(entry, aliases.get(int(entry.version), ()))) for entry in versions]
         return sorted(rows, key=lambda version: -version.version)
 
     def get(self, number: int) -> Version:
@@ -198,8 +198,8 @@ class Registry:
     def tagged(self, key: str) -> dict[int, str]:
         """Return the value of tag ``key`` by version, of those that have it."""
         with self.store.translate_errors():
-            found = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
-        return {int(entry.version): entry.tags[key] for entry in sorted(found, key=_at) if key in entry.tags}
+            versions = self.store.client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+        return {int(entry.version): entry.tags[key] for entry in sorted(versions, key=_at) if key in entry.tags}
 
     def untag(self, number: int, key: str) -> None:
         """Remove tag ``key`` of version ``number``, if it is there."""
@@ -298,8 +298,8 @@ def registered_models(store: MlflowStore) -> list[str]:
         Unavailable: MLflow does not answer.
     """
     with store.translate_errors():
-        found = store.client.search_model_versions(max_results=10_000)
-    return sorted({entry.name for entry in found if {"sha256", "family"} <= entry.tags.keys()})
+        versions = store.client.search_model_versions(max_results=10_000)
+    return sorted({entry.name for entry in versions if {"sha256", "family"} <= entry.tags.keys()})
 
 
 def registered_model(store: MlflowStore, params: Params, name: str | None = None) -> Registry:

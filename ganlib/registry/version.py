@@ -98,12 +98,12 @@ def _word(gate: str | None) -> str | None:
     try:
         old = json.loads(gate or "")
         failed = [check["name"] for check in old["checks"] if not check["passed"]]
-        return said(failed, awaiting=old.get("awaiting", False))
+        return verdict_text(failed, awaiting=old.get("awaiting", False))
     except (ValueError, TypeError, KeyError):
         return gate
 
 
-def said(failed: Sequence[str], *, awaiting: bool) -> str:
+def verdict_text(failed: Sequence[str], *, awaiting: bool) -> str:
     """Return the gate's word for people, by the names of the checks that ``failed``."""
     return f"refused: {', '.join(failed)}" if failed else "passed, awaiting approval" if awaiting else "passed"
 

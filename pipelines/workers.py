@@ -52,7 +52,7 @@ def generate(
         if job.missing:
             size = -(-len(job.missing) // _MOST)
             groups = [job.missing[at : at + size] for at in range(0, len(job.missing), size)]
-            path, threads = str(opened.found.path), None if scheduler else 1
+            path, threads = str(opened.source.path), None if scheduler else 1
             spent = shards.with_options(task_runner=runner)(path, asdict(request), groups, threads)
         manifest = job.finish(spent)
     return finish(project, params, request, opened, manifest, report)

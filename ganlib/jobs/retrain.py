@@ -53,19 +53,25 @@ def retrain(
 
     After a failure between training and registration the same call takes the runs that are there.
     """
-    named = require_all(families or params.train.families)
+    names = require_all(families or params.train.families)
     params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = version_data(project, report=report)
-    chosen = fitting(named, data.spec)
+    fits = fitting(names, data.spec)
     judge_for(project, params, data, report)  # one that is missing is trained before the families, and not by each
-    with ThreadPoolExecutor(len(chosen)) as pool, child.ended_together():
+    with ThreadPoolExecutor(len(fits)) as pool, child.ended_together():
         runs = tuple(
             pool.map(
                 lambda family: train_once(
-                    project, params, family, budget=budget, concurrent=len(chosen), overrides=overrides, report=report
+                    project,
+                    params,
+                    family,
+                    budget=budget,
+                    concurrent=len(fits),
+                    overrides=overrides,
+                    report=report,
                 ),
-                chosen,
+                fits,
             )
         )
     evaluations = {run.run_id: evaluate(project, params, f"runs:/{run.run_id}", report=report) for run in runs}
@@ -81,7 +87,7 @@ def best_run(evaluations: Mapping[str, Evaluation]) -> str:
     Raises:
         BadInput: there is none.
     """
-    figures = {run_id: found.figures[found.deciding].value for run_id, found in evaluations.items()}
+    figures = {run_id: evaluation.figures[evaluation.deciding].value for run_id, evaluation in evaluations.items()}
     sound = {run_id: value for run_id, value in figures.items() if math.isfinite(value)}
     if not sound:
         raise BadInput("no run has a FID or KID that is a number, so there is none to register.")

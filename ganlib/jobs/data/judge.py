@@ -118,14 +118,14 @@ def card_for(project: Project, params: Params, data: DataVersion, report: Report
 
 def examined(project: Project, judge: Judge, data: DataVersion, report: Report = silent) -> JudgeCard:
     """Return the card of ``judge`` on the images of ``data``; kept in the cache, as it takes seconds."""
-    kept = project.state / "cache" / f"judge-{judge.sha256[:16]}-{data.md5[:16]}.json"
+    record_file = project.state / "cache" / f"judge-{judge.sha256[:16]}-{data.md5[:16]}.json"
     try:
-        return JudgeCard.model_validate_json(kept.read_bytes())
+        return JudgeCard.model_validate_json(record_file.read_bytes())
     except (OSError, ValueError):
         splits = {name: load_split(project.prepared, name) for name in SPLITS}
         kind = "file" if isinstance(judge, OnnxJudge) else kind_of(data.spec)
         card = examine(judge, kind, splits, data.spec, data.md5, report=report)
-        write_bytes(kept, card.model_dump_json(indent=2).encode())
+        write_bytes(record_file, card.model_dump_json(indent=2).encode())
         return card
 
 
@@ -166,7 +166,7 @@ def _train(project: Project, params: Params, data: DataVersion, report: Report) 
         card = own_card(project, params, data)
         if card and sha256_file(graph_path(folder(project), card.sha256)) == card.sha256:
             return card
-        report.event(Remark("judge", {"note": _announced(data)}))
+        report.event(Remark("judge", {"note": _announcement(data)}))
         with exclusive(project) as dvc, lock_file_kept(project, report):
             # What is damaged is trained again: DVC's copy of it is no better known.
             dvc.run("repro", "--single-item", *(["--force"] if card else []), STAGE, report=report)
@@ -175,11 +175,11 @@ def _train(project: Project, params: Params, data: DataVersion, report: Report) 
                     dvc.run("push", STAGE)
                 except GanlibError as error:
                     report.event(Remark("judge", {"not pushed": str(error)}))
-    if (made := own_card(project, params, data)) is None:
+    if (own := own_card(project, params, data)) is None:
         raise GanlibError(f"DVC's stage {STAGE} has left no judge of this data version. {_AGAIN}")
-    for warning in made.warnings:
+    for warning in own.warnings:
         report.event(Remark("judge", {"warning": warning}))
-    return made
+    return own
 
 
 def _own(project: Project, params: Params, data: DataVersion) -> Judge:
@@ -201,15 +201,15 @@ def _settings(params: Params) -> JudgeSettings:
 
 def _require_in_file(project: Project, params: Params) -> None:
     """The stage reads params.yaml: what ``--set`` says would be lost."""
-    written = configs.load(project.params_file)
-    if _settings(written) != _settings(params):
+    saved_params = configs.load(project.params_file)
+    if _settings(saved_params) != _settings(params):
         raise BadInput(
             "the data version's judge is trained as params.yaml says: write judge.seed, judge.steps and export.opset "
             "there, and leave them out of --set. Nothing was trained."
         )
 
 
-def _announced(data: DataVersion) -> str:
+def _announcement(data: DataVersion) -> str:
     return (
         f"{data.spec.name} has no judge yet: it gets its {kind_of(data.spec)}, trained once on its "
         f"{data.counts['train']:,} images; seconds for some hundreds, minutes for tens of thousands"

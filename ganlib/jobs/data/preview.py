@@ -21,7 +21,7 @@ from ganlib.data.splits import SPLITS
 from ganlib.data.versioning.record import Twins
 from ganlib.jobs.data.version_data import changed_config, new_values
 
-_NAMED = 20  # classes by name
+_MOST_CLASSES = 20  # classes by name
 
 
 class DataPreview(Record):
@@ -79,31 +79,33 @@ def preview_data(
 
 
 def _lines(preview: DataPreview) -> list[str]:
-    found = preview.imported
-    sizes, rules = found.sizes, found.rules
+    report = preview.imported
+    sizes, rules = report.sizes, report.rules
     lines = [
-        f"{preview.source}: {found.layout}; {found.images:,} pictures as {found.spec.name}, {found.spec.image} "
+        f"{preview.source}: {report.layout}; {report.images:,} pictures as {report.spec.name}, {report.spec.image} "
         f"(channels x height x width)",
         f"  sizes      {_sizes(sizes)}",
-        f"  kinds      {', '.join(f'{count:,} {mode}' for mode, count in found.modes.items())}",
+        f"  kinds      {', '.join(f'{count:,} {mode}' for mode, count in report.modes.items())}",
         f"  rules      side {rules.size}, fit {rules.fit}, background #{bytes(rules.background).hex()}",
     ]
-    if found.classes:
-        named = [f"{name} {count:,}" for name, count in list(found.classes.items())[:_NAMED]]
-        more = f", and {len(found.classes) - _NAMED:,} more" if len(found.classes) > _NAMED else ""
-        lines.append(f"  classes    {len(found.classes):,}: {', '.join(named)}{more}")
+    if report.classes:
+        classes = [f"{name} {count:,}" for name, count in list(report.classes.items())[:_MOST_CLASSES]]
+        more = f", and {len(report.classes) - _MOST_CLASSES:,} more" if len(report.classes) > _MOST_CLASSES else ""
+        lines.append(f"  classes    {len(report.classes):,}: {', '.join(classes)}{more}")
     else:
         lines.append("  classes    none: the pictures have no labels")
-    lines.append(f"  captions   {'from the table' if found.spec.captions else 'none'}")
+    lines.append(f"  captions   {'from the table' if report.spec.captions else 'none'}")
     lines.append(f"  splits     {', '.join(f'{count:,} {name}' for name, count in preview.counts.items())}")
     if preview.twins:
         lines.append(f"  twins      {preview.twins}")
-    lines += [f"  {split} has no image of {', '.join(names[:_NAMED])}" for split, names in preview.without.items()]
-    if found.set_aside:
-        lines.append(f"  set aside  {found.set_aside:,}")
-        lines += [f"    {aside.name}: {aside.reason}" for aside in found.first_set_aside[:10]]
-    lines += [f"  not used   {found.not_used}"] if found.not_used else []
-    return lines + [f"  note       {note}" for note in found.notes] + ["Nothing was changed."]
+    lines += [
+        f"  {split} has no image of {', '.join(names[:_MOST_CLASSES])}" for split, names in preview.without.items()
+    ]
+    if report.set_aside:
+        lines.append(f"  set aside  {report.set_aside:,}")
+        lines += [f"    {aside.name}: {aside.reason}" for aside in report.first_set_aside[:10]]
+    lines += [f"  not used   {report.not_used}"] if report.not_used else []
+    return lines + [f"  note       {note}" for note in report.notes] + ["Nothing was changed."]
 
 
 def _sizes(sizes: PictureSizes) -> str:

@@ -39,10 +39,10 @@ def contact_sheet(project: Project) -> bytes:
         rows = [_spread(np.flatnonzero(labels == label), _ACROSS) for label in range(min(spec.num_classes, _CLASSES))]
     else:
         rows = [_spread(np.arange(len(images)), _ACROSS**2)]
-    shown = [np.full((len(row) + -len(row) % _ACROSS, *spec.image.dims), _BLANK, np.uint8) for row in rows]
-    for part, row in zip(shown, rows, strict=True):
+    padded = [np.full((len(row) + -len(row) % _ACROSS, *spec.image.dims), _BLANK, np.uint8) for row in rows]
+    for part, row in zip(padded, rows, strict=True):
         part[: len(row)] = images[row].reshape(len(row), *spec.image.dims)
-    return sheet(np.concatenate(shown), columns=_ACROSS, scale=max(1, 64 // spec.image.width))
+    return sheet(np.concatenate(padded), columns=_ACROSS, scale=max(1, 64 // spec.image.width))
 
 
 def page(project: Project) -> str:
@@ -76,26 +76,26 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
 
 def _imported(project: Project) -> list[str]:
     try:
-        found: ImportReport = read_report(project.raw)
+        report: ImportReport = read_report(project.raw)
     except BadInput:  # MNIST, which is taken as it was published, or a version from before imports were reported
         return []
-    sizes, rules = found.sizes, found.rules
+    sizes, rules = report.sizes, report.rules
     lines = [
-        f"The source: {found.layout}. Pictures of {sizes.smallest} to {sizes.largest} "
+        f"The source: {report.layout}. Pictures of {sizes.smallest} to {sizes.largest} "
         f"({sizes.different:,} size{'s' if sizes.different != 1 else ''}; median side {sizes.median_side}); "
-        f"kinds of pixels: {', '.join(f'{count:,} {mode}' for mode, count in found.modes.items())}.",
+        f"kinds of pixels: {', '.join(f'{count:,} {mode}' for mode, count in report.modes.items())}.",
         f"Rules: side {rules.size}, channels {rules.channels}, fit {rules.fit}, "
         f"background #{bytes(rules.background).hex()}, white of deeper pictures {rules.white:,}.",
     ]
-    if found.set_aside:
-        rows = [f"| `{aside.name}` | {aside.reason} |" for aside in found.first_set_aside]
-        more = [f"and {found.set_aside - len(rows):,} more"] if found.set_aside > len(rows) else []
+    if report.set_aside:
+        rows = [f"| `{aside.name}` | {aside.reason} |" for aside in report.first_set_aside]
+        more = [f"and {report.set_aside - len(rows):,} more"] if report.set_aside > len(rows) else []
         lines.append(
-            "\n".join([f"{found.set_aside:,} set aside:\n", "| picture | reason |", "|---|---|", *rows, *more])
+            "\n".join([f"{report.set_aside:,} set aside:\n", "| picture | reason |", "|---|---|", *rows, *more])
         )
-    if found.not_used:
-        lines.append(f"Not used: {found.not_used}.")
-    return lines + [f"- {note}" for note in found.notes]
+    if report.not_used:
+        lines.append(f"Not used: {report.not_used}.")
+    return lines + [f"- {note}" for note in report.notes]
 
 
 def _classes(data: DataVersion, summary: Summary) -> list[str]:

@@ -104,10 +104,10 @@ def verify_data(project: Project) -> DataVersion:
 def recorded_md5(project: Project) -> str | None:
     """Return the md5 of the data version in ``dvc.lock``; None if there is none that can be read."""
     try:
-        found = pinned(project, "prepare")
+        pin = pinned(project, "prepare")
     except BadInput:
         return None
-    return found.md5 if found else None
+    return pin.md5 if pin else None
 
 
 def _bring(project: Project, dvc: Dvc, report: Report) -> None:
@@ -163,10 +163,10 @@ def _set_aside(project: Project, damage: Damage, report: Report) -> None:
     """Move a wrong file out of DVC's way instead of deleting it: it may be the user's."""
     if damage.actual is None or not damage.path.is_file():
         return
-    kept = project.state / "set-aside" / damage.path.relative_to(project.root)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(damage.path, kept)
-    report.event(Remark("not of the data version", {**damage.facts(), "moved to": str(kept)}))
+    copy = project.state / "set-aside" / damage.path.relative_to(project.root)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(damage.path, copy)
+    report.event(Remark("not of the data version", {**damage.facts(), "moved to": str(copy)}))
 
 
 def _push(project: Project, dvc: Dvc, report: Report) -> None:
@@ -207,10 +207,10 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
             fetch.require_mnist_as_it_is(config)
         else:
             staged = fetch.stage(project.root, cache, config, report)
-            raw, found = read_raw(staged, config), read_report(staged)
+            raw, import_report = read_raw(staged, config), read_report(staged)
             absent = classes_without(raw, divide(raw, config).side)
-            require_space(project.root, _COPIES * found.images * found.spec.image.nbytes)
-            tell_import(found, absent, report)
+            require_space(project.root, _COPIES * import_report.images * import_report.spec.image.nbytes)
+            tell_import(import_report, absent, report)
         write_bytes(project.params_file, changed.encode())
         try:
             yield
@@ -221,17 +221,17 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
         shutil.rmtree(cache / "imports", ignore_errors=True)
 
 
-def tell_import(found: ImportReport, absent: Mapping[str, Sequence[str]], report: Report) -> None:
+def tell_import(import_report: ImportReport, absent: Mapping[str, Sequence[str]], report: Report) -> None:
     """Report what a person should know of an import before training on it; ``absent``: split -> classes it lacks."""
     for split, names in absent.items():
         report.event(Remark("splits", {"note": f"{split} has no image of {listed(names)}"}))
-    if found.not_used:
-        report.event(Remark("source", {"not used": found.not_used}))
-    for aside in found.first_set_aside[:3]:
+    if import_report.not_used:
+        report.event(Remark("source", {"not used": import_report.not_used}))
+    for aside in import_report.first_set_aside[:3]:
         report.event(Remark("set aside", {aside.name: aside.reason}))
-    if found.set_aside > 3:
-        report.event(Remark("set aside", {"note": f"{found.set_aside:,} pictures in all"}))
-    for note in found.notes:
+    if import_report.set_aside > 3:
+        report.event(Remark("set aside", {"note": f"{import_report.set_aside:,} pictures in all"}))
+    for note in import_report.notes:
         report.event(Remark("source", {"note": note}))
 
 
@@ -253,7 +253,7 @@ def new_values(project: Project, source: Path | None, options: Mapping[str, Any]
         raise BadInput(f"data source {where} is not there, and known by name are only {', '.join(known.names())}.")
     else:
         digest = Source(where, configs.load(project.params_file).data.max_bytes).digest()
-        values = {"source": _written(project, where), "source_sha256": digest, "name": own_name(str(where))}
+        values = {"source": _path_in_params(project, where), "source_sha256": digest, "name": own_name(str(where))}
     return {"name": None, **values, **options}
 
 
@@ -263,7 +263,7 @@ def changed_config(project: Project, values: Mapping[str, Any]) -> DataConfig:
     return configs.parse(DataConfig, {**now.model_dump(), **values}, "data")
 
 
-def _written(project: Project, where: Path) -> str:
+def _path_in_params(project: Project, where: Path) -> str:
     """How params.yaml names the place ``where``: from the project's root if it is inside or beside it, so that both
     can be moved together."""
     beside = project.root.parent
@@ -276,22 +276,22 @@ def _written(project: Project, where: Path) -> str:
 
 def _require_same_folder(project: Project, report: Report) -> None:
     """A user's place must still be what its recorded digest says; it may be gone, as DVC has its content."""
-    asked = configs.load(project.params_file).data
-    if asked.source in known.names():
+    config = configs.load(project.params_file).data
+    if config.source in known.names():
         return
-    where = fetch.user_place(project.root, asked.source)
+    where = fetch.user_place(project.root, config.source)
     if where.exists():
-        fetch.required_source(project.root, asked)
+        fetch.required_source(project.root, config)
     else:
         report.event(Remark("source", {"note": f"{where} is not here: DVC's copy is used"}))
 
 
 def _require_asked_for(project: Project) -> None:
     """``dvc.lock`` must have been made with the values that params.yaml has now."""
-    asked: DataConfig = configs.load(project.params_file).data
+    config: DataConfig = configs.load(project.params_file).data
     for stage in STAGES:
         for name, made_with in state.required(project, stage).params.items():
-            now = getattr(asked, name.removeprefix("data."), None)
+            now = getattr(config, name.removeprefix("data."), None)
             if now != made_with:
                 raise BadInput(
                     f"params.yaml has {name}: {now}, but the data was made with {made_with}. Run: ganlib data version"

@@ -51,7 +51,7 @@ class BatchWithModel:
     """A job under way and its model."""
 
     job: OpenBatch
-    found: Model
+    source: Model
     model: OnnxModel
 
 
@@ -88,9 +88,9 @@ def begin(
     defaults = params.generate if params else GenerateConfig()
     count = defaults.count if request.count is None else request.count
     require_range(request.start, count)
-    found, opened = _resolve(project, params, model, request)
+    source, opened = _resolve(project, params, model, request)
     if request.check:
-        _require_judged(project, params, opened)
+        _require_same_judge(project, params, opened)
     sampling = _sampling(opened, request, defaults)
     with open_batch(
         opened,
@@ -102,10 +102,10 @@ def begin(
         file_format=formats.require(request.file_format),
         seed=sampling.seed,
         shard_size=defaults.shard_size if request.shard_size is None else request.shard_size,
-        origin={**found.origin, "ledger": _ledger(project, found.version)},
+        origin={**source.origin, "ledger": _ledger(project, source.version)},
         report=report,
     ) as job:
-        yield BatchWithModel(job=job, found=found, model=opened)
+        yield BatchWithModel(job=job, source=source, model=opened)
 
 
 def finish(
@@ -120,7 +120,7 @@ def finish(
     job = opened.job
     if request.grid:
         _draw_sheet(opened.model, request, manifest.count, job.request, silent)
-    version = opened.found.version
+    version = opened.source.version
     check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
     if not check:
         return BatchResult(manifest=manifest)
@@ -130,7 +130,7 @@ def finish(
     if isinstance(judge, str):
         report.event(Remark("generate", {"note": f"no figures: {judge}"}))
         return BatchResult(manifest=manifest)
-    quality = inspect(project, params, judge, opened.found, manifest, job.storage, job.request, report)
+    quality = inspect(project, params, judge, opened.source, manifest, job.storage, job.request, report)
     return BatchResult(manifest=manifest, quality=quality)
 
 
@@ -154,8 +154,8 @@ def _resolve(
     """The model that ``request`` is for, and the same opened."""
     from ganlib.generation.session import OnnxModel
 
-    found = fetch(project, params, model)
-    return found, OnnxModel(found.path, sha256=found.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
+    source = fetch(project, params, model)
+    return source, OnnxModel(source.path, sha256=source.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
 
 
 def _sampling(model: OnnxModel, request: GenerateRequest, defaults: GenerateConfig) -> SamplingRequest:
@@ -166,7 +166,7 @@ def _sampling(model: OnnxModel, request: GenerateRequest, defaults: GenerateConf
     return model.request(seed, choose(model, request.labels, request.caption), request.truncation)
 
 
-def _require_judged(project: Project | None, params: Params | None, model: OnnxModel) -> None:
+def _require_same_judge(project: Project | None, params: Params | None, model: OnnxModel) -> None:
     """Raise :class:`BadInput` unless there is a judge that can say something of the model's images."""
     from ganlib.jobs.measuring.quality import judge_of
 
@@ -256,8 +256,8 @@ def _tuned(project: Project | None, opened: BatchWithModel, report: Report) -> t
     job = opened.job
     if sum(len(job.manifest.images(shard)) for shard in job.missing) < autotune.WORTHWHILE:
         return None, None
-    found = autotune.tuned(opened.model, project.state / "cache" if project else None, report)
-    return found.threads, found.batch_size
+    tuning = autotune.tuned(opened.model, project.state / "cache" if project else None, report)
+    return tuning.threads, tuning.batch_size
 
 
 def _ledger(project: Project | None, version: Version | None) -> dict[str, JsonValue] | None:
@@ -269,5 +269,5 @@ def _ledger(project: Project | None, version: Version | None) -> dict[str, JsonV
     from ganlib.tracking.store import connect
 
     entries = Ledger(connect(project), version.name).read().valid()
-    made = [entry for entry in entries if entry.kind not in NON_MOVING and entry.to_version == version.version]
-    return {key: getattr(made[-1], key) for key in ("seq", "kind", "time", "sha256")} if made else None
+    promotions = [entry for entry in entries if entry.kind not in NON_MOVING and entry.to_version == version.version]
+    return {key: getattr(promotions[-1], key) for key in ("seq", "kind", "time", "sha256")} if promotions else None

@@ -70,22 +70,22 @@ def interpolate(
     from ganlib.generation.pictures import interpolate as between
     from ganlib.generation.session import OnnxModel
 
-    found = fetch(project, params, model)
-    graph = OnnxModel(found.path, sha256=found.sha256)
-    asked = between.conditions(graph, labels, captions)
+    source = fetch(project, params, model)
+    graph = OnnxModel(source.path, sha256=source.sha256)
+    conditions = between.conditions(graph, labels, captions)
     title = f"interpolate {graph.metadata.get('family', 'model')}"
     report.advance(title, 0, 1)
-    grid = between.between_seeds(graph, seed, pairs, frames, asked)
+    grid = between.between_seeds(graph, seed, pairs, frames, conditions)
     pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
-    for name in asked:
-        pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, asked))
+    for name in conditions:
+        pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, conditions))
     require_writable(out)
     for name, data in pictures.items():
         write_bytes(out / name, data)
     files = tuple(out / name for name in pictures)
-    if project and found.trained_by:
-        run = runs.open_run(connect(project), found.trained_by)
+    if project and source.trained_by:
+        run = runs.open_run(connect(project), source.trained_by)
         for file in files:
             run.artifact(file, "interpolation")
     report.advance(title, 1, 1)
-    return Interpolation(model=found.origin, seed=seed, pairs=pairs, frames=frames, files=files)
+    return Interpolation(model=source.origin, seed=seed, pairs=pairs, frames=frames, files=files)

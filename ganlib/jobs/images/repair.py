@@ -39,10 +39,10 @@ def repair(
         Unavailable: the registry cannot be reached, or another process is at work in ``out``.
     """
     manifest = require_finished(out)
-    found = verify(out, report)
-    if not found.damaged:
+    findings = verify(out, report)
+    if not findings.damaged:
         require_digest(manifest, out)
-        return Repair(images=manifest.count, remade=(), extra=found.extra)
+        return Repair(images=manifest.count, remade=(), extra=findings.extra)
     reference = model or _reference(manifest, out)
     at = fetch(project, params, reference)
     if at.sha256 != manifest.model_sha256:
@@ -53,11 +53,11 @@ def repair(
     from ganlib.generation.conditions import recorded
     from ganlib.generation.session import OnnxModel
 
-    provider = next((name for name, known in PROVIDERS.items() if known == manifest.provider), "cpu")
+    provider = next((name for name, full_name in PROVIDERS.items() if full_name == manifest.provider), "cpu")
     opened = OnnxModel(at.path, sha256=manifest.model_sha256, provider=provider)
     condition = recorded(opened, manifest.condition, labels)
     request = opened.request(manifest.seed, condition, manifest.truncation)
-    return remake(opened, out, request, found.damaged, found.extra, report)
+    return remake(opened, out, request, findings.damaged, findings.extra, report)
 
 
 def _reference(manifest: Manifest, out: Where) -> str:

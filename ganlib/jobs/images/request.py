@@ -49,8 +49,8 @@ class GenerateRequest:
         from ganlib.generation.batch.batch import require_positive, require_range
         from ganlib.generation.sampling import require_truncation
 
-        given = {"count": self.count, "shard_size": self.shard_size, "batch_size": self.batch_size}
-        require_positive(**{name: number for name, number in given.items() if number is not None})
+        counts = {"count": self.count, "shard_size": self.shard_size, "batch_size": self.batch_size}
+        require_positive(**{name: number for name, number in counts.items() if number is not None})
         formats.require(self.file_format)
         require_provider(self.provider)
         require_truncation(self.truncation)

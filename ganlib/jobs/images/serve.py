@@ -67,12 +67,12 @@ class ServedModels:
 
     def look(self) -> Mapping[str, str]:
         """See :class:`ganlib.serving.pool.ModelSource`: a version's URI, or a digest."""
-        found = {name: model.sha256 for name, model in self._fixed.items()}
+        digests = {name: model.sha256 for name, model in self._fixed.items()}
         targets = {name: self._targets(name) for name in {registered for registered, _ in self._aliases.values()}}
         for name, (registered, alias) in self._aliases.items():
             if alias in targets[registered]:
-                found[name] = f"models:/{registered}/{targets[registered][alias]}"
-        return {name: found[name] for name in [*self._order, *found] if name in found}
+                digests[name] = f"models:/{registered}/{targets[registered][alias]}"
+        return {name: digests[name] for name in [*self._order, *digests] if name in digests}
 
     def open(self, name: str, meaning: str) -> OpenModel:
         """See :class:`ganlib.serving.pool.ModelSource`."""
@@ -167,10 +167,10 @@ def serve(
         )  # fmt: skip
         keeper.fill()
         keeper.start()
-        told = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in shelf.all()})
+        announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in shelf.all()})
         shared = app.Server(shelf, keeper, metrics, limits)
         try:
-            server.run(app.create(shared), shared, bound, started=lambda end: started(told))
+            server.run(app.create(shared), shared, bound, started=lambda end: started(announcement))
         finally:
             keeper.stop()
             shelf.close()

@@ -73,9 +73,9 @@ class Campaign:
             return set(json.loads(self._path.read_bytes())["before"])
         except (OSError, ValueError, KeyError, TypeError):
             experiment = self._params.registry.experiment
-            found = {run.id for name in self._families for run in history.of_family(self._store, experiment, name)}
-            write_json(self._path, {"before": sorted(found), "families": self._families})
-            return found
+            earlier = {run.id for name in self._families for run in history.of_family(self._store, experiment, name)}
+            write_json(self._path, {"before": sorted(earlier), "families": self._families})
+            return earlier
 
     def _train(self, family: str, before: set[str], report: Report) -> str:
         limits = self._params.limits(family, self._budget)

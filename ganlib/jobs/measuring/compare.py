@@ -66,24 +66,24 @@ def compare(
             families at budget ``standard`` or ``best`` as params.yaml has it.
     """
     params.require_budget(budget)
-    chosen = tuple(dict.fromkeys(names))
-    to_train = [name for name in chosen if train and name in families.names()]
+    unique = tuple(dict.fromkeys(names))
+    to_train = [name for name in unique if train and name in families.names()]
     if train and not to_train:
-        raise BadInput(f"--train: none of {', '.join(chosen)} is a family that `ganlib families` lists.")
+        raise BadInput(f"--train: none of {', '.join(unique)} is a family that `ganlib families` lists.")
     if record:
         measured.require_as_committed(project, params, rows_of := budget or measured.BUDGET)
-        if to_train and (asked := params.require_budget(budget)) != rows_of:
-            raise BadInput(f"--record takes runs of budget {rows_of}, not {asked}.")
+        if to_train and (budget_name := params.require_budget(budget)) != rows_of:
+            raise BadInput(f"--record takes runs of budget {rows_of}, not {budget_name}.")
     store, data = connect(project), current_data(project)
-    found = {
-        name: select(project, params, store, name, budget=budget) for name in chosen if name not in to_train
+    by_label = {
+        name: select(project, params, store, name, budget=budget) for name in unique if name not in to_train
     }  # before hours of training, not after them
     if out:
         require_writable(out)
     campaign = Campaign(project, params, store, data, to_train, budget=budget, overrides=overrides)
     for name, run_id in campaign.run(report).items() if to_train else ():
-        found[name] = opened(project, params, store, f"runs:/{run_id}", name)
-    selected = [found[name] for name in chosen]
+        by_label[name] = opened(project, params, store, f"runs:/{run_id}", name)
+    selected = [by_label[name] for name in unique]
     if record:
         measured.require_finished(project, selected, rows_of)
     rows = _rows(project, params, store, selected, data, report)
@@ -104,15 +104,17 @@ def _rows(
     from ganlib.generation.speed.latency import images_per_second
 
     labels = _labels(selected)
-    known = [_known(project, params, store, each, data) for each in selected]
-    found = [
-        kept or evaluate(project, params, each.reference, report=report)
-        for kept, each in zip(known, selected, strict=True)
+    evaluations = [_recorded_evaluation(project, params, store, each, data) for each in selected]
+    complete = [
+        evaluation or evaluate(project, params, each.reference, report=report)
+        for evaluation, each in zip(evaluations, selected, strict=True)
     ]
     speeds = images_per_second([each.graph for each in selected], report=report)
     return tuple(
-        _row(params, store, each, label, evaluation, kept is not None, speed)
-        for each, label, evaluation, kept, speed in zip(selected, labels, found, known, speeds, strict=True)
+        _row(params, store, each, label, evaluation, recorded is not None, speed)
+        for each, label, evaluation, recorded, speed in zip(
+            selected, labels, complete, evaluations, speeds, strict=True
+        )
     )
 
 
@@ -146,18 +148,20 @@ def _row(
     )
 
 
-def _known(
+def _recorded_evaluation(
     project: Project, params: Params, store: MlflowStore, each: Selected, data: DataVersion
 ) -> Evaluation | None:
     """The evaluation that the model's run already has, if it is of the same images by the same measure."""
     text = history.text(store, each.run.id, "evaluation/evaluation.json") if each.run else None
     try:
-        found = Evaluation.model_validate_json(text or "")
+        evaluation = Evaluation.model_validate_json(text or "")
     except ValueError:  # none, or one of another version of ganlib
         return None
-    whole = bool(found.agreement) or len(each.graph.contract.inputs) == 1
+    whole = bool(evaluation.agreement) or len(each.graph.contract.inputs) == 1
     settings = fitted(params.evaluate, data.counts)
-    return found if whole and found.is_by(settings, judge_sha256_for(project, params, data), data.md5) else None
+    return (
+        evaluation if whole and evaluation.is_by(settings, judge_sha256_for(project, params, data), data.md5) else None
+    )
 
 
 def _labels(selected: Sequence[Selected]) -> list[str]:

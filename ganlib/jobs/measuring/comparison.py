@@ -59,10 +59,11 @@ class Comparison(Record):
     @property
     def note(self) -> str:
         """What a reader of the table must know."""
-        found = self.rows[0].evaluation
+        evaluation = self.rows[0].evaluation
         return (
-            f"FID and KID of {found.n:,} images of seed {found.seed} with {100 * found.level:.0f}% intervals; F is the "
-            f"FID of as many real images, {found.floor_fid}; judge {found.judge_sha256[:12]}, data "
+            f"FID and KID of {evaluation.n:,} images of seed {evaluation.seed} with {100 * evaluation.level:.0f}% "
+            f"intervals; F is the FID of as many real images, {evaluation.floor_fid}; judge "
+            f"{evaluation.judge_sha256[:12]}, data "
             f"{self.data_version[:12]}. Images a second: onnxruntime, one thread, blocks of {BLOCK}, median of "
             f"{self.rounds} rounds, {self.machine}."
         )
@@ -91,32 +92,32 @@ def _shares(shares: Sequence[float]) -> str:
     return f"{100 * min(shares):.1f}-{100 * max(shares):.1f}%" if shares else ""
 
 
-def _cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Head and body of the table, without columns that nobody fills."""
-    body = [[cell(row) for cell in _CELLS.values()] for row in found.rows]
+    body = [[cell(row) for cell in _CELLS.values()] for row in comparison.rows]
     used = [at for at in range(len(_CELLS)) if any(line[at] for line in body)]
     return [list(_CELLS)[at] for at in used], [[line[at] or "-" for at in used] for line in body]
 
 
-def markdown(found: Comparison) -> str:
+def markdown(comparison: Comparison) -> str:
     """Return the table as a Markdown document."""
-    head, body = _cells(found)
+    head, body = _cells(comparison)
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{found.note}\n"
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{comparison.note}\n"
 
 
-def text(found: Comparison) -> str:
+def text(comparison: Comparison) -> str:
     """Return the table for a terminal."""
     from rich.table import Table
 
-    head, body = _cells(found)
+    head, body = _cells(comparison)
     table = Table(*head)
     for column in table.columns[1:]:
         column.justify = "right"
     for line in body:
         table.add_row(*line)
-    return f"{tables.text(table)}{found.note}\nlogged as run {found.run_id}" + (
-        f"\nrecorded: {', '.join(found.recorded)}" if found.recorded else ""
+    return f"{tables.text(table)}{comparison.note}\nlogged as run {comparison.run_id}" + (
+        f"\nrecorded: {', '.join(comparison.recorded)}" if comparison.recorded else ""
     )
 
 

@@ -66,26 +66,26 @@ def replicates(store: MlflowStore, run_id: str | None, evaluation: Evaluation | 
     if run_id is None or evaluation is None:
         return {}
     try:
-        kept = json.loads(history.text(store, run_id, REPLICATES) or "{}")
-        found = {str(name): unpack(text) for name, text in kept.items()}
+        stored = json.loads(history.text(store, run_id, REPLICATES) or "{}")
+        by_name = {str(name): unpack(text) for name, text in stored.items()}
     except (ValueError, AttributeError, TypeError):  # an artifact can be overwritten
         return {}
-    fid = found.get("fid", np.empty(0))
+    fid = by_name.get("fid", np.empty(0))
     same = len(fid) > 0 and np.isclose(fid[0], evaluation.fid.value, rtol=_SEVEN_DIGITS, atol=0)
-    return found if same else {}
+    return by_name if same else {}
 
 
-def _with_fid(evaluation: Evaluation, kept: Replicates | None) -> Replicates:
+def _with_fid(evaluation: Evaluation, stored: Replicates | None) -> Replicates:
     """The replicates, with those of the FID and the KID that an evaluation carries itself."""
     carried = {
         name: np.append(evaluation.figures[name].value, unpack(text)) for name, text in evaluation.resampled.items()
     }
-    return {**carried, **(kept or {})}
+    return {**carried, **(stored or {})}
 
 
 def _pairs(ours: Replicates, theirs: Replicates, level: float) -> dict[str, Interval]:
     both = {name: difference(ours[name], theirs[name], level) for name in ours if name in theirs}
-    return {name: found for name, found in both.items() if found}
+    return {name: pair for name, pair in both.items() if pair}
 
 
 def _delta(name: str, a: Interval | float, b: Interval | float, paired: Interval | None) -> Delta:
@@ -100,11 +100,11 @@ def _delta(name: str, a: Interval | float, b: Interval | float, paired: Interval
 
 def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
     """Return all that was measured of the model, by name; floors and settings are not the model's."""
-    found: dict[str, Interval | float] = dict(evaluation.figures)
-    found |= {f"agreement: {name}": share for name, share in evaluation.agreement.items()}
+    figures: dict[str, Interval | float] = dict(evaluation.figures)
+    figures |= {f"agreement: {name}": share for name, share in evaluation.agreement.items()}
     if evaluation.confidence is not None:
-        found["confidence"] = evaluation.confidence
+        figures["confidence"] = evaluation.confidence
     if evaluation.delivery:
         costs = evaluation.delivery.model_dump(exclude={"machine"} | _NOT_THE_MODEL_S, exclude_none=True)
-        found |= costs
-    return found
+        figures |= costs
+    return figures

@@ -105,17 +105,17 @@ def diff(
         )
         for model, graph, speed in zip(models, graphs, speeds, strict=True)
     ]
-    found = [model.version.evaluation if model.version else None for model in models]
+    evaluations = [model.version.evaluation if model.version else None for model in models]
     store = connect(project)
-    kept = [replicates(store, model.trained_by, each) for model, each in zip(models, found, strict=True)]
-    ours, theirs = found
+    stored = [replicates(store, model.trained_by, each) for model, each in zip(models, evaluations, strict=True)]
+    ours, theirs = evaluations
     if out is not None:
         titles = [f"{name}: {side.reference} ({side.family or '?'})" for name, side in zip("ab", sides, strict=True)]
         write_bytes(out, picture(graphs, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True))
     return Diff(
         a=sides[0],
         b=sides[1],
-        metrics=deltas(ours, theirs, *kept),
+        metrics=deltas(ours, theirs, *stored),
         incomparable=ours.unlike(theirs) if ours and theirs else (),
         params=_changed(*pasts),
         grid=out,

@@ -61,12 +61,12 @@ def evaluate(
 
     from ganlib.generation.session import OnnxModel
 
-    found = fetch(project, params, model)
-    if record and found.version is None:
+    source = fetch(project, params, model)
+    if record and source.version is None:
         raise BadInput(f"--record takes a version of the registry, and {model!r} is none. Nothing was measured.")
     data = current_data(project)
     settings = fitted(params.evaluate, data.counts)
-    graph = OnnxModel(found.path, sha256=found.sha256)
+    graph = OnnxModel(source.path, sha256=source.sha256)
     require_same(graph.spec, data.spec)
     label = graph.metadata.get("family", "model")
     judge = judge_for(project, params, data, Titled(report, "judge"))
@@ -74,9 +74,9 @@ def evaluate(
         report.event(Remark(f"evaluate {label}", {"note": smaller}))
     request = graph.request(settings.seed)
     codes = request.codes(np.arange(settings.samples))
-    begun = time.perf_counter()
+    start = time.perf_counter()
     images = graph.draw(request, 0, settings.samples, Titled(report, f"draw {label}"))
-    speed = settings.samples / (time.perf_counter() - begun)
+    speed = settings.samples / (time.perf_counter() - start)
     reference = load_reference(
         project.prepared, data.md5, judge, settings,
         cache=project.state / "cache", report=Titled(report, "real images"),
@@ -89,11 +89,11 @@ def evaluate(
     if result.doubt:
         report.event(Remark(f"evaluate {label}", {"note": result.doubt}))
     result = result.model_copy(update={"delivery": _delivery(graph, speed)})
-    registry = Registry(connect(project), found.version.name) if record and found.version else None
-    if registry and found.version:
-        registry.record_evaluation(found.version.version, result, found.path)
-    if found.trained_by:
-        run = runs.open_run(connect(project), found.trained_by)
+    registry = Registry(connect(project), source.version.name) if record and source.version else None
+    if registry and source.version:
+        registry.record_evaluation(source.version.version, result, source.path)
+    if source.trained_by:
+        run = runs.open_run(connect(project), source.trained_by)
         with doing("log the figures"):
             _log(run, result, resampled, images)
     if registry and found.version:
@@ -101,12 +101,13 @@ def evaluate(
     return result
 
 
-def require_same(drawn: DatasetSpec, here: DatasetSpec) -> None:
-    """Raise :class:`BadInput` unless a model that draws ``drawn`` can be held against the images ``here``."""
-    if (drawn.image, drawn.class_names) != (here.image, here.class_names):
+def require_same(generated: DatasetSpec, here: DatasetSpec) -> None:
+    """Raise :class:`BadInput` unless a model that draws ``generated`` can be held against the images ``here``."""
+    if (generated.image, generated.class_names) != (here.image, here.class_names):
         raise BadInput(
-            f"the model draws {drawn.name} ({drawn.image}, {drawn.num_classes} classes), and the data version here is "
-            f"{here.name} ({here.image}, {here.num_classes} classes): they are not compared. Bring its data back: "
+            f"the model draws {generated.name} ({generated.image}, {generated.num_classes} classes), and the data "
+            f"version here is {here.name} ({here.image}, {here.num_classes} classes): they are not compared. Bring "
+            "its data back: "
             "ganlib data version --from PLACE"
         )
 

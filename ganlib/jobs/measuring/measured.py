@@ -58,11 +58,12 @@ class Measured(Record):
 
     def summary(self, budget: str = BUDGET) -> str:
         """Return two lines for people."""
-        found, changed = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
-        asked = "".join(f", {name} as asked {share}" for name, share in found.agreement.items())
+        evaluation, changed = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
+        agreement = "".join(f", {name} as asked {share}" for name, share in evaluation.agreement.items())
         return (
-            f"FID {found.fid} = {found.fid_over_floor:.1f} x F at budget {budget}{changed}{asked}; n {found.n:,}, "
-            f"seed {found.seed}, judge {found.judge_sha256[:12]}, data {found.data_version[:12]}\n"
+            f"FID {evaluation.fid} = {evaluation.fid_over_floor:.1f} x F at budget {budget}{changed}{agreement}; "
+            f"n {evaluation.n:,}, seed {evaluation.seed}, judge {evaluation.judge_sha256[:12]}, data "
+            f"{evaluation.data_version[:12]}\n"
             f"{self.images_seen:,} images in {self.train_seconds / 60:.1f} minutes on {self.hardware}; {self.date}, "
             f"commit {self.commit[:12]}{_DIRTY * self.commit.endswith(_DIRTY)}"
         )
@@ -100,8 +101,8 @@ def require_as_committed(project: Project, params: Params, budget: str = BUDGET)
     """
     if budget not in _PATHS:
         raise BadInput(f"--record takes runs of budget {' or '.join(_PATHS)}, not {budget}.")
-    written = configs.load(project.params_file)
-    if params.evaluate != written.evaluate or _steps(params, budget) != _steps(written, budget):
+    saved_params = configs.load(project.params_file)
+    if params.evaluate != saved_params.evaluate or _steps(params, budget) != _steps(saved_params, budget):
         raise BadInput(
             "--record takes `evaluate` and the steps of `budgets` as params.yaml has them: leave those out of --set."
         )
@@ -140,13 +141,13 @@ def record_all(
     Raises:
         BadInput: a run does not say how long it trained or on how many images.
     """
-    made = {
+    measurements = {
         row.family: _measured(store, row, each.run, hardware, machine)
         for row, each in zip(rows, selected, strict=True)
         if each.run
     }
-    record(made, budget=budget)
-    return tuple(made)
+    record(measurements, budget=budget)
+    return tuple(measurements)
 
 
 def _measured(store: MlflowStore, row: ComparisonRow, run: RunRecord, hardware: str | None, machine: str) -> Measured:

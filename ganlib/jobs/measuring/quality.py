@@ -78,18 +78,18 @@ def inspect(
         )
     except (OSError, ValueError, KeyError) as error:
         raise Corrupt(storage, expected="images that can be read back", actual=str(error), algorithm="file") from error
-    judged = judge.features(images, report=report)
+    output = judge.features(images, report=report)
     evaluation, why_not = _comparable(model, manifest, judge)
     reference = _reference(project, params, evaluation, judge, report) if evaluation else None
     codes = request.codes(numbers)
-    asked = None if codes is None else codes[:, 0]
-    found = drift(judged, judge.sha256, evaluation, asked=asked, reference=reference, why_not=why_not)
-    kept = {**found.model_dump(mode="json"), "drifted": list(found.drifted), "summary": found.summary}
-    storage.write(cards.QUALITY, json_bytes(kept))
+    labels = None if codes is None else codes[:, 0]
+    result = drift(output, judge.sha256, evaluation, asked=labels, reference=reference, why_not=why_not)
+    record = {**result.model_dump(mode="json"), "drifted": list(result.drifted), "summary": result.summary}
+    storage.write(cards.QUALITY, json_bytes(record))
     card = cards.read(storage)
     if card:
-        cards.put(storage, card.model_copy(update={"quality": kept}))
-    return found
+        cards.put(storage, card.model_copy(update={"quality": record}))
+    return result
 
 
 def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluation | None, str | None]:

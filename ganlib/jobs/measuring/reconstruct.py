@@ -59,12 +59,12 @@ def reconstruct(
     from ganlib.data.splits import load_split
     from ganlib.training.checkpoint import read_average
 
-    found = fetch(project, params, model)
-    if not found.trained_by:
+    source = fetch(project, params, model)
+    if not source.trained_by:
         raise BadInput(f"{model} is not of a run: the encoder is in a run's checkpoint, not in the ONNX file.")
     title = f"reconstruct {model}"
     report.advance(title, 0, 1)
-    config, weights = read_average(_checkpoint(project, found.trained_by))
+    config, weights = read_average(_checkpoint(project, source.trained_by))
     name = config["family"]
     family = families.build(name, families.options(name, _options(config, name)), current_data(project).spec)
     family.generator.load_state_dict(weights)
@@ -72,14 +72,16 @@ def reconstruct(
     images = scaled(torch.from_numpy(test.images))
     labels = torch.from_numpy(test.labels)
     with torch.no_grad():
-        made = reconstructed(family.eval(), family.generator, images, labels)
-    if made is None:
+        pictures = reconstructed(family.eval(), family.generator, images, labels)
+    if pictures is None:
         raise BadInput(f"{model} is a {name}, which has no encoder: there is nothing to reconstruct with.")
     require_writable(out)
     file = out / "reconstructions.png"
-    write_bytes(file, pairs(images[:count], made[:count]))
+    write_bytes(file, pairs(images[:count], pictures[:count]))
     report.advance(title, 1, 1)
-    return Reconstruction(model=found.origin, family=name, n=len(images), mse=squared_error(made, images), file=file)
+    return Reconstruction(
+        model=source.origin, family=name, n=len(images), mse=squared_error(pictures, images), file=file
+    )
 
 
 def _checkpoint(project: Project, run_id: str) -> Path:
@@ -97,5 +99,5 @@ def _checkpoint(project: Project, run_id: str) -> Path:
 
 def _options(config: dict[str, Any], family: str) -> dict[str, Any]:
     """The family's options out of a run's flat config: ``outer.inner`` keys become mappings again."""
-    known = families.load(family).Options.model_fields
-    return tree({key: value for key, value in config.items() if key.partition(".")[0] in known})
+    fields = families.load(family).Options.model_fields
+    return tree({key: value for key, value in config.items() if key.partition(".")[0] in fields})

@@ -71,9 +71,9 @@ def opened(project: Project, params: Params, store: MlflowStore, reference: str,
     """Return the model ``reference``, under ``name``."""
     from ganlib.generation.session import OnnxModel
 
-    found = fetch(project, params, reference)
-    run = history.read(store, found.trained_by) if found.trained_by else None
-    return Selected(name, found, OnnxModel(found.path, sha256=found.sha256), run)
+    source = fetch(project, params, reference)
+    run = history.read(store, source.trained_by) if source.trained_by else None
+    return Selected(name, source, OnnxModel(source.path, sha256=source.sha256), run)
 
 
 def of_limits(run: RunRecord, limits: Limits) -> bool:

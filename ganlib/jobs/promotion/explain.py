@@ -60,7 +60,7 @@ class Explanation(Record):
         return "\n".join(lines)
 
 
-def explain(project: Project | None, params: Params | None, asked: str) -> Explanation:
+def explain(project: Project | None, params: Params | None, reference: str) -> Explanation:
     """Walk image -> manifest -> model -> version -> run -> source commit -> data version -> checksums -> promotions.
 
     Between the version of a sibling and the run stands its parent, whose training the run is.
@@ -68,7 +68,7 @@ def explain(project: Project | None, params: Params | None, asked: str) -> Expla
     Args:
         project: without one, the walk ends where a registry is needed.
         params: the configuration.
-        asked: a PNG that `ganlib generate` made, a folder that it filled, or a model as in
+        reference: a PNG that `ganlib generate` made, a folder that it filled, or a model as in
             :func:`ganlib.jobs.models.fetch`.
 
     Raises:
@@ -76,19 +76,19 @@ def explain(project: Project | None, params: Params | None, asked: str) -> Expla
         Unavailable: the registry cannot be reached.
     """
     links: list[Link] = []
-    path = Path(asked)
+    path = Path(reference)
     if path.suffix == ".png" or path.is_dir():
-        sha256, made = _of_files(path, links)
+        sha256, manifest = _of_files(path, links)
         graph = None
     else:
-        graph = fetch(project, params, asked)
-        sha256, made = graph.sha256, None
-    links.append(_model(sha256, graph, made))
+        graph = fetch(project, params, reference)
+        sha256, manifest = graph.sha256, None
+    links.append(_model(sha256, graph, manifest))
     if project is None or params is None:
         links.append(Link(what="version", found={}, note="no project here: there is no registry to ask"))
     else:
-        _registered(project, params, sha256, graph, made, links)
-    return Explanation(asked=asked, links=tuple(links))
+        _registered(project, params, sha256, graph, manifest, links)
+    return Explanation(asked=reference, links=tuple(links))
 
 
 def _of_files(path: Path, links: list[Link]) -> tuple[str, Manifest | None]:
@@ -101,30 +101,30 @@ def _of_files(path: Path, links: list[Link]) -> tuple[str, Manifest | None]:
         around = [path.resolve().parents[up] for up in range(_UPWARDS)]
         folder = next((each for each in around if (each / manifests.FILE).is_file()), around[0])
         links.append(Link(what="image", found={"path": str(path), **facts}))
-    made = manifests.read(folder)
-    if made is None:
+    manifest = manifests.read(folder)
+    if manifest is None:
         links.append(Link(what="manifest", found={}, note=f"no {manifests.FILE} in {folder}"))
         if "model_sha256" not in facts:
             raise BadInput(f"{path} does not say which model made it, and there is no {manifests.FILE} with it.")
         return facts["model_sha256"], None
-    note = _contradiction(facts, made)
+    note = _contradiction(facts, manifest)
     links.append(
         Link(
             what="manifest",
             found={
                 "path": str(folder / manifests.FILE),
-                "model_sha256": made.model_sha256,
-                "seed": made.seed,
-                "count": made.count,
-                "reference": made.origin.get("reference"),
-                "version": made.origin.get("version"),
-                "aliases then": made.origin.get("aliases"),
-                "digest": made.digest,
+                "model_sha256": manifest.model_sha256,
+                "seed": manifest.seed,
+                "count": manifest.count,
+                "reference": manifest.origin.get("reference"),
+                "version": manifest.origin.get("version"),
+                "aliases then": manifest.origin.get("aliases"),
+                "digest": manifest.digest,
             },
             note=note,
         )
     )
-    return facts.get("model_sha256", made.model_sha256), made
+    return facts.get("model_sha256", manifest.model_sha256), manifest
 
 
 def _chunks(path: Path) -> dict[str, str]:
@@ -142,19 +142,19 @@ def _chunks(path: Path) -> dict[str, str]:
     return {key.removeprefix(_PREFIX): str(text) for key, text in texts.items() if key.startswith(_PREFIX)}
 
 
-def _contradiction(facts: dict[str, str], made: Manifest) -> str:
+def _contradiction(facts: dict[str, str], manifest: Manifest) -> str:
     """Where an image and the manifest beside it do not fit, in words."""
-    if facts.get("model_sha256", made.model_sha256) != made.model_sha256:
+    if facts.get("model_sha256", manifest.model_sha256) != manifest.model_sha256:
         return f"the image says that model {facts['model_sha256'][:12]} made it"
-    if facts.get("seed", str(made.seed)) != str(made.seed):
+    if facts.get("seed", str(manifest.seed)) != str(manifest.seed):
         return f"the image says seed {facts['seed']}"
-    index = facts.get("index", str(made.start))
-    if not (index.isdecimal() and int(index) in range(made.start, made.start + made.count)):
+    index = facts.get("index", str(manifest.start))
+    if not (index.isdecimal() and int(index) in range(manifest.start, manifest.start + manifest.count)):
         return f"image {index} is none of this manifest's"
     return ""
 
 
-def _model(sha256: str, graph: Model | None, made: Manifest | None) -> Link:
+def _model(sha256: str, graph: Model | None, manifest: Manifest | None) -> Link:
     facts: dict[str, JsonValue] = {"sha256": sha256}
     says: dict[str, str] = {}
     if graph is not None:
@@ -163,10 +163,10 @@ def _model(sha256: str, graph: Model | None, made: Manifest | None) -> Link:
         says = describe(content, str(graph.path)).metadata
         if sha256_bytes(content) != sha256:
             return Link(what="model", found=facts, note="the file has changed since it was hashed")
-    elif made is not None:
-        says = made.model_metadata
-    named = ("family", "run_id", "source_commit", "data_version", "judge", "judge_sha256")
-    return Link(what="model", found=facts | {name: says[name] for name in named if name in says})
+    elif manifest is not None:
+        says = manifest.model_metadata
+    keys = ("family", "run_id", "source_commit", "data_version", "judge", "judge_sha256")
+    return Link(what="model", found=facts | {name: says[name] for name in keys if name in says})
 
 
 def _registered(
@@ -174,7 +174,7 @@ def _registered(
     params: Params,
     sha256: str,
     graph: Model | None,
-    made: Manifest | None,
+    manifest: Manifest | None,
     links: list[Link],
 ) -> None:
     """The links that MLflow and git know of."""

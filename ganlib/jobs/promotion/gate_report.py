@@ -30,11 +30,11 @@ _STYLE = (
 
 @doing("draw the gate's page")
 def page(
-    decision: Decision, challenger: Version, champion: Version | None, png: bytes, found: Sequence[Delta] = ()
+    decision: Decision, challenger: Version, champion: Version | None, png: bytes, deltas: Sequence[Delta] = ()
 ) -> str:
     """Return a page of HTML that needs nothing else: the picture ``png`` is embedded.
 
-    ``found`` is by how much the challenger's figures differ from the champion's.
+    ``deltas`` is by how much the challenger's figures differ from the champion's.
     """
     title, *_ = decision.summary().splitlines()
     checks = [
@@ -47,7 +47,7 @@ def page(
         f"<h1>{_text(title)}</h1>",
         "<table><tr><th></th><th>check</th><th>found</th></tr>", *checks, "</table>",
         f"<p>Policy: {_text(policy)}.</p>",
-        *_figures(champion, challenger, found),
+        *_figures(champion, challenger, deltas),
         "<h2>The same noise</h2>",
         f'<img alt="images of the same noise" src="data:image/png;base64,{base64.b64encode(png).decode()}">',
     ]  # fmt: skip
@@ -60,15 +60,15 @@ def picture(models: Sequence[OnnxModel], titles: Sequence[str], seed: int) -> by
     return side_by_side.picture(models, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True)
 
 
-def _figures(champion: Version | None, challenger: Version, found: Sequence[Delta]) -> list[str]:
+def _figures(champion: Version | None, challenger: Version, deltas: Sequence[Delta]) -> list[str]:
     """The table of figures, in the picture's order, and by how much they differ."""
     versions = [version for version in (champion, challenger) if version and version.evaluation]
     evaluations = [version.evaluation for version in versions if version.evaluation]
     if not evaluations:
         return []
-    columns = [{line.name: line for line in table.lines(found)} for found in evaluations]
+    columns = [{line.name: line for line in table.lines(evaluation)} for evaluation in evaluations]
     heads = [f"version {version.version} ({version.family})" for version in versions]
-    changes = {each.name: f"{each.change:+.3g} {each.bounds()}".rstrip() for each in found}
+    changes = {each.name: f"{each.change:+.3g} {each.bounds()}".rstrip() for each in deltas}
     rows = []
     for name, line in columns[-1].items():
         values = [column[name].value if name in column else "-" for column in columns]

@@ -39,12 +39,12 @@ def register(
     ``candidates`` is the number of runs that it was chosen from by its figures.
     """
     report.advance("register", 0, 1)
-    found = fetch(project, params, f"runs:/{run_id}")
+    source = fetch(project, params, f"runs:/{run_id}")
     registry = Registry(connect(project), params.registry.model)
     with alias_lock(project.state):
         apply_pending(registry, Ledger(registry.store, registry.name))
     version = registry.register(
-        run_id, found.path, evaluation=evaluation, data=current_data(project), candidates=candidates
+        run_id, source.path, evaluation=evaluation, data=current_data(project), candidates=candidates
     )
     page.update(registry, project.state)
     report.advance("register", 1, 1, {"version": version.version})
@@ -107,15 +107,15 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
     graphs, titles = [], []
     for version, role in ((champion, "champion"), (challenger, "challenger")):
         if version:
-            found = fetch(project, params, version.uri)
-            graphs.append(OnnxModel(found.path, sha256=found.sha256))
+            source = fetch(project, params, version.uri)
+            graphs.append(OnnxModel(source.path, sha256=source.sha256))
             titles.append(f"{role}: version {version.version} ({version.family}), seed {params.generate.seed}")
     png = gate_report.picture(graphs, titles, params.generate.seed)
     changes: tuple[Delta, ...] = ()
     if champion:
         both = (champion, challenger)
-        kept = [replicates(registry.store, version.run_id, version.evaluation) for version in both]
-        changes = deltas(champion.evaluation, challenger.evaluation, *kept)
+        stored = [replicates(registry.store, version.run_id, version.evaluation) for version in both]
+        changes = deltas(champion.evaluation, challenger.evaluation, *stored)
     run = runs.open_run(registry.store, challenger.run_id)
     run.text(gate_report.page(decision, challenger, champion, png, changes), gate_report.REPORT)
 

@@ -56,8 +56,8 @@ def _manifests(folder: Path) -> Iterator[tuple[Path, str]]:
         if FILE not in files:
             continue
         try:
-            said = json.loads((Path(here) / FILE).read_bytes())["model_sha256"]
+            sha256 = json.loads((Path(here) / FILE).read_bytes())["model_sha256"]
         except (OSError, ValueError, KeyError, TypeError):  # another program's manifest.json
             continue
         below[:] = []  # shards
-        yield Path(here), str(said)
+        yield Path(here), str(sha256)

@@ -65,7 +65,7 @@ class Siblings(Record):
                 f"{row.images_per_second:,.0f}",
                 f"{row.bytes / 1000:,.0f} kB",
             )
-        found = self.rows[0].evaluation
+        evaluation = self.rows[0].evaluation
         lines = [tables.text(table).rstrip("\n")]
         for row in self.rows[1:]:
             lines.append(f"{row.precision}: {'; '.join(row.remarks)}" + (f"; {row.path}" if not row.version else ""))
@@ -75,9 +75,9 @@ class Siblings(Record):
                 else []
             )
         lines.append(
-            f"FID of {found.n:,} images of seed {found.seed} with {100 * found.level:.0f}% intervals, judge "
-            f"{found.judge_sha256[:12]}, data {found.data_version[:12]}; int8 calibrated on {self.calibration}; "
-            f"speed on one thread of {self.machine}"
+            f"FID of {evaluation.n:,} images of seed {evaluation.seed} with {100 * evaluation.level:.0f}% intervals, "
+            f"judge {evaluation.judge_sha256[:12]}, data {evaluation.data_version[:12]}; "
+            f"int8 calibrated on {self.calibration}; speed on one thread of {self.machine}"
         )
         return "\n".join(lines)
 
@@ -86,11 +86,13 @@ def fid_change(parent: Evaluation, sibling: Evaluation) -> Interval | None:
     """Return the sibling's FID less the parent's, by a paired bootstrap; None if they have no replicates that fit."""
     import numpy as np
 
-    a, b = (np.append(found.fid.value, unpack(found.resampled.get("fid", ""))) for found in (parent, sibling))
+    a, b = (
+        np.append(evaluation.fid.value, unpack(evaluation.resampled.get("fid", ""))) for evaluation in (parent, sibling)
+    )
     return difference(a, b, parent.level)
 
 
-def remarks(row: SiblingRow, parent: SiblingRow, decided: Decision | None) -> tuple[str, ...]:
+def remarks(row: SiblingRow, parent: SiblingRow, decision: Decision | None) -> tuple[str, ...]:
     """Return what a sibling is beside its parent, in words: what is lost is said as plainly as what is gained."""
     size = row.bytes / parent.bytes
     words = [f"{size:.2f} x the size" if size < 1 else f"no smaller: {size:.2f} x the size"]
@@ -112,13 +114,13 @@ def remarks(row: SiblingRow, parent: SiblingRow, decided: Decision | None) -> tu
         words.append(f"better: FID lower by {Interval(value=-change.value, low=-change.high, high=-change.low)}")
     else:
         words.append(f"neither better nor worse beyond doubt: FID changed by {change}")
-    if decided is not None:
-        words.append(_answer(decided))
+    if decision is not None:
+        words.append(_answer(decision))
     return tuple(words)
 
 
-def _answer(decided: Decision) -> str:
-    would, verb = ("would ", "") if decided.dry_run else ("", "d")
-    if decided.awaiting:
-        return f"the gate {would or 'has '}pass{'' if decided.dry_run else 'ed'} it, and a person is to approve"
-    return f"the gate {would}{'promote' if decided.promoted else 'refuse'}{verb} it"
+def _answer(decision: Decision) -> str:
+    would, verb = ("would ", "") if decision.dry_run else ("", "d")
+    if decision.awaiting:
+        return f"the gate {would or 'has '}pass{'' if decision.dry_run else 'ed'} it, and a person is to approve"
+    return f"the gate {would}{'promote' if decision.promoted else 'refuse'}{verb} it"

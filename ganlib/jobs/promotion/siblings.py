@@ -72,37 +72,37 @@ def siblings(
     from ganlib.generation.session import OnnxModel
     from ganlib.generation.speed.latency import images_per_second, latencies
 
-    found = fetch(project, params, reference)
-    _require_place(found, reference, out, put_through)
-    parent = OnnxModel(found.path, sha256=found.sha256)
+    source = fetch(project, params, reference)
+    _require_place(source, reference, out, put_through)
+    parent = OnnxModel(source.path, sha256=source.sha256)
     if other := parent.metadata.get(precisions.PRECISION_KEY):
-        of = f"version {found.version.sibling_of}" if found.version and found.version.sibling_of else "its parent"
+        of = f"version {source.version.sibling_of}" if source.version and source.version.sibling_of else "its parent"
         raise BadInput(f"{reference} is {other} already: make siblings of {of}. Nothing was made.")
 
     def measure(model: Model) -> Evaluation:
-        return _known(project, params, model) or evaluate(project, params, str(model.path), report=report)
+        return _current_evaluation(project, params, model) or evaluate(project, params, str(model.path), report=report)
 
-    measured, settings = measure(found), params.export
+    measured, settings = measure(source), params.export
     images = -(-settings.calibration_images // BLOCK) * BLOCK
     calibrated = f"{images} images of seed {settings.calibration_seed} ({ALGORITHM})"
-    made = [_make(project, params, found, parent, each, calibrated, out, report) for each in PRECISIONS]
-    graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, model in made)]
+    variants = [_make(project, params, source, parent, each, calibrated, out, report) for each in PRECISIONS]
+    graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, model in variants)]
     latency, speed = latencies(graphs), images_per_second(graphs, report=report)
-    rows = [_row("fp32", found, measured, latency[0], speed[0])]
-    for at, (precision, (parity, model)) in enumerate(zip(PRECISIONS, made, strict=True), 1):
+    rows = [_row("fp32", source, measured, latency[0], speed[0])]
+    for at, (precision, (parity, model)) in enumerate(zip(PRECISIONS, variants, strict=True), 1):
         evaluation = measure(model)
         row = _row(precision, model, evaluation, latency[at], speed[at])
         row = row.model_copy(update={"parity": parity, "fid_change": fid_change(measured, evaluation)})
-        decided = _decided(project, params, model, put_through=put_through)
-        rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decided), "gate": decided}))
+        decision = _decision(project, params, model, put_through=put_through)
+        rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decision), "gate": decision}))
     return Siblings(reference=reference, calibration=calibrated, machine=machine(), rows=tuple(rows))
 
 
-def _require_place(found: Model, reference: str, out: Path | None, put_through: bool) -> None:
+def _require_place(source: Model, reference: str, out: Path | None, put_through: bool) -> None:
     """Raise :class:`BadInput` where there is nowhere to put the siblings, or nothing that a gate could decide on."""
-    if found.version is None and out is None:
+    if source.version is None and out is None:
         raise BadInput(f"{reference!r} is no version of the registry: say where its siblings go: --out FOLDER.")
-    if found.version is None and put_through:
+    if source.version is None and put_through:
         raise BadInput(f"{reference!r} is no version of the registry, and the gate decides on versions alone.")
     if out:
         require_writable(out)
@@ -111,7 +111,7 @@ def _require_place(found: Model, reference: str, out: Path | None, put_through: 
 def _make(
     project: Project,
     params: Params,
-    found: Model,
+    source: Model,
     parent: OnnxModel,
     precision: Precision,
     calibrated: str,
@@ -121,9 +121,9 @@ def _make(
     """Make the sibling in ``precision``: a version, where its parent is one, and else a file in ``out``."""
     report.advance(f"export {precision}", 0, 1)
     with tempfile.TemporaryDirectory(prefix="ganlib-siblings-") as folder:
-        path = Path(folder) / f"{_stem(found)}-{precision}.onnx"
+        path = Path(folder) / f"{_stem(source)}-{precision}.onnx"
         parity = precisions.write(
-            found.path, precision, path,
+            source.path, precision, path,
             calibration=_blocks(parent, params.export.calibration_seed, params.export.calibration_images),
             calibrated=calibrated,
             compared=_blocks(parent, params.evaluate.seed, _COMPARED),
@@ -133,13 +133,13 @@ def _make(
         if out:
             write_bytes(out / path.name, path.read_bytes())
             reference = str(out / path.name)
-        if found.version:
-            reference = _registered(project, params, found.version, path, precision, calibrated, report).uri
+        if source.version:
+            reference = _registered(project, params, source.version, path, precision, calibrated, report).uri
         return parity, fetch(project, params, reference)
 
 
-def _stem(found: Model) -> str:
-    return f"version-{found.version.version}" if found.version else found.path.stem
+def _stem(source: Model) -> str:
+    return f"version-{source.version.version}" if source.version else source.path.stem
 
 
 def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]:
@@ -148,9 +148,9 @@ def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]
     return [request.inputs(model.noise_dim, block) for block in range(-(-images // BLOCK))]
 
 
-def _known(project: Project, params: Params, found: Model) -> Evaluation | None:
+def _current_evaluation(project: Project, params: Params, source: Model) -> Evaluation | None:
     """The version's evaluation, if one made now would be by the same measure."""
-    evaluation = found.version.evaluation if found.version else None
+    evaluation = source.version.evaluation if source.version else None
     if evaluation is None or "fid" not in evaluation.resampled:
         return None
     data = current_data(project)
@@ -170,9 +170,9 @@ def _registered(
     """The graph at ``path`` as a version that is linked to ``parent``, with a run of its own below the parent's."""
     store = connect(project)
     registry, sha256 = Registry(store, parent.name), sha256_file(path)
-    known = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
-    if known:
-        return registry.get(known[0].version)
+    registered = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
+    if registered:
+        return registry.get(registered[0].version)
     data, options, tags = _of_parent(project, parent)
     with runs.start(
         store,
@@ -184,15 +184,15 @@ def _registered(
         source=projects.source(project.root),
         experiment=params.registry.experiment,
     ) as run:
-        kept = project.run_folder(run.id) / "generator.onnx"
-        write_bytes(kept, path.read_bytes())
-        run.artifact(kept, "onnx")
+        onnx = project.run_folder(run.id) / "generator.onnx"
+        write_bytes(onnx, path.read_bytes())
+        run.artifact(onnx, "onnx")
     evaluation = evaluate(project, params, f"runs:/{run.id}", report=report)
-    made = registry.register(
-        run.id, kept, evaluation=evaluation, data=data, candidates=parent.candidates, sibling_of=parent.version
+    version = registry.register(
+        run.id, onnx, evaluation=evaluation, data=data, candidates=parent.candidates, sibling_of=parent.version
     )
     page.update(registry, project.state)
-    return made
+    return version
 
 
 def _of_parent(project: Project, parent: Version) -> tuple[DataVersion, dict[str, str], dict[str, str]]:
@@ -208,7 +208,7 @@ def _of_parent(project: Project, parent: Version) -> tuple[DataVersion, dict[str
     return data, options, {**tags, "mlflow.parentRunId": parent.run_id}
 
 
-def _decided(project: Project, params: Params, model: Model, *, put_through: bool) -> Decision | None:
+def _decision(project: Project, params: Params, model: Model, *, put_through: bool) -> Decision | None:
     """What the gate says of a version. The champion itself is not asked about."""
     if model.version is None or "champion" in model.version.aliases:
         return None

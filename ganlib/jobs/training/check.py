@@ -64,21 +64,21 @@ class Checker:
         if step < self._family.comparable_from():
             return Verdict()
         with torch.random.fork_rng(devices=[]):  # building the judge's net draws from torch's global generator
-            found = self._measure(model)
-            gained = self._gained(found.fid) if self._raw else {}
+            measurement = self._measure(model)
+            gained = self._gained(measurement.fid) if self._raw else {}
         self._log(
             {
-                "validation_fid": found.fid,
-                "validation_diversity": found.diversity,
-                "validation_most_of_one_class": found.largest_share,
+                "validation_fid": measurement.fid,
+                "validation_diversity": measurement.diversity,
+                "validation_most_of_one_class": measurement.largest_share,
                 **gained,
             },
             step,
         )
-        self.fid = found.fid
-        self._report.event(Checked(step, found.fid))
+        self.fid = measurement.fid
+        self._report.event(Checked(step, measurement.fid))
         late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
-        return Verdict(found.fid, found.collapsed() if late or found.fid > _FALLEN * best else None)
+        return Verdict(measurement.fid, measurement.collapsed() if late or measurement.fid > _FALLEN * best else None)
 
     def score(self, model: nn.Module) -> float:
         """Return the validation FID of ``model`` as it is."""

@@ -69,14 +69,17 @@ def _reconstructions(
     from ganlib.evaluation.distances import frechet_distance, moments
     from ganlib.export.sampler import to_pixels
 
-    made = reconstructed(family, model, images, labels)
-    if made is None:
+    pictures = reconstructed(family, model, images, labels)
+    if pictures is None:
         return {}
-    shown = min(40, len(images) // 4 * 4)
-    run.image(pairs(images[:shown], made[:shown]), "pictures/reconstructions.png")
-    seen = judge()
-    ours, theirs = (moments(seen.features(to_pixels(each).numpy()).features) for each in (made, images))
-    return {"reconstruction_mse": squared_error(made, images), "reconstruction_fid": frechet_distance(ours, theirs)}
+    count = min(40, len(images) // 4 * 4)
+    run.image(pairs(images[:count], pictures[:count]), "pictures/reconstructions.png")
+    reader = judge()
+    ours, theirs = (moments(reader.features(to_pixels(each).numpy()).features) for each in (pictures, images))
+    return {
+        "reconstruction_mse": squared_error(pictures, images),
+        "reconstruction_fid": frechet_distance(ours, theirs),
+    }
 
 
 def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
@@ -86,25 +89,25 @@ def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tens
     """
     import torch
 
-    made = []
-    for chunk, given in zip(torch.split(images, _CHUNK), torch.split(labels, _CHUNK), strict=True):
-        found = family.reconstruct(model, chunk, given)
-        if found is None:
+    parts = []
+    for chunk, chunk_labels in zip(torch.split(images, _CHUNK), torch.split(labels, _CHUNK), strict=True):
+        part = family.reconstruct(model, chunk, chunk_labels)
+        if part is None:
             return None
-        made.append(found)
-    return torch.cat(made)
+        parts.append(part)
+    return torch.cat(parts)
 
 
-def squared_error(made: Tensor, images: Tensor) -> float:
+def squared_error(reconstructions: Tensor, images: Tensor) -> float:
     """Return the mean over images and pixels in [-1, 1]."""
-    return (made - images).square().mean().item()
+    return (reconstructions - images).square().mean().item()
 
 
-def pairs(images: Tensor, made: Tensor) -> bytes:
+def pairs(images: Tensor, reconstructions: Tensor) -> bytes:
     """Return a PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and what became of it."""
     import torch
 
-    both = torch.stack([images, made], dim=1).flatten(0, 1)
+    both = torch.stack([images, reconstructions], dim=1).flatten(0, 1)
     return sheet(both.view(-1, 8, *both.shape[1:]))
 
 

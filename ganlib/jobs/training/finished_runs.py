@@ -52,19 +52,19 @@ def unused(
     config = flat(shape(params, family, params.limits(family, budget), options, data, parent))
     wanted = {name: str(value) for name, value in config.items()}
     for run in islice(history.of_family(store, params.registry.experiment, family), _LOOKED_AT):
-        if not _fits(run, wanted) or not history.has_graph(store, run.id):
+        if not _fits(run, values) or not history.has_graph(store, run.id):
             continue
         if _used(project, params, run, serves):
             return None
-        found = _result(project, params, store, run)
-        if found:
+        result = _result(project, params, store, run)
+        if result:
             when = f" at {run.ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if run.ended else ""
-            said = (
+            remark = (
                 f"run {run.id} of the same settings, seed, data and code ended{when} and no command has used it yet: "
                 "going on from its evaluation (to train anew: --set train.seed=N)"
             )
-            report.event(Remark(f"train {family}", {"trained already": said}))
-            return found
+            report.event(Remark(f"train {family}", {"trained already": remark}))
+            return result
     return None
 
 
@@ -76,11 +76,11 @@ def _used(project: Project, params: Params, run: RunRecord, serves: Service) -> 
     return run.ended is None or any(datetime.fromisoformat(each.created) >= run.ended for each in versions)
 
 
-def _fits(run: RunRecord, wanted: dict[str, str]) -> bool:
+def _fits(run: RunRecord, values: dict[str, str]) -> bool:
     return (
         run.status == "FINISHED"
         and run.tags.get(CODE_TAG) == code_sha256()
-        and all(run.params.get(name) == value for name, value in wanted.items())
+        and all(run.params.get(name) == value for name, value in values.items())
         and math.isfinite(run.metrics.get("fid", 0.0))  # a model whose figures are no numbers is not tried again
     )
 

@@ -71,7 +71,9 @@ def fit(
         compile_nets(model)
     batches = _batches(project, params, model, session)
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
-    kept = Checkpoints(project.run_folder(team.tell(run.id)) / "checkpoint.pt", session.config, keep=settings.keep)
+    checkpoints = Checkpoints(
+        project.run_folder(team.tell(run.id)) / "checkpoint.pt", session.config, keep=settings.keep
+    )
     checker = Checker(
         model,
         project.prepared,
@@ -82,14 +84,14 @@ def fit(
         raw=raw,
         report=report,
     )
-    plan, hooks = _plan(params, family, session, kept), _hooks(session, checker, report)
+    plan, hooks = _plan(params, family, session, checkpoints), _hooks(session, checker, report)
 
     def roll_back() -> Progress | None:
         if settings.unhealthy != "rollback":
             return None
-        back = team.tell(kept.roll_back(model, ema, most=_ROLLBACKS, report=report) if team.leads else None)
+        back = team.tell(checkpoints.roll_back(model, ema, most=_ROLLBACKS, report=report) if team.leads else None)
         if back is not None and not team.leads:
-            kept.restore(model, ema)  # what the leader has just written
+            checkpoints.restore(model, ema)  # what the leader has just written
         return back
 
     def attempt(again: bool) -> TrainingOutcome:
@@ -98,7 +100,7 @@ def fit(
     with doing(plan.title):
         outcome = _keep_healthy(attempt, roll_back, run, report)
     if outcome.best_step and not outcome.stopped and team.leads:
-        best = kept.restore_best(model, ema, report)
+        best = checkpoints.restore_best(model, ema, report)
         run.tag("ganlib.selected_step", str(best.step))
     return Fitted(model, ema, outcome, checker)
 
@@ -108,8 +110,8 @@ def _build(family: str, session: Session) -> Family:
 
     session.team.require_shares(session.options.batch_size)
     with doing(f"build {family}"), gc_paused():  # the first optimiser imports torch's compiler
-        made = families.build(family, session.options, session.data.spec)
-        return made.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        model = families.build(family, session.options, session.data.spec)
+        return model.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _batches(project: Project, params: Params, model: Family, session: Session) -> DeviceBatches:
@@ -195,7 +197,7 @@ def _keep_healthy(
             if back is None:
                 run.tag(UNHEALTHY_TAG, trouble.problem)
                 raise
-            said = f"{trouble.problem} at step {trouble.step}: back to step {back.step} with halved learning rates"
-            run.tag(f"ganlib.rollback_{back.rollbacks}", said)
-            report.event(Remark("health", {"rollback": said}))
+            remark = f"{trouble.problem} at step {trouble.step}: back to step {back.step} with halved learning rates"
+            run.tag(f"ganlib.rollback_{back.rollbacks}", remark)
+            report.event(Remark("health", {"rollback": remark}))
             again = True

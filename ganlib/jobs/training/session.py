@@ -161,10 +161,10 @@ def shape(
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as ``outer.inner`` keys, for MLflow's flat parameters."""
-    found: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
+            pairs |= flat(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = value
-    return found
+            pairs[prefix + key] = value
+    return pairs

@@ -86,10 +86,10 @@ def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials that are complete or pruned."""
     from optuna.trial import TrialState
 
-    found: list[optuna.trial.FrozenTrial] = study.get_trials(
+    trials: list[optuna.trial.FrozenTrial] = study.get_trials(
         deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
     )
-    return found
+    return trials
 
 
 def distributions(dimensions: Space) -> dict[str, Any]:

@@ -78,22 +78,22 @@ def train(
         Unhealthy: training broke, and ``train.unhealthy`` is ``stop`` or did not help; the run is tagged with why.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
-    with session(project, params, family, budget=budget, resume=resume, overrides=overrides, report=report) as begun:
-        if smaller := changes(params.evaluate, fitted(params.evaluate, begun.data.counts)):
+    with session(project, params, family, budget=budget, resume=resume, overrides=overrides, report=report) as training:
+        if smaller := changes(params.evaluate, fitted(params.evaluate, training.data.counts)):
             report.event(Remark(f"train {family}", {"note": f"will be measured by less: {smaller}"}))
-        run, folder = begun.run, project.run_folder(begun.run.id)
+        run, folder = training.run, project.run_folder(training.run.id)
         require_writable(folder)
-        model, ema, outcome, _ = fit(project, params, family, begun, report, resume=resume is not None)
+        model, ema, outcome, _ = fit(project, params, family, training, report, resume=resume is not None)
 
         def require_asked_for() -> None:
-            if begun.stop():
+            if training.stop():
                 raise Interrupted(
                     f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
                 )
 
         require_asked_for()
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
-        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, judge=begun.judge, report=report)
+        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, judge=training.judge, report=report)
         require_asked_for()
         return _export(params, family, begun, project, run, model, ema, outcome, report)
 
@@ -160,8 +160,8 @@ def _export(
     certificate = export(ema.module, model.noise_dim, path, params.export, metadata, data.spec, model.condition)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")
-    made = {"delivery/parity_max_pixel_difference": certificate.max_pixel_difference}
-    run.log({**made, "speed/train_seconds": outcome.seconds}, outcome.steps)
+    figures = {"delivery/parity_max_pixel_difference": certificate.max_pixel_difference}
+    run.log({**figures, "speed/train_seconds": outcome.seconds}, outcome.steps)
     report.advance(f"export {family}", 1, 1)
     return TrainResult(
         run_id=run.id,

@@ -47,18 +47,20 @@ def score(
 
     run_id = ""
     try:
-        with session(project, params, family, budget=budget, overrides=overrides, verb="try", report=report) as begun:
-            run_id = begun.run.id
+        with session(
+            project, params, family, budget=budget, overrides=overrides, verb="try", report=report
+        ) as training:
+            run_id = training.run.id
             report.event(TrialStarted(run_id))
             require_writable(project.run_folder(run_id))
-            model, ema, outcome, checker = fit(project, params, family, begun, report, raw=False)
+            model, ema, outcome, checker = fit(project, params, family, training, report, raw=False)
             if outcome.stopped:
                 raise Interrupted(f"the trial was stopped at step {outcome.steps}.")
             fid = outcome.best
             if not outcome.best_step:
                 model.cpu().finish(ema.module.cpu().eval(), load_split(project.prepared, "train").images)
                 fid = checker.score(ema.module)
-                begun.run.log({"quality/validation_fid": fid}, outcome.steps)
+                training.run.log({"quality/validation_fid": fid}, outcome.steps)
     except (OutOfMemory, Unhealthy) as trouble:  # of these options: the search is to know, and to go on
         return Score(run_id=run_id, fid=None, problem=str(trouble))
     return Score(run_id=run_id, fid=fid if math.isfinite(fid) else None)

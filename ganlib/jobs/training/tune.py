@@ -52,7 +52,7 @@ class Trial(Record):
     """Why it ended early."""
 
 
-class Found(Record):
+class TuneResult(Record):
     """What a search has found so far."""
 
     study: str
@@ -106,7 +106,7 @@ def tune(
     apply: bool = False,
     overrides: Sequence[str] = (),
     report: Report = silent,
-) -> Found:
+) -> TuneResult:
     """Try options of ``family`` until ``trials`` trials are done, those of earlier calls with the same arguments too.
 
     The first trial is of the options as they are, so that the best is never worse by the figure that is searched for.
@@ -149,10 +149,10 @@ def tune(
         ):  # fmt: skip
             search = Search(project, store, study, run, family, dimensions, report)
             search.go_on(trials, jobs, _words(budget, overrides, settings), timeout=limits.seconds * 1.5 + 300)
-            found = _log(run, _found(study, family, run.id, folder / "best.yaml"))
+            result = _log(run, _result(study, family, run.id, folder / "best.yaml"))
     if apply:
-        _apply(project, found)
-    return found.model_copy(update={"applied": apply})
+        _apply(project, result)
+    return result.model_copy(update={"applied": apply})
 
 
 def _open_study(project: Project, params: Params, family: str, name: str, dimensions: Space) -> optuna.Study:
@@ -186,18 +186,18 @@ def _words(budget: str | None, overrides: Sequence[str], settings: Mapping[str, 
     return words + [f"--set={key}={flow(value)}" for key, value in settings.items()]
 
 
-def _log(run: Run, found: Found) -> Found:
+def _log(run: Run, result: TuneResult) -> TuneResult:
     """Keep what was found as files, here and in the search's run."""
-    write_bytes(found.patch_file, found.patch.encode())
-    run.artifact(found.patch_file)
-    run.text(json.dumps([each.model_dump(mode="json") for each in found.trials], indent=2), "trials.json")
-    return found
+    write_bytes(result.patch_file, result.patch.encode())
+    run.artifact(result.patch_file)
+    run.text(json.dumps([each.model_dump(mode="json") for each in result.trials], indent=2), "trials.json")
+    return result
 
 
-def _apply(project: Project, found: Found) -> None:
+def _apply(project: Project, result: TuneResult) -> None:
     """Write the best options to params.yaml, whose comments stay."""
     text = project.params_file.read_text(encoding="utf-8")
-    changed = lay_over(text, yaml.safe_load(found.patch))
+    changed = lay_over(text, yaml.safe_load(result.patch))
     configs.parse(Params, yaml.safe_load(changed), where="params.yaml with the best")
     write_bytes(project.params_file, changed.encode())
 
@@ -211,7 +211,7 @@ def _earlier(store: MlflowStore, study: optuna.Study) -> str | None:
         return None
 
 
-def _found(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> Found:
+def _result(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> TuneResult:
     trials = tuple(
         Trial(
             number=each.number, state=each.state.name, fid=each.value if each.state.name == "COMPLETE" else None,
@@ -224,9 +224,9 @@ def _found(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> F
     if not scored:
         raise BadInput(f"no trial of {family} came to a figure: {'; '.join(t.note or t.state for t in trials)}.")
     best = min(scored, key=lambda trial: trial.fid or 0.0)
-    said = f"# {study.study_name}, trial {best.number} of {len(trials)}: validation FID {best.fid:.4g}\n"
-    patch = said + yaml.safe_dump({"families": {family: tree(best.params)}}, sort_keys=False)
-    return Found(
+    title = f"# {study.study_name}, trial {best.number} of {len(trials)}: validation FID {best.fid:.4g}\n"
+    patch = title + yaml.safe_dump({"families": {family: tree(best.params)}}, sort_keys=False)
+    return TuneResult(
         study=study.study_name, family=family, trials=trials, best=best, patch=patch, patch_file=patch_file,
         run_id=run_id, applied=False,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from ganlib.core.project import Project
 from ganlib.families.parts.space import Choice, Range, around, tree, value_of
 from ganlib.jobs.training import child, tune
 from ganlib.jobs.training import trial as trials
-from ganlib.jobs.training.tune import Found
+from ganlib.jobs.training.tune import TuneResult
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects
@@ -86,7 +86,7 @@ class Children:
         return {"run_id": run_id, "fid": fid, "problem": None if fid is not None else "out of memory in step 3"}
 
 
-Tuner = Callable[..., tuple[Children, Found]]
+Tuner = Callable[..., tuple[Children, TuneResult]]
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def search(store: MlflowStore, monkeypatch: pytest.MonkeyPatch) -> Tuner:
     monkeypatch.setattr(tune, "current_data", lambda _: factories.data_version())
     params = load(store.project.params_file)
 
-    def begin(answer: Answer, **arguments: Any) -> tuple[Children, Found]:
+    def begin(answer: Answer, **arguments: Any) -> tuple[Children, TuneResult]:
         children = Children(store, answer)
         monkeypatch.setattr(child, "run", children.run)
         return children, tune.tune(store.project, params, "dcgan", **{"trials": 6, "budget": "smoke"} | arguments)

@@ -95,8 +95,8 @@ class Cors(CORSMiddleware):
         answer = super().preflight_response(request_headers)
         if answer.status_code == 200:
             return answer
-        kept = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
-        return JSONResponse({"error": f"{bytes(answer.body).decode()}."}, answer.status_code, kept)
+        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return JSONResponse({"error": f"{bytes(answer.body).decode()}."}, answer.status_code, headers)
 
 
 class Below:

@@ -32,7 +32,7 @@ from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import AliasWatcher, Loaded, ModelPool
 from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
-from ganlib.serving.schema import Health, Images, ImagesAsked, ImagesBody, ModelList, Ready, WalkAsked, WalkBody
+from ganlib.serving.schema import Health, Images, ImagesRequest, ImagesBody, ModelList, Ready, WalkRequest, WalkBody
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,7 +128,7 @@ def create(server: Server) -> ASGIApp:
     return Answers(Access(inner, limits), server.metrics)
 
 
-_MADE: dict[int | str, dict[str, Any]] = {
+_IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Images,
         "description": "The images.",
@@ -140,33 +140,33 @@ _MADE: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-InQuery = Annotated[ImagesAsked, Query()]
-WalkInQuery = Annotated[WalkAsked, Query()]
+InQuery = Annotated[ImagesRequest, Query()]
+WalkInQuery = Annotated[WalkRequest, Query()]
 
 
 def _add_images(app: FastAPI) -> None:
-    responses = _MADE | PROBLEMS
+    responses = _IMAGE_RESPONSES | PROBLEMS
     tags: list[str | Enum] = ["images"]
 
     @app.get("/v1/images", responses=responses, response_class=Response, tags=tags)
-    async def get_images(asked: InQuery, request: Request) -> Response:
+    async def get_images(query: InQuery, request: Request) -> Response:
         """Images of a seed, by query."""
-        return await _images(asked, request)
+        return await _images(query, request)
 
     @app.post("/v1/images", responses=responses, response_class=Response, tags=tags)
-    async def post_images(asked: ImagesBody, request: Request) -> Response:
+    async def post_images(body: ImagesBody, request: Request) -> Response:
         """Images of a seed, by JSON."""
-        return await _images(asked, request)
+        return await _images(body, request)
 
     @app.get("/v1/walk", responses=responses, response_class=Response, tags=tags)
-    async def get_walk(asked: WalkInQuery, request: Request) -> Response:
+    async def get_walk(query: WalkInQuery, request: Request) -> Response:
         """From one image to another, by query."""
-        return await _walk(asked, request)
+        return await _walk(query, request)
 
     @app.post("/v1/walk", responses=responses, response_class=Response, tags=tags)
-    async def post_walk(asked: WalkBody, request: Request) -> Response:
+    async def post_walk(body: WalkBody, request: Request) -> Response:
         """From one image to another, by JSON."""
-        return await _walk(asked, request)
+        return await _walk(body, request)
 
     @app.get("/v1/models", tags=tags)
     async def models(request: Request) -> ModelList:
@@ -174,78 +174,80 @@ def _add_images(app: FastAPI) -> None:
         return _server(request).models()
 
 
-async def _images(asked: ImagesAsked, request: Request) -> Response:
+async def _images(query: ImagesRequest, request: Request) -> Response:
     server = _server(request)
-    with server.admitted(), server.shelf.use(asked.model) as loaded:
-        request.state.headers = _headers(loaded, asked.seed)
-        _require_model(loaded, asked.sha256)
-        _require_most("count", asked.count, server.limits.max_images)
-        if asked.format == "png" and asked.count != 1:
-            raise BadInput(f"a PNG file holds one image, not {asked.count}: ask for the format grid or json.")
-        require_range(asked.start, asked.count)
-        wish = _request(loaded, asked)
-        images = await server.wait(loaded.engine.images(wish, asked.start, asked.count))
+    with server.admitted(), server.shelf.use(query.model) as loaded:
+        request.state.headers = _headers(loaded, query.seed)
+        _require_model(loaded, query.sha256)
+        _require_most("count", query.count, server.limits.max_images)
+        if query.format == "png" and query.count != 1:
+            raise BadInput(f"a PNG file holds one image, not {query.count}: ask for the format grid or json.")
+        require_range(query.start, query.count)
+        wish = _request(loaded, query)
+        images = await server.wait(loaded.engine.images(wish, query.start, query.count))
 
         def encode() -> bytes:
-            made = pictures.card(loaded, asked, str(wish.condition.record))
-            if asked.format == "grid":
-                return pictures.sheet(made, images, asked.columns)
-            if asked.format == "npy":
+            provenance = pictures.card(loaded, query, str(wish.condition.record))
+            if query.format == "grid":
+                return pictures.sheet(provenance, images, query.columns)
+            if query.format == "npy":
                 return pictures.npy(images)
-            conditions = _conditions(loaded, wish, asked.start, asked.count)
+            conditions = _conditions(loaded, wish, query.start, query.count)
             spec = loaded.model.spec
-            if asked.format == "png":
-                said = texts(spec, conditions)
-                return pictures.single(made, images[0], asked.start, said[0] if said else None)
-            return pictures.as_json(made, spec, images, conditions, pixels=asked.format == "pixels")
+            if query.format == "png":
+                condition_texts = texts(spec, conditions)
+                return pictures.single(
+                    provenance, images[0], query.start, condition_texts[0] if condition_texts else None
+                )
+            return pictures.as_json(provenance, spec, images, conditions, pixels=query.format == "pixels")
 
-        return await _answer(request, loaded, encode, asked.count, asked.format)
+        return await _answer(request, loaded, encode, query.count, query.format)
 
 
-async def _walk(asked: WalkAsked, request: Request) -> Response:
+async def _walk(query: WalkRequest, request: Request) -> Response:
     import numpy as np
 
     server = _server(request)
-    with server.admitted(), server.shelf.use(asked.model) as loaded:
-        request.state.headers = _headers(loaded, asked.seed)
-        _require_model(loaded, asked.sha256)
-        _require_most("steps", asked.steps, server.limits.max_images)
-        for index in (asked.start, asked.to_start):
+    with server.admitted(), server.shelf.use(query.model) as loaded:
+        request.state.headers = _headers(loaded, query.seed)
+        _require_model(loaded, query.sha256)
+        _require_most("steps", query.steps, server.limits.max_images)
+        for index in (query.start, query.to_start):
             require_range(index, 1)
-        if asked.labels in get_args(Choice):
-            raise BadInput(f"labels {asked.labels}: a walk has one class all the way; name it, or leave labels out.")
-        wish, width = _request(loaded, asked), loaded.model.noise_dim
+        if query.labels in get_args(Choice):
+            raise BadInput(f"labels {query.labels}: a walk has one class all the way; name it, or leave labels out.")
+        wish, width = _request(loaded, query), loaded.model.noise_dim
         begin, end = (
             each.rows(width, index, index + 1)
-            for each, index in ((wish, asked.start), (replace(wish, seed=asked.to_seed), asked.to_start))
+            for each, index in ((wish, query.start), (replace(wish, seed=query.to_seed), query.to_start))
         )
-        held = {name: np.repeat(value, asked.steps, axis=0) for name, value in begin.items() if name != "noise"}
-        path = slerp(begin["noise"], end["noise"], asked.steps)[0]
-        images = await server.wait(loaded.engine.run({"noise": path, **held}))
+        fixed = {name: np.repeat(value, query.steps, axis=0) for name, value in begin.items() if name != "noise"}
+        path = slerp(begin["noise"], end["noise"], query.steps)[0]
+        images = await server.wait(loaded.engine.run({"noise": path, **fixed}))
 
         def encode() -> bytes:
-            made = pictures.card(loaded, asked, str(wish.condition.record))
-            if asked.format == "strip":
-                return pictures.sheet(made, images, asked.steps)
-            return pictures.as_json(made, loaded.model.spec, images, held)
+            provenance = pictures.card(loaded, query, str(wish.condition.record))
+            if query.format == "strip":
+                return pictures.sheet(provenance, images, query.steps)
+            return pictures.as_json(provenance, loaded.model.spec, images, fixed)
 
-        return await _answer(request, loaded, encode, asked.steps, asked.format)
+        return await _answer(request, loaded, encode, query.steps, query.format)
 
 
-def _request(loaded: Loaded, asked: ImagesAsked | WalkAsked) -> SamplingRequest:
+def _request(loaded: Loaded, query: ImagesRequest | WalkRequest) -> SamplingRequest:
     """What is asked of the model; a label names a class here, and never a file."""
-    condition = choose(loaded.model, asked.labels, asked.caption, files=False)
+    condition = choose(loaded.model, query.labels, query.caption, files=False)
     condition.require(1)
-    return loaded.model.request(asked.seed, condition, asked.truncation)
+    return loaded.model.request(query.seed, condition, query.truncation)
 
 
 def _conditions(loaded: Loaded, wish: SamplingRequest, start: int, count: int) -> Mapping[str, Any]:
     """What was asked for each image, by the input's name."""
     if wish.condition.record.input_name is None:
         return {}
-    made = wish.rows(loaded.model.noise_dim, start, start + count)
-    del made["noise"]
-    return made
+    inputs = wish.rows(loaded.model.noise_dim, start, start + count)
+    del inputs["noise"]
+    return inputs
 
 
 async def _answer(request: Request, loaded: Loaded, encode: Any, count: int, form: str) -> Response:
@@ -288,12 +290,12 @@ def _add_operations(app: FastAPI) -> None:
     async def ready(request: Request) -> Response:
         """Whether requests should be sent here. A registry that is down does not change that."""
         server = _server(request)
-        told = Ready(
+        state = Ready(
             ready=not server.draining,
             models={loaded.name: loaded.model.sha256 for loaded in server.shelf.all()},
             registry="down" if server.keeper.problem else "up",  # why may name places and people: it is in the log
         )
-        return JSONResponse(told.model_dump(), 200 if told.ready else 503)
+        return JSONResponse(state.model_dump(), 200 if state.ready else 503)
 
     @app.get("/metrics", response_class=Response, tags=["operations"],
              responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip

@@ -50,7 +50,7 @@ class _PendingRequest:
 
         self.count, self._make = count, make
         self.arrived = time.monotonic()
-        self.taken = self._done = 0
+        self.next_row = self._done = 0
         self.future: Future[NDArray[np.uint8]] = Future()
         self._inputs: Inputs | None = None
         self._images = np.empty((count, *dims), np.uint8)
@@ -147,21 +147,21 @@ class Engine:
             thread.join()
 
     def _submit(self, count: int, make: Callable[[], Inputs]) -> Future[NDArray[np.uint8]]:
-        asked = _PendingRequest(count, self.model.spec.image.dims, make)
+        pending = _PendingRequest(count, self.model.spec.image.dims, make)
         with self._condition:
             if self._closed:
                 raise BadInput("this model is no longer served.")
-            self._waiting.append(asked)
+            self._waiting.append(pending)
             self._condition.notify()
-        return asked.future
+        return pending.future
 
     def _work(self) -> None:
         while parts := self._next():
             try:
                 self._run(parts)
             except Exception as error:  # the requests get it; the thread goes on
-                for asked, _ in parts:
-                    asked.fail(error)
+                for pending, _ in parts:
+                    pending.fail(error)
 
     def _next(self) -> list[tuple[_PendingRequest, slice]]:
         """Up to 64 rows of the requests that wait longest; empty once the engine is closed and nothing waits."""
@@ -180,8 +180,8 @@ class Engine:
 
     def _rows_waiting(self) -> int:
         total = 0
-        for asked in self._waiting:
-            total += asked.count - asked.taken
+        for pending in self._waiting:
+            total += pending.count - pending.next_row
             if total >= BLOCK:
                 break
         return total
@@ -191,17 +191,17 @@ class Engine:
         parts: list[tuple[_PendingRequest, slice]] = []
         room = BLOCK
         while room and self._waiting:
-            asked = self._waiting[0]
-            if asked.future.done():  # cancelled by a client that left, or failed in another block
+            pending = self._waiting[0]
+            if pending.future.done():  # cancelled by a client that left, or failed in another block
                 self._waiting.popleft()
                 continue
             if parts and not self.share:
                 break
-            stop = min(asked.taken + room, asked.count)
-            parts.append((asked, slice(asked.taken, stop)))
-            room -= stop - asked.taken
-            asked.taken = stop
-            if stop == asked.count:
+            stop = min(pending.next_row + room, pending.count)
+            parts.append((pending, slice(pending.next_row, stop)))
+            room -= stop - pending.next_row
+            pending.next_row = stop
+            if stop == pending.count:
                 self._waiting.popleft()
         if self._waiting:
             self._condition.notify()  # what did not fit is for another thread
@@ -210,12 +210,12 @@ class Engine:
     def _run(self, parts: list[tuple[_PendingRequest, slice]]) -> None:
         import numpy as np
 
-        given = [asked.inputs(part) for asked, part in parts]
-        names = given[0]
-        images = self.model.run({name: np.concatenate([one[name] for one in given]) for name in names})
+        inputs = [asked.inputs(part) for asked, part in parts]
+        names = inputs[0]
+        images = self.model.run({name: np.concatenate([one[name] for one in inputs]) for name in names})
         self._observe(len(images))
         at = 0
-        for asked, part in parts:
+        for pending, part in parts:
             count = part.stop - part.start
-            asked.give(part, images[at : at + count])
+            pending.give(part, images[at : at + count])
             at += count

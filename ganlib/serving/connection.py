@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Connection(H11Protocol):
     """uvicorn's, with limits; :meth:`look` is to be called every now and then."""
 
-    def __init__(self, *arguments: Any, limits: ServeConfig, metrics: Metrics, **named: Any) -> None:
+    def __init__(self, *arguments: Any, limits: ServeConfig, metrics: Metrics, **options: Any) -> None:
         """What uvicorn gives, besides ours."""
-        super().__init__(*arguments, **named)
+        super().__init__(*arguments, **options)
         self._limits, self._metrics = limits, metrics
         self._since = self.loop.time()
         """When a request was last begun, answered, or first waited for."""
@@ -45,7 +45,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
-        if self.waiting and not self._half_asked():
+        if self.waiting and not self._has_partial_request():
             self._since = self.loop.time()
         super().data_received(data)
 
@@ -68,7 +68,7 @@ class Connection(H11Protocol):
             self._unsent, self._sent = unsent, now
         if now - self._sent > self._limits.keep_alive_seconds:
             self.transport.abort()  # nothing of the answer was taken in all that time
-        elif self.waiting and self._half_asked() and self._overdue(now, self._limits.receive_seconds):
+        elif self.waiting and self._has_partial_request() and self._overdue(now, self._limits.receive_seconds):
             self._refuse(408, f"the request's headers did not arrive within {self._limits.receive_seconds:g} s.")
         elif self.waiting and self.cycle is None and self._overdue(now, self._limits.keep_alive_seconds):
             self.transport.close()  # after an answer, uvicorn does this
@@ -88,7 +88,7 @@ class Connection(H11Protocol):
     def _overdue(self, now: float, seconds: float) -> bool:
         return now - self._since > seconds
 
-    def _half_asked(self) -> bool:
+    def _has_partial_request(self) -> bool:
         return bool(self.conn.trailing_data[0])
 
     def _refusing_a_body(self) -> bool:

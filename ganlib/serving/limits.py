@@ -35,7 +35,7 @@ class Answers:
         """One connection's event, as ASGI has it."""
         began, status, method = time.perf_counter(), 500, scope["method"]
         # The server sends no body where HEAD was asked, and the length that it would have had.
-        asked = {**scope, "method": "GET"} if method == "HEAD" else scope
+        request_scope = {**scope, "method": "GET"} if method == "HEAD" else scope
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -47,11 +47,11 @@ class Answers:
             await send(message)
 
         try:
-            await self._app(asked, receive, sending)
+            await self._app(request_scope, receive, sending)
         except _Left:
             status = 499
         finally:
-            route = getattr(asked.get("route"), "path", None) or "other"
+            route = getattr(request_scope.get("route"), "path", None) or "other"
             # Whatever a client makes up must not become a time series.
             self._metrics.requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
@@ -79,8 +79,8 @@ class Bodies:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | int:
         """The request's body; or the status that says why it was not read to its end."""
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(told) > self._most:  # it is a number, h11 has seen to that; who asks with Expect does not even send it
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if int(length) > self._most:  # it is a number, h11 has seen to that; who asks with Expect does not even send it
             return 413
         body = b""
         try:
@@ -104,13 +104,13 @@ class _Left(Exception):
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """A channel that gives ``body``, then what the client does next."""
-    given = False
+    replayed = False
 
     async def again() -> Message:
-        nonlocal given
-        if given:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again

@@ -14,7 +14,7 @@ from ganlib.generation.formats.base import texts
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import SYNTHETIC, Encoder, international_chunk, text_chunk
-from ganlib.serving.schema import Image, Images, ImagesAsked, Provenance, WalkAsked
+from ganlib.serving.schema import Image, Images, ImagesRequest, Provenance, WalkRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,10 +34,10 @@ def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
     return png[:_HEAD] + chunks + png[_HEAD:]
 
 
-def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Provenance:
-    """Return where the answer to ``asked`` comes from; ``condition`` is as in a batch's manifest."""
+def card(loaded: Loaded, query: ImagesRequest | WalkRequest, condition: str) -> Provenance:
+    """Return where the answer to ``query`` comes from; ``condition`` is as in a batch's manifest."""
     model, opened = loaded.model, loaded.opened
-    walk = {"to_seed": asked.to_seed, "to_start": asked.to_start} if isinstance(asked, WalkAsked) else {}
+    walk = {"to_seed": query.to_seed, "to_start": query.to_start} if isinstance(query, WalkRequest) else {}
     return Provenance(
         model=loaded.name,
         model_sha256=model.sha256,
@@ -47,11 +47,11 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Prov
         run_id=opened.run_id or model.metadata.get("run_id"),
         data_version=model.metadata.get("data_version"),
         commit=model.metadata.get("source_commit"),
-        seed=asked.seed,
-        start=asked.start,
-        count=asked.steps if isinstance(asked, WalkAsked) else asked.count,
+        seed=query.seed,
+        start=query.start,
+        count=query.steps if isinstance(query, WalkRequest) else query.count,
         condition=condition,
-        truncation=asked.truncation,
+        truncation=query.truncation,
         noise_dim=model.noise_dim,
         noise=ALGORITHM,
         provider=model.provider,
@@ -61,25 +61,25 @@ def card(loaded: Loaded, asked: ImagesAsked | WalkAsked, condition: str) -> Prov
     )
 
 
-def single(made: Provenance, image: NDArray[np.uint8], index: int, said: Mapping[str, str] | None) -> bytes:
+def single(provenance: Provenance, image: NDArray[np.uint8], index: int, texts_: Mapping[str, str] | None) -> bytes:
     """Return one image, uint8 ``[channels, height, width]``, as the very file that `ganlib generate` writes."""
-    encoder = Encoder(model_sha256=made.model_sha256, seed=made.seed, truncation=made.truncation)
-    return encoder.encode(image[None], index, [said] if said else None)[0]
+    encoder = Encoder(model_sha256=provenance.model_sha256, seed=provenance.seed, truncation=provenance.truncation)
+    return encoder.encode(image[None], index, [texts_] if texts_ else None)[0]
 
 
-def sheet(made: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
+def sheet(provenance: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
     """Return all images, uint8 ``[n, C, H, W]``, on one PNG with what the card says in its text chunks."""
     facts = {
         "synthetic": SYNTHETIC,
-        "model_sha256": made.model_sha256,
-        "seed": str(made.seed),
-        "index": str(made.start),
-        "count": str(made.count),
-        "condition": made.condition,
-        "truncation": str(made.truncation),
+        "model_sha256": provenance.model_sha256,
+        "seed": str(provenance.seed),
+        "index": str(provenance.start),
+        "count": str(provenance.count),
+        "condition": provenance.condition,
+        "truncation": str(provenance.truncation),
     }
-    if made.to_seed is not None:
-        facts |= {"to_seed": str(made.to_seed), "to_index": str(made.to_start)}
+    if provenance.to_seed is not None:
+        facts |= {"to_seed": str(provenance.to_seed), "to_index": str(provenance.to_start)}
     return with_facts(contact_sheet(images, columns=columns, quick=True), facts)
 
 
@@ -93,7 +93,7 @@ def npy(images: NDArray[np.uint8]) -> bytes:
 
 
 def as_json(
-    made: Provenance,
+    provenance: Provenance,
     spec: DatasetSpec,
     images: NDArray[np.uint8],
     conditions: Mapping[str, NDArray[Any]],
@@ -101,37 +101,39 @@ def as_json(
     pixels: bool = False,
 ) -> bytes:
     """Return an :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
-    said: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
+    texts_: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
     numbered = [
-        _image(made, spec, image, at if made.to_seed is not None else made.start + at, said[at], pixels)
+        _image(
+            provenance, spec, image, at if provenance.to_seed is not None else provenance.start + at, texts_[at], pixels
+        )
         for at, image in enumerate(images)
     ]
-    return Images(card=made, images=numbered).model_dump_json().encode()
+    return Images(card=provenance, images=numbered).model_dump_json().encode()
 
 
 def _image(
-    made: Provenance,
+    provenance: Provenance,
     spec: DatasetSpec,
     image: NDArray[np.uint8],
     index: int,
-    said: Mapping[str, str] | None,
+    texts_: Mapping[str, str] | None,
     pixels: bool,
 ) -> Image:
-    shown: dict[str, Any] = dict(said or {})
-    if "label" in shown:
-        label = int(shown["label"])
-        shown = {"label": label, "class_name": spec.class_names[label]}
+    content: dict[str, Any] = dict(texts_ or {})
+    if "label" in content:
+        label = int(content["label"])
+        content = {"label": label, "class_name": spec.class_names[label]}
     if pixels:
-        return Image(index=index, pixels=(image if len(image) > 1 else image[0]).tolist(), **shown)
+        return Image(index=index, pixels=(image if len(image) > 1 else image[0]).tolist(), **content)
     # Between two images there is no number to make one again by.
-    png = single(made, image, index, said) if made.to_seed is None else step(made, image, index)
-    return Image(index=index, png=base64.b64encode(png).decode(), **shown)
+    png = single(provenance, image, index, texts_) if provenance.to_seed is None else step(provenance, image, index)
+    return Image(index=index, png=base64.b64encode(png).decode(), **content)
 
 
-def step(made: Provenance, image: NDArray[np.uint8], number: int) -> bytes:
+def step(provenance: Provenance, image: NDArray[np.uint8], number: int) -> bytes:
     """Return image ``number`` of a walk, uint8 ``[channels, height, width]``, as a PNG of its own size."""
     bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
-    facts = {"synthetic": SYNTHETIC, "model_sha256": made.model_sha256, "step": str(number)}
+    facts = {"synthetic": SYNTHETIC, "model_sha256": provenance.model_sha256, "step": str(number)}
     return with_facts(bare, facts)
 
 

@@ -231,7 +231,7 @@ class AliasWatcher:
         Whatever fails, what was served goes on being served.
         """
         try:
-            found = self._ask()
+            models = self._ask()
         except CancelledError:
             return
         except Exception as error:  # a thread that must not end: what it is, is told and shown by /ready
@@ -242,14 +242,14 @@ class AliasWatcher:
         self.problem = None
         self._metrics.registry_up.set(1)
         served = {loaded.name: loaded.meaning for loaded in self._shelf.all()}
-        changed = [name for name, meaning in found.items() if served.get(name) != meaning]
+        changed = [name for name, meaning in models.items() if served.get(name) != meaning]
         for name in changed:
-            self._swap(name, found[name])
-        gone = [name for name in served if name not in found and name != self._shelf.default]
-        for name in gone:
+            self._swap(name, models[name])
+        removed = [name for name in served if name not in models and name != self._shelf.default]
+        for name in removed:
             self._shelf.drop(name)
             self._tell(f"{name} is no longer served: the registry has it no more")
-        if changed or gone:
+        if changed or removed:
             self._metrics.models([loaded.about(self._shelf.default) for loaded in self._shelf.all()])
 
     def _watch(self) -> None:

@@ -52,8 +52,8 @@ def handle_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-        given = repr(first.get("input"))
-        return _problem(request, f"{where}: {wording.said(first)} (got {given[:200]}).", 422)
+        value = repr(first.get("input"))
+        return _problem(request, f"{where}: {wording.said(first)} (got {value[:200]}).", 422)
 
     @app.exception_handler(Busy)
     async def busy(request: Request, error: Busy) -> JSONResponse:
@@ -97,5 +97,5 @@ def _problem(request: Request, text: str, status: int, **headers: str) -> JSONRe
 def _methods(request: Request) -> list[str]:
     """What may be done at the request's path. A path has a route for each method."""
     routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    found = {method for route in routes for method in getattr(route, "methods", None) or ()}
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+    methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

@@ -14,7 +14,7 @@ MAX_SEED = NOISE_SEEDS - 1
 MAX_INDEX = 2**63 - 1
 
 
-class Asked(Record):
+class ModelRequest(Record):
     """Which model, and what of it."""
 
     model: str | None = Field(None, max_length=256, description="a name that /v1/models lists; none: the default")
@@ -28,7 +28,7 @@ class Asked(Record):
     )
 
 
-class ImagesAsked(Asked):
+class ImagesRequest(ModelRequest):
     """Images ``start`` to ``start + count - 1`` of a seed."""
 
     start: int = Field(0, ge=0, le=MAX_INDEX, description="number of the first image")
@@ -48,7 +48,7 @@ class ImagesAsked(Asked):
     columns: int | None = Field(None, ge=1, le=256, description="of the grid; none: about square")
 
 
-class WalkAsked(Asked):
+class WalkRequest(ModelRequest):
     """From one image's noise to another's, along the great circle between them."""
 
     start: int = Field(0, ge=0, le=MAX_INDEX, description="number of the image of `seed` to begin at")
@@ -65,13 +65,13 @@ class WalkAsked(Asked):
     )
 
 
-class ImagesBody(ImagesAsked):
+class ImagesBody(ImagesRequest):
     """The same as JSON, whose numbers are numbers: a query has to spell them, a body may not, and true is not 1."""
 
     model_config = ConfigDict(strict=True)
 
 
-class WalkBody(WalkAsked):
+class WalkBody(WalkRequest):
     """The same as JSON, as strictly."""
 
     model_config = ConfigDict(strict=True)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput
 from ganlib.generation.noise import require_seed
-from ganlib.serving.schema import ImagesAsked
+from ganlib.serving.schema import ImagesRequest
 from tests.conftest import ROOT
 
 PARAMS = ROOT / "params.yaml"
@@ -116,4 +116,4 @@ def test_a_seed_of_images_has_one_limit_in_params_on_the_command_line_and_over_h
 
     assert allowed(lambda: load(PARAMS, [f"generate.seed={seed}"])) is fits
     assert allowed(lambda: require_seed(seed)) is fits
-    assert allowed(lambda: ImagesAsked(seed=seed)) is fits
+    assert allowed(lambda: ImagesRequest(seed=seed)) is fits

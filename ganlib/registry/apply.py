@@ -45,7 +45,8 @@ def append_and_apply(
         book = ledger.read()
     except Unavailable as error:
         raise Unavailable(
-            f"MLflow at {registry.store.shown} went away. Entry {entry.seq} of the ledger ({entry.kind}) was recorded "
+            f"MLflow at {registry.store.display_uri} went away. Entry {entry.seq} of the ledger ({entry.kind}) was "
+            "recorded "
             "and may not be carried out yet: the next `ganlib promote`, `rollback` or `reconcile` does that first."
         ) from error
     if book.key(entry.seq) in book.voided:

@@ -110,7 +110,7 @@ class Ledger:
             stored = self.store.client.get_run(run_id).data.params.get(key)
         if stored != text:
             raise GanlibError(
-                f"MLflow at {self.store.shown} did not keep entry {entry.seq} whole. No alias was changed."
+                f"MLflow at {self.store.display_uri} did not keep entry {entry.seq} whole. No alias was changed."
             )
         return entry
 

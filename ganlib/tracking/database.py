@@ -51,18 +51,18 @@ def prepare(path: Path, project: Project) -> None:
         Unavailable: another program does not end with it.
     """
     deadline = time.monotonic() + _PATIENCE
-    seen, since = None, time.monotonic()
+    latest, since = None, time.monotonic()
     while True:
-        found = _look(path)
-        if found is not None and _whole(found):
+        schema = _look(path)
+        if schema is not None and _whole(schema):
             return
-        if found is None or not found.tables:
+        if schema is None or not schema.tables:
             _build(path, project)
             continue
-        if found != seen:
-            seen, since = found, time.monotonic()
+        if schema != latest:
+            latest, since = schema, time.monotonic()
         elif time.monotonic() - since > _QUIET and not _in_use(path):
-            raise BadInput(_trouble(path, found))
+            raise BadInput(_trouble(path, schema))
         if time.monotonic() > deadline:
             raise Unavailable(f"another program has been making the tables of {path} for over {_PATIENCE:.0f} s.")
         time.sleep(0.2)
@@ -87,8 +87,8 @@ def _look(path: Path) -> Schema | None:
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    if (known := told(error, path.parent)) is not None:
-        return known
+    if (explanation := told(error, path.parent)) is not None:
+        return explanation
     if "locked" in str(error):
         return Unavailable(f"another program keeps {path} locked ({error}). Nothing was changed; try again.")
     return BadInput(
@@ -97,11 +97,11 @@ def _unusable(path: Path, error: sqlite3.DatabaseError) -> Exception:
     )
 
 
-def _whole(found: Schema) -> bool:
+def _whole(schema: Schema) -> bool:
     from mlflow.store.db.base_sql_model import Base
     from mlflow.store.tracking.dbmodels import models  # noqa: F401  (fills the list of tables)
 
-    return found.tables.issuperset(Base.metadata.tables) and found.revision == _head()
+    return schema.tables.issuperset(Base.metadata.tables) and schema.revision == _head()
 
 
 def _head() -> str:
@@ -144,13 +144,13 @@ def _in_use(path: Path) -> bool:
     return False
 
 
-def _trouble(path: Path, found: Schema) -> str:
+def _trouble(path: Path, schema: Schema) -> str:
     """Why a database that nobody is at work on cannot be used, and what helps."""
     head = _head()
-    state = f"its tables are at step {found.revision or 'none'}, this MLflow needs {head}"
-    if found.revision is not None and not knows(found.revision):
+    state = f"its tables are at step {schema.revision or 'none'}, this MLflow needs {head}"
+    if schema.revision is not None and not knows(schema.revision):
         return f"{path} was made by a newer MLflow ({state}). Nothing was changed. {NEWER}"
-    if not found.content:
+    if not schema.content:
         return (
             f"{path} was left half-made by a program that was killed while it prepared it ({state}). It holds no runs "
             f"and no models: delete it (rm '{path}') and run the same command again."

@@ -67,8 +67,8 @@ def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
         return Absent(f"MLflow does not have what was asked for: {str(error).splitlines()[0]}")
     if (full := told(error, *places)) is not None:
         return full if not uri.startswith("http") or not talk or _ours(error) else _theirs(error, full, where)
-    if (known := _by_words(text, where, uri)) is not None:
-        return known
+    if (explanation := _by_words(text, where, uri)) is not None:
+        return explanation
     if isinstance(error, ImportError):
         return BadInput(f"{where} needs a package that is not installed: {error}.{_extra(text)}")
     if _of_store(error):
@@ -94,8 +94,8 @@ def _ours(error: Exception) -> bool:
     return any(isinstance(each, OSError) and each.errno is not None for each in causes(error))
 
 
-def _theirs(error: Exception, found: BadInput, where: str) -> GanlibError:
-    what = "has no space left" if isinstance(found, NoSpace) else "cannot write its own files"
+def _theirs(error: Exception, explanation: BadInput, where: str) -> GanlibError:
+    what = "has no space left" if isinstance(explanation, NoSpace) else "cannot write its own files"
     return BadInput(f"{where} {what} ({first_line(error)}). {_LATER}")
 
 
@@ -112,15 +112,15 @@ def _by_words(text: str, where: str, uri: str) -> GanlibError | None:
         )
     if _LOGIN.search(text):
         return Refused(f"{where} refuses this user or password: {_LOGIN.findall(text)[0]}. {_LATER}")
-    if found := _OTHER_SCHEMA.search(text) or _UNKNOWN_STEP.search(text):
-        return _other_schema(found, where, uri)
-    if found := _NO_DATABASE.search(text):
-        return BadInput(f"{where} cannot be used: {found[0]}. {_LATER}")
+    if match := _OTHER_SCHEMA.search(text) or _UNKNOWN_STEP.search(text):
+        return _other_schema(match, where, uri)
+    if match := _NO_DATABASE.search(text):
+        return BadInput(f"{where} cannot be used: {match[0]}. {_LATER}")
     return None
 
 
-def _other_schema(found: re.Match[str], where: str, uri: str) -> GanlibError:
-    step = found["found"]
+def _other_schema(match: re.Match[str], where: str, uri: str) -> GanlibError:
+    step = match["found"]
     if knows(step):
         return BadInput(f"{where} has the tables of an older MLflow (step {step}). {OLDER.format(uri=uri)}")
     return BadInput(f"{where} has the tables of a newer MLflow (step {step}). {NEWER}")
@@ -170,14 +170,14 @@ def _of_artifacts(error: Exception, where: str) -> GanlibError:
         if isinstance(answer, dict):
             code = str(answer.get("Error", {}).get("Code", ""))
             status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    said = f"{type(error).__name__}: {first_line(error)}"
+    cause = f"{type(error).__name__}: {first_line(error)}"
     if code in ("NoSuchKey", "404") or status == 404:
-        return Absent(f"{where}: its artifact store has no such file ({said}).")
+        return Absent(f"{where}: its artifact store has no such file ({cause}).")
     if status == 403:
-        return Refused(f"{where}: its artifact store refuses these credentials ({said}). {_LATER}")
+        return Refused(f"{where}: its artifact store refuses these credentials ({cause}). {_LATER}")
     if 400 <= status < 500 and status != 429 and code not in ("SlowDown", "RequestTimeout"):
-        return GanlibError(f"{where}: its artifact store refused ({said}). {_LATER}")
-    return Unavailable(f"{where}: its artifact store cannot be reached ({said}). {_AGAIN}")
+        return GanlibError(f"{where}: its artifact store refused ({cause}). {_LATER}")
+    return Unavailable(f"{where}: its artifact store cannot be reached ({cause}). {_AGAIN}")
 
 
 def _extra(text: str) -> str:

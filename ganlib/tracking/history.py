@@ -39,30 +39,30 @@ def read(store: MlflowStore, run_id: str) -> RunRecord:
     Raises:
         Absent: there is none.
     """
-    return _past(store.known(run_id))
+    return _past(store.run_record(run_id))
 
 
 def newest(store: MlflowStore, family: str, most: int = 3) -> list[str]:
     """Ids of the newest finished runs of ``family`` in any experiment, newest first."""
     with store.translate_errors():
-        found = store.client.search_runs(
+        newest_runs = store.client.search_runs(
             [experiment.experiment_id for experiment in store.client.search_experiments()],
             f"tags.`ganlib.family` = '{family}' and attributes.status = 'FINISHED'",
             max_results=most,
             order_by=["attributes.start_time DESC"],
         )
-    return [str(run.info.run_id) for run in found]
+    return [str(run.info.run_id) for run in newest_runs]
 
 
 def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunRecord]:
     """Yield all runs of ``family`` in ``experiment``, newest first; none if there is no such experiment."""
     with store.translate_errors():
-        found = store.client.get_experiment_by_name(experiment)
+        experiment_record = store.client.get_experiment_by_name(experiment)
     token = None
-    while found is not None:
+    while experiment_record is not None:
         with store.translate_errors():
             page = store.client.search_runs(
-                [found.experiment_id],
+                [experiment_record.experiment_id],
                 f"tags.`ganlib.family` = '{family}'",
                 max_results=100,
                 order_by=["attributes.start_time DESC"],
@@ -105,8 +105,8 @@ def last_step(store: MlflowStore, run_id: str, metric: str) -> int | None:
 def curve(store: MlflowStore, run_id: str, metric: str) -> dict[int, float]:
     """Values of ``metric`` by step, whatever group of charts it is in; of a step with several, the last."""
     with store.translate_errors():
-        written = [name for name in store.client.get_run(run_id).data.metrics if metric in (name, charts.plain(name))]
-        points = [point for name in written for point in store.client.get_metric_history(run_id, name)]
+        names = [name for name in store.client.get_run(run_id).data.metrics if metric in (name, charts.plain(name))]
+        points = [point for name in names for point in store.client.get_metric_history(run_id, name)]
     return {point.step: point.value for point in points}
 
 

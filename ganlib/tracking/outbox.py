@@ -58,7 +58,7 @@ class Outbox:
         self._writes: deque[Callable[[], None]] = deque()
         self._problem: GanlibError | None = None
         self._wake, self._closing = threading.Event(), threading.Event()
-        self._closed_at = self._answered = self._beaten = time.monotonic()
+        self._closed_at = self._last_answer = self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._run, daemon=True, name="ganlib-outbox")
         self._thread.start()
 
@@ -95,13 +95,13 @@ class Outbox:
 
     def _keep(self) -> str | None:
         """Put values that were not sent into the spool file, which appears whole or not at all."""
-        kept, lost = list(self._points), len(self._writes)
-        if not kept and not lost:
+        points, lost = list(self._points), len(self._writes)
+        if not points and not lost:
             return None
         earlier = self._spool.read_bytes() if self._spool.exists() else b""
-        write_bytes(self._spool, earlier + "".join(json.dumps(point) + "\n" for point in kept).encode())
+        write_bytes(self._spool, earlier + "".join(json.dumps(point) + "\n" for point in points).encode())
         return (
-            f"MLflow did not answer: {len(kept)} metric values are kept in {self._spool}, "
+            f"MLflow did not answer: {len(points)} metric values are kept in {self._spool}, "
             f"{lost} other writes were dropped"
         )
 
@@ -114,7 +114,7 @@ class Outbox:
                 if closing:
                     return
             elif self._closing.is_set():  # perhaps only since this try began, which may have hung for a minute
-                if time.monotonic() - max(self._closed_at, self._answered) > self._PATIENCE:
+                if time.monotonic() - max(self._closed_at, self._last_answer) > self._PATIENCE:
                     return
                 time.sleep(min(self._every, 1))
                 self._wake.set()
@@ -152,4 +152,4 @@ class Outbox:
             raise
         except Exception as error:
             self._problem = self._problem or (error if isinstance(error, GanlibError) else GanlibError(str(error)))
-        self._answered = time.monotonic()
+        self._last_answer = time.monotonic()

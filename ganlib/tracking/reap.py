@@ -54,7 +54,7 @@ def reap(store: MlflowStore) -> list[str]:
     with store.translate_errors():
         experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
         for run in store.client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
-            if reason := _gone(run.info.run_id, run.data.tags, watch):
+            if reason := _why_dead(run.info.run_id, run.data.tags, watch):
                 store.client.set_tag(run.info.run_id, REASON_TAG, reason)
                 store.client.set_terminated(run.info.run_id, "KILLED")
                 ended.append(run.info.run_id)
@@ -74,26 +74,26 @@ class _Watch:
             self._before: dict[str, list[Any]] = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             self._before = {}
-        self._seen: dict[str, list[Any]] = {}
+        self._beats: dict[str, list[Any]] = {}
 
     def silence(self, run_id: str, beat: str) -> float:
         """Seconds since ``beat`` was first seen here; 0 if that is now."""
         entry = self._before.get(run_id)
         match entry:
-            case [seen, boot, float(since)] if (seen, boot) == (beat, self._boot) and since <= self._now:
-                self._seen[run_id] = [seen, boot, since]
+            case [last_beat, boot, float(since)] if (last_beat, boot) == (beat, self._boot) and since <= self._now:
+                self._beats[run_id] = [last_beat, boot, since]
                 return self._now - since
-        self._seen[run_id] = [beat, self._boot, self._now]
+        self._beats[run_id] = [beat, self._boot, self._now]
         return 0.0
 
     def save(self) -> None:
         """Keep it for the next call. Where nothing can be written nobody elsewhere is ever taken for dead."""
-        if self._seen != self._before:
+        if self._beats != self._before:
             with suppress(OSError):
-                write_json(self._path, self._seen)
+                write_json(self._path, self._beats)
 
 
-def _gone(run_id: str, tags: Mapping[str, str], watch: _Watch) -> str | None:
+def _why_dead(run_id: str, tags: Mapping[str, str], watch: _Watch) -> str | None:
     """Why a run's process is taken for dead; None if it lives, or the run is not ours."""
     try:
         process: dict[str, Any] = json.loads(tags[PROCESS_TAG])
@@ -101,8 +101,8 @@ def _gone(run_id: str, tags: Mapping[str, str], watch: _Watch) -> str | None:
             silent = watch.silence(run_id, tags[HEARTBEAT_TAG])
             return f"no sign of life from {process['host']} for {silent:.0f} s" if silent > _SILENT else None
         if processes.rebooted(process):
-            heard = abs(time.time() - float(tags[HEARTBEAT_TAG])) <= _REBOOTED
-            return None if heard else "its machine was started anew"
+            recent = abs(time.time() - float(tags[HEARTBEAT_TAG])) <= _REBOOTED
+            return None if recent else "its machine was started anew"
         return None if processes.find(process) else "its process was killed, or ended while MLflow was away"
     except (KeyError, ValueError, TypeError, AttributeError):
         return None

@@ -186,7 +186,7 @@ def open_run(store: MlflowStore, run_id: str) -> Run:
         ReadOnly: the database may only be read.
     """
     store.require_writable()
-    store.known(run_id)
+    store.run_record(run_id)
     return Run(store, run_id)
 
 
@@ -265,7 +265,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _reopen(store: MlflowStore, run_id: str, tags: Mapping[str, str]) -> str:
-    run = store.known(run_id)
+    run = store.run_record(run_id)
     if run.info.status == "FINISHED":
         raise BadInput(f"run {run_id} is finished: there is nothing to resume.")
     if run.info.status == "RUNNING":

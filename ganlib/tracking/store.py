@@ -52,7 +52,7 @@ class MlflowStore:
     def __init__(self, project: Project, uri: str, client: MlflowClient) -> None:
         """Use :func:`connect`."""
         self.project, self.uri, self.client = project, uri, client
-        self.shown = redacted(uri)
+        self.display_uri = redacted(uri)
         """Its URI for people: without a password."""
 
     def select(self) -> None:
@@ -85,13 +85,13 @@ class MlflowStore:
             BadInput: it refused, or cannot be used, for a reason that waiting does not mend.
             GanlibError: it refused what was asked of it.
         """
-        with _translated(self.project, self.shown):
+        with _translated(self.project, self.display_uri):
             yield
 
     def experiment(self, name: str) -> str:
         """Return the id of experiment ``name``, made if need be; under `mlflow run`, the experiment of that run."""
-        if os.environ.get("MLFLOW_RUN_ID") and (given := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-            return given
+        if os.environ.get("MLFLOW_RUN_ID") and (experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+            return experiment_id
         return self.named_experiment(name)
 
     def named_experiment(self, name: str) -> str:
@@ -103,20 +103,20 @@ class MlflowStore:
         from mlflow.exceptions import MlflowException
 
         with self.translate_errors():
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
+            existing = self.client.get_experiment_by_name(name)
+            if existing is None:
                 # A database has no say in where artifacts go; a server has.
                 where = None if self.uri.startswith("http") else self.project.artifacts
                 try:
                     return str(self.client.create_experiment(name, artifact_location=where))
                 except MlflowException:  # perhaps because another process made it in between
-                    if (found := self.client.get_experiment_by_name(name)) is None:
+                    if (existing := self.client.get_experiment_by_name(name)) is None:
                         raise
-        if found.lifecycle_stage != "active":
+        if existing.lifecycle_stage != "active":
             raise BadInput(f"experiment {name!r} was deleted in MLflow: restore it there, or set registry.experiment.")
-        return str(found.experiment_id)
+        return str(existing.experiment_id)
 
-    def known(self, run_id: str) -> Any:
+    def run_record(self, run_id: str) -> Any:
         """MLflow's record of run ``run_id``.
 
         Raises:
@@ -152,7 +152,7 @@ class MlflowStore:
         """Path under ``uri`` and size of each file."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        found: list[tuple[str, int]] = []
+        files: list[tuple[str, int]] = []
         with self.translate_errors():
             repository = get_artifact_repository(uri, self.uri)
             folders: list[str | None] = [None]
@@ -161,8 +161,8 @@ class MlflowStore:
                     if entry.is_dir:
                         folders.append(entry.path)
                     else:
-                        found.append((entry.path, entry.file_size or 0))
-        return found
+                        files.append((entry.path, entry.file_size or 0))
+        return files
 
     def artifact_places(self) -> Iterator[tuple[str, list[str]]]:
         """Of each experiment, deleted ones too: its artifact location, and those of its runs and logged models."""
@@ -199,7 +199,7 @@ class MlflowStore:
         """
         with explained(folder, 0):
             folder.mkdir(parents=True, exist_ok=True)
-        self.known(run_id)
+        self.run_record(run_id)
         missing = Absent(f"run {run_id} has no artifact {artifact}.")
         try:
             with self.translate_errors():
@@ -228,12 +228,12 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         os.environ.setdefault(name, value)
     spare_loopback()
     with _ENVIRONMENT_LOCK:
-        chosen = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
-        if not uri and chosen:  # for all children, too
-            chosen = os.environ["MLFLOW_TRACKING_URI"] = _without_password(chosen)
-    chosen = chosen or _served(project) or project.database
-    if chosen.startswith("http"):
-        _require_answer(chosen)
+        chosen_uri = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
+        if not uri and chosen_uri:  # for all children, too
+            chosen_uri = os.environ["MLFLOW_TRACKING_URI"] = _without_password(chosen_uri)
+    chosen_uri = chosen_uri or _served(project) or project.database
+    if chosen_uri.startswith("http"):
+        _require_answer(chosen_uri)
     with gc_paused():
         import mlflow
 
@@ -241,12 +241,12 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("mlflow.store.db.utils", "mlflow.store.db"):  # prints the traceback of what it also raises
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    _select(chosen)
-    with _translated(project, redacted(chosen)), gc_paused():  # a database's driver and tables
-        prepare(project, chosen)
-        client = mlflow.MlflowClient(chosen, chosen)
+    _select(chosen_uri)
+    with _translated(project, redacted(chosen_uri)), gc_paused():  # a database's driver and tables
+        prepare(project, chosen_uri)
+        client = mlflow.MlflowClient(chosen_uri, chosen_uri)
         client.search_experiments(max_results=1)
-    return MlflowStore(project, chosen, client)
+    return MlflowStore(project, chosen_uri, client)
 
 
 def prepare(project: Project, uri: str) -> None:
@@ -268,12 +268,12 @@ def prepare(project: Project, uri: str) -> None:
 
 
 @contextmanager
-def _translated(project: Project, shown: str) -> Iterator[None]:
+def _translated(project: Project, display_uri: str) -> Iterator[None]:
     """See :meth:`MlflowStore.translate_errors`."""
     try:
         yield
     except Exception as error:
-        ours = translate(error, shown, project.root, project.state, project.root / "mlruns")
+        ours = translate(error, display_uri, project.root, project.state, project.root / "mlruns")
         if ours is None or ours is error:
             raise
         raise ours from error
@@ -293,11 +293,11 @@ def _select(uri: str) -> None:
     import mlflow
 
     with _ENVIRONMENT_LOCK:
-        given = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+        environment = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         # MLflow exports both, which would bind this process, and its children, to the first store for ever.
-        for name, value in given.items():
+        for name, value in environment.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

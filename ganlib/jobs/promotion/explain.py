@@ -196,7 +196,7 @@ def _registered(
     except Absent:
         run = None
     if run is None:
-        links.append(Link(what="run", found={}, note=f"run {run_id or '?'} is not in MLflow at {store.shown}"))
+        links.append(Link(what="run", found={}, note=f"run {run_id or '?'} is not in MLflow at {store.display_uri}"))
     else:
         facts: dict[str, JsonValue] = {
             "id": run.id,

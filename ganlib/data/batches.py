@@ -65,9 +65,9 @@ class DeviceBatches:
 
     def at(self, step: int) -> Gathered:
         """The batch of ``step``."""
-        return self.gather(self.chosen(step))
+        return self.gather(self.indices(step))
 
-    def chosen(self, step: int) -> Tensor:
+    def indices(self, step: int) -> Tensor:
         """Which images the batch of ``step`` is made of, int64 [batch] on the device."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
@@ -78,11 +78,11 @@ class DeviceBatches:
         start = place * self._size + part * length
         return self._order[start : start + length]
 
-    def gather(self, chosen: Tensor) -> Gathered:
-        """The images ``chosen``, int64 [batch], with what belongs to them."""
-        ranks = None if self._ranks is None else self._ranks[chosen]
-        captions = None if self._captions is None else self._captions[chosen].long()
-        return Gathered(scaled(self._images[chosen]), self._labels[chosen], ranks, captions)
+    def gather(self, indices: Tensor) -> Gathered:
+        """The images ``indices``, int64 [batch], with what belongs to them."""
+        ranks = None if self._ranks is None else self._ranks[indices]
+        captions = None if self._captions is None else self._captions[indices].long()
+        return Gathered(scaled(self._images[indices]), self._labels[indices], ranks, captions)
 
 
 def too_large(batch_size: int, images: int) -> BadInput:

@@ -28,18 +28,18 @@ def prepare(name: str, threads: int, *, allow_cpu: bool = False) -> torch.device
         BadInput: CUDA is asked for and there is none, or the card has no such number.
     """
     local, beside = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    if not threads and beside == 1 and said.isdecimal():  # torchrun says 1 to each of several
-        threads = int(said)
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if not threads and beside == 1 and setting.isdecimal():  # torchrun says 1 to each of several
+        threads = int(setting)
     torch.set_num_threads(threads or max(1, usable_cores() // beside))
-    found = torch.cuda.is_available()
-    if name == "auto" or (allow_cpu and not found):
-        name = "cuda" if found else "cpu"
+    available = torch.cuda.is_available()
+    if name == "auto" or (allow_cpu and not available):
+        name = "cuda" if available else "cpu"
     device = torch.device(name)
     if device.type == "cpu":
         _keep_memory()
     if device.type == "cuda":
-        if not found:
+        if not available:
             raise BadInput(f"no CUDA device here for --device {name}: use --device cpu, or auto, or --allow-cpu.")
         if device.index is None:
             device = torch.device("cuda", local if beside > 1 else 0)

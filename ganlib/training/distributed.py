@@ -96,15 +96,15 @@ class _Processes(Team):
         self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
     def tell(self, value: Value) -> Value:
-        told: list[Any] = [value]
-        torch.distributed.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        answer: Value = told[0]
+        message: list[Any] = [value]
+        torch.distributed.broadcast_object_list(message, src=0, device=torch.device("cpu"))
+        answer: Value = message[0]
         return answer
 
     def agree(self, flag: bool) -> bool:
-        told = torch.tensor(flag, dtype=torch.uint8)
-        torch.distributed.broadcast(told, src=0)
-        return bool(told)
+        votes = torch.tensor(flag, dtype=torch.uint8)
+        torch.distributed.broadcast(votes, src=0)
+        return bool(votes)
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         tensors = list(tensors)
@@ -120,8 +120,8 @@ class _Processes(Team):
             yield
 
     def mean(self, tensor: Tensor) -> Tensor:
-        found: Tensor = _Mean.apply(tensor)  # type: ignore[no-untyped-call]
-        return found
+        mean: Tensor = _Mean.apply(tensor)  # type: ignore[no-untyped-call]
+        return mean
 
     def gather(self, tensor: Tensor) -> Tensor:
         parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(self.size)]
@@ -144,8 +144,8 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
-        found: Tensor = _Mean.apply(gradient)  # type: ignore[no-untyped-call]
-        return found
+        mean: Tensor = _Mean.apply(gradient)  # type: ignore[no-untyped-call]
+        return mean
 
 
 class _Shard(TorchFunctionMode):

@@ -55,10 +55,10 @@ class Watch:
             return f"{', '.join(bad)} is not finite"
         for name, value in metrics.items():
             if name.startswith(PREFIX):
-                seen = self._norms.setdefault(name, deque(maxlen=200))
-                if len(seen) >= _NORMS and value > EXPLODED * max(usual := median(seen), 1.0):
+                norms = self._norms.setdefault(name, deque(maxlen=200))
+                if len(norms) >= _NORMS and value > EXPLODED * max(usual := median(norms), 1.0):
                     return f"exploding gradients: {name} is {value:.3g} and was {usual:.3g}"
-                seen.append(value)
+                norms.append(value)
         if (loss := metrics.get("discriminator_loss")) is not None:
             # Means of many batches: they never stand still while the discriminator answers to what it sees.
             last = self._discriminator

@@ -64,14 +64,14 @@ class Step:
             OutOfMemory: it did not fit.
         """
         with _memory(self._family, step):
-            chosen, variant = self._data.chosen(step), self._family.variant(step)
+            indices, variant = self._data.chosen(step), self._family.variant(step)
             if self._recorder is None or variant is None:
-                return self._take(chosen, step, norms)
-            return self._recorder((variant, norms), chosen, lambda fixed: self._take(fixed, step, norms))
+                return self._take(indices, step, norms)
+            return self._recorder((variant, norms), indices, lambda fixed: self._take(fixed, step, norms))
 
-    def _take(self, chosen: Tensor, step: int, norms: bool) -> StepLosses:
-        with self._team.step(len(chosen)):
-            batch = _augmented(self._family, TrainingBatch(*self._data.gather(chosen)))
+    def _take(self, indices: Tensor, step: int, norms: bool) -> StepLosses:
+        with self._team.step(len(indices)):
+            batch = _augmented(self._family, TrainingBatch(*self._data.gather(indices)))
             losses: Losses = {}
             for phase in self._family.phases(step):
                 losses |= self.turn(phase, batch, step, norm=norms)
@@ -114,22 +114,22 @@ class Recorder:
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
-        self._chosen: Tensor | None = None
-        self._seen: Counter[Hashable] = Counter()
+        self._indices: Tensor | None = None
+        self._counts: Counter[Hashable] = Counter()
         self._recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, StepLosses]] = {}
 
-    def __call__(self, variant: Hashable, chosen: Tensor, take: _Take) -> StepLosses:
-        """``take`` of ``chosen``, which is to be the same work in every call with the same ``variant``."""
-        if self._chosen is None:
-            self._chosen = torch.empty_like(chosen)
-        self._chosen.copy_(chosen)
+    def __call__(self, variant: Hashable, indices: Tensor, take: _Take) -> StepLosses:
+        """``take`` of ``indices``, which is to be the same work in every call with the same ``variant``."""
+        if self._indices is None:
+            self._indices = torch.empty_like(indices)
+        self._indices.copy_(indices)
         if variant not in self._recorded:
-            self._seen[variant] += 1
-            if self._seen[variant] <= _WARM:
+            self._counts[variant] += 1
+            if self._counts[variant] <= _WARM:
                 return self._beside(take)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-                turns = take(self._chosen)
+                turns = take(self._indices)
             self._recorded[variant] = graph, turns
         graph, turns = self._recorded[variant]
         graph.replay()
@@ -137,10 +137,10 @@ class Recorder:
 
     def _beside(self, take: _Take) -> StepLosses:
         """On the stream that recording uses, as recording requires of what came before it."""
-        assert self._chosen is not None  # noqa: S101
+        assert self._indices is not None  # noqa: S101
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
-            turns = take(self._chosen)
+            turns = take(self._indices)
         torch.cuda.current_stream().wait_stream(self._stream)
         return turns
 
@@ -154,15 +154,15 @@ def compile_nets(family: Family) -> None:
         module.compile()
 
 
-def _capturable(optimizer: torch.optim.Optimizer, wanted: bool) -> None:
+def _capturable(optimizer: torch.optim.Optimizer, on: bool) -> None:
     """Keep what ``optimizer`` counts on the device, where a graph can go on counting; or where it was."""
     for group in optimizer.param_groups:
         if "capturable" not in group:
             continue
-        group["capturable"] = wanted
+        group["capturable"] = on
         for parameter in group["params"]:
             state = optimizer.state.get(parameter, {})
-            if wanted and "step" in state:  # of a run that is resumed from another device
+            if on and "step" in state:  # of a run that is resumed from another device
                 state["step"] = state["step"].to(parameter.device)
 
 

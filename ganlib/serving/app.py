@@ -32,7 +32,7 @@ from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import AliasWatcher, Loaded, ModelPool
 from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
-from ganlib.serving.schema import Health, Images, ImagesRequest, ImagesBody, ModelList, Ready, WalkRequest, WalkBody
+from ganlib.serving.schema import Health, Images, ImagesBody, ImagesRequest, ModelList, Ready, WalkBody, WalkRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,9 +49,9 @@ _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/p
 class Server:
     """What requests share."""
 
-    def __init__(self, shelf: ModelPool, keeper: AliasWatcher, metrics: Metrics, limits: ServeConfig) -> None:
-        """The shelf is filled already."""
-        self.shelf, self.keeper, self.metrics, self.limits = shelf, keeper, metrics, limits
+    def __init__(self, pool: ModelPool, watcher: AliasWatcher, metrics: Metrics, limits: ServeConfig) -> None:
+        """The pool is filled already."""
+        self.pool, self.watcher, self.metrics, self.limits = pool, watcher, metrics, limits
         self.draining = False
         self._at_work = 0
 
@@ -85,9 +85,9 @@ class Server:
 
     def models(self) -> ModelList:
         """Return what is served."""
-        default = self.shelf.default
+        default = self.pool.default
         return ModelList(
-            models=[loaded.about(default) for loaded in self.shelf.all()],
+            models=[loaded.about(default) for loaded in self.pool.all()],
             max_images=self.limits.max_images,
             max_requests=self.limits.max_requests,
         )
@@ -176,7 +176,7 @@ def _add_images(app: FastAPI) -> None:
 
 async def _images(query: ImagesRequest, request: Request) -> Response:
     server = _server(request)
-    with server.admitted(), server.shelf.use(query.model) as loaded:
+    with server.admitted(), server.pool.use(query.model) as loaded:
         request.state.headers = _headers(loaded, query.seed)
         _require_model(loaded, query.sha256)
         _require_most("count", query.count, server.limits.max_images)
@@ -208,7 +208,7 @@ async def _walk(query: WalkRequest, request: Request) -> Response:
     import numpy as np
 
     server = _server(request)
-    with server.admitted(), server.shelf.use(query.model) as loaded:
+    with server.admitted(), server.pool.use(query.model) as loaded:
         request.state.headers = _headers(loaded, query.seed)
         _require_model(loaded, query.sha256)
         _require_most("steps", query.steps, server.limits.max_images)
@@ -292,8 +292,8 @@ def _add_operations(app: FastAPI) -> None:
         server = _server(request)
         state = Ready(
             ready=not server.draining,
-            models={loaded.name: loaded.model.sha256 for loaded in server.shelf.all()},
-            registry="down" if server.keeper.problem else "up",  # why may name places and people: it is in the log
+            models={loaded.name: loaded.model.sha256 for loaded in server.pool.all()},
+            registry="down" if server.watcher.problem else "up",  # why may name places and people: it is in the log
         )
         return JSONResponse(state.model_dump(), 200 if state.ready else 503)
 

@@ -210,7 +210,7 @@ class Engine:
     def _run(self, parts: list[tuple[_PendingRequest, slice]]) -> None:
         import numpy as np
 
-        inputs = [asked.inputs(part) for asked, part in parts]
+        inputs = [pending.inputs(part) for pending, part in parts]
         names = inputs[0]
         images = self.model.run({name: np.concatenate([one[name] for one in inputs]) for name in names})
         self._observe(len(images))

@@ -61,10 +61,12 @@ def card(loaded: Loaded, query: ImagesRequest | WalkRequest, condition: str) -> 
     )
 
 
-def single(provenance: Provenance, image: NDArray[np.uint8], index: int, texts_: Mapping[str, str] | None) -> bytes:
+def single(
+    provenance: Provenance, image: NDArray[np.uint8], index: int, description: Mapping[str, str] | None
+) -> bytes:
     """Return one image, uint8 ``[channels, height, width]``, as the very file that `ganlib generate` writes."""
     encoder = Encoder(model_sha256=provenance.model_sha256, seed=provenance.seed, truncation=provenance.truncation)
-    return encoder.encode(image[None], index, [texts_] if texts_ else None)[0]
+    return encoder.encode(image[None], index, [description] if description else None)[0]
 
 
 def sheet(provenance: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
@@ -101,10 +103,15 @@ def as_json(
     pixels: bool = False,
 ) -> bytes:
     """Return an :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
-    texts_: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
+    descriptions: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
     numbered = [
         _image(
-            provenance, spec, image, at if provenance.to_seed is not None else provenance.start + at, texts_[at], pixels
+            provenance,
+            spec,
+            image,
+            at if provenance.to_seed is not None else provenance.start + at,
+            descriptions[at],
+            pixels,
         )
         for at, image in enumerate(images)
     ]
@@ -116,17 +123,19 @@ def _image(
     spec: DatasetSpec,
     image: NDArray[np.uint8],
     index: int,
-    texts_: Mapping[str, str] | None,
+    description: Mapping[str, str] | None,
     pixels: bool,
 ) -> Image:
-    content: dict[str, Any] = dict(texts_ or {})
+    content: dict[str, Any] = dict(description or {})
     if "label" in content:
         label = int(content["label"])
         content = {"label": label, "class_name": spec.class_names[label]}
     if pixels:
         return Image(index=index, pixels=(image if len(image) > 1 else image[0]).tolist(), **content)
     # Between two images there is no number to make one again by.
-    png = single(provenance, image, index, texts_) if provenance.to_seed is None else step(provenance, image, index)
+    png = (
+        single(provenance, image, index, description) if provenance.to_seed is None else step(provenance, image, index)
+    )
     return Image(index=index, png=base64.b64encode(png).decode(), **content)
 
 

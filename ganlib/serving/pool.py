@@ -170,12 +170,12 @@ class ModelPool:
 
 
 class AliasWatcher:
-    """Keeps a shelf at what a source says: at once on :meth:`fill`, then every few seconds in a thread."""
+    """Keeps a pool at what a source says: at once on :meth:`fill`, then every few seconds in a thread."""
 
     def __init__(
         self,
         source: ModelSource,
-        shelf: ModelPool,
+        pool: ModelPool,
         metrics: Metrics,
         *,
         window: float,
@@ -187,14 +187,14 @@ class AliasWatcher:
 
         Args:
             source: where models come from.
-            shelf: where they are put.
+            pool: where they are put.
             metrics: told what is served, and whether the source answers.
             window: the engines', in seconds.
             every: seconds between looks.
             patience: seconds that the source may take to answer, before it counts as down.
             tell: gets a line for what an operator should know.
         """
-        self._source, self._shelf, self._metrics = source, shelf, metrics
+        self._source, self._pool, self._metrics = source, pool, metrics
         self._window, self._every, self._patience, self._tell = window, every, patience, tell
         self._stop, self._unanswered = threading.Event(), threading.BoundedSemaphore(_MOST_UNANSWERED)
         self._answer: Future[Mapping[str, str]] = Future()
@@ -210,12 +210,12 @@ class AliasWatcher:
             GanlibError: the source cannot be asked, or a model cannot be loaded.
         """
         for name, meaning in self._source.look().items():
-            self._shelf.put(self._load(name, meaning))
-        self._metrics.models([loaded.about(self._shelf.default) for loaded in self._shelf.all()])
+            self._pool.put(self._load(name, meaning))
+        self._metrics.models([loaded.about(self._pool.default) for loaded in self._pool.all()])
 
     def start(self) -> None:
         """Begin to look for changes."""
-        self._thread = threading.Thread(target=self._watch, name="ganlib-serve-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="ganlib-serve-watcher", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -241,16 +241,16 @@ class AliasWatcher:
             self._tell("the registry answers again")
         self.problem = None
         self._metrics.registry_up.set(1)
-        served = {loaded.name: loaded.meaning for loaded in self._shelf.all()}
+        served = {loaded.name: loaded.meaning for loaded in self._pool.all()}
         changed = [name for name, meaning in models.items() if served.get(name) != meaning]
         for name in changed:
             self._swap(name, models[name])
-        removed = [name for name in served if name not in models and name != self._shelf.default]
+        removed = [name for name in served if name not in models and name != self._pool.default]
         for name in removed:
-            self._shelf.drop(name)
+            self._pool.drop(name)
             self._tell(f"{name} is no longer served: the registry has it no more")
         if changed or removed:
-            self._metrics.models([loaded.about(self._shelf.default) for loaded in self._shelf.all()])
+            self._metrics.models([loaded.about(self._pool.default) for loaded in self._pool.all()])
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):
@@ -303,7 +303,7 @@ class AliasWatcher:
             self._metrics.swaps.labels(name, "failed").inc()
             self._tell(f"{name} is now {meaning}, which cannot be loaded; the one before is served on: {error}")
             return
-        self._shelf.put(loaded)
+        self._pool.put(loaded)
         self._metrics.swaps.labels(name, "done").inc()
         self._tell(f"{name} is now {meaning} (sha256 {loaded.model.sha256[:12]})")
 

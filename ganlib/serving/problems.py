@@ -90,8 +90,8 @@ def handle_errors(app: FastAPI) -> None:
 
 
 def _problem(request: Request, text: str, status: int, **headers: str) -> JSONResponse:
-    known = getattr(request.state, "headers", {})
-    return JSONResponse({"error": " ".join(text.split())}, status, headers={**known, **headers})
+    extra = getattr(request.state, "headers", {})
+    return JSONResponse({"error": " ".join(text.split())}, status, headers={**extra, **headers})
 
 
 def _methods(request: Request) -> list[str]:

@@ -203,8 +203,8 @@ class _Trainer:
         """Have the moving average judged, and keep it if it is the best one."""
         self._require_sound()
         start, best = time.monotonic(), self._progress.best
-        judged = self._hooks.check(self._ema.module, self._step, best) if self._team.leads else Verdict()
-        verdict = self._team.tell(judged)
+        outcome = self._hooks.check(self._ema.module, self._step, best) if self._team.leads else Verdict()
+        verdict = self._team.tell(outcome)
         if verdict.problem:
             raise Unhealthy(verdict.problem, self._step)
         checking = self._progress.checking + time.monotonic() - start

@@ -64,7 +64,7 @@ class Step:
             OutOfMemory: it did not fit.
         """
         with _memory(self._family, step):
-            indices, variant = self._data.chosen(step), self._family.variant(step)
+            indices, variant = self._data.indices(step), self._family.variant(step)
             if self._recorder is None or variant is None:
                 return self._take(indices, step, norms)
             return self._recorder((variant, norms), indices, lambda fixed: self._take(fixed, step, norms))

@@ -160,17 +160,17 @@ def serve(
     # Before anything is loaded: a port that is taken is told at once.
     bound = server.listen(limits.host, limits.port if port is None else port)
     with bound:
-        shelf, metrics = ModelPool(), Metrics()
-        keeper = AliasWatcher(
-            ServedModels(project, params, models, tell), shelf, metrics,
+        pool, metrics = ModelPool(), Metrics()
+        watcher = AliasWatcher(
+            ServedModels(project, params, models, tell), pool, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,
         )  # fmt: skip
-        keeper.fill()
-        keeper.start()
-        announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in shelf.all()})
-        shared = app.Server(shelf, keeper, metrics, limits)
+        watcher.fill()
+        watcher.start()
+        announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in pool.all()})
+        shared = app.Server(pool, watcher, metrics, limits)
         try:
             server.run(app.create(shared), shared, bound, started=lambda end: started(announcement))
         finally:
-            keeper.stop()
-            shelf.close()
+            watcher.stop()
+            pool.close()

@@ -53,7 +53,7 @@ class Running:
 
     def __init__(self, url: str, shared: app.Server, lines: list[str]) -> None:
         self.url, self.shared, self.lines = url, shared, lines
-        self.look = shared.keeper.look
+        self.look = shared.watcher.look
 
     def get(self, path: str, **query: Any) -> requests.Response:
         return requests.get(self.url + path, params=query, timeout=LONG)
@@ -64,7 +64,7 @@ class Running:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Compute no image of the default model until the block ends: requests for it stay under way."""
-        model, go = self.shared.shelf.all()[0].model, threading.Event()
+        model, go = self.shared.pool.all()[0].model, threading.Event()
         run = model.run
 
         def wait(inputs: Mapping[str, Any]) -> Any:
@@ -91,14 +91,14 @@ class Running:
 def running(source: Files, **limits: Any) -> Iterator[Running]:
     """Serve ``source`` until the block ends, on loopback even where another host is set."""
     settings = ServeConfig(**{"poll_seconds": 3600, **limits})
-    shelf, metrics, lines = ModelPool(), Metrics(), list[str]()
+    pool, metrics, lines = ModelPool(), Metrics(), list[str]()
     window = settings.window_ms / 1000
-    keeper = AliasWatcher(
-        source, shelf, metrics,
+    watcher = AliasWatcher(
+        source, pool, metrics,
         window=window, every=settings.poll_seconds, patience=settings.registry_seconds, tell=lines.append,
     )  # fmt: skip
-    keeper.fill()
-    shared = app.Server(shelf, keeper, metrics, settings)
+    watcher.fill()
+    shared = app.Server(pool, watcher, metrics, settings)
     bound = server.listen(settings.host if is_loopback(settings.host) else "127.0.0.1", 0)
     begun, ends = threading.Event(), list[Callable[[], None]]()
 
@@ -109,15 +109,15 @@ def running(source: Files, **limits: Any) -> Iterator[Running]:
     thread = threading.Thread(target=lambda: server.run(app.create(shared), shared, bound, started=started))
     thread.start()
     if settings.poll_seconds < 3600:
-        keeper.start()
+        watcher.start()
     try:
         assert begun.wait(LONG)
         yield Running(server.url(bound), shared, lines)
     finally:
         ends[0]()
         thread.join(LONG)
-        keeper.stop()
-        shelf.close()
+        watcher.stop()
+        pool.close()
         bound.close()
     assert not thread.is_alive()
 

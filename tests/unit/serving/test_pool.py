@@ -19,7 +19,7 @@ SHA = "X-Ganlib-Model-Sha256"
 def test_a_moved_name_is_followed_and_who_was_inside_ends_on_the_old_model(small_graphs: dict[str, Path]) -> None:
     source = Files(champion=small_graphs["plain"])
     with running(source, timeout_seconds=LONG) as server:
-        old = server.shared.shelf.all()[0]
+        old = server.shared.pool.all()[0]
         inside: list[requests.Response] = []
         thread = threading.Thread(target=lambda: inside.append(server.get("/v1/images", format="json")))
         with server.held():
@@ -90,7 +90,7 @@ def test_a_registry_that_gives_no_answer_counts_as_down_and_what_it_says_too_lat
         assert server.get("/v1/images").headers[SHA] == sha256_file(small_graphs["plain"])
         assert "ganlib_registry_up 0.0" in server.get("/metrics").text
         assert "the registry cannot be asked; what is loaded is served on: no answer within 0.2 s." in server.lines
-        while not server.shared.keeper.problem or "4 earlier questions" not in server.shared.keeper.problem:
+        while not server.shared.watcher.problem or "4 earlier questions" not in server.shared.watcher.problem:
             threading.Event().wait(0.01)
         asked = source.asked
         server.look()
@@ -112,10 +112,10 @@ def test_a_registry_that_gives_no_answer_does_not_hold_up_the_end(small_graphs: 
         asked = source.asked
         while source.asked == asked:
             threading.Event().wait(0.01)
-        keeper = server.shared.keeper
+        watcher = server.shared.watcher
     # `running` has waited for the end
-    assert keeper._thread
-    assert not keeper._thread.is_alive()
+    assert watcher._thread
+    assert not watcher._thread.is_alive()
     source.silent.set()
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 from benchmarks import generation, startup, training
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 
 
 def main() -> int:
     """Run them; 1 if a limit that one of them holds to is missed."""
-    settle_environment()
+    set_environment_defaults()
     modules = {"startup": startup, "training": training, "generation": generation}
     if sys.argv[1:]:
         name, *words = sys.argv[1:]

@@ -36,7 +36,7 @@ from PIL import Image
 import ganlib
 from benchmarks.rounds import Figure, at_least, at_most, show, spread
 from ganlib import families
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 from ganlib.config import ExportConfig
 from ganlib.core.processes import machine, usable_cores
 from ganlib.data.mnist.dataset import MNIST
@@ -367,5 +367,5 @@ def _seconds(side: Side, folder: Path) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    settle_environment()
+    set_environment_defaults()
     sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 from ganlib.core import processes
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
@@ -30,7 +30,7 @@ def prepare() -> None:
 
     What the user has set stays. Outside a project, Prefect is left as it is.
     """
-    settle_environment()
+    set_environment_defaults()
     try:
         project = projects.find()
     except GanlibError:

@@ -27,7 +27,7 @@ from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.events import Remark
 from ganlib.core.files import write_json
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.progress import Report, doing
 from ganlib.core.project import Project
 from ganlib.tracking.store import prepare
@@ -120,7 +120,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         BadInput: a port is taken by a stranger. What this call started is stopped again.
         Unavailable: a service ended or did not answer in time; its log is named.
     """
-    with held(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
+    with hold(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
         _end_half_started(project)
         before = _recorded(project)
         state = running(project)
@@ -158,7 +158,7 @@ def running(project: Project) -> State:
 
 def stop(project: Project) -> list[str]:
     """End all that runs, deployments first; names of what was ended."""
-    with held(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
+    with hold(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
         _end_half_started(project)
         state = _recorded(project)
         ended = [name for name in reversed(state) if _end(state[name])]

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput, Interrupted
 from ganlib.core.files import write_bytes
@@ -32,7 +32,7 @@ def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 def opened(root: str, overrides: list[str]) -> tuple[Project, Params]:
     """Open the project at ``root`` and its configuration, in a process that Prefect or Dask may have started."""
-    settle_environment()
+    set_environment_defaults()
     project = Project(Path(root))
     return project, load(project.params_file, overrides)
 
@@ -182,7 +182,7 @@ def generate(root: str, overrides: list[str], model: str, request: dict[str, Any
 )
 def make_shards(model: str, request: dict[str, Any], shards: list[int], threads: int | None) -> float:
     """Make some shards of a batch that has begun, wherever a worker is; the CPU seconds that it took."""
-    settle_environment()
+    set_environment_defaults()
     from ganlib.jobs.images.generate import make_shards as job
     from ganlib.jobs.images.request import GenerateRequest
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 from tests.support.once import SHARED
 from tests.told import pytest_sessionstart, pytest_terminal_summary
 
 __all__ = ["ROOT", "pytest_sessionstart", "pytest_terminal_summary"]
 
-settle_environment()
+set_environment_defaults()
 OWN = (
     *("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "GANLIB_ROOT"),
     *("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"),

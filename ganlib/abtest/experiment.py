@@ -22,7 +22,7 @@ from ganlib.config import Params
 from ganlib.core import wording
 from ganlib.core.errors import BadInput
 from ganlib.core.files import explained, write_json
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.registry.entries import stamp
@@ -356,7 +356,7 @@ def _home(project: Project) -> Path:
 
 
 def _lock(project: Project) -> AbstractContextManager[None]:
-    return held(project.state / "ab.lock", what="A/B command")
+    return hold(project.state / "ab.lock", what="A/B command")
 
 
 def _now() -> str:

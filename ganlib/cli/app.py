@@ -15,7 +15,7 @@ import typer
 from ganlib.core import accounts, progress, threads, wording
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
-from ganlib.core.files import told
+from ganlib.core.files import as_user_error
 from ganlib.core.proxies import spare_loopback
 from ganlib.core.redact import redacted
 
@@ -37,13 +37,13 @@ _REMARKS: list[str] = []
 """What the first long command of this process tells about its surroundings."""
 
 
-def settle_environment() -> None:
+def set_environment_defaults() -> None:
     """Defaults for the libraries below us; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    accounts.settle()
+    accounts.set_defaults()
     spare_loopback()
-    if (remark := threads.settle()) is not None:
+    if (remark := threads.set_defaults()) is not None:
         _REMARKS.append(remark)
 
 
@@ -92,7 +92,7 @@ def reporting(*, as_json: bool) -> Iterator[Report]:
 
 def run(app: typer.Typer, name: str | None = None) -> None:
     """Run ``app`` on the command line, as ``name``; expected failures are one line on stderr and an exit code."""
-    settle_environment()
+    set_environment_defaults()
     progress.watch()
     try:
         code = app(prog_name=name, standalone_mode=False) or 0  # what typer.Exit was given
@@ -107,7 +107,7 @@ def run(app: typer.Typer, name: str | None = None) -> None:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if (known := told(error, Path.cwd())) is None:
+        if (known := as_user_error(error, Path.cwd())) is None:
             raise
         fail(str(known), known.exit_code)
     finally:

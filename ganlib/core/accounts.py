@@ -19,7 +19,7 @@ def user() -> str:
         return str(os.getuid())
 
 
-def settle() -> None:
+def set_defaults() -> None:
     """Give libraries below us, here and in children, a name and folders that they can write to; what is there stays.
 
     DVC asks for both and ends where there is none. What is kept in place of a home is in the project's state folder.

@@ -41,11 +41,11 @@ class Corrupt(BadInput):
 class NoSpace(BadInput):
     """The file system cannot hold what is about to be written."""
 
-    def __init__(self, path: object, *, needed: int | None, free: int, said: str = "") -> None:
-        """``needed`` and ``free`` are bytes, ``needed`` where it is known; ``said``: of the program that met it."""
+    def __init__(self, path: object, *, needed: int | None, free: int, detail: str = "") -> None:
+        """``needed`` and ``free`` are bytes, ``needed`` where it is known; ``detail``: of the program that met it."""
         how_much = f"{needed:,} bytes needed, {free:,} free" if needed else f"{free:,} bytes free"
         super().__init__(
-            f"no space at {path}: {how_much}{f' ({said})' if said else ''}. "
+            f"no space at {path}: {how_much}{f' ({detail})' if detail else ''}. "
             "What is already there was kept; free some space and run the same command again."
         )
 
@@ -69,9 +69,9 @@ class Interrupted(GanlibError):
 _LISTED = 40  # names that still make one line
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """Return the error for a name that is not among ``known``, offering the nearest; of many, the first are listed."""
-    names = sorted(known)
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> BadInput:
+    """Return the error for a name that is not among ``allowed``, with the nearest; of many, the first are listed."""
+    names = sorted(allowed)
     listed = names if len(names) <= _LISTED else [*names[:_LISTED], f"... ({len(names):,} in all)"]
     near = get_close_matches(name, names, n=1, cutoff=0.4) or get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     offer = f" Did you mean {near[0]!r}?" if near else ""

@@ -119,14 +119,14 @@ def _explain(error: OSError, path: Path, needed: int) -> Exception:
 
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield ``error``, what it was raised from, what that was raised from, and so on."""
-    seen: list[BaseException] = []
-    while error not in seen:
-        seen.append(error)
+    chain: list[BaseException] = []
+    while error not in chain:
+        chain.append(error)
         yield error
         error = error.__cause__ or error.__context__ or error
 
 
-def told(error: BaseException, *places: Path) -> BadInput | None:
+def as_user_error(error: BaseException, *places: Path) -> BadInput | None:
     """Put ``error`` of a disk that is full, or may not be written, in words for the user; None if it is no such one.
 
     Libraries wrap such errors in their own, or keep only the words. ``places`` is where this process writes, besides
@@ -139,8 +139,8 @@ def told(error: BaseException, *places: Path) -> BadInput | None:
         number, name = (each.errno, each.filename) if isinstance(each, OSError) else (None, None)
         if number in _FULL or _FULL_WORDS.search(text):
             place, free = _fullest(*places)
-            said = f"{each.__class__.__name__}: {first_line(each)}"
-            return NoSpace(name or place, needed=None, free=free, said=said)
+            detail = f"{each.__class__.__name__}: {first_line(each)}"
+            return NoSpace(name or place, needed=None, free=free, detail=detail)
         if number in _FORBIDDEN or "attempt to write a readonly database" in text:
             return ReadOnly(f"no access to {name or ' and '.join(map(str, places))}: {first_line(each)}.")
     return None
@@ -157,4 +157,4 @@ def _fullest(*places: Path) -> tuple[Path, int]:
     """Which of the places and the temporary folder has the least space, and how many bytes."""
     temporary = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108  (named, not used; Python would take another)
     there = [place for place in (temporary, *places) if place.exists()] or [Path("/")]
-    return min(((place, shutil.disk_usage(place).free) for place in there), key=lambda found: found[1])
+    return min(((place, shutil.disk_usage(place).free) for place in there), key=lambda pair: pair[1])

@@ -15,7 +15,7 @@ from ganlib.core.files import explained
 
 
 @contextmanager
-def held(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
+def hold(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
     """Hold the lock file at ``path``, waiting up to ``patience`` seconds for another holder.
 
     Raises:
@@ -38,11 +38,11 @@ def held(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
 
 
 @contextmanager
-def held_if_writable(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
-    """As :func:`held`, and without the lock where the folder cannot be written: for what only reads there."""
+def hold_if_writable(path: Path, *, what: str, patience: float = 60.0) -> Iterator[None]:
+    """As :func:`hold`, and without the lock where the folder cannot be written: for what only reads there."""
     with ExitStack() as stack:
         with suppress(ReadOnly):
-            stack.enter_context(held(path, what=what, patience=patience))
+            stack.enter_context(hold(path, what=what, patience=patience))
         yield
 
 

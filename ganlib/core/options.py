@@ -30,7 +30,7 @@ def spell_out(function: Callable[..., Result], offer: Callable[[Parameter], Para
     )
 
     @wraps(function)
-    def called(**options: Any) -> Result:
+    def wrapper(**options: Any) -> Result:
         bound = signature.bind(**options)
         bound.apply_defaults()
         values = {
@@ -41,9 +41,9 @@ def spell_out(function: Callable[..., Result], offer: Callable[[Parameter], Para
             values[name] = kind(**{each.name: values.pop(each.name) for each in fields(kind)})
         return function(**values)
 
-    called.__signature__ = signature  # type: ignore[attr-defined]
-    called.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    return called
+    wrapper.__signature__ = signature  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    return wrapper
 
 
 def _parameters(signature: inspect.Signature, hints: dict[str, Any]) -> Iterator[Parameter]:

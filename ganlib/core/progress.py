@@ -115,18 +115,18 @@ class Pulse:
     def __init__(self, beat: Callable[[str, float], None], every: float) -> None:
         """Nothing happens before :meth:`start`."""
         self._beat, self._every = beat, every
-        self._said = self._news = time.monotonic()
+        self._last = self._news = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="pulse")
 
     def start(self) -> None:
         """Count the silence from now on."""
-        self.said()
+        self.touch()
         self._thread.start()
 
-    def said(self) -> None:
-        """Something else was said just now."""
-        self._said = self._news = time.monotonic()
+    def touch(self) -> None:
+        """Count the silence anew: something else was said just now."""
+        self._last = self._news = time.monotonic()
 
     def stop(self) -> None:
         """No beat comes after this."""
@@ -135,10 +135,10 @@ class Pulse:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(max(0.05, self._said + self._every - time.monotonic())):
+        while not self._ended.wait(max(0.05, self._last + self._every - time.monotonic())):
             now = time.monotonic()
-            if now - self._said >= self._every:
-                self._said = now
+            if now - self._last >= self._every:
+                self._last = now
                 self._beat(current(), now - self._news)
 
 
@@ -171,7 +171,7 @@ class Lines(AbstractContextManager["Lines"]):
         if done < total and now - self._last.get(stage, -1e9) < self._every:
             return
         self._last[stage] = now
-        self._pulse.said()
+        self._pulse.touch()
         if self._json:
             self._write(
                 json.dumps({"event": "progress", "stage": stage, "done": done, "total": total, **(figures or {})})
@@ -182,7 +182,7 @@ class Lines(AbstractContextManager["Lines"]):
 
     def event(self, event: Event) -> None:
         """See :class:`Report`."""
-        self._pulse.said()
+        self._pulse.touch()
         line = f"  {event.stage}: {words(event.facts)}".rstrip()
         self._write(json.dumps(events.to_json(event)) if self._json else line)
 
@@ -288,7 +288,7 @@ def watch() -> None:
     Of torchrun's processes, which share a terminal, the first one shows it for all.
     """
     global _terminal
-    if _terminal is None and _drawn() and os.environ.get("RANK", "0") == "0":
+    if _terminal is None and _on_terminal() and os.environ.get("RANK", "0") == "0":
         _terminal = Terminal()
 
 
@@ -305,9 +305,9 @@ def console(*, as_json: bool = False) -> Bars | Lines:
     unwatch()
     if as_json:
         return Lines(as_json=True, every=1.0)
-    return Bars() if _drawn() else Lines()
+    return Bars() if _on_terminal() else Lines()
 
 
-def _drawn() -> bool:
+def _on_terminal() -> bool:
     """Whether somebody looks at standard error, on what can be drawn on."""
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")

@@ -16,8 +16,8 @@ def spare_loopback() -> None:
     """
     if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
         return
-    given = [host.strip() for name in ("no_proxy", "NO_PROXY") for host in os.environ.get(name, "").split(",")]
-    hosts = dict.fromkeys(host for host in [*given, *LOOPBACK] if host)
+    listed_hosts = [host.strip() for name in ("no_proxy", "NO_PROXY") for host in os.environ.get(name, "").split(",")]
+    hosts = dict.fromkeys(host for host in [*listed_hosts, *LOOPBACK] if host)
     value = "*" if "*" in hosts else ",".join(hosts)
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = value
 

@@ -18,8 +18,8 @@ _QUERY = re.compile(
 
 def redacted(text: str) -> str:
     """Return ``text`` with ``***`` in place of each password and key that stands in a URI in it."""
-    text = _USER.sub(lambda found: f"{found['scheme']}{found['user']}:{HIDDEN}@", text)
-    return _QUERY.sub(lambda found: f"{found['name']}{HIDDEN}", text)
+    text = _USER.sub(lambda match: f"{match['scheme']}{match['user']}:{HIDDEN}@", text)
+    return _QUERY.sub(lambda match: f"{match['name']}{HIDDEN}", text)
 
 
 def without_user(uri: str) -> str:

@@ -11,20 +11,20 @@ from contextlib import contextmanager
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """While inside, SIGTERM and the first Ctrl-C set a flag that the loop reads; a second Ctrl-C interrupts at once."""
-    asked = threading.Event()
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield stop.is_set
         return
 
     def ask(number: int, frame: object) -> None:
         # Whoever ends a whole flow sends SIGTERM more than once: the flow to its trainings, `make down` to everything.
-        if asked.is_set() and number == signal.SIGINT:
+        if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked.set()
+        stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield asked.is_set
+        yield stop.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -60,8 +60,8 @@ def make(target: Path, aside: Path, build: Callable[[Path], object]) -> bool:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def install(built: Path, target: Path) -> bool:
-    """Copy the database ``built`` into ``target`` in one transaction, unless something is in there already.
+def install(new: Path, target: Path) -> bool:
+    """Copy the database ``new`` into ``target`` in one transaction, unless something is in there already.
 
     Whoever opens ``target`` meanwhile waits for SQLite's own lock, and finds all of it or, after a kill, nothing.
 
@@ -72,7 +72,7 @@ def install(built: Path, target: Path) -> bool:
         sqlite3.Error: ``target`` is no database, or cannot be written.
     """
     with (
-        closing(sqlite3.connect(built)) as source,
+        closing(sqlite3.connect(new)) as source,
         closing(sqlite3.connect(target, timeout=_PATIENCE, isolation_level=None)) as copy,
     ):
         copy.execute("BEGIN IMMEDIATE")

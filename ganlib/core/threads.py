@@ -32,7 +32,7 @@ def limit() -> str | None:
     return f"the CPU quota here is {cpu_quota():.3g} of {visible_cores()} visible cores: {usable_cores()} used"
 
 
-def settle() -> str | None:
+def set_defaults() -> str | None:
     """Set the threads of all libraries below us, here and in children, as far as the user has not.
 
     Returns:
@@ -40,11 +40,11 @@ def settle() -> str | None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:  # which GOMP_SPINCOUNT would overrule
         os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPINCOUNT)
-    told = limit()
-    if told is None or os.environ.get("OMP_NUM_THREADS"):
+    remark = limit()
+    if remark is None or os.environ.get("OMP_NUM_THREADS"):
         return None
     os.environ["OMP_NUM_THREADS"] = str(usable_cores())  # OpenMP, OpenBLAS and MKL count all visible cores
-    return told
+    return remark
 
 
 def visible_cores() -> int:

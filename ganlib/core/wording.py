@@ -49,8 +49,8 @@ def must(error: ErrorDetails) -> str:
         return f"have at most {context['max_length']} {'characters' if kind == 'string_too_long' else 'entries'}"
     if kind == "value_error":  # of a check of ours, in our words
         return f"be another: {context.get('error', error['msg'])}"
-    if named := _KINDS.get(kind.partition("_")[0]):
-        return f"be {named}"
+    if noun := _KINDS.get(kind.partition("_")[0]):
+        return f"be {noun}"
     return f"be another: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
@@ -64,14 +64,14 @@ def refusal(model: type[BaseModel], error: ErrorDetails, where: str) -> BadInput
 
 def _unknown_key(model: type[BaseModel], location: tuple[int | str, ...], where: str) -> BadInput:
     """Offers the nearest key of the section, or else the same key in others."""
-    name, known = str(location[-1]), list(getattr(_model(model, location[:-1]), "model_fields", {}))
+    name, keys = str(location[-1]), list(getattr(_model(model, location[:-1]), "model_fields", {}))
     elsewhere = [
         f"{section}.{name}"
         for section, field in model.model_fields.items()
         if name in getattr(field.annotation, "model_fields", {})
     ]
-    if not elsewhere or get_close_matches(name, known, n=1, cutoff=0.8):
-        return unknown(f"key in {where}:", name, known)
+    if not elsewhere or get_close_matches(name, keys, n=1, cutoff=0.8):
+        return unknown(f"key in {where}:", name, keys)
     *others, last = elsewhere
     offer = f"{', '.join(others)} or {last}" if others else last
     return BadInput(f"unknown key in {where}: {'.'.join(map(str, location))!r}. Did you mean {offer}?")
@@ -94,7 +94,7 @@ def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> FieldInfo
     return fields.get(location[-1]) if isinstance(location[-1], str) else None
 
 
-def said(error: ErrorDetails, field: FieldInfo | None = None) -> str:
+def requirement(error: ErrorDetails, field: FieldInfo | None = None) -> str:
     """Return what is wrong with a value, to follow its name."""
     whole = {"missing": "is missing", "extra_forbidden": "is not known here"}
     return whole.get(error["type"]) or f"must {_by_pattern(error, field) or must(error)}"
@@ -102,13 +102,13 @@ def said(error: ErrorDetails, field: FieldInfo | None = None) -> str:
 
 def sentence(error: ErrorDetails, name: str, field: FieldInfo | None = None) -> str:
     """Say in one sentence what the value of ``name``, which ``field`` describes, must be, is, and is for."""
-    given = error.get("input")
-    found = "" if error["type"] == "missing" else f", and is {shown(given)}"
+    value = error.get("input")
+    actual = "" if error["type"] == "missing" else f", and is {as_text(value)}"
     note = f" ({field.description})" if field is not None and field.description else ""
-    return f"{name} {said(error, field)}{found}{note}.{nearest(given, error)}"
+    return f"{name} {requirement(error, field)}{actual}{note}.{nearest(value, error)}"
 
 
-def shown(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Return a value as people write it, not too long."""
     words = {None: "empty", True: "true", False: "false"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
@@ -119,10 +119,10 @@ def _number(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def nearest(given: Any, error: ErrorDetails) -> str:
+def nearest(value: Any, error: ErrorDetails) -> str:
     """Return which of the allowed words was meant, perhaps."""
-    known = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
-    near = get_close_matches(str(given).lower(), known, n=1, cutoff=0.5)
+    allowed = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
+    near = get_close_matches(str(value).lower(), allowed, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
@@ -140,9 +140,9 @@ _TYPER = re.compile(r"Invalid value for (.+?): Input should (.+)", re.DOTALL)
 def usage(message: str) -> str:
     """Return what typer says of a command line, whose words about values are pydantic's."""
     plain = " ".join(message.split())
-    if not (found := _TYPER.fullmatch(plain)):
+    if not (match := _TYPER.fullmatch(plain)):
         return f"{plain[:1].lower()}{plain[1:].rstrip('.?')}{'?' if plain.endswith('?') else '.'}" if plain else ""
-    option, rest = found[1].strip("'"), found[2]
+    option, rest = match[1].strip("'"), match[2]
     words: Mapping[str, str] = {
         "be a valid integer": "be a whole number",
         "be a valid number": "be a number",

@@ -23,10 +23,10 @@ def lay_over(text: str, tree: Mapping[str, Any]) -> str:
 
 def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
     """Values that are no mappings, each with the keys that lead to it."""
-    found: list[tuple[tuple[str, ...], Any]] = []
+    leaves: list[tuple[tuple[str, ...], Any]] = []
     for key, value in tree.items():
-        found += _leaves(value, (*above, key)) if isinstance(value, Mapping) else [((*above, key), value)]
-    return found
+        leaves += _leaves(value, (*above, key)) if isinstance(value, Mapping) else [((*above, key), value)]
+    return leaves
 
 
 def _set(text: str, path: tuple[str, ...], value: Any) -> str:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganlib.nets import collectives as across
+from ganlib.nets import collectives
 
 
 class VectorQuantizer(nn.Module):
@@ -47,7 +47,7 @@ class VectorQuantizer(nn.Module):
         """
         unit = self._unit(features)
         vectors = unit.detach().permute(0, 2, 3, 1).reshape(-1, unit.shape[1])
-        everywhere = across.gather(vectors) if self.training else vectors
+        everywhere = collectives.gather(vectors) if self.training else vectors
         if self.training:
             self._restart(everywhere)
         with torch.autocast(features.device.type, enabled=False):  # a codebook and its averages are float32

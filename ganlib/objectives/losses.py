@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganlib.nets import collectives as across
+from ganlib.nets import collectives
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def adaptive_weight(error: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:
         ``|d error / d last| / |d adversarial / d last|``, a scalar without a gradient, at most 10^4.
     """
     ours, theirs = (
-        across.mean(torch.autograd.grad(loss, last, retain_graph=True)[0]).norm() for loss in (error, adversarial)
+        collectives.mean(torch.autograd.grad(loss, last, retain_graph=True)[0]).norm() for loss in (error, adversarial)
     )
     weight: Tensor = (ours / (theirs + 1e-6)).clamp(0.0, 1e4)
     return weight.detach()
@@ -128,7 +128,7 @@ def gaussian_nll_optimal(target: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The scalar loss, and the scalar mean squared error.
     """
-    mse = across.mean((target - mean).square().mean())
+    mse = collectives.mean((target - mean).square().mean())
     values = target[0].numel()
     # The floor is a grey level's own rounding error: below it a continuous density on 8-bit pixels means nothing.
     floored = mse.clamp_min((2 / 255) ** 2 / 12)

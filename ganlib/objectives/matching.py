@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganlib.nets import collectives as across
+from ganlib.nets import collectives
 
 _TEMPERATURE = 0.1
 
@@ -22,7 +22,7 @@ def matching_loss(images: Tensor, texts: Tensor, captions: Tensor) -> Tensor:
         texts: float [batch, width], vectors of their captions, all of that length.
         captions: int64 [batch, length], by which captions are told to be the same.
     """
-    images, texts, captions = across.rows(images), across.rows(texts), across.gather(captions)
+    images, texts, captions = collectives.rows(images), collectives.rows(texts), collectives.gather(captions)
     logits = images @ texts.T / (_TEMPERATURE * images.shape[1])
     same = (captions.unsqueeze(0) == captions.unsqueeze(1)).all(dim=2).to(logits.dtype)
     right = same / same.sum(dim=1, keepdim=True)

@@ -46,9 +46,9 @@ def one_centred(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) 
     ratio = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
     between = torch.lerp(fake.detach(), real.detach(), ratio).requires_grad_(True)
     with exact(between):
-        with (twice := DoubleBackward()):
+        with (double := DoubleBackward()):
             logits = critic(between).float()
-        gradient = twice.gradient(logits, between)
+        gradient = double.gradient(logits, between)
     # The epsilon keeps the norm's own gradient finite where the critic is flat.
     norms = (gradient.float().square().flatten(1).sum(1) + 1e-12).sqrt()
     return (norms - 1).square().mean()

@@ -200,13 +200,13 @@ class _Reconciler:
         return None if decision.promoted else f"the gate does not pass it: {'; '.join(failed)}"[:_REASON]
 
     def _accept(self, book: LedgerSnapshot, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
-        entry = self._carry_out(book, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
+        entry = self._record_and_apply(book, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
         return Finding(level=level, text=f"version {champion.version} stays champion: {why}", entry=entry)
 
     def _revert(self, book: LedgerSnapshot, champion: Version, why: str) -> Finding:
         target = self._earlier(book, champion.version)
         reason = f"policy registry.external: revert; version {champion.version} was set outside of ganlib, and {why}"
-        entry = self._carry_out(book, "rolled-back", champion, target, reason)
+        entry = self._record_and_apply(book, "rolled-back", champion, target, reason)
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
@@ -219,7 +219,7 @@ class _Reconciler:
             )
             return Finding(level="error", text=text, entry=last)
         reason = f"fell back to the champion before: {last.reason}"
-        entry = self._carry_out(book, "rolled-back", None, target, reason)
+        entry = self._record_and_apply(book, "rolled-back", None, target, reason)
         return Finding(level="error", text=f"version {target.version} is champion again: {last.reason}", entry=entry)
 
     def _earlier(self, book: LedgerSnapshot, but: int | None) -> Version | None:
@@ -273,14 +273,14 @@ class _Reconciler:
         reason: str,
         kind: Literal["promoted", "accepted"] = "promoted",
     ) -> LedgerEntry:
-        return self._carry_out(book, kind, champion, challenger, reason, by)
+        return self._record_and_apply(book, kind, champion, challenger, reason, by)
 
     def _with_answer(self, number: int, finding: Finding, answer: str) -> Finding:
         self.registry.tag(number, {APPROVAL: answer})
         self.registry.untag(number, APPROVE)
         return finding
 
-    def _carry_out(
+    def _record_and_apply(
         self,
         book: LedgerSnapshot,
         kind: Literal["promoted", "accepted", "rolled-back"],

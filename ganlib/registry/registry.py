@@ -12,7 +12,7 @@ from typing import Any
 from ganlib.config import Params
 from ganlib.core.errors import BadInput, Corrupt, GanlibError, unknown
 from ganlib.core.files import atomic_path, require_space, sha256_bytes, sha256_file
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export.contract import describe
@@ -30,7 +30,7 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 def alias_lock(state: Path) -> AbstractContextManager[None]:
     """Held by whoever moves aliases; ``state`` is the project's state folder."""
-    return held(state / "promotion.lock", what="promotion")
+    return hold(state / "promotion.lock", what="promotion")
 
 
 class Registry:

@@ -53,7 +53,7 @@ def handle_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         value = repr(first.get("input"))
-        return _problem(request, f"{where}: {wording.said(first)} (got {value[:200]}).", 422)
+        return _problem(request, f"{where}: {wording.requirement(first)} (got {value[:200]}).", 422)
 
     @app.exception_handler(Busy)
     async def busy(request: Request, error: Busy) -> JSONResponse:

@@ -16,7 +16,7 @@ import psutil
 
 from ganlib.core import sqlite
 from ganlib.core.errors import BadInput, Unavailable
-from ganlib.core.files import told
+from ganlib.core.files import as_user_error
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 
@@ -87,7 +87,7 @@ def _look(path: Path) -> Schema | None:
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    if (explanation := told(error, path.parent)) is not None:
+    if (explanation := as_user_error(error, path.parent)) is not None:
         return explanation
     if "locked" in str(error):
         return Unavailable(f"another program keeps {path} locked ({error}). Nothing was changed; try again.")

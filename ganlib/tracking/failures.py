@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ganlib.core.errors import BadInput, GanlibError, NoSpace, Unavailable
-from ganlib.core.files import causes, first_line, told
+from ganlib.core.files import as_user_error, causes, first_line
 from ganlib.core.proxies import through
 from ganlib.tracking.database import NEWER, OLDER, knows
 
@@ -65,7 +65,7 @@ def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
     text = " | ".join(str(each) for each in causes(error))
     if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST" and not _NO_BUCKET.search(text):
         return Absent(f"MLflow does not have what was asked for: {str(error).splitlines()[0]}")
-    if (full := told(error, *places)) is not None:
+    if (full := as_user_error(error, *places)) is not None:
         return full if not uri.startswith("http") or not talk or _ours(error) else _theirs(error, full, where)
     if (explanation := _by_words(text, where, uri)) is not None:
         return explanation

@@ -29,7 +29,7 @@ _PLACES = (
 )
 
 
-def settle(path: Path, project: Project) -> None:
+def update_places(path: Path, project: Project) -> None:
     """Have the project's own database at ``path`` name places in this folder; told in one line if any was changed.
 
     Databases elsewhere are shared with others, and are left alone. So is one that may not be written. The caller holds

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, ReadOnly, Unavailable
 from ganlib.core.files import explained
-from ganlib.core.locks import held_if_writable
+from ganlib.core.locks import hold_if_writable
 from ganlib.core.progress import doing
 from ganlib.core.project import Project
 from ganlib.core.proxies import spare_loopback, through
@@ -261,10 +261,10 @@ def prepare(project: Project, uri: str) -> None:
     if path is None:
         return
     # Two that make one at once would trip over each other.
-    lock = held_if_writable(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180)
+    lock = hold_if_writable(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180)
     with lock, gc_paused():
         database.prepare(path, project)
-        place.settle(path, project)
+        place.update_places(path, project)
 
 
 @contextmanager

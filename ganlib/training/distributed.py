@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ganlib.core.errors import BadInput
-from ganlib.nets import collectives as across
+from ganlib.nets import collectives
 
 GROUP = 8
 """Images that a process takes are a multiple of it."""
@@ -116,7 +116,7 @@ class _Processes(Team):
 
     @contextmanager
     def step(self, local: int) -> Iterator[None]:
-        with across.processes(self), _Shard(self.rank, self.size, local):
+        with collectives.processes(self), _Shard(self.rank, self.size, local):
             yield
 
     def mean(self, tensor: Tensor) -> Tensor:
@@ -205,9 +205,9 @@ class _Shard(TorchFunctionMode):
             return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
         axes = [0, *range(2, input.dim())]
         shape = [1, -1, *[1] * (input.dim() - 2)]
-        mean = across.mean(input.mean(axes))
+        mean = collectives.mean(input.mean(axes))
         centred = input - mean.view(shape)
-        variance = across.mean(centred.square().mean(axes))
+        variance = collectives.mean(centred.square().mean(axes))
         if running_mean is not None and running_var is not None:
             count = input.numel() // input.shape[1] * self._size
             running_mean.lerp_(mean.detach(), momentum)

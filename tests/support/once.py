@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 
 SHARED = "GANLIB_TESTS_SHARED"
 """Names the folder in the environment; not set outside of pytest, where everything is made anew."""
@@ -26,7 +26,7 @@ def once(name: str, make: Callable[[Path], object]) -> Path | None:
     if SHARED not in os.environ:
         return None
     made = Path(os.environ[SHARED]) / name
-    with held(made.with_name(f"{name}.lock"), what=f"test session that makes {name}", patience=3600):
+    with hold(made.with_name(f"{name}.lock"), what=f"test session that makes {name}", patience=3600):
         if not made.exists():
             half = made.with_name(f"half-{name}")
             if half.is_dir():

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.events import Remark
-from ganlib.core.files import explained, told, write_bytes
+from ganlib.core.files import as_user_error, explained, write_bytes
 from ganlib.core.progress import Report, doing, pass_on, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
@@ -232,7 +232,7 @@ def _failure(words: tuple[str, ...], code: int, output: str, root: Path) -> Ganl
         return _BY_CODE.get(int(stage[1]), GanlibError)(ours[-1])
     said = f"dvc {words[0]} failed with exit code {code}: {_last(output)}"
     kind = BadInput if _LASTING.search(output) else GanlibError
-    return told(OSError(said), root) or kind(said)
+    return as_user_error(OSError(said), root) or kind(said)
 
 
 def _last(output: str) -> str:

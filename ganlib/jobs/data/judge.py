@@ -9,7 +9,7 @@ from ganlib.config import Params
 from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import sha256_file, write_bytes
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.data.mnist.dataset import MNIST
@@ -162,7 +162,7 @@ def _users(project: Project, params: Params, data: DataVersion) -> Judge:
 def _train(project: Project, params: Params, data: DataVersion, report: Report) -> JudgeCard:
     """Run DVC's stage where its judge is not there and whole."""
     _require_in_file(project, params)
-    with held(project.state / "judge.lock", what="training of a judge", patience=_PATIENCE):
+    with hold(project.state / "judge.lock", what="training of a judge", patience=_PATIENCE):
         card = own_card(project, params, data)
         if card and sha256_file(graph_path(folder(project), card.sha256)) == card.sha256:
             return card

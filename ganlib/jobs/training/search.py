@@ -113,11 +113,11 @@ class Search:
                 )
             )  # fmt: skip
             if scored.fid is None:
-                self._settle(trial, TrialState.PRUNED, scored.problem or "its validation FID is not finite")
+                self._finish_trial(trial, TrialState.PRUNED, scored.problem or "its validation FID is not finite")
             else:
-                self._settle(trial, TrialState.COMPLETE, None, scored.fid)
+                self._finish_trial(trial, TrialState.COMPLETE, None, scored.fid)
         except _Pruned as pruned:
-            self._settle(trial, TrialState.PRUNED, str(pruned))
+            self._finish_trial(trial, TrialState.PRUNED, str(pruned))
             if listener.run_id:
                 runs.open_run(self._store, listener.run_id).tag(REASON_TAG, str(pruned))
         except Interrupted:
@@ -131,7 +131,7 @@ class Search:
             if listener.run_id:  # options are what is kept of a trial, not weights
                 shutil.rmtree(self._project.run_folder(listener.run_id), ignore_errors=True)
 
-    def _settle(self, trial: optuna.Trial, state: Any, note: str | None, fid: float | None = None) -> None:
+    def _finish_trial(self, trial: optuna.Trial, state: Any, note: str | None, fid: float | None = None) -> None:
         if note:
             trial.set_user_attr("note", note)
         self._study.tell(trial, fid, state=state)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganlib.config import Params
 from ganlib.core import sqlite
 from ganlib.core.files import sha256_bytes
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
 from ganlib.families.parts.space import Choice, Space
@@ -44,7 +44,7 @@ def open_study(project: Project, name: str, seed: int) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # its news would tear our progress display
     logging.getLogger("alembic").setLevel(logging.WARNING)
     path = project.state / "tune" / "optuna.db"
-    with held(path.with_suffix(".lock"), what="process that prepares Optuna's database"):
+    with hold(path.with_suffix(".lock"), what="process that prepares Optuna's database"):
         if not path.exists():  # so that a kill, or Optuna's own dashboard beside this, does not meet half a database
 
             def build(new: Path) -> None:

@@ -18,7 +18,7 @@ from ganlib.config import Limits, Params
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.files import write_bytes
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
@@ -134,7 +134,7 @@ def tune(
     settings = _trial_settings(params, limits, checks, jobs)
     name, store = study_name(params, family, budget, checks, dimensions, data), connect(project)
     folder = project.state / "tune" / name
-    with held(folder / "lock", what="search with the same arguments", patience=2):
+    with hold(folder / "lock", what="search with the same arguments", patience=2):
         reap(store)
         study = _open_study(project, params, family, name, dimensions)
         title = f"tune {family} ({budget or params.train.budget})"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 from ganlib.core.files import write_bytes
 from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.data.versioning.record import Summary
@@ -228,12 +228,12 @@ def test_a_folder_is_made_extended_damaged_and_repaired_with_no_project_around(t
 def test_openmp_waits_as_the_user_says_or_else_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
-    settle_environment()
+    set_environment_defaults()
     assert os.environ["GOMP_SPINCOUNT"] == "1000"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    settle_environment()
+    set_environment_defaults()
     assert os.environ["GOMP_SPINCOUNT"] == "7"
     monkeypatch.delenv("GOMP_SPINCOUNT")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    settle_environment()
+    set_environment_defaults()
     assert "GOMP_SPINCOUNT" not in os.environ

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import requests.utils
 
-from ganlib.cli.app import settle_environment
+from ganlib.cli.app import set_environment_defaults
 from ganlib.core.proxies import through
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -39,8 +39,8 @@ def test_loopback_is_spared_by_every_library_and_what_the_user_spared_stays(
 ) -> None:
     for key, value in {name: "http://proxy.example:3128", **given}.items():
         monkeypatch.setenv(key, value)
-    settle_environment()
-    settle_environment()  # as a child does
+    set_environment_defaults()
+    set_environment_defaults()  # as a child does
     for url in OURS:
         assert through(url) == ""
         assert not _by_httpx(url)
@@ -52,10 +52,10 @@ def test_loopback_is_spared_by_every_library_and_what_the_user_spared_stays(
 
 
 def test_nothing_is_set_where_there_is_no_proxy_and_a_star_stays_a_star(monkeypatch: pytest.MonkeyPatch) -> None:
-    settle_environment()
+    set_environment_defaults()
     assert "no" not in urllib.request.getproxies()
     monkeypatch.setenv("https_proxy", "http://proxy.example")
     monkeypatch.setenv("NO_PROXY", "*")
-    settle_environment()
+    set_environment_defaults()
     assert urllib.request.getproxies()["no"] == "*"
     assert through("https://mlflow.example/") == ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.cli.app import reporting, settle_environment
+from ganlib.cli.app import reporting, set_environment_defaults
 from ganlib.core import processes, threads
 from ganlib.training import device
 from tests.cgroups import quota
@@ -134,12 +134,12 @@ def test_a_quota_is_told_once_and_set_for_children_unless_the_user_said_otherwis
             report.advance("work", 1, 1)
         return stream.getvalue()
 
-    settle_environment()
+    set_environment_defaults()
     assert "quota" not in said()
     assert os.environ["OMP_NUM_THREADS"] == "3"
     monkeypatch.delenv("OMP_NUM_THREADS")
-    settle_environment()
-    settle_environment()
+    set_environment_defaults()
+    set_environment_defaults()
     first = json.loads(said().splitlines()[0])
     assert first["facts"]["note"] == "the CPU quota here is 2 of 54 visible cores: 2 used"
     assert "quota" not in said()

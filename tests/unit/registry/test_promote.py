@@ -13,7 +13,7 @@ import pytest
 
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.project import Project
 from ganlib.registry.gate import Decision
 from ganlib.registry.promote import promote
@@ -193,7 +193,7 @@ def test_of_two_promoters_at_once_one_wins_and_the_other_is_told(store: MlflowSt
 
 
 def _hold(path: Path, told: object) -> None:
-    with held(path, what="promotion"):
+    with hold(path, what="promotion"):
         told.set()  # type: ignore[attr-defined]
         time.sleep(600)
 

@@ -14,7 +14,7 @@ from ganlib import families
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput, Interrupted, Unavailable
 from ganlib.core.events import Checked, TrialStarted
-from ganlib.core.locks import held
+from ganlib.core.locks import hold
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
 from ganlib.families.parts.space import Choice, Range, around, tree, value_of
@@ -181,7 +181,7 @@ def test_trials_run_side_by_side_and_one_that_is_stopped_is_redone(search: Tuner
 def test_a_second_search_of_the_same_is_told_to_wait(search: Tuner, store: MlflowStore) -> None:
     _, found = search(by_rate, trials=1)
     with (
-        held(found.patch_file.parent / "lock", what="test"),
+        hold(found.patch_file.parent / "lock", what="test"),
         pytest.raises(Unavailable, match="another search with the same arguments"),
     ):
         search(by_rate, trials=2)

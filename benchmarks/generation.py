@@ -48,7 +48,7 @@ from ganlib.generation.batch.batch import generate
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.png import Encoder
-from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.session import ImageBlock, OnnxModel
 from ganlib.generation.speed.autotune import Tuning, measure
 from ganlib.generation.storage import locate
 
@@ -265,7 +265,7 @@ def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
         numbers = job.images(shard)
         with shards.new_shard(locate(folder), job, shard) as add:
             for first in range(numbers.start, numbers.stop, BLOCK):
-                add(Drawn(first, images[first : min(first + BLOCK, numbers.stop)], {}))
+                add(ImageBlock(first, images[first : min(first + BLOCK, numbers.stop)], {}))
 
 
 def _one_by_one(session: Any, width: int, count: int, folder: Path) -> None:

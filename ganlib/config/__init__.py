@@ -71,8 +71,8 @@ class Params(Record):
         Raises:
             BadInput: there is no such row of ``budgets``.
         """
-        chosen = self.budgets[self.require_budget(budget)]
-        return chosen.families.get(family, chosen)
+        row = self.budgets[self.require_budget(budget)]
+        return row.families.get(family, row)
 
     def require_budget(self, name: str | None = None) -> str:
         """``name``, or ``train.budget``, if it is a row of ``budgets``.
@@ -80,10 +80,10 @@ class Params(Record):
         Raises:
             BadInput: it is not; the nearest name is offered.
         """
-        chosen = name or self.train.budget
-        if chosen not in self.budgets:
-            raise unknown("budget", chosen, self.budgets)
-        return chosen
+        row = name or self.train.budget
+        if row not in self.budgets:
+            raise unknown("budget", row, self.budgets)
+        return row
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -105,15 +105,15 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Params:
         raise BadInput(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise BadInput(f"{path} must be a mapping of sections.")
-    given = list(overrides)
-    for override in (*_of_environment(), *given):
+    options = list(overrides)
+    for override in (*_of_environment(), *options):
         _apply(tree, override)
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        ours = any(f"{key}.".startswith(f"{override.partition('=')[0]}.") for override in given)
+        ours = any(f"{key}.".startswith(f"{override.partition('=')[0]}.") for override in options)
         raise wording.refusal(Params, first, where="--set" if ours else path.name) from None
 
 
@@ -123,7 +123,7 @@ def _of_environment() -> Iterator[str]:
         if name.startswith(SERVICES):
             key = name.removeprefix(SERVICES).lower()
             if key not in ServicesConfig.model_fields:
-                raise unknown("variable", name, [f"{SERVICES}{known.upper()}" for known in ServicesConfig.model_fields])
+                raise unknown("variable", name, [f"{SERVICES}{field.upper()}" for field in ServicesConfig.model_fields])
             yield f"services.{key}={os.environ[name]}"
 
 

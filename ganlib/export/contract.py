@@ -89,26 +89,26 @@ class Contract(Record):
         does not have is a problem too: onnxruntime refuses a call that leaves one out. The version of the contract
         says only how the file tells what it draws.
         """
-        found = []
+        problems = []
         ours, theirs = self.spec, champion.spec
         if ours.name != theirs.name:
-            found.append(f"it draws {ours.name} instead of {theirs.name}")
+            problems.append(f"it draws {ours.name} instead of {theirs.name}")
         if ours.image != theirs.image:
-            found.append(f"its images are {ours.image} instead of {theirs.image}")
+            problems.append(f"its images are {ours.image} instead of {theirs.image}")
         if "label" in champion.inputs and ours.class_names != theirs.class_names:
-            found.append(f"its classes are {_listed(ours.class_names)} instead of {_listed(theirs.class_names)}")
-        found += self._input_problems(champion)
-        return tuple(found)
+            problems.append(f"its classes are {_listed(ours.class_names)} instead of {_listed(theirs.class_names)}")
+        problems += self._input_problems(champion)
+        return tuple(problems)
 
     def _input_problems(self, champion: Contract) -> list[str]:
-        found = []
+        problems = []
         for name, theirs in champion.inputs.items():
             ours = self.inputs.get(name)
             if ours is None:
-                found.append(f"input {name!r} is not accepted")
+                problems.append(f"input {name!r} is not accepted")
             elif ours.dtype != theirs.dtype or (name != "noise" and ours.dims != theirs.dims):
-                found.append(f"input {name!r} is {ours} instead of {theirs}")
-        return found + [
+                problems.append(f"input {name!r} is {ours} instead of {theirs}")
+        return problems + [
             f"it must be given {name!r}, which callers do not give"
             for name in self.inputs
             if name not in champion.inputs
@@ -133,10 +133,10 @@ def _listed(names: tuple[str, ...], most: int = 12) -> str:
 def caption_pool(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """Return the captions that a file keeps to be drawn from; empty if it has none, or none that can be read."""
     try:
-        kept = json.loads(metadata.get(CAPTIONS_KEY, "[]"))
+        pool = json.loads(metadata.get(CAPTIONS_KEY, "[]"))
     except ValueError:
         return ()
-    return tuple(text for text in kept if isinstance(text, str)) if isinstance(kept, list) else ()
+    return tuple(text for text in pool if isinstance(text, str)) if isinstance(pool, list) else ()
 
 
 def read_contract(path: Path) -> Contract:
@@ -246,10 +246,10 @@ def _refuse_foreign_parts(model: Any, name: str) -> None:
     foreign |= {function.domain or function.name for function in model.functions}
     if foreign - set(_DOMAINS):
         raise BadInput(f"{name} needs operators that are not ONNX's own: {', '.join(sorted(foreign - set(_DOMAINS)))}.")
-    drawn = {node.op_type for node in nodes(model.graph)} & _RANDOM
-    if drawn:
+    random_nodes = {node.op_type for node in nodes(model.graph)} & _RANDOM
+    if random_nodes:
         raise BadInput(
-            f"{name} draws random numbers inside the graph ({', '.join(sorted(drawn))}); `noise` must be all."
+            f"{name} draws random numbers inside the graph ({', '.join(sorted(random_nodes))}); `noise` must be all."
         )
 
 
@@ -289,20 +289,20 @@ def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
     inputs = {value.name: _type(value) for value in graph.input if value.name not in initialised}
     if "noise" not in inputs:
         raise BadInput(f"{name} has no input `noise`, so all its images would be the same.")
-    for key, found in inputs.items():
+    for key, kind in inputs.items():
         if key not in _INPUTS:
             raise BadInput(f"{name} asks for an input {key!r} that the contract does not know: {', '.join(_INPUTS)}.")
         dtype, rank = _INPUTS[key]
-        if found.dims[:1] != (None,):
-            raise BadInput(f"{name}: input {key!r} is {found}: the batch must be free.")
-        if found.dtype != dtype or len(found.dims) != rank or any(size is None or size < 1 for size in found.dims[1:]):
-            raise BadInput(f"{name}: input {key!r} is {found}, the contract says {dtype} of rank {rank}, batch first.")
+        if kind.dims[:1] != (None,):
+            raise BadInput(f"{name}: input {key!r} is {kind}: the batch must be free.")
+        if kind.dtype != dtype or len(kind.dims) != rank or any(size is None or size < 1 for size in kind.dims[1:]):
+            raise BadInput(f"{name}: input {key!r} is {kind}, the contract says {dtype} of rank {rank}, batch first.")
     return inputs
 
 
 def _check_output(graph: Any, spec: DatasetSpec, name: str) -> None:
     expected = {"image": TensorType(dtype="uint8", dims=(None, *spec.image.dims))}
-    found = {value.name: _type(value) for value in graph.output}
-    if found != expected:
-        text = ", ".join(f"{key} {value}" for key, value in found.items())
+    outputs = {value.name: _type(value) for value in graph.output}
+    if outputs != expected:
+        text = ", ".join(f"{key} {value}" for key, value in outputs.items())
         raise BadInput(f"{name} gives {text}; the contract says image {expected['image']} and nothing else.")

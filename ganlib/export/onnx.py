@@ -167,9 +167,9 @@ def _trace(sampler: Sampler, inputs: Inputs, opset: int) -> Any:
         except Exception as error:  # torch.export and the exporter raise a dozen unrelated types
             cause = error.__cause__ or error
             raise ExportError(f"torch cannot export the net: {first_line(cause)}") from error
-        made = sorted(entry.name for entry in Path(folder).iterdir())
-        if made != [file.name]:
-            raise ExportError(f"the exporter made {', '.join(made)} where one self-contained file was asked for.")
+        files = sorted(entry.name for entry in Path(folder).iterdir())
+        if files != [file.name]:
+            raise ExportError(f"the exporter made {', '.join(files)} where one self-contained file was asked for.")
         model = contract.parse(file.read_bytes(), "the exported graph")
     _forget_source(model)
     try:
@@ -181,8 +181,8 @@ def _trace(sampler: Sampler, inputs: Inputs, opset: int) -> Any:
 
 def _shapes(inputs: Inputs, batch: Any) -> tuple[Any, ...]:
     """Dynamic shapes in the form of the sampler's signature: noise, then a tuple of the rest, if there is any."""
-    noise, *given = [{0: batch} for _ in inputs]
-    return (noise, tuple(given)) if given else (noise,)
+    noise, *conditions = [{0: batch} for _ in inputs]
+    return (noise, tuple(conditions)) if conditions else (noise,)
 
 
 def _forget_source(model: Any) -> None:
@@ -253,12 +253,12 @@ def _run(session: Any, inputs: Inputs, shape: tuple[int, ...]) -> NDArray[np.uin
 
 def _keeps_contract(data: bytes, noise_dim: int, condition: Condition | None) -> None:
     try:
-        found = contract.describe(data, "the exported graph").contract
+        described = contract.describe(data, "the exported graph").contract
     except BadInput as error:
         raise ExportError(str(error)) from error
     expected = {"noise", condition} if condition else {"noise"}
-    if set(found.inputs) != expected or found.noise_dim != noise_dim:
-        inputs = ", ".join(f"{name} {kind}" for name, kind in found.inputs.items())
+    if set(described.inputs) != expected or described.noise_dim != noise_dim:
+        inputs = ", ".join(f"{name} {kind}" for name, kind in described.inputs.items())
         others = f" and {condition}" if condition else " alone"
         raise ExportError(f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}]{others}.")
 

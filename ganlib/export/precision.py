@@ -116,14 +116,14 @@ def with_metadata(model: Any, facts: Mapping[str, str], promised: contract.Contr
     del model.metadata_props[:]
     for key in sorted(facts):
         model.metadata_props.add(key=key, value=facts[key])
-    made: bytes = model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
     try:
-        kept = contract.describe(made, name).contract
+        after = contract.describe(content, name).contract
     except BadInput as error:
         raise ExportError(f"{error} Nothing was written.") from error
-    if kept != promised:
+    if after != promised:
         raise ExportError(f"{name} asks for other inputs. Nothing was written.")
-    return made
+    return content
 
 
 def _half(data: bytes) -> Any:
@@ -143,11 +143,11 @@ def _keep_noise_whole(graph: Any) -> None:
     """
     from onnx import TensorProto
 
-    given = {value.name for value in graph.input}
+    inputs = {value.name for value in graph.input}
     rounded = {
         node.output[0]: node.input[0]
         for node in graph.node
-        if node.op_type == "Cast" and node.input[0] in given and node.attribute[0].i == TensorProto.FLOAT16
+        if node.op_type == "Cast" and node.input[0] in inputs and node.attribute[0].i == TensorProto.FLOAT16
     }
     for node in graph.node:
         if node.op_type == "Cast" and node.input[0] in rounded:
@@ -200,10 +200,10 @@ def _compare(parent: bytes, sibling: bytes, batches: Sequence[Inputs], opset: in
     worst, differing, total, images, pixels = 0, 0, 0, 0, 0
     for batch in batches:
         try:
-            made, expected = (session.run(["image"], dict(batch))[0] for session in (ours, theirs))
+            actual, expected = (session.run(["image"], dict(batch))[0] for session in (ours, theirs))
         except Exception as error:  # onnxruntime's exceptions have no common base but this one
             raise GanlibError(f"the sibling fails: {first_line(error)}. Nothing was written.") from error
-        gaps = np.abs(made.astype(np.int16) - expected.astype(np.int16))
+        gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
         worst, total = max(worst, int(gaps.max())), total + int(gaps.sum())
         differing, images = differing + int(np.count_nonzero(gaps)), images + len(gaps)
         pixels += gaps.size

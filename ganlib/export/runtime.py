@@ -43,13 +43,14 @@ def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bo
     """
     import onnxruntime
 
-    asked = PROVIDERS[require_provider(provider)]
-    if asked not in (there := onnxruntime.get_available_providers()) and not allow_cpu:
+    provider_name = PROVIDERS[require_provider(provider)]
+    if provider_name not in (there := onnxruntime.get_available_providers()) and not allow_cpu:
         raise BadInput(
-            f"this onnxruntime has no {asked}, only {', '.join(there)}; nothing was generated. Install onnxruntime-gpu "
+            f"this onnxruntime has no {provider_name}, only {', '.join(there)}; nothing was generated. Install "
+            "onnxruntime-gpu "
             "in its place, or allow the processor instead: --allow-cpu."
         )
-    chain = [asked, PROVIDER] if asked in there and asked != PROVIDER else [PROVIDER]
+    chain = [provider_name, PROVIDER] if provider_name in there and provider_name != PROVIDER else [PROVIDER]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -59,9 +60,10 @@ def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bo
     except Exception as error:  # onnxruntime's exceptions have no common base but this one
         raise BadInput(f"onnxruntime cannot run {name}: {first_line(error)}") from error
     used = session.get_providers()[0]  # a driver that is missing is no exception there: it falls back in silence
-    if used != asked and not allow_cpu:
+    if used != provider_name and not allow_cpu:
         raise GanlibError(
-            f"onnxruntime runs {name} on {used} instead of {asked}; nothing was generated. Mend the driver, or allow "
+            f"onnxruntime runs {name} on {used} instead of {provider_name}; nothing was generated. Mend the driver, "
+            "or allow "
             "the processor instead: --allow-cpu."
         )
     return session

@@ -26,6 +26,6 @@ class Sampler(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, noise: Tensor, *given: Tensor) -> Tensor:
+    def forward(self, noise: Tensor, *condition: Tensor) -> Tensor:
         """Return the images of float32 ``[batch, noise_dim]`` and the condition: uint8 ``[batch, C, H, W]``."""
-        return to_pixels(self.net(noise, *given))
+        return to_pixels(self.net(noise, *condition))

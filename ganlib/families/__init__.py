@@ -42,29 +42,29 @@ AUTO = "auto"
 """In place of names: every family that can be trained on the data."""
 
 
-def require_all(chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return ``chosen`` without repeats, each checked; :data:`AUTO` alone stays what it is.
+def require_all(requested: Sequence[str]) -> tuple[str, ...]:
+    """Return ``requested`` without repeats, each checked; :data:`AUTO` alone stays what it is.
 
     Raises:
         BadInput: none given, or one is not a family.
     """
-    if not chosen:
+    if not requested:
         raise BadInput(f"no family given. Known: {', '.join(names())}, or {AUTO} for all that fit the data.")
-    if list(chosen) == [AUTO]:
+    if list(requested) == [AUTO]:
         return (AUTO,)
-    return tuple(dict.fromkeys(require(name) for name in chosen))
+    return tuple(dict.fromkeys(require(name) for name in requested))
 
 
-def fitting(chosen: Sequence[str], spec: DatasetSpec) -> tuple[str, ...]:
-    """Return the names in ``chosen``, or for :data:`AUTO` those of all families that can be trained on ``spec``.
+def fitting(candidates: Sequence[str], spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the names in ``candidates``, or for :data:`AUTO` those of all families that can be trained on ``spec``.
 
     Raises:
         BadInput: one of them cannot, or none can.
     """
-    if list(chosen) != [AUTO]:
-        for name in chosen:
+    if list(candidates) != [AUTO]:
+        for name in candidates:
             require_fit(name, spec)
-        return tuple(chosen)
+        return tuple(candidates)
     if not (fit := able(spec)):
         raise BadInput(f"no family can be trained on {spec.name}.")
     return fit
@@ -72,8 +72,8 @@ def fitting(chosen: Sequence[str], spec: DatasetSpec) -> tuple[str, ...]:
 
 def about(name: str) -> str:
     """What family ``name`` is, in a line: the first of its file's docstring. The file is read, not imported."""
-    found = find_spec(f"{__name__}.{require(name)}")
-    source = Path(found.origin).read_text(encoding="utf-8") if found and found.origin else ""
+    spec = find_spec(f"{__name__}.{require(name)}")
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 

@@ -65,7 +65,7 @@ class Pggan(Adversarial):
 
     def logits(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
         """Logits of images at the resolution of ``step``."""
-        logits: Tensor = self.discriminator(self.options.shown(images, self.spec.image), *self._grown(step))
+        logits: Tensor = self.discriminator(self.options.augment(images, self.spec.image), *self._grown(step))
         return logits
 
     def _grown(self, step: int) -> tuple[int, float]:

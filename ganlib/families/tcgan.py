@@ -138,25 +138,25 @@ class Tcgan(_Captioned):
         """Return the text encoder."""
         return self._generator.encoder
 
-    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
+    def condition_inputs(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The classes and the ranks of the real images, which are also those that are asked of the painter."""
-        return (condition(batch.labels, _known(batch), self._generator.classes),)
+        return (condition(batch.labels, _require_ranks(batch), self._generator.classes),)
 
     def draw(self, batch: TrainingBatch, step: int) -> Tensor:
         """Images with the classes and the ranks of the real ones."""
         latent = torch.randn(len(batch.images), self.options.latent_dim, device=batch.images.device)
-        images: Tensor = self._generator.painter(latent, *self.given(batch))
+        images: Tensor = self._generator.painter(latent, *self.condition_inputs(batch))
         return images
 
     def _generate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         fakes = self._fakes
         loss, losses = super()._generate(batch, step)
         assert fakes is not None  # noqa: S101
-        error = (self.reader(fakes) - _known(batch)).square().mean()
+        error = (self.reader(fakes) - _require_ranks(batch)).square().mean()
         return loss + self.options.rank_weight * error, {**losses, "rank_error": error.detach().sqrt()}
 
     def _read(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
-        error = (self.reader(batch.images) - _known(batch)).square().mean()
+        error = (self.reader(batch.images) - _require_ranks(batch)).square().mean()
         return error, {"reader_error": error.detach().sqrt()}
 
     def _understand(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
@@ -206,7 +206,7 @@ class TableTcgan(_Captioned):
         """Return the two encoders."""
         return self.matcher
 
-    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
+    def condition_inputs(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The vectors of the captions, which are read once a step."""
         if self._latest is None or self._latest[0] is not batch:
             with torch.no_grad():
@@ -215,16 +215,16 @@ class TableTcgan(_Captioned):
 
     def draw(self, batch: TrainingBatch, step: int) -> Tensor:
         """Images for the captions of the real ones."""
-        images: Tensor = self._generator.painter(self.noise(batch), *self.given(batch))
+        images: Tensor = self._generator.painter(self.noise(batch), *self.condition_inputs(batch))
         return images
 
     def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         value, losses = super()._discriminate(batch, step)
-        (vectors,) = self.given(batch)
+        (vectors,) = self.condition_inputs(batch)
         others = neighbours(torch.arange(len(vectors), device=vectors.device), self.discriminator.group)
         differ = (_captions(batch) != _captions(batch)[others]).any(dim=1).float()
-        shown = self.options.shown(batch.images, self.spec.image)
-        logits: Tensor = self.discriminator(shown, vectors[others])
+        pixels = self.options.augment(batch.images, self.spec.image)
+        logits: Tensor = self.discriminator(pixels, vectors[others])
         wrong = (F.softplus(logits.float()) * differ).mean()
         return value + wrong, {**losses, "wrong_caption_loss": wrong.detach()}
 
@@ -232,15 +232,15 @@ class TableTcgan(_Captioned):
         fakes = self._fakes
         loss, losses = super()._generate(batch, step)
         assert fakes is not None  # noqa: S101
-        match = matching_loss(self._seen(fakes), self.given(batch)[0], _captions(batch))
+        match = matching_loss(self._image_vectors(fakes), self.condition_inputs(batch)[0], _captions(batch))
         return loss + self.options.match_weight * match, {**losses, "match_loss": match.detach()}
 
     def _understand(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         texts = self._generator.encoder(_captions(batch))
-        loss = matching_loss(self._seen(batch.images), texts, _captions(batch))
+        loss = matching_loss(self._image_vectors(batch.images), texts, _captions(batch))
         return loss, {"text_loss": loss.detach()}
 
-    def _seen(self, images: Tensor) -> Tensor:
+    def _image_vectors(self, images: Tensor) -> Tensor:
         """Return the vectors of images."""
         return spread(self.reader(images).float())
 
@@ -255,7 +255,7 @@ class TableTcgan(_Captioned):
         noise = torch.randn(len(captions), self.noise_dim, generator=torch.Generator().manual_seed(0))
         texts = model.encoder(distinct)
         right = {
-            name: ((self._seen(images) @ texts.T).argmax(dim=1) == own).float().mean().item()
+            name: ((self._image_vectors(images) @ texts.T).argmax(dim=1) == own).float().mean().item()
             for name, images in (("real_matched", test.images), ("drawn_matched", model(noise, captions)))
         }
         return {**right, "matched_by_chance": 1 / len(distinct)}
@@ -266,7 +266,7 @@ def _captions(batch: TrainingBatch) -> Tensor:
     return batch.captions
 
 
-def _known(batch: TrainingBatch) -> Tensor:
+def _require_ranks(batch: TrainingBatch) -> Tensor:
     assert batch.ranks is not None, "the batches were made without the family's ranks"  # noqa: S101
     return batch.ranks
 

@@ -117,7 +117,7 @@ class Vqgan(Family):
         return discriminate(self._judge, HINGE, batch.images, fakes, self.options, step, separable=separable)
 
     def _judge(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(self.options.shown(images, self.spec.image))
+        logits: Tensor = self.discriminator(self.options.augment(images, self.spec.image))
         return logits.float()
 
     def _autoencode(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:

@@ -61,8 +61,8 @@ class ConditionRecord(Record):
 
 def _read(words: str) -> dict[str, Any]:
     """Return the fields of what :meth:`ConditionRecord.__str__` wrote; raise :class:`ValueError` for anything else."""
-    if found := _OF_A_FILE.fullmatch(words):
-        return {"kind": "labels", "file": found[1], "sha256": found[2]}
+    if match := _OF_A_FILE.fullmatch(words):
+        return {"kind": "labels", "file": match[1], "sha256": match[2]}
     kind, _, rest = words.partition(" ")
     if kind == "label" and rest:
         return {"kind": "labels", "class_name": rest}

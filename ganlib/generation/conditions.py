@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
     from ganlib.export.contract import Contract
 
-_DRAWN = ConditionRecord(kind="captions", choice="uniform")
+_UNIFORM_CAPTIONS = ConditionRecord(kind="captions", choice="uniform")
 _STREAM = 1  # of Philox's key: the noise has 0
 
 
@@ -148,17 +148,17 @@ class Captions:
     """Bytes of UTF-8 that the graph takes."""
     pool: tuple[str, ...] = ()
     """What is drawn from where there is no grammar."""
-    record: ConditionRecord = _DRAWN
+    record: ConditionRecord = _UNIFORM_CAPTIONS
 
-    def given(self, caption: str) -> Captions:
+    def with_caption(self, caption: str) -> Captions:
         """Return the same with ``caption`` for all images.
 
         Raises:
             BadInput: it does not fit, or the grammar does not know what it asks for.
         """
-        made = Captions(self.spec, self.length, self.pool, ConditionRecord(kind="captions", caption=caption))
-        made.encoded(caption)
-        return made
+        condition = Captions(self.spec, self.length, self.pool, ConditionRecord(kind="captions", caption=caption))
+        condition.encoded(caption)
+        return condition
 
     def encoded(self, caption: str) -> NDArray[np.int64]:
         """Return a caption as the graph takes it: int64 [length]."""
@@ -215,8 +215,8 @@ def choose(model: Described, labels: str | None = None, caption: str | None = No
     if "label" in contract.inputs:
         return _labels(contract.spec, labels or "uniform", files)
     if "caption" in contract.inputs:
-        drawn = Captions(contract.spec, contract.inputs["caption"].dims[1] or 0, caption_pool(model.metadata))
-        return drawn if caption is None else drawn.given(caption)
+        captions = Captions(contract.spec, contract.inputs["caption"].dims[1] or 0, caption_pool(model.metadata))
+        return captions if caption is None else captions.with_caption(caption)
     return Unconditional()
 
 
@@ -235,10 +235,10 @@ def recorded(model: Described, record: ConditionRecord, labels: str | None = Non
         raise BadInput(f"these images were made with {record}: name that file with --labels. Nothing was changed.")
     if record.kind == "labels" and labels is None and "label" in model.contract.inputs:
         return ClassLabels(model.contract.spec, record)
-    made = choose(model, labels, record.caption)
-    if made.record != record:
-        raise BadInput(f"these images were made with {record}, not {made.record}. Nothing was changed.")
-    return made
+    condition = choose(model, labels, record.caption)
+    if condition.record != record:
+        raise BadInput(f"these images were made with {record}, not {condition.record}. Nothing was changed.")
+    return condition
 
 
 def label_of(spec: DatasetSpec, name: str, others: Sequence[str] = ()) -> int:

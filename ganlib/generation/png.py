@@ -52,14 +52,14 @@ class Encoder:
         head = _SIGNATURE + _chunk(b"IHDR", header) + self._facts
         rows = np.zeros((count, height, 1 + width * channels), np.uint8)  # each row begins with its filter: 0, none
         rows[:, :, 1:] = images.transpose(0, 2, 3, 1).reshape(count, height, -1)
-        made = []
+        files = []
         for at, row in enumerate(rows):
-            said = text_chunk("index", str(first + at))
+            text = text_chunk("index", str(first + at))
             for name, value in facts[at].items() if facts else ():
-                said += international_chunk(name, value)
+                text += international_chunk(name, value)
             packed = _chunk(b"IDAT", zlib.compress(row.data, _LEVEL, _WINDOW))
-            made.append(b"".join((head, said, packed, END)))
-        return made
+            files.append(b"".join((head, text, packed, END)))
+        return files
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -58,9 +58,7 @@ class SamplingRequest:
         import numpy as np
 
         blocks = {int(block): self.condition.values(self.seed, int(block)) for block in np.unique(numbers // BLOCK)}
-        values = [
-            known[number % BLOCK] for number in numbers.tolist() if (known := blocks[number // BLOCK]) is not None
-        ]
+        values = [rows[number % BLOCK] for number in numbers.tolist() if (rows := blocks[number // BLOCK]) is not None]
         return self.condition.codes(np.stack(values)) if values else None
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class ImageBlock:
     """Neighbouring images and what was asked for each."""
 
     first: int
@@ -41,11 +41,11 @@ class Drawn:
         """One past the last image."""
         return self.first + len(self.images)
 
-    def cut(self, start: int, stop: int) -> Drawn:
+    def cut(self, start: int, stop: int) -> ImageBlock:
         """Images ``start`` to ``stop - 1``, as far as they are here."""
         start = max(start, self.first)
         part = slice(start - self.first, stop - self.first)
-        return Drawn(start, self.images[part], {name: values[part] for name, values in self.conditions.items()})
+        return ImageBlock(start, self.images[part], {name: values[part] for name, values in self.conditions.items()})
 
 
 _AHEAD = 4  # blocks a thread computes ahead of the reader, so that encoding and inference overlap
@@ -115,11 +115,11 @@ class OnnxModel:
 
         if start < 0 or count < 1:
             raise BadInput(f"cannot draw {count} images from number {start} on: both must be positive.")
-        made = np.empty((count, *self.spec.image.dims), np.uint8)
-        for drawn in self.blocks(request, start, start + count):
-            made[drawn.first - start : drawn.stop - start] = drawn.images
-            report.advance("draw images", drawn.stop - start, count)
-        return made
+        images = np.empty((count, *self.spec.image.dims), np.uint8)
+        for block in self.blocks(request, start, start + count):
+            images[block.first - start : block.stop - start] = block.images
+            report.advance("draw images", block.stop - start, count)
+        return images
 
     def blocks(
         self,
@@ -128,7 +128,7 @@ class OnnxModel:
         stop: int,
         batch_size: int | None = None,
         threads: int | None = None,
-    ) -> Iterator[Drawn]:
+    ) -> Iterator[ImageBlock]:
         """Images ``start`` to ``stop - 1``, some tens at a time, computed ahead in threads.
 
         Args:
@@ -144,16 +144,16 @@ class OnnxModel:
         """
         request.condition.require(stop)
         blocks = range(start // BLOCK, -(-stop // BLOCK))
-        for drawn in self._blocks(request, blocks, batch_size, threads):
-            yield drawn.cut(start, stop)
+        for block in self._blocks(request, blocks, batch_size, threads):
+            yield block.cut(start, stop)
 
     def _blocks(
         self, request: SamplingRequest, blocks: range, batch_size: int | None, threads: int | None
-    ) -> Iterator[Drawn]:
+    ) -> Iterator[ImageBlock]:
         """Whole blocks in order."""
         threads = threads or usable_cores()
         ahead = threads * _AHEAD if batch_size is None else -(-batch_size // BLOCK)
-        waiting: deque[Future[Drawn]] = deque()
+        waiting: deque[Future[ImageBlock]] = deque()
         with ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="ganlib-onnx") as pool:
             try:
                 for block in blocks:
@@ -180,13 +180,13 @@ class OnnxModel:
 
         self._require(inputs)
         count = len(inputs["noise"])
-        made = np.empty((count, *self.spec.image.dims), np.uint8)
+        out = np.empty((count, *self.spec.image.dims), np.uint8)
         for start in range(0, count, BLOCK):
             # The last block is filled up with repeats: onnxruntime always works on a whole one.
             rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
             images = self._call({name: value[rows] for name, value in inputs.items()})
-            made[start : start + BLOCK] = images[: count - start]
-        return made
+            out[start : start + BLOCK] = images[: count - start]
+        return out
 
     def one(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """One image of one row of inputs, uint8 ``[1, channels, height, width]``, in a call of its own: what latency is
@@ -200,19 +200,19 @@ class OnnxModel:
     def _require(self, inputs: Mapping[str, NDArray[Any]]) -> None:
         """Raise :class:`BadInput` unless ``inputs`` are what the graph asks for."""
         expected = {name: (kind.dtype, kind.dims[1:]) for name, kind in self.contract.inputs.items()}
-        given = {name: (value.dtype.name, value.shape[1:]) for name, value in inputs.items()}
-        if given != expected or len({len(value) for value in inputs.values()}) != 1:
-            asked = ", ".join(f"{name} {kind}" for name, kind in self.contract.inputs.items())
+        actual = {name: (value.dtype.name, value.shape[1:]) for name, value in inputs.items()}
+        if actual != expected or len({len(value) for value in inputs.values()}) != 1:
+            takes = ", ".join(f"{name} {kind}" for name, kind in self.contract.inputs.items())
             raise BadInput(
-                f"{self.path} asks for {asked}; given were "
+                f"{self.path} asks for {takes}; given were "
                 f"{', '.join(f'{name} {value.dtype}{list(value.shape)}' for name, value in inputs.items())}."
             )
 
-    def _block(self, request: SamplingRequest, block: int) -> Drawn:
+    def _block(self, request: SamplingRequest, block: int) -> ImageBlock:
         inputs = request.inputs(self.noise_dim, block)
         images = self._call(inputs)
         del inputs["noise"]
-        return Drawn(block * BLOCK, images, inputs)
+        return ImageBlock(block * BLOCK, images, inputs)
 
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """One whole block. Where memory runs out, half as many are worked on at once from then on."""

@@ -17,9 +17,9 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = encoder, decoder
         self.bottleneck = bottleneck or nn.Identity()
 
-    def forward(self, noise: Tensor, *given: Tensor) -> Tensor:
+    def forward(self, noise: Tensor, *condition: Tensor) -> Tensor:
         """Float [batch, noise_dim], and the condition if there is one, to images [batch, channels, height, width]."""
-        images: Tensor = self.decoder(self.bottleneck(noise), *given)
+        images: Tensor = self.decoder(self.bottleneck(noise), *condition)
         return images
 
 

@@ -35,9 +35,9 @@ class GaussianMixture(nn.Module):
         The first column chooses the component. It is compared with stored numbers, with no arithmetic before, so every
         runtime chooses the same one.
         """
-        chosen = (noise[:, :1] > self.thresholds).sum(1)
-        spread = self.factors[chosen] @ noise[:, 1:].unsqueeze(2)
-        return self.means[chosen] + spread.squeeze(2)
+        component = (noise[:, :1] > self.thresholds).sum(1)
+        spread = self.factors[component] @ noise[:, 1:].unsqueeze(2)
+        return self.means[component] + spread.squeeze(2)
 
     def fit(self, codes: NDArray[np.float32], seed: int) -> None:
         """Fit by expectation maximisation, from k-means, to float ``codes`` [n, dim], n >= components.

@@ -69,38 +69,38 @@ class CodePrior(nn.Module):
         blocks: list[_Block] = list(self.blocks)  # type: ignore[arg-type]
         weights = [block.weights(torch.float64) for block in blocks]
 
-        def step(carry: _Tensors, given: _Tensors) -> tuple[_Tensors, Tensor]:
+        def step(carry: _Tensors, inputs: _Tensors) -> tuple[_Tensors, Tensor]:
             hidden, *memory = carry
-            uniform, position, hide = given
+            uniform, position, hide = inputs
             hidden = hidden + position
-            kept: list[Tensor] = []
+            caches: list[Tensor] = []
             for block, matrices, keys, values in zip(blocks, weights, memory[::2], memory[1::2], strict=True):
                 hidden, *memories = block.step(hidden, matrices, keys, values, hide)
-                kept += memories
+                caches += memories
             code = invert_cdf(F.linear(_normalise(hidden), head), uniform.unsqueeze(1))
-            return (F.embedding(code, embedding), *kept), code
+            return (F.embedding(code, embedding), *caches), code
 
         start = self.start.double().expand(batch, -1).clone()
         memory = [start.new_zeros(batch, self.positions, block.head_dim) for block in blocks for _ in range(2)]
         # Memory is filled from its end: at position i its first positions - 1 - i places are not there yet.
         hide = torch.zeros(self.positions, self.positions, dtype=torch.float64, device=noise.device)
         hide = hide.masked_fill(torch.ones_like(hide, dtype=torch.bool).triu(1).flip(1), -torch.inf)
-        given = (normal_cdf(noise.double()).T.clone(), self.position.double(), hide)
-        return _scan(step, (start, *memory), given).T
+        rows = (normal_cdf(noise.double()).T.clone(), self.position.double(), hide)
+        return _scan(step, (start, *memory), rows).T
 
 
 _Tensors = tuple[Tensor, ...]
 
 
-def _scan(step: Callable[[_Tensors, _Tensors], tuple[_Tensors, Tensor]], carry: _Tensors, given: _Tensors) -> Tensor:
-    """``step`` of the carry and of each row of ``given`` in turn: its second results, stacked."""
+def _scan(step: Callable[[_Tensors, _Tensors], tuple[_Tensors, Tensor]], carry: _Tensors, inputs: _Tensors) -> Tensor:
+    """``step`` of the carry and of each row of ``inputs`` in turn: its second results, stacked."""
     if torch.compiler.is_exporting():
         from torch._higher_order_ops.scan import scan  # outside of an export it would compile ``step`` first
 
-        stacked: Tensor = scan(step, carry, given)[1]
+        stacked: Tensor = scan(step, carry, inputs)[1]
         return stacked
     results = []
-    for row in zip(*given, strict=True):
+    for row in zip(*inputs, strict=True):
         carry, result = step(carry, row)
         results.append(result)
     return torch.stack(results)

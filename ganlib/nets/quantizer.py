@@ -52,11 +52,11 @@ class VectorQuantizer(nn.Module):
             self._restart(everywhere)
         with torch.autocast(features.device.type, enabled=False):  # a codebook and its averages are float32
             indices = self._nearest(vectors)
-            chosen = F.embedding(indices.view(unit.shape[0], *unit.shape[2:]), self.codebook).permute(0, 3, 1, 2)
-            loss = (unit - chosen).square().sum(1).mean()
+            codes = F.embedding(indices.view(unit.shape[0], *unit.shape[2:]), self.codebook).permute(0, 3, 1, 2)
+            loss = (unit - codes).square().sum(1).mean()
             if self.training:
                 self._follow(everywhere, self._nearest(everywhere) if everywhere is not vectors else indices)
-        quantised: Tensor = self.expand(unit + (chosen - unit).detach())
+        quantised: Tensor = self.expand(unit + (codes - unit).detach())
         return quantised, loss, indices.view(unit.shape[0], -1)
 
     def encode(self, features: Tensor) -> Tensor:
@@ -66,8 +66,8 @@ class VectorQuantizer(nn.Module):
 
     def decode(self, indices: Tensor, height: int) -> Tensor:
         """Codes int64 [batch, height * w] to quantised features, float [batch, dim, height, w]."""
-        chosen = F.embedding(indices, self.codebook).transpose(1, 2)
-        quantised: Tensor = self.expand(chosen.reshape(*chosen.shape[:2], height, -1))
+        codes = F.embedding(indices, self.codebook).transpose(1, 2)
+        quantised: Tensor = self.expand(codes.reshape(*codes.shape[:2], height, -1))
         return quantised
 
     def _unit(self, features: Tensor) -> Tensor:

@@ -112,6 +112,6 @@ class WishSampler(nn.Module):
             Float [batch, attributes] strictly inside (0, 1); increasing in the noise.
         """
         uniform = (0.5 + 0.5 * torch.erf(noise * math.sqrt(0.5))).clamp(1e-4, 1 - 1e-4)
-        asked = wishes[:, 1:]
-        inside = (asked.to(noise.dtype) - 0.5 + self.shrink * (uniform - 0.5)) / 3
-        return torch.where(asked > 0, inside, uniform)
+        attributes = wishes[:, 1:]
+        inside = (attributes.to(noise.dtype) - 0.5 + self.shrink * (uniform - 0.5)) / 3
+        return torch.where(attributes > 0, inside, uniform)

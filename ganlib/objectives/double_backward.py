@@ -103,13 +103,13 @@ class _Convolution(Function):
             return (None,) * 5
         inputs, weight = ctx.saved_tensors
         _, _, to_inputs, to_weight, to_bias = ctx.needs_input_grad
-        wanted = ctx.mode.weights_too
+        weights_too = ctx.mode.weights_too
         return (
             None,
             None,
             _ByInputs.apply(ctx.mode, ctx.shape, inputs.detach(), gradient, weight) if to_inputs else None,  # type: ignore[no-untyped-call]
-            _by_weight(ctx.shape, inputs, gradient, weight) if to_weight and wanted else None,
-            gradient.sum((0, 2, 3)) if to_bias and wanted else None,
+            _by_weight(ctx.shape, inputs, gradient, weight) if to_weight and weights_too else None,
+            gradient.sum((0, 2, 3)) if to_bias and weights_too else None,
         )
 
 
@@ -140,5 +140,5 @@ def _by_weight(shape: Any, inputs: Tensor, gradient: Tensor, weight: Tensor) -> 
 
 
 def _backward(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(*args)
-    return found
+    gradients: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(*args)
+    return gradients

@@ -52,7 +52,7 @@ class DiscriminatorOptions(FamilyOptions):
         """Whether what is drawn for an image depends on its place among those that are judged with it."""
         return bool(self.diffaugment_shift or self.diffaugment_cut or self.diffaugment_colour)
 
-    def shown(self, images: Tensor, shape: ImageShape) -> Tensor:
+    def augment(self, images: Tensor, shape: ImageShape) -> Tensor:
         """``images`` as the discriminator judges them. Pixels are those of whole images, of ``shape``; of smaller ones
         as many fewer."""
         if not self.augmented:
@@ -134,8 +134,8 @@ def discriminate(
     }
     for name, (weight, penalty) in terms.items():
         if penalised and weight:
-            losses[name] = (found := penalty()).detach()
-            value = value + weight * options.penalty_every * found
+            losses[name] = (penalty_value := penalty()).detach()
+            value = value + weight * options.penalty_every * penalty_value
     return value, losses
 
 
@@ -191,13 +191,13 @@ class Adversarial(Family):
         penalised = options.r1_gamma or options.r2_gamma or options.gp_lambda
         return (self._generator,) if penalised else (self._generator, self.discriminator)
 
-    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
+    def condition_inputs(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The condition of ``batch``, as both nets take it."""
         return ()
 
     def draw(self, batch: TrainingBatch, step: int) -> Tensor:
         """As many generated images as ``batch`` has, under its condition."""
-        images: Tensor = self._generator(self.noise(batch), *self.given(batch))
+        images: Tensor = self._generator(self.noise(batch), *self.condition_inputs(batch))
         return images
 
     def noise(self, batch: TrainingBatch) -> Tensor:
@@ -210,10 +210,10 @@ class Adversarial(Family):
 
     def logits(self, images: Tensor, batch: TrainingBatch, step: int) -> Tensor:
         """Logits of ``images`` under the condition of ``batch``: of as many, or of twice as many in two such halves."""
-        given = self.given(batch)
+        condition_inputs = self.condition_inputs(batch)
         if len(images) > len(batch.images):
-            given = tuple(torch.cat([each, each]) for each in given)
-        logits: Tensor = self.discriminator(self.options.shown(images, self.spec.image), *given)
+            condition_inputs = tuple(torch.cat([each, each]) for each in condition_inputs)
+        logits: Tensor = self.discriminator(self.options.augment(images, self.spec.image), *condition_inputs)
         return logits.float()
 
     def _discriminate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
@@ -252,6 +252,6 @@ class LabelConditional(Adversarial):
 
     condition = "label"
 
-    def given(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
+    def condition_inputs(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The labels of the real images, which are also those that are asked of the generator."""
         return (batch.labels,)

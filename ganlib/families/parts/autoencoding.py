@@ -51,15 +51,15 @@ class Autoencoding(Family):
         """Encoder and decoder."""
         return self._net.encoder, self._net.decoder
 
-    def given(self, labels: Tensor) -> tuple[Tensor, ...]:
+    def condition_inputs(self, labels: Tensor) -> tuple[Tensor, ...]:
         """The condition of images with ``labels``, as encoder and decoder take it."""
         return (labels,) if self.condition == "label" else ()
 
     def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """``images`` through their codes' means."""
         assert isinstance(model, Autoencoder)  # noqa: S101
-        given = self.given(labels)
-        out: Tensor = model.decoder(self.code(model.encoder(images, *given)), *given)
+        condition_inputs = self.condition_inputs(labels)
+        out: Tensor = model.decoder(self.code(model.encoder(images, *condition_inputs)), *condition_inputs)
         return out
 
     def code(self, encoded: Tensor) -> Tensor:
@@ -67,9 +67,9 @@ class Autoencoding(Family):
         return encoded
 
     def _reconstruct(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
-        given = self.given(batch.labels)
-        code = self.code(self._net.encoder(batch.images, *given))
-        nll, mse = losses.gaussian_nll_optimal(batch.images, self._net.decoder(code, *given))
+        condition_inputs = self.condition_inputs(batch.labels)
+        code = self.code(self._net.encoder(batch.images, *condition_inputs))
+        nll, mse = losses.gaussian_nll_optimal(batch.images, self._net.decoder(code, *condition_inputs))
         return nll, {"nll": nll.detach(), "reconstruction_mse": mse.detach()}
 
 
@@ -97,9 +97,9 @@ class Variational(Autoencoding):
 
     def _terms(self, net: Autoencoder, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Negative log-likelihood and KL divergence in nats an image, and the mean squared error."""
-        given = self.given(labels)
-        code, kl = self.posterior(net.encoder(images, *given))
-        nll, mse = losses.gaussian_nll_optimal(images, net.decoder(code, *given))
+        condition_inputs = self.condition_inputs(labels)
+        code, kl = self.posterior(net.encoder(images, *condition_inputs))
+        nll, mse = losses.gaussian_nll_optimal(images, net.decoder(code, *condition_inputs))
         return nll, kl, mse
 
     def posterior(self, encoded: Tensor) -> tuple[Tensor, Tensor]:

@@ -174,8 +174,8 @@ class Family(nn.Module, ABC):
         inputs = [torch.randn(count, self.noise_dim, generator=generator)]
         if self.condition:
             random = np.random.default_rng(seed)
-            given = conditions.draw(self.condition, self.spec, random, count, self.captions)
-            inputs.append(torch.from_numpy(given))
+            values = conditions.draw(self.condition, self.spec, random, count, self.captions)
+            inputs.append(torch.from_numpy(values))
         device = next(self.parameters()).device
         return [tensor.to(device) for tensor in inputs]
 

@@ -23,7 +23,7 @@ from ganlib.generation.batch.verify import Verification, verify
 from ganlib.generation.conditions import Condition
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.sampling import SamplingRequest
-from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.session import ImageBlock, OnnxModel
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, require_few
@@ -59,8 +59,8 @@ class OpenBatch:
         if self.finished:
             return self.manifest
         self.storage.sweep()  # a worker that was killed in mid-shard leaves its part
-        made, digest = shards.record(self.storage, self.manifest)
-        manifest = self.manifest.model_copy(update={"complete": True, "shards": made, "digest": digest})
+        entries, digest = shards.record(self.storage, self.manifest)
+        manifest = self.manifest.model_copy(update={"complete": True, "shards": entries, "digest": digest})
         images = sum(len(manifest.images(shard)) for shard in self.missing)
         began, clock, spent = self.clock
         cost = time.process_time() - spent + cpu_seconds
@@ -312,9 +312,9 @@ def make(
         for shard, pieces in groupby(_pieces(blocks, job), key=itemgetter(0)):
             expected = job.shards[shard].sha256 if job.complete else None
             with shards.new_shard(storage, job, shard, expected=expected, token=token) as add:
-                for _, drawn in pieces:
-                    add(drawn)
-                    before, done = done, done + len(drawn.images)
+                for _, block in pieces:
+                    add(block)
+                    before, done = done, done + len(block.images)
                     if done // _REPORT_EVERY > before // _REPORT_EVERY:
                         report.advance("generate", done, total, {"images/s": done / (time.monotonic() - began)})
     storage.flush()
@@ -322,14 +322,14 @@ def make(
         report.advance("generate", total, total, {"images/s": total / (time.monotonic() - began)})
 
 
-def _pieces(blocks: Iterable[Drawn], job: BatchSpec) -> Iterator[tuple[int, Drawn]]:
+def _pieces(blocks: Iterable[ImageBlock], job: BatchSpec) -> Iterator[tuple[int, ImageBlock]]:
     """``blocks``, cut where a shard ends, each with its shard."""
-    for drawn in blocks:
-        at = drawn.first
-        while at < drawn.stop:
+    for block in blocks:
+        at = block.first
+        while at < block.stop:
             shard = job.shard_of(at)
-            stop = min(job.images(shard).stop, drawn.stop)
-            yield shard, drawn.cut(at, stop)
+            stop = min(job.images(shard).stop, block.stop)
+            yield shard, block.cut(at, stop)
             at = stop
 
 

@@ -80,11 +80,11 @@ class BatchCard(Record):
 
     def markdown(self) -> str:
         """The card for people."""
-        named = f"version {self.version} of {self.model}" if self.version else (self.reference or "a file")
+        source = f"version {self.version} of {self.model}" if self.version else (self.reference or "a file")
         alias = f" ({', '.join(self.aliases)} when it was resolved)" if self.aliases else ""
         entry = self.ledger or {}
         rows = {
-            "model": f"{named}{alias}, {self.family or 'family unknown'}",
+            "model": f"{source}{alias}, {self.family or 'family unknown'}",
             "model sha256": self.model_sha256,
             "ledger": f"entry {entry['seq']}, {entry['kind']}, {entry['time']}" if entry else "none",
             "trained by run": self.run_id or "unknown",

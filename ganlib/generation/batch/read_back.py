@@ -18,7 +18,7 @@ _STREAM = 2  # of Philox's key: the noise has 0, what is asked of a model 1
 _SHARDS = 8  # at least so many are read, if there are
 
 
-def chosen(job: BatchSpec, size: int) -> dict[int, NDArray[np.int64]]:
+def choose(job: BatchSpec, size: int) -> dict[int, NDArray[np.int64]]:
     """Which images to look at: by shard, the rows within it, int64, ascending; ``size`` in all or a few less.
 
     The same for the same job. Images are independent draws: a few shards stand for all, and are fewer to read.
@@ -27,11 +27,11 @@ def chosen(job: BatchSpec, size: int) -> dict[int, NDArray[np.int64]]:
 
     draw, size = philox(job.seed, 0, _STREAM), min(size, job.count)
     count = min(job.shard_count, max(_SHARDS, -(-size // job.shard_size)))
-    found = {}
+    rows = {}
     for shard in np.sort(draw.choice(job.shard_count, count, replace=False)).tolist():
         images = len(job.images(shard))
-        found[shard] = np.sort(draw.choice(images, min(images, -(-size // count)), replace=False))
-    return found
+        rows[shard] = np.sort(draw.choice(images, min(images, -(-size // count)), replace=False))
+    return rows
 
 
 def read(storage: Storage, job: BatchSpec, size: int, report: Callable[[int, int], None]) -> tuple[
@@ -45,7 +45,7 @@ def read(storage: Storage, job: BatchSpec, size: int, report: Callable[[int, int
     import numpy as np
 
     form, numbers, images = formats.load(job.file_format), [], []
-    rows = chosen(job, size)
+    rows = choose(job, size)
     for done, (shard, at) in enumerate(rows.items()):
         numbers.append(job.images(shard).start + at)
         images.append(form.images(storage, job, shard, at))

@@ -64,11 +64,13 @@ def new_shard(
     """
     place, sums, scratch = location(job, shard), sums_name(job, shard), storage.scratch()
     part, sums_part = scratch / f".{place}{token}.part", scratch / f".{place}{token}.sha256.part"
-    form, known = formats.load(job.file_format), dict[str, str]()
+    form, sums_in_shard = formats.load(job.file_format), dict[str, str]()
     try:
-        with form.writing(part, job, shard, known) as add:
+        with form.writing(part, job, shard, sums_in_shard) as add:
             yield add
-        digests = [known.get(name) or sha256_file(part / name if name else part) for name in form.files(job, shard)]
+        digests = [
+            sums_in_shard.get(name) or sha256_file(part / name if name else part) for name in form.files(job, shard)
+        ]
         if expected is not None and combine(digests) != expected:
             raise GanlibError(
                 f"{place} came out with other bytes than {storage} was made of: this machine or its onnxruntime "
@@ -106,8 +108,8 @@ def strangers(storage: Storage, job: BatchSpec, shard: int) -> list[str]:
     elif ours == {place}:  # a file has no inside
         return []
     ours |= {parent.as_posix() for name in ours for parent in PurePosixPath(name).parents}
-    found = [name for name in storage.inside(place) if name not in ours]
-    return [f"{place}/{name}" for name in found if PurePosixPath(name).parent.as_posix() not in found]
+    names = [name for name in storage.inside(place) if name not in ours]
+    return [f"{place}/{name}" for name in names if PurePosixPath(name).parent.as_posix() not in names]
 
 
 def read_sums(storage: Storage, name: str) -> dict[str, str] | None:

@@ -54,24 +54,24 @@ def verify(out: Where, report: Report = silent) -> Verification:
     manifest = manifests.read(storage)
     if manifest is None:
         raise BadInput(f"{storage} has no {manifests.FILE}: not a folder of generated images.")
-    found = _Findings()
+    findings = _Findings()
     for shard in range(manifest.shard_count):
-        _check_shard(storage, manifest, shard, found)
+        _check_shard(storage, manifest, shard, findings)
         report.advance("verify", manifest.images(shard).stop - manifest.start, manifest.count)
-    if manifest.complete and not found.any() and manifest.digest != combine(found.digests):
-        found.altered.append(manifests.FILE)
+    if manifest.complete and not findings.any() and manifest.digest != combine(findings.digests):
+        findings.altered.append(manifests.FILE)
     ours = {manifests.FILE, LOCK, *BESIDE}
     for shard in range(manifest.shard_count):
         ours |= {location(manifest, shard), sums_name(manifest, shard)}
-    found.extra += [name for name in storage.names() if name.rstrip("/") not in ours]
+    findings.extra += [name for name in storage.names() if name.rstrip("/") not in ours]
     return Verification(
         images=manifest.count,
         complete=manifest.complete,
-        missing=tuple(found.missing),
-        altered=tuple(found.altered),
-        truncated=tuple(found.truncated),
-        extra=tuple(found.extra),
-        damaged=tuple(found.damaged),
+        missing=tuple(findings.missing),
+        altered=tuple(findings.altered),
+        truncated=tuple(findings.truncated),
+        extra=tuple(findings.extra),
+        damaged=tuple(findings.damaged),
     )
 
 
@@ -93,44 +93,44 @@ class _Findings:
         return len(self.missing) + len(self.altered) + len(self.truncated)
 
 
-def _check_shard(storage: Storage, manifest: Manifest, shard: int, found: _Findings) -> None:
-    before, place, files = found.count(), location(manifest, shard), listed(manifest, shard)
+def _check_shard(storage: Storage, manifest: Manifest, shard: int, findings: _Findings) -> None:
+    before, place, files = findings.count(), location(manifest, shard), listed(manifest, shard)
     in_folder = place not in files.values()
     if in_folder and not storage.is_folder(place):
-        found.missing.append(f"{place}/")
+        findings.missing.append(f"{place}/")
     else:
-        sums = _check_sums(storage, manifest, shard, found)
+        sums = _check_sums(storage, manifest, shard, findings)
         for name, file in files.items():
-            _check_file(storage, file, manifest, sums.get(name), found)
+            _check_file(storage, file, manifest, sums.get(name), findings)
         if in_folder:
-            found.extra += [
+            findings.extra += [
                 name + ("/" if storage.is_folder(name) else "") for name in strangers(storage, manifest, shard)
             ]
-    if found.count() > before:
-        found.damaged.append(shard)
+    if findings.count() > before:
+        findings.damaged.append(shard)
 
 
-def _check_sums(storage: Storage, manifest: Manifest, shard: int, found: _Findings) -> dict[str, str]:
+def _check_sums(storage: Storage, manifest: Manifest, shard: int, findings: _Findings) -> dict[str, str]:
     """The shard's digests by file name. A damaged list is a finding, and is used as it is."""
     name = sums_name(manifest, shard)
     sums = read_sums(storage, name)
     if sums is None:
-        (found.altered if storage.exists(name) else found.missing).append(name)
+        (findings.altered if storage.exists(name) else findings.missing).append(name)
     elif manifest.complete and combine(sums.values()) != manifest.shards[shard].sha256:
-        found.altered.append(name)
+        findings.altered.append(name)
     return sums or {}
 
 
-def _check_file(storage: Storage, name: str, manifest: Manifest, digest: str | None, found: _Findings) -> None:
+def _check_file(storage: Storage, name: str, manifest: Manifest, digest: str | None, findings: _Findings) -> None:
     try:
         actual = storage.sha256(name)
         is_cut = actual != digest and formats.load(manifest.file_format).is_cut(storage, name)
     except OSError:
-        found.missing.append(name)
+        findings.missing.append(name)
         return
     if is_cut:
-        found.truncated.append(name)
+        findings.truncated.append(name)
     elif digest is not None and actual != digest:
-        found.altered.append(name)
+        findings.altered.append(name)
     else:
-        found.digests.append(actual)
+        findings.digests.append(actual)

@@ -19,8 +19,8 @@ def names() -> list[str]:
 @cache
 def load(name: str) -> Format:
     """Return the format called ``name``."""
-    made: Format = importlib.import_module(f"{__name__}.{name}").FORMAT
-    return made
+    form: Format = importlib.import_module(f"{__name__}.{name}").FORMAT
+    return form
 
 
 def require(name: str) -> str:
@@ -36,5 +36,5 @@ def require(name: str) -> str:
 
 def versions(name: str) -> dict[str, str]:
     """Return the versions of what decides the bytes of a shard of format ``name``."""
-    found = {package: importlib.metadata.version(package) for package in ("numpy", "onnxruntime")}
-    return {**found, **load(name).versions()}
+    versions = {package: importlib.metadata.version(package) for package in ("numpy", "onnxruntime")}
+    return {**versions, **load(name).versions()}

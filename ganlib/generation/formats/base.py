@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganlib.data.spec import DatasetSpec, ImageShape
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
-Add = Callable[["Drawn"], None]
+Add = Callable[["ImageBlock"], None]
 
 
 class Format(ABC):
@@ -80,14 +80,14 @@ def rows_at(file: IO[bytes], start: int, step: int, rows: NDArray[Any], shape: I
     """Return the images of ``shape`` of which image r begins at byte ``start + step * r`` of ``file``."""
     import numpy as np
 
-    made = np.empty((len(rows), *shape.dims), np.uint8)
+    images = np.empty((len(rows), *shape.dims), np.uint8)
     for at, row in enumerate(rows.tolist()):
         file.seek(start + step * row)
-        made[at] = np.frombuffer(file.read(shape.nbytes), np.uint8).reshape(shape.dims)
-    return made
+        images[at] = np.frombuffer(file.read(shape.nbytes), np.uint8).reshape(shape.dims)
+    return images
 
 
-def columns(job: BatchSpec, drawn: Drawn) -> dict[str, NDArray[Any]]:
+def columns(job: BatchSpec, block: ImageBlock) -> dict[str, NDArray[Any]]:
     """What is kept of each image, n rows each, little-endian.
 
     ``image`` uint8 [n, channels, height, width], ``index`` int64, ``seed`` uint64 and, as asked, ``label`` int64 or
@@ -95,16 +95,16 @@ def columns(job: BatchSpec, drawn: Drawn) -> dict[str, NDArray[Any]]:
     """
     import numpy as np
 
-    made: dict[str, NDArray[Any]] = {
-        "image": drawn.images,
-        "index": np.arange(drawn.first, drawn.stop, dtype="<i8"),
-        "seed": np.full(len(drawn.images), job.seed, "<u8"),
+    table: dict[str, NDArray[Any]] = {
+        "image": block.images,
+        "index": np.arange(block.first, block.stop, dtype="<i8"),
+        "seed": np.full(len(block.images), job.seed, "<u8"),
     }
-    if "label" in drawn.conditions:
-        made["label"] = drawn.conditions["label"].astype("<i8")
-    if "caption" in drawn.conditions:
-        made["caption"] = _strings(drawn.conditions["caption"])
-    return made
+    if "label" in block.conditions:
+        table["label"] = block.conditions["label"].astype("<i8")
+    if "caption" in block.conditions:
+        table["caption"] = _strings(block.conditions["caption"])
+    return table
 
 
 def facts(job: BatchSpec) -> dict[str, str]:
@@ -113,13 +113,13 @@ def facts(job: BatchSpec) -> dict[str, str]:
 
     cut = {"ganlib:truncation": repr(job.truncation)} if job.truncation != 1 else {}
     names = class_names(job)
-    named = {"ganlib:class_names": json.dumps(names, ensure_ascii=False)} if names else {}
+    classes = {"ganlib:class_names": json.dumps(names, ensure_ascii=False)} if names else {}
     return {
         "ganlib:synthetic": SYNTHETIC,
         "ganlib:model_sha256": job.model_sha256,
         "ganlib:condition": str(job.condition),
         **cut,
-        **named,
+        **classes,
     }
 
 

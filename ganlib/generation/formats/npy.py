@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
@@ -31,10 +31,10 @@ class Npy(Format):
         count = len(job.images(shard))
         with path.open("wb") as file:
 
-            def add(drawn: Drawn) -> None:
-                fields = columns(job, drawn)
+            def add(block: ImageBlock) -> None:
+                fields = columns(job, block)
                 records = np.empty(
-                    len(drawn.images), [(name, values.dtype.str, values.shape[1:]) for name, values in fields.items()]
+                    len(block.images), [(name, values.dtype.str, values.shape[1:]) for name, values in fields.items()]
                 )
                 for name, values in fields.items():
                     records[name] = values

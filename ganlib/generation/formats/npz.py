@@ -14,7 +14,7 @@ from ganlib.generation.formats.npy import array_bytes, write_header
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
@@ -37,10 +37,10 @@ class Npz(Format):
             with archive.open(zipfile.ZipInfo("image.npy"), "w", force_zip64=True) as file:
                 write_header(file, np.dtype(np.uint8), (len(job.images(shard)), *job.dataset.image.dims))
 
-                def add(drawn: Drawn) -> None:
-                    made = columns(job, drawn)
-                    file.write(array_bytes(made.pop("image")))
-                    for name, values in made.items():
+                def add(block: ImageBlock) -> None:
+                    table = columns(job, block)
+                    file.write(array_bytes(table.pop("image")))
+                    for name, values in table.items():
                         small.setdefault(name, []).append(values)
 
                 yield add

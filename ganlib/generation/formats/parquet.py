@@ -13,7 +13,7 @@ from ganlib.generation.formats.npy import array_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
@@ -35,10 +35,10 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        shape, asked = job.dataset.image, job.condition.input_name
+        shape, input_name = job.dataset.image, job.condition.input_name
         fields = {"image": pa.binary(shape.nbytes), "index": pa.int64(), "seed": pa.uint64()}
-        if asked:
-            fields[asked] = pa.int64() if asked == "label" else pa.string()
+        if input_name:
+            fields[input_name] = pa.int64() if input_name == "label" else pa.string()
         form = f"uint8 {list(shape.dims)}"
         schema = pa.schema(list(fields.items()), metadata={**facts(job), "ganlib:image": form})
         group = max(1, _GROUP_BYTES // shape.nbytes)
@@ -53,8 +53,8 @@ class Parquet(Format):
                     file.write_table(_table(waiting, schema))
                     waiting.clear()
 
-            def add(drawn: Drawn) -> None:
-                waiting.append(columns(job, drawn))
+            def add(block: ImageBlock) -> None:
+                waiting.append(columns(job, block))
                 if sum(len(part["index"]) for part in waiting) >= group:
                     flush()
 
@@ -66,7 +66,7 @@ class Parquet(Format):
         import numpy as np
         import pyarrow.parquet as pq
 
-        made, first = [], 0
+        parts, first = [], 0
         with storage.open(self.shard_name(shard)) as file:
             table = pq.ParquetFile(file)
             for group in range(table.num_row_groups):
@@ -74,11 +74,11 @@ class Parquet(Format):
                 here = rows[(rows >= first) & (rows < stop)] - first
                 if len(here):
                     column = table.read_row_group(group, columns=["image"]).column("image").take(here)
-                    made.append(
+                    parts.append(
                         np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(-1, *job.dataset.image.dims)
                     )
                 first = stop
-        return np.concatenate(made)
+        return np.concatenate(parts)
 
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""
@@ -92,10 +92,10 @@ def _table(parts: list[dict[str, NDArray[Any]]], schema: Any) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    pixels = pa.py_buffer(array_bytes(made.pop("image")))
-    arrays = [pa.FixedSizeBinaryArray.from_buffers(schema.field("image").type, len(made["index"]), [None, pixels])]
-    for name, values in made.items():
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pixels = pa.py_buffer(array_bytes(columns.pop("image")))
+    arrays = [pa.FixedSizeBinaryArray.from_buffers(schema.field("image").type, len(columns["index"]), [None, pixels])]
+    for name, values in columns.items():
         # Byte strings become text by way of Python: captions are few and short beside the pixels.
         arrays.append(pa.array([text.decode() for text in values.tolist()] if name == "caption" else values))
     return pa.table(arrays, schema=schema)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganlib.data.spec import DatasetSpec
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
@@ -51,8 +51,8 @@ class Png(Format):
         path.mkdir()
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
 
-        def add(drawn: Drawn) -> None:
-            for name, data in encoded(job, drawn):
+        def add(block: ImageBlock) -> None:
+            for name, data in encoded(job, block):
                 _create(folder, name, data)
                 sums[name] = sha256_bytes(data)
 
@@ -77,18 +77,18 @@ def _create(folder: int, name: str, data: bytes) -> None:
     """A new file in an open folder: three calls of the system, a third of what ``Path.write_bytes`` takes."""
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
     try:
-        written = os.write(handle, data)
-        while written < len(data):  # a full disk takes a part first, and then says so
-            written += os.write(handle, data[written:])
+        count = os.write(handle, data)
+        while count < len(data):  # a full disk takes a part first, and then says so
+            count += os.write(handle, data[count:])
     finally:
         os.close(handle)
 
 
-def encoded(job: BatchSpec, drawn: Drawn) -> Iterator[tuple[str, bytes]]:
+def encoded(job: BatchSpec, block: ImageBlock) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each image's PNG file."""
-    names = [file_name(index) for index in range(drawn.first, drawn.stop)]
+    names = [file_name(index) for index in range(block.first, block.stop)]
     maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation)
-    yield from zip(names, maker.encode(drawn.images, drawn.first, texts(job.dataset, drawn.conditions)), strict=True)
+    yield from zip(names, maker.encode(block.images, block.first, texts(job.dataset, block.conditions)), strict=True)
 
 
 def pixels(data: bytes) -> NDArray[Any]:

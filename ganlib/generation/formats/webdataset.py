@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganlib.data.spec import DatasetSpec
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
@@ -50,17 +50,17 @@ class WebDataset(Format):
                 archive.write(data)
                 archive.write(bytes(-len(data) % tarfile.BLOCKSIZE))
 
-            def add(drawn: Drawn) -> None:
-                asked = texts(job.dataset, drawn.conditions)
+            def add(block: ImageBlock) -> None:
+                descriptions = texts(job.dataset, block.conditions)
                 cut = {"truncation": job.truncation} if job.truncation != 1 else {}
-                for at, (name, data) in enumerate(encoded(job, drawn)):
+                for at, (name, data) in enumerate(encoded(job, block)):
                     stem = name.removesuffix(".png")
-                    known = {"index": drawn.first + at, "seed": job.seed, "model_sha256": job.model_sha256, **cut}
-                    said = dict(asked[at]) if asked else {}
-                    named = {"class": said.pop("class")} if "class" in said else {}
+                    facts = {"index": block.first + at, "seed": job.seed, "model_sha256": job.model_sha256, **cut}
+                    description = dict(descriptions[at]) if descriptions else {}
+                    class_name = {"class": description.pop("class")} if "class" in description else {}
                     put(name, data)
-                    put(f"{stem}.json", json.dumps({**known, **named, "synthetic": True}).encode())
-                    for kind, text in said.items():
+                    put(f"{stem}.json", json.dumps({**facts, **class_name, "synthetic": True}).encode())
+                    for kind, text in description.items():
                         put(f"{stem}.{_SUFFIX[kind]}", text.encode())
 
             yield add
@@ -73,8 +73,8 @@ class WebDataset(Format):
 
         names = [file_name(job.images(shard)[row]) for row in rows.tolist()]
         with storage.open(self.shard_name(shard)) as file, tarfile.open(fileobj=file) as archive:
-            found = {name: archive.extractfile(name) for name in names}
-            return np.stack([pixels(member.read()) for member in found.values() if member])
+            members = {name: archive.extractfile(name) for name in names}
+            return np.stack([pixels(member.read()) for member in members.values() if member])
 
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`. A tar file ends with two empty blocks, filled up to whole records."""
@@ -89,13 +89,13 @@ def header(name: str, size: int) -> bytearray:
 
     tarfile takes four times as long for it, and keeps each member in memory until the archive is closed.
     """
-    made, encoded_name = bytearray(_EMPTY), name.encode("ascii")
-    made[: len(encoded_name)] = encoded_name
-    made[124:135] = b"%011o" % size
+    content, encoded_name = bytearray(_EMPTY), name.encode("ascii")
+    content[: len(encoded_name)] = encoded_name
+    content[124:135] = b"%011o" % size
     # The checksum counts itself as eight spaces; name and size add what they are more than nothing and zeros.
-    total = _EMPTY_SUM + sum(encoded_name) + sum(made[124:135]) - 11 * ord("0")
-    made[148:154] = b"%06o" % total
-    return made
+    total = _EMPTY_SUM + sum(encoded_name) + sum(content[124:135]) - 11 * ord("0")
+    content[148:154] = b"%06o" % total
+    return content
 
 
 _EMPTY = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganlib.generation.session import Drawn
+    from ganlib.generation.session import ImageBlock
     from ganlib.generation.spec import BatchSpec
     from ganlib.generation.storage.base import Storage
 
@@ -49,11 +49,11 @@ class Zarr(Format):
         _write_json(path / _META, {"zarr_format": 3, "node_type": "group", "attributes": facts(job)})
         with ExitStack() as files:
 
-            def add(drawn: Drawn) -> None:
-                made = columns(job, drawn)
-                if "caption" in made:
-                    made["caption"] = drawn.conditions["caption"].astype(np.uint8)
-                for name, values in made.items():
+            def add(block: ImageBlock) -> None:
+                table = columns(job, block)
+                if "caption" in table:
+                    table["caption"] = block.conditions["caption"].astype(np.uint8)
+                for name, values in table.items():
                     if name not in chunks:
                         chunks[name] = files.enter_context(_begin(path, name, count, values))
                     chunks[name].write(array_bytes(values))

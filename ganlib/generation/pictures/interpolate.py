@@ -94,11 +94,11 @@ def conditions(
             raise BadInput(f"label {label!r} is not the name of one class.")
     name = next((name for name in model.contract.inputs if name != "noise"), None)
     if name and not (labels or captions):
-        given = _some(examples(model), most)
-        labels, captions = (given, None) if name == "label" else (None, given)
-    asked = [choose(model, text, files=False) for text in labels or ()]
-    asked += [choose(model, None, text) for text in captions or ()]
-    rows = [values[0] for each in asked if (values := each.values(0, 0)) is not None]
+        pool = _some(examples(model), most)
+        labels, captions = (pool, None) if name == "label" else (None, pool)
+    choices = [choose(model, text, files=False) for text in labels or ()]
+    choices += [choose(model, None, text) for text in captions or ()]
+    rows = [values[0] for each in choices if (values := each.values(0, 0)) is not None]
     return {name: np.stack(rows)} if name else {}
 
 
@@ -131,32 +131,32 @@ def endpoints(seed: int, pairs: int, noise_dim: int) -> tuple[NDArray[np.float32
     return noise[::2], noise[1::2]
 
 
-def between_seeds(model: OnnxModel, seed: int, pairs: int, frames: int, asked: Conditions) -> NDArray[np.uint8]:
+def between_seeds(model: OnnxModel, seed: int, pairs: int, frames: int, conditions: Conditions) -> NDArray[np.uint8]:
     """From image 2r of ``seed`` to image 2r + 1, for r = 0 ... ``pairs - 1``: uint8 [pairs, frames, C, H, W].
 
-    All images of a row have the same condition: the rows go through ``asked`` in turn.
+    All images of a row have the same condition: the rows go through ``conditions`` in turn.
     """
     import numpy as np
 
     path = slerp(*endpoints(seed, pairs, model.noise_dim), frames)
-    held = {name: np.repeat(rows[np.arange(pairs) % len(rows)], frames, axis=0) for name, rows in asked.items()}
-    return _grid(model, path, held)
+    fixed = {name: np.repeat(rows[np.arange(pairs) % len(rows)], frames, axis=0) for name, rows in conditions.items()}
+    return _grid(model, path, fixed)
 
 
-def between_conditions(model: OnnxModel, seed: int, rows: int, asked: Conditions) -> NDArray[np.uint8]:
-    """The noise of images 0, 2, 4, ... of ``seed``, each under all of ``asked``: uint8 [rows, asked, C, H, W]."""
+def between_conditions(model: OnnxModel, seed: int, rows: int, conditions: Conditions) -> NDArray[np.uint8]:
+    """The noise of images 0, 2, 4, ... of ``seed``, each under all of ``conditions``: uint8 [rows, asked, C, H, W]."""
     import numpy as np
 
-    (columns,) = (len(values) for values in asked.values())
+    (columns,) = (len(values) for values in conditions.values())
     noise = np.repeat(endpoints(seed, rows, model.noise_dim)[0][:, None], columns, axis=1)
     return _grid(
-        model, noise, {name: np.tile(values, (rows, *[1] * (values.ndim - 1))) for name, values in asked.items()}
+        model, noise, {name: np.tile(values, (rows, *[1] * (values.ndim - 1))) for name, values in conditions.items()}
     )
 
 
-def _grid(model: OnnxModel, noise: NDArray[np.float32], held: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+def _grid(model: OnnxModel, noise: NDArray[np.float32], fixed: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
     rows, columns, width = noise.shape
-    return model.run({"noise": noise.reshape(-1, width), **held}).reshape(rows, columns, *model.spec.image.dims)
+    return model.run({"noise": noise.reshape(-1, width), **fixed}).reshape(rows, columns, *model.spec.image.dims)
 
 
 def picture(grid: NDArray[np.uint8]) -> bytes:

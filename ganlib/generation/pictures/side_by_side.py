@@ -40,15 +40,15 @@ def picture(
 
     sheets = []
     for model in models:
-        with Image.open(io.BytesIO(contact_sheet(drawn(model, seed, count), columns=columns))) as sheet:
+        with Image.open(io.BytesIO(contact_sheet(draw(model, seed, count), columns=columns))) as sheet:
             sheets.append(sheet.copy())
-    made = _beside(sheets, titles) if beside else _below(sheets, titles)
+    canvas = _beside(sheets, titles) if beside else _below(sheets, titles)
     file = io.BytesIO()
-    made.save(file, "PNG", optimize=True)
+    canvas.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def drawn(model: OnnxModel, seed: int, count: int) -> NDArray[np.uint8]:
+def draw(model: OnnxModel, seed: int, count: int) -> NDArray[np.uint8]:
     """Return images 0 to ``count - 1`` of ``seed``, uint8 [count, channels, height, width].
 
     A conditional model is asked for its classes in turn, or for captions that its file keeps.
@@ -57,8 +57,8 @@ def drawn(model: OnnxModel, seed: int, count: int) -> NDArray[np.uint8]:
 
     blocks = [noise_block(seed, block, model.noise_dim) for block in range(-(-count // BLOCK))]
     rows = conditions(model, most=count)
-    asked = {name: values[np.arange(count) % len(values)] for name, values in rows.items()}
-    return model.run({"noise": np.concatenate(blocks)[:count], **asked})
+    inputs = {name: values[np.arange(count) % len(values)] for name, values in rows.items()}
+    return model.run({"noise": np.concatenate(blocks)[:count], **inputs})
 
 
 def _white(sheets: Sequence[Image], width: int, height: int) -> Image:
@@ -71,26 +71,26 @@ def _white(sheets: Sequence[Image], width: int, height: int) -> Image:
 
 def _beside(sheets: Sequence[Image], titles: Sequence[str]) -> Image:
     width = sum(sheet.width for sheet in sheets) + BETWEEN * (len(sheets) - 1)
-    made, left = _white(sheets, width, HEAD + max(sheet.height for sheet in sheets)), 0
+    canvas, left = _white(sheets, width, HEAD + max(sheet.height for sheet in sheets)), 0
     for sheet, title in zip(sheets, titles, strict=True):
-        made.paste(sheet, (left, HEAD))
-        _write(made, (left + 2, HEAD // 2), title)
+        canvas.paste(sheet, (left, HEAD))
+        _write(canvas, (left + 2, HEAD // 2), title)
         left += sheet.width + BETWEEN
-    return made
+    return canvas
 
 
 def _below(sheets: Sequence[Image], titles: Sequence[str]) -> Image:
     height = sum(sheet.height for sheet in sheets)
-    made, top = _white(sheets, MARGIN + max(sheet.width for sheet in sheets), height), 0
+    canvas, top = _white(sheets, MARGIN + max(sheet.width for sheet in sheets), height), 0
     for sheet, title in zip(sheets, titles, strict=True):
-        made.paste(sheet, (MARGIN, top))
-        _write(made, (8, top + sheet.height // 2), title)
+        canvas.paste(sheet, (MARGIN, top))
+        _write(canvas, (8, top + sheet.height // 2), title)
         top += sheet.height
-    return made
+    return canvas
 
 
-def _write(made: Image, at: tuple[int, int], title: str) -> None:
+def _write(canvas: Image, at: tuple[int, int], title: str) -> None:
     """``title`` from its left middle on."""
     from PIL import ImageDraw, ImageFont
 
-    ImageDraw.Draw(made).text(at, title, fill=0, anchor="lm", font=ImageFont.load_default(14))
+    ImageDraw.Draw(canvas).text(at, title, fill=0, anchor="lm", font=ImageFont.load_default(14))

@@ -51,11 +51,11 @@ def tuned(model: OnnxModel, cache: Path | None, report: Report = silent) -> Tuni
             return Tuning.model_validate(json.loads(path.read_bytes()))
         except (OSError, ValueError, ValidationError):
             pass  # not measured yet, or by another ganlib
-    found = measure(model, report)
+    tuning = measure(model, report)
     if path:
         with suppress(GanlibError):  # a cache that cannot be written is no reason not to work
-            write_json(path, found.model_dump(mode="json"))
-    return found
+            write_json(path, tuning.model_dump(mode="json"))
+    return tuning
 
 
 def measure(model: OnnxModel, report: Report = silent) -> Tuning:
@@ -98,12 +98,12 @@ def machine(provider: str) -> str:
 
 def _rate(model: OnnxModel, threads: int, batch_size: int, seconds: float) -> float:
     """Images a second over about ``seconds``, with the noise drawn as in a job, once the first block is there."""
-    began, made, passed = 0.0, 0, 0.0
-    for drawn in model.blocks(model.request(0), 0, 1 << 40, batch_size=batch_size, threads=threads):
+    began, images, passed = 0.0, 0, 0.0
+    for block in model.blocks(model.request(0), 0, 1 << 40, batch_size=batch_size, threads=threads):
         if not began:
             began = time.perf_counter()
             continue
-        made, passed = made + len(drawn.images), time.perf_counter() - began
+        images, passed = images + len(block.images), time.perf_counter() - began
         if passed >= seconds:
             break
-    return made / passed
+    return images / passed

@@ -38,22 +38,22 @@ def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, repo
     for at in everyone:  # the first call of a session allocates
         seconds(at, 1)
     blocks = [max(1, round(_SECONDS / seconds(at, 1))) for at in everyone]
-    taken: list[list[float]] = [[] for _ in models]
+    timings: list[list[float]] = [[] for _ in models]
     for number in range(rounds):
         for at in everyone:
-            taken[at].append(seconds(at, blocks[at]))
+            timings[at].append(seconds(at, blocks[at]))
         report.advance("time onnxruntime", number + 1, rounds)
-    return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, taken, strict=True)]
+    return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, timings, strict=True)]
 
 
 @doing("time one image")
 def latencies(models: Sequence[OnnxModel], *, rounds: int = ROUNDS) -> list[float]:
     """Time of one image in ms of each model: the median over ``rounds`` of :func:`latency`'s, in turns."""
-    taken: list[list[float]] = [[] for _ in models]
+    timings: list[list[float]] = [[] for _ in models]
     for _ in range(rounds):
-        for times, model in zip(taken, models, strict=True):
+        for times, model in zip(timings, models, strict=True):
             times.append(latency(model, _TURN)[0])
-    return [statistics.median(times) for times in taken]
+    return [statistics.median(times) for times in timings]
 
 
 def latency(model: OnnxModel, calls: int = 200) -> tuple[float, float]:
@@ -62,14 +62,14 @@ def latency(model: OnnxModel, calls: int = 200) -> tuple[float, float]:
     A model that is slow is called less often: two seconds in all, and ten calls at least.
     """
     single = {name: value[:1] for name, value in _block(model).items()}
-    taken: list[float] = []
+    seconds: list[float] = []
     model.one(single)  # the first call of a session allocates
-    begun = time.perf_counter()
-    while len(taken) < calls and (len(taken) < _LEAST or time.perf_counter() - begun < _LONGEST):
+    since = time.perf_counter()
+    while len(seconds) < calls and (len(seconds) < _LEAST or time.perf_counter() - since < _LONGEST):
         start = time.perf_counter()
         model.one(single)
-        taken.append(1000 * (time.perf_counter() - start))
-    return statistics.median(taken), sorted(taken)[int(0.95 * len(taken))]
+        seconds.append(1000 * (time.perf_counter() - start))
+    return statistics.median(seconds), sorted(seconds)[int(0.95 * len(seconds))]
 
 
 def _block(model: OnnxModel) -> dict[str, NDArray[Any]]:

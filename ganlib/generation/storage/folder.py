@@ -106,10 +106,10 @@ class Folder(Storage):
         unit = max(disk.f_frsize, 1) if files[0] else 1
         needed = todo * -(-image_bytes // unit) * unit + shards * shard_bytes
         require_space(self.root, needed)
-        wanted = todo * files[0] + shards * files[1]
-        if disk.f_files and disk.f_favail < wanted:
+        inodes = todo * files[0] + shards * files[1]
+        if disk.f_files and disk.f_favail < inodes:
             raise BadInput(
-                f"no room at {self}: {wanted:,} files needed, the file system can hold {disk.f_favail:,} more."
+                f"no room at {self}: {inodes:,} files needed, the file system can hold {disk.f_favail:,} more."
             )
         return needed
 

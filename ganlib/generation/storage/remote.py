@@ -27,12 +27,12 @@ _REFUSED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", 
 
 def _require_url_enough(kind: type, scheme: str) -> None:
     """Raise :class:`ValueError` for a kind of store that wants a host, a user or a token besides."""
-    wanted = [
+    settings = [
         name
         for name, parameter in list(inspect.signature(kind.__init__).parameters.items())[1:]  # type: ignore[misc]
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
-    if wanted:
+    if settings:
         raise ValueError(f"{scheme}:// is no kind of store that this works with; s3:// is")
 
 
@@ -98,10 +98,10 @@ class Remote(Storage):
         """See :class:`Storage`."""
         with self._reading():
             try:
-                found = self._store.ls(self._root, detail=True)
+                listing = self._store.ls(self._root, detail=True)
             except FileNotFoundError:
                 return []
-        entries = [(entry["name"].rpartition("/")[2], entry["type"] == "directory") for entry in found]
+        entries = [(entry["name"].rpartition("/")[2], entry["type"] == "directory") for entry in listing]
         return sorted(name + ("/" if folder else "") for name, folder in entries if name)
 
     def inside(self, folder: str) -> list[str]:
@@ -192,10 +192,10 @@ class Remote(Storage):
         with self._reading():
             try:
                 self._store.ls(bucket)
-                found = True
+                exists = True
             except FileNotFoundError:
-                found = False
-        if not found:
+                exists = False
+        if not exists:
             raise BadInput(f"there is no bucket {bucket!r} for {self}; nothing was made. Create it, or name another.")
 
     @contextmanager
@@ -225,13 +225,13 @@ class Remote(Storage):
 
     def _explain(self, error: Exception, needed: int = 0) -> Exception:
         kind, text = type(error).__name__, " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        kept = "What is already there was kept; run the same command again once that is mended."
+        advice = "What is already there was kept; run the same command again once that is mended."
         if isinstance(error, GanlibError):
             return error
         if isinstance(error, PermissionError) or kind in _REFUSED:
-            return BadInput(f"{self} refuses these credentials ({text}). {kept}")
+            return BadInput(f"{self} refuses these credentials ({text}). {advice}")
         if isinstance(error, FileNotFoundError):
-            return BadInput(f"{self} is not there any more ({text}). {kept}")
+            return BadInput(f"{self} is not there any more ({text}). {advice}")
         # Of this machine, in the scratch folder: a full disk comes without a name where it is met in mid-file.
         if isinstance(error, OSError) and (error.filename or error.errno in (errno.ENOSPC, errno.EDQUOT)):
             try:
@@ -240,7 +240,7 @@ class Remote(Storage):
             except (NoSpace, BadInput) as ours:
                 return ours
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _CLIENTS:
-            return Unavailable(f"{self} cannot be reached ({text}). {kept}")
+            return Unavailable(f"{self} cannot be reached ({text}). {advice}")
         return error
 
 

@@ -32,7 +32,7 @@ def sharpened(seed: int) -> CodePrior:
     return prior
 
 
-class Drawn(nn.Module):
+class ImageBlock(nn.Module):
     """A prior with a small decoder behind it, in which every code matters to the pixels."""
 
     def __init__(self, seed: int) -> None:
@@ -128,7 +128,7 @@ def test_heads_must_divide_the_width() -> None:
 
 def test_the_exported_graph_is_small_and_takes_the_same_codes(tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
-    certificate = export(Drawn(seed=0), 49, file, ExportConfig(parity_batches=(1, 2, 7, 64, 1000)), {}, MNIST)
+    certificate = export(ImageBlock(seed=0), 49, file, ExportConfig(parity_batches=(1, 2, 7, 64, 1000)), {}, MNIST)
     assert certificate.max_pixel_difference <= 1
     assert certificate.differing_share < 1e-3  # rounding at a half; another code would change a whole patch
     assert len(onnx.load(file).graph.node) < 120

@@ -17,6 +17,6 @@ def make(model: OnnxModel, out: Path, **changes: Any) -> Manifest:
 
 def test_a_sample_of_few_shards_is_spread_over_all_that_it_needs(model: OnnxModel, tmp_path: Path) -> None:
     made = make(model, tmp_path / "out", count=200, shard_size=10, file_format="npy")
-    assert sum(len(rows) for rows in read_back.chosen(made, 150).values()) == 150
-    assert len(read_back.chosen(made, 20)) == 8
-    assert sum(len(rows) for rows in read_back.chosen(made, 10**6).values()) == 200
+    assert sum(len(rows) for rows in read_back.choose(made, 150).values()) == 150
+    assert len(read_back.choose(made, 20)) == 8
+    assert sum(len(rows) for rows in read_back.choose(made, 10**6).values()) == 200

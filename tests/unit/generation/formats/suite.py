@@ -27,7 +27,7 @@ from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.conditions import Condition, choose
 from ganlib.generation.conditions import texts as spoken
-from ganlib.generation.session import Drawn, OnnxModel
+from ganlib.generation.session import ImageBlock, OnnxModel
 from ganlib.generation.storage import locate
 from ganlib.jobs.images.repair import repair
 
@@ -140,7 +140,7 @@ class Stopping(OnnxModel):
 
     stop_at: int | None = None
 
-    def blocks(self, *arguments: Any, **options: Any) -> Iterator[Drawn]:
+    def blocks(self, *arguments: Any, **options: Any) -> Iterator[ImageBlock]:
         for number, drawn in enumerate(super().blocks(*arguments, **options)):
             if number == self.stop_at:
                 raise KeyboardInterrupt

@@ -33,9 +33,9 @@ COUNT, SEED = 1000, 0
 
 def command(as_json: Json = False) -> None:
     """Data version -> two families -> evaluation -> ONNX -> registry -> gate -> champion -> 1,000 images."""
-    begun = time.monotonic()
+    start = time.monotonic()
     result = launch(demo, as_json=as_json)
-    result["seconds"] = time.monotonic() - begun
+    result["seconds"] = time.monotonic() - start
     show(result, as_json=as_json, text=lambda: _story(result))
 
 
@@ -86,9 +86,10 @@ def _story(result: dict[str, Any]) -> str:
         f"  real floor FID {floor} (10,000 real training images against the test split)",
     ]
     lines += [
-        f"  {run['family']:10} FID {found.fid} = {found.fid_over_floor:.1f} x floor, {run['images']:,} images seen, "
+        f"  {run['family']:10} FID {evaluation.fid} = {evaluation.fid_over_floor:.1f} x floor, {run['images']:,} "
+        "images seen, "
         f"run {run['run_id']}"
-        for run, found in figures
+        for run, evaluation in figures
     ]
     lines += [
         f"  exported   version {result['version']['version']} is the {result['version']['family']}; torch and "

@@ -55,8 +55,8 @@ def login(state: Path) -> dict[str, str]:
     """Return Prefect's settings for a server of ours that asks for a password, and for its clients; empty without."""
     server, client = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
     try:
-        kept = (state / LOGIN_FILE).read_text().strip()
+        stored = (state / LOGIN_FILE).read_text().strip()
     except OSError:
-        kept = ""
-    password = os.environ.get(server) or kept or os.environ.get(client)
+        stored = ""
+    password = os.environ.get(server) or stored or os.environ.get(client)
     return dict.fromkeys((server, client), password) if password else {}

@@ -44,7 +44,7 @@ def fill(deployment: RunnerDeployment, params: Params) -> None:
         fields["overrides"]["description"] = text
 
 
-def offered(defaults: Mapping[str, Any], **notes: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+def offer(defaults: Mapping[str, Any], **notes: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Return a decorator for a flow that takes records: its form then has a field for each field of the records.
 
     Args:
@@ -77,9 +77,9 @@ def _training(fields: Fields, params: Params) -> None:
     if "family" in fields:
         fields["family"] |= {"enum": names, "default": params.train.families[0]}
     else:
-        chosen, *others = fields["families"]["anyOf"]
-        chosen["items"]["enum"] = [*names, zoo.AUTO]
-        fields["families"] |= {"anyOf": [chosen, *others], "default": list(params.train.families)}
+        several, *others = fields["families"]["anyOf"]
+        several["items"]["enum"] = [*names, zoo.AUTO]
+        fields["families"] |= {"anyOf": [several, *others], "default": list(params.train.families)}
         fields["families"]["description"] = "What to train, side by side; by the API also one text, such as dcgan,vae."
     text, *others = fields["budget"]["anyOf"]
     text["enum"] = list(params.budgets)

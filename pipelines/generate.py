@@ -40,7 +40,7 @@ def _name(parameters: dict[str, Any]) -> str:
 
 
 @flow(name="generate", flow_run_name=names.naming(_name))
-@forms.offered(DEFAULTS, out=_OUT_NOTE)
+@forms.offer(DEFAULTS, out=_OUT_NOTE)
 def generate(
     *, model: Model = "champion", request: GenerateRequest, run: RunOptions, overrides: Set = None
 ) -> dict[str, Any]:
@@ -107,11 +107,11 @@ def command(
     """Generate images as a Prefect flow."""
     place = output_place(request.out)
     parameters = {**asdict(request), **asdict(run), "out": place}
-    made = launch(
+    result = launch(
         generate, as_json=as_json, model=model, overrides=overrides,
         **{name: value for name, value in parameters.items() if value is not None},
     )  # fmt: skip
-    quality = Drift.model_validate(made["quality"]) if made["quality"] else None
-    manifest = Manifest.model_validate({k: v for k, v in made.items() if k in Manifest.model_fields})
+    quality = Drift.model_validate(result["quality"]) if result["quality"] else None
+    manifest = Manifest.model_validate({k: v for k, v in result.items() if k in Manifest.model_fields})
     batch = BatchResult(manifest=manifest, quality=quality)
     show_batch(batch, place, fail_on_drift=run.fail_on_drift, as_json=as_json)

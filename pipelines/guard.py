@@ -56,8 +56,8 @@ class OriginGuard:
         from starlette.datastructures import Headers
 
         headers = Headers(scope=scope)
-        named = headers.getlist("origin")
-        if named:
-            return any(origin.lower() not in self._origins for origin in named)
+        origins = headers.getlist("origin")
+        if origins:
+            return any(origin.lower() not in self._origins for origin in origins)
         # A browser that names no origin still says that another site asks. A link that somebody follows may.
         return headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope.get("method") not in _READING

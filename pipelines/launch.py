@@ -142,7 +142,7 @@ def clear_ghosts() -> list[str]:
     Returns:
         Names of the runs that were marked.
     """
-    return mark_crashed(lambda run: any(_is_gone(tag) for tag in run.tags))
+    return mark_crashed(lambda run: any(_is_dead(tag) for tag in run.tags))
 
 
 def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
@@ -165,10 +165,10 @@ def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
     )
     marked = []
     with get_client(sync_client=True) as client:
-        for found in client.read_flow_runs(flow_run_filter=running):
-            if ghost(found):
-                client.set_flow_run_state(found.id, Crashed(message="its process was killed"), force=True)
-                marked.append(found.name)
+        for flow_run in client.read_flow_runs(flow_run_filter=running):
+            if ghost(flow_run):
+                client.set_flow_run_state(flow_run.id, Crashed(message="its process was killed"), force=True)
+                marked.append(flow_run.name)
     return marked
 
 
@@ -177,7 +177,7 @@ def identity() -> str:
     return json.dumps(processes.identity())
 
 
-def _is_gone(tag: str) -> bool:
+def _is_dead(tag: str) -> bool:
     """Whether ``tag`` names a process that could be seen from here and is not there."""
     try:
         fields = json.loads(tag)

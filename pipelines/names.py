@@ -19,7 +19,7 @@ _ADJECTIVES = (
 )
 # Prefect's pages put a name into their forms: beta4-leonis-nebula in the old one, Sleek-Gyros in the new one.
 _BY_A_PAGE = re.compile(rf"({_GREEK})\d*-[a-z-]+|({_ADJECTIVES})-[^\Wa-z\d_].{{0,5}}")
-_given: dict[str, str] = {}  # names that we gave, by run
+_names: dict[str, str] = {}  # names that we gave, by run
 
 
 def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
@@ -28,11 +28,11 @@ def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
     def name() -> str:
         from prefect.runtime import flow_run
 
-        if flow_run.name and not is_drawn(flow_run.name):
+        if flow_run.name and not is_made_up(flow_run.name):
             return str(flow_run.name)
-        chosen = words(flow_run.parameters)
-        _given[str(flow_run.id)] = chosen
-        return chosen
+        text = words(flow_run.parameters)
+        _names[str(flow_run.id)] = text
+        return text
 
     return name
 
@@ -60,13 +60,13 @@ def rename(name: str) -> None:
     from prefect.runtime import flow_run
 
     identity = str(flow_run.id)
-    if identity in _given:
+    if identity in _names:
         with get_client(sync_client=True) as client:
             client.set_flow_run_name(flow_run_id=flow_run.id, name=name)
-        _given[identity] = name
+        _names[identity] = name
 
 
-def is_drawn(name: str) -> bool:
+def is_made_up(name: str) -> bool:
     """Return whether Prefect made ``name`` up: two or three of its random words."""
     return "-" in name and bool(_BY_A_PAGE.fullmatch(name) or set(name.split("-")) <= _vocabulary())
 

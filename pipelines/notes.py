@@ -20,7 +20,7 @@ def require_private(file: Path) -> None:
         raise BadInput(f"others may read the password in {file}: chmod 600 {file}. Nothing was started.")
 
 
-def kept(project: Project, state: State, before: State) -> list[str]:
+def left_as_is(project: Project, state: State, before: State) -> list[str]:
     """Return what a person changed in Prefect's page and the deployments that were just started left as it is."""
     if state.get("deployments") == before.get("deployments"):
         return []
@@ -29,10 +29,10 @@ def kept(project: Project, state: State, before: State) -> list[str]:
 
 def not_moved(settings: ServicesConfig, before: State) -> list[str]:
     """Return what ran already, on another port than the settings say now."""
-    asked = {"mlflow": settings.mlflow_port, "prefect": settings.prefect_port}
+    ports = {"mlflow": settings.mlflow_port, "prefect": settings.prefect_port}
     return [
         f"{name} was running already, on {before[name]['url']}; for port {port}: make down, then the same again"
-        for name, port in asked.items()
+        for name, port in ports.items()
         if port and name in before and not before[name]["url"].endswith(f":{port}")
     ]
 

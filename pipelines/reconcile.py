@@ -59,7 +59,7 @@ def _watch(stop: threading.Event) -> None:
     while not stop.wait(params.services.reconcile_seconds):
         try:
             work = pending(project, params)
-            if work and work != answered:
+            if work and work != reachable:
                 with tags("ganlib", identity()):
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.

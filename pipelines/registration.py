@@ -34,7 +34,7 @@ _WORDS = {
     "concurrency_limit": "has a concurrency limit that was changed in Prefect's page, which stays" + _OURS,
 }
 
-Known = dict[str, dict[str, Any]]
+Snapshots = dict[str, dict[str, Any]]
 
 
 def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeployment]) -> list[str]:
@@ -46,25 +46,25 @@ def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeplo
         What a person changed and was left alone, a line each.
     """
     file = project.state / "deployments.json"
-    known: Known = json.loads(file.read_text()) if file.is_file() else {}
-    kept: list[str] = []
+    snapshots: Snapshots = json.loads(file.read_text()) if file.is_file() else {}
+    notes: list[str] = []
     names = set()
     with get_client(sync_client=True) as client:
         for one in deployments:
             triggers: list[Any] = one.triggers
             one.triggers = []  # Prefect would make them anew each time, switched on
             former = _read(client, f"{one.flow_name}/{_FORMER}")
-            known[one.full_name] = _register(client, runner, one, former, known, kept)
+            snapshots[one.full_name] = _register(client, runner, one, former, snapshots, notes)
             for trigger in triggers:
-                known[str(trigger.name)] = _automate(client, one.full_name, trigger, former, known, kept)
-            write_json(file, known)  # at once: what is changed by this alone must not look like a person's doing
+                snapshots[str(trigger.name)] = _automate(client, one.full_name, trigger, former, snapshots, notes)
+            write_json(file, snapshots)  # at once: what is changed by this alone must not look like a person's doing
             names |= {one.full_name, *(str(trigger.name) for trigger in triggers)}
             _remove(client, former)
-        for name in known.keys() - names:
+        for name in snapshots.keys() - names:
             _remove(client, _read(client, name) if "/" in name else None)
-    write_json(file, {name: seen for name, seen in known.items() if name in names})
-    write_json(project.state / READY, {"pid": os.getpid(), "kept": kept})
-    return kept
+    write_json(file, {name: snapshot for name, snapshot in snapshots.items() if name in names})
+    write_json(project.state / READY, {"pid": os.getpid(), "kept": notes})
+    return notes
 
 
 def _register(
@@ -72,19 +72,19 @@ def _register(
     runner: Runner,
     ours: RunnerDeployment,
     former: DeploymentResponse | None,
-    known: Known,
-    kept: list[str],
+    snapshots: Snapshots,
+    notes: list[str],
 ) -> dict[str, Any]:
     """Register ``ours``; what is known of it from now on."""
     name = ours.full_name
     before = _read(client, name)
-    last = known.get(name, {}) if before else {}
+    last = snapshots.get(name, {}) if before else {}
     changed = _changed(before, last) if before else _carried(former)
     theirs = before or former
     if theirs:
         for field in changed:
             _keep(ours, theirs, field)
-            kept.append(f"{name} {_WORDS[field]}")
+            notes.append(f"{name} {_WORDS[field]}")
     try:
         runner.add_deployment(ours)
     except DeploymentApplyError:
@@ -92,14 +92,14 @@ def _register(
             raise
         ours.parameters = {}
         runner.add_deployment(ours)
-        kept[-1:] = [f"{name}: the default parameters that were set in Prefect's page fit no more and were dropped"]
+        notes[-1:] = [f"{name}: the default parameters that were set in Prefect's page fit no more and were dropped"]
     after = _read(client, name)
-    return (_seen(after) if after else {}) | {field: last[field] for field in changed if field in last}
+    return (_editable(after) if after else {}) | {field: last[field] for field in changed if field in last}
 
 
 def _changed(before: DeploymentResponse, last: dict[str, Any]) -> list[str]:
     """What a person changed since ``last`` was registered. We never pause, so a pause is a person's."""
-    now, sure = _seen(before), _carried(before)
+    now, sure = _editable(before), _carried(before)
     sure += ["paused"] if before.paused else []
     return [
         field for field in now if field in sure or (field != "paused" and now[field] != last.get(field, now[field]))
@@ -117,7 +117,7 @@ def _carried(former: DeploymentResponse | None) -> list[str]:
     return [*(["schedules"] if off else []), *(["parameters"] if former.parameters else [])]
 
 
-def _seen(deployment: DeploymentResponse) -> dict[str, Any]:
+def _editable(deployment: DeploymentResponse) -> dict[str, Any]:
     """Those properties of a deployment that its page lets a person change, as plain data."""
     schedules = [
         one.model_dump(mode="json", include={"schedule", "active", "parameters"}) for one in deployment.schedules
@@ -154,8 +154,8 @@ def _automate(
     name: str,
     trigger: Any,
     former: DeploymentResponse | None,
-    known: Known,
-    kept: list[str],
+    snapshots: Snapshots,
+    notes: list[str],
 ) -> dict[str, Any]:
     """Make the automation of ``trigger``, or leave a person's; what is known of it from now on.
 
@@ -163,38 +163,42 @@ def _automate(
     """
     target = client.read_deployment_by_name(name)
     trigger.set_deployment_id(target.id)
-    made = trigger.as_automation()
-    ours = AutomationCore(name=made.name, description=made.description, trigger=made.trigger, actions=made.actions)
+    automation = trigger.as_automation()
+    ours = AutomationCore(
+        name=automation.name, description=automation.description, trigger=automation.trigger, actions=automation.actions
+    )
     owned = _owned(client, former, ours.name)
-    found = [one for one in client.read_automations_by_name(ours.name) if one.id not in {other.id for other in owned}]
-    last = known.get(ours.name)
+    existing = [
+        one for one in client.read_automations_by_name(ours.name) if one.id not in {other.id for other in owned}
+    ]
+    last = snapshots.get(ours.name)
     if last and last["of"] != str(target.id):  # its deployment was deleted, and is ours again: so is this
-        for one in found:
+        for one in existing:
             client.delete_automation(one.id)
-        found, last = [], None
-    if not found and last:
-        kept.append(f"the automation {ours.name!r} was deleted in Prefect's page, and stays away")
+        existing, last = [], None
+    if not existing and last:
+        notes.append(f"the automation {ours.name!r} was deleted in Prefect's page, and stays away")
         return last
-    there: Any = found[0] if found else None
+    there: Any = existing[0] if existing else None
     if there is None:
         ours.enabled = all(one.enabled for one in owned)
         there = client.read_automation(client.create_automation(ours))
-    elif last and _shown(there) == last["as"]:
+    elif last and _content(there) == last["as"]:
         ours.enabled = there.enabled
         client.update_automation(there.id, ours)
         there = client.read_automation(there.id)
     elif last:
-        kept.append(f"the automation {ours.name!r} was changed in Prefect's page, and stays so")
+        notes.append(f"the automation {ours.name!r} was changed in Prefect's page, and stays so")
     if not there.enabled:
-        kept.append(f"the automation {ours.name!r} is switched off in Prefect's page, and stays so")
-    return {"of": str(target.id), "as": last["as"] if last and _shown(there) != last["as"] else _shown(there)}
+        notes.append(f"the automation {ours.name!r} is switched off in Prefect's page, and stays so")
+    return {"of": str(target.id), "as": last["as"] if last and _content(there) != last["as"] else _content(there)}
 
 
-def _shown(automation: Any) -> dict[str, Any]:
+def _content(automation: Any) -> dict[str, Any]:
     """What an automation does, as plain data; whether it is switched on apart."""
-    shown: dict[str, Any] = automation.model_dump(mode="json", include={"name", "description", "trigger", "actions"})
-    shown["trigger"].pop("id", None)
-    return shown
+    content: dict[str, Any] = automation.model_dump(mode="json", include={"name", "description", "trigger", "actions"})
+    content["trigger"].pop("id", None)
+    return content
 
 
 def _owned(client: SyncPrefectClient, former: DeploymentResponse | None, name: str) -> list[Any]:

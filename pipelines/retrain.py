@@ -41,14 +41,14 @@ def retrain(
     """
     root, changes = str(projects.find().root), overrides or []
     project, params = tasks.opened(root, changes)
-    named = zoo.require_all(split(families) or params.train.families)
+    requested = zoo.require_all(split(families) or params.train.families)
     limits = params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
-    chosen = zoo.fitting(named, DatasetSpec.model_validate(data["spec"]))
+    fits = zoo.fitting(requested, DatasetSpec.model_validate(data["spec"]))
     tasks.judge(root, changes)
     with child.ended_together():
-        futures = [tasks.train.submit(root, changes, family, limits, len(chosen)) for family in chosen]
+        futures = [tasks.train.submit(root, changes, family, limits, len(fits)) for family in fits]
         runs = [future.result() for future in futures]
     evaluations = [tasks.evaluate(root, changes, f"runs:/{run['run_id']}") for run in runs]
     artifacts.metrics(runs, evaluations)
@@ -60,7 +60,7 @@ def retrain(
     artifacts.gate(decision)
     artifacts.mlflow_links(root, runs, version)
     outcome = "promoted" if decision["promoted"] else "not promoted"
-    names.rename(f"retrain {' + '.join(chosen)} ({limits}): version {version['version']} {outcome}")
+    names.rename(f"retrain {' + '.join(fits)} ({limits}): version {version['version']} {outcome}")
     return {"data": data, "runs": runs, "evaluations": evaluations, "version": version, "decision": decision}
 
 

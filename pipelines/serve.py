@@ -53,7 +53,7 @@ def deployments() -> list[RunnerDeployment]:
     )
     planned = params.services.retrain_schedule
     schedules = [Cron(planned, timezone="UTC")] if planned else []
-    made = [
+    flows = [
         flow.to_deployment(
             NAMES[flow.name],
             tags=[TAG],
@@ -63,9 +63,9 @@ def deployments() -> list[RunnerDeployment]:
         )
         for flow in (version_data, train, retrain, promote, generate, reconcile)
     ]
-    for deployment in made:
+    for deployment in flows:
         forms.fill(cast("RunnerDeployment", deployment), params)
-    return cast("list[RunnerDeployment]", made)  # coroutines only inside an event loop, which this is not
+    return cast("list[RunnerDeployment]", flows)  # coroutines only inside an event loop, which this is not
 
 
 def clear_ghosts() -> list[str]:
@@ -84,21 +84,21 @@ def drop_missed() -> list[str]:
     Returns:
         Names of the runs that were deleted.
     """
-    kept, dropped = set(), []
+    newest, dropped = set(), []
     with get_client(sync_client=True) as client:
-        for found in _planned(client, until=datetime.now(UTC)):
-            if found.deployment_id in kept:
-                client.delete_flow_run(found.id)
-                dropped.append(found.name)
-            kept.add(found.deployment_id)
+        for flow_run in _planned(client, until=datetime.now(UTC)):
+            if flow_run.deployment_id in newest:
+                client.delete_flow_run(flow_run.id)
+                dropped.append(flow_run.name)
+            newest.add(flow_run.deployment_id)
     return dropped
 
 
 def drop_planned() -> None:
     """Delete what is planned for later: while nobody serves it, it would pile up as late."""
     with get_client(sync_client=True) as client:
-        for found in _planned(client):
-            client.delete_flow_run(found.id)
+        for flow_run in _planned(client):
+            client.delete_flow_run(flow_run.id)
 
 
 def _planned(client: SyncPrefectClient, until: datetime | None = None) -> list[FlowRun]:

@@ -70,7 +70,7 @@ def up(
         webbrowser.open(_registered_model(state["mlflow"]["url"], params.registry.model))
         webbrowser.open(state["prefect"]["url"])
     unmoved = notes.not_moved(params.services, before)
-    remarks = [*notes.kept(project, state, before), *unmoved, *_unlocked(project, state)]
+    remarks = [*notes.left_as_is(project, state, before), *unmoved, *_unlocked(project, state)]
     for note in remarks if as_json else ():
         typer.echo(json.dumps({"event": "note", "message": note}), err=True)
     lines = [*remarks, notes.export(project, state), "stop them with: make down"]
@@ -193,8 +193,8 @@ def _services(
     python = [sys.executable, "-m"]
 
     def choose(name: str, port: int) -> tuple[int, str]:
-        chosen = ports.choose(port, name, before.get(name, {}).get("url"))
-        return chosen, f"http://{HOST}:{chosen}"
+        number = ports.choose(port, name, before.get(name, {}).get("url"))
+        return number, f"http://{HOST}:{number}"
 
     def begin_mlflow(report: Report) -> dict[str, Any]:
         port, url = choose("mlflow", settings.mlflow_port)

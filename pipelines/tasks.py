@@ -45,10 +45,10 @@ def version_data(root: str, overrides: list[str], source: str | None = None) -> 
 
     project, _ = opened(root, overrides)
     # A version that came by `git pull` is in dvc.lock already, but no flow here has seen it yet.
-    seen = project.state / "data-version-seen"
-    before = seen.read_text() if seen.is_file() else recorded_md5(project)
+    marker = project.state / "data-version-seen"
+    before = marker.read_text() if marker.is_file() else recorded_md5(project)
     data = job(project, source=Path(source) if source else None, report=reporter())
-    write_bytes(seen, data.md5.encode())
+    write_bytes(marker, data.md5.encode())
     return {**data.model_dump(mode="json"), "id": data.id, "changed": data.md5 != before}
 
 

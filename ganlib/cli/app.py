@@ -107,9 +107,9 @@ def run(app: typer.Typer, name: str | None = None) -> None:
         # The reader (head, less) has what it wanted; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if (known := as_user_error(error, Path.cwd())) is None:
+        if (user_error := as_user_error(error, Path.cwd())) is None:
             raise
-        fail(str(known), known.exit_code)
+        fail(str(user_error), user_error.exit_code)
     finally:
         progress.unwatch()
 

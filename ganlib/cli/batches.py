@@ -27,14 +27,14 @@ def output_place(text: str) -> str:
 
 def show_batch(batch: BatchResult, out: str, *, fail_on_drift: bool, as_json: bool) -> None:
     """Print a finished job; exit code 1 if it drifts and that is to be a failure."""
-    made, quality = batch.manifest, batch.quality
+    manifest, quality = batch.manifest, batch.quality
     drifted = bool(quality and quality.drifted)
 
     def text() -> str:
-        lines = [f"{made.count:,} images in {out} (digest {made.digest})"]
+        lines = [f"{manifest.count:,} images in {out} (digest {manifest.digest})"]
         return "\n".join([*lines, quality.summary] if quality else lines)
 
     facts = {"drifted": drifted, "quality": quality.model_dump(mode="json") if quality else None}
-    show({**made.model_dump(mode="json"), **facts}, as_json=as_json, text=text)
+    show({**manifest.model_dump(mode="json"), **facts}, as_json=as_json, text=text)
     if drifted and fail_on_drift:
         raise typer.Exit(1)

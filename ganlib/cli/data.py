@@ -44,8 +44,8 @@ def version(
     from ganlib.jobs.data.preview import preview_data
     from ganlib.jobs.data.version_data import recorded_md5, version_data
 
-    given = {"size": size, "channels": _number(channels), "fit": fit, "background": _number(background), "name": name}
-    options = {key: value for key, value in given.items() if value is not None}
+    choices = {"size": size, "channels": _number(channels), "fit": fit, "background": _number(background), "name": name}
+    options = {key: value for key, value in choices.items() if value is not None}
     if dry_run:
         with reporting(as_json=as_json) as report:
             preview = preview_data(project, source=source, options=options, report=report)

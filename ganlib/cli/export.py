@@ -43,10 +43,10 @@ def export(
         from ganlib.jobs.promotion.siblings import siblings as job
 
         with reporting(as_json=as_json) as report:
-            made = job(
+            result = job(
                 project, params, model, out=output_folder(out) if out else None, put_through=promote, report=report
             )
-        show(made, as_json=as_json, text=made.summary)
+        show(result, as_json=as_json, text=result.summary)
         return
     if out is None:
         raise BadInput("say where the graph goes (--out FILE), or make its siblings in fp16 and int8 (--siblings).")

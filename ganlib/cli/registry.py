@@ -64,8 +64,8 @@ def diff_versions(
     from ganlib.jobs.measuring.diff import diff as job
 
     with reporting(as_json=as_json) as report:
-        found = job(project, params, a, b, out=output_file(out) if out else None, seed=seed, report=report)
-    show(found, as_json=as_json, text=found.summary)
+        result = job(project, params, a, b, out=output_file(out) if out else None, seed=seed, report=report)
+    show(result, as_json=as_json, text=result.summary)
 
 
 @app.command()
@@ -133,7 +133,7 @@ def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
     book = Ledger(registry.store, registry.name).read()
     problems, entries, unsealed = book.problems(), book.entries(), beyond_seal(registry, book)
     bad = bool(problems or book.news or any(each.objection for each in unsealed))
-    shown = {
+    content = {
         "ok": not bad,
         "entries": len(entries),
         "last": book.last,
@@ -142,19 +142,19 @@ def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
         "unsealed": [each.model_dump(mode="json") for each in unsealed],
         "strays": {key: key in book.voided for key in sorted(book.strays)},
     }
-    whole = f"the ledger is whole: {len(entries)} entries, the last with sha256 {shown['sha256']}"
+    whole = f"the ledger is whole: {len(entries)} entries, the last with sha256 {content['sha256']}"
     lines = [
         *([] if bad else [whole]),
         *(f"entry {problem.seq} {problem.what}" for problem in problems),
         *(f"entry {each.seq} {each}" for each in unsealed),
-        *(_stray(key, known=key in book.voided) for key in sorted(book.strays)),
+        *(_stray(key, is_voided=key in book.voided) for key in sorted(book.strays)),
     ]
-    show(shown, as_json=as_json, text=lambda: "\n".join(lines))
+    show(content, as_json=as_json, text=lambda: "\n".join(lines))
     raise typer.Exit(1 if bad else 0)
 
 
-def _stray(key: str, *, known: bool) -> str:
-    known_by = "an entry says so" if known else "the next decision records that"
+def _stray(key: str, *, is_voided: bool) -> str:
+    known_by = "an entry says so" if is_voided else "the next decision records that"
     return f"parameter {key[:60]} of the ledger's run is none of its entries, and counts for nothing: {known_by}"
 
 

@@ -58,8 +58,8 @@ def resample(statistic: Statistic, n: int, *, replicates: int, seed: int) -> np.
 
 def around(values: np.ndarray, confidence: float) -> Interval:
     """The interval of what :func:`resample` gives."""
-    value, drawn = float(values[0]), values[1:]
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) - drawn.mean()
+    value, replicates = float(values[0]), values[1:]
+    low, high = np.quantile(replicates, [(1 - confidence) / 2, (1 + confidence) / 2]) - replicates.mean()
     return Interval(value=value, low=float(value + low), high=float(value + high))
 
 
@@ -100,6 +100,6 @@ def draw_weights(n: int, replicates: int, seed: int) -> np.ndarray:
     groups = min(GROUPS, n)
     words = random_words(replicates * groups, seed, _STREAM)
     # The upper 32 bits of a word scaled to 0..groups-1.
-    chosen = ((words >> np.uint64(32)) * np.uint64(groups)) >> np.uint64(32)
-    rows = chosen.astype(np.int64).reshape(replicates, groups)
+    indices = ((words >> np.uint64(32)) * np.uint64(groups)) >> np.uint64(32)
+    rows = indices.astype(np.int64).reshape(replicates, groups)
     return np.stack([np.bincount(row, minlength=groups) for row in rows]).astype(np.float64)

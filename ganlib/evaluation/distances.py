@@ -82,12 +82,12 @@ def frechet_statistic(features: np.ndarray, reference: Moments) -> Statistic:
     def distances(weights: np.ndarray) -> np.ndarray:
         sizes, firsts = weights @ counts, weights @ first
         seconds = (weights @ second).reshape(-1, first.shape[1], first.shape[1])
-        found = []
+        values = []
         for n, total, products in zip(sizes, firsts, seconds, strict=True):
             mean = total / n
             covariance = (products - n * np.outer(mean, mean)) / (n - 1)
-            found.append(frechet_distance(Moments(mean + reference.mean, covariance), reference))
-        return np.array(found)
+            values.append(frechet_distance(Moments(mean + reference.mean, covariance), reference))
+        return np.array(values)
 
     return at
 

@@ -47,23 +47,23 @@ class Drift(Record):
     @property
     def summary(self) -> str:
         """One line."""
-        seen = f"of {self.sampled:,} images read back, the judge "
-        seen += "knows no classes" if self.confidence is None else f"is sure by {self.confidence:.3f}"
+        text = f"of {self.sampled:,} images read back, the judge "
+        text += "knows no classes" if self.confidence is None else f"is sure by {self.confidence:.3f}"
         if self.agreement:
-            seen += f", and {self.agreement} are of the class that was asked for"
+            text += f", and {self.agreement} are of the class that was asked for"
         if self.evaluated is None:
-            return f"{seen}; compared to nothing: {self.why_not}."
+            return f"{text}; compared to nothing: {self.why_not}."
         tests = ", ".join(f"{name} p = {p:.2g}" for name, p in self.p_values.items())
         verdict = f"DRIFTS from the evaluation in {' and '.join(self.drifted)}" if self.drifted else "no drift"
-        return f"{seen}; {verdict} ({tests}; false alarms at most {self.level:.2%} of batches)."
+        return f"{text}; {verdict} ({tests}; false alarms at most {self.level:.2%} of batches)."
 
 
 def drift(
-    judged: JudgeOutput,
+    output: JudgeOutput,
     judge_sha256: str,
     evaluation: Evaluation | None,
     *,
-    asked: np.ndarray | None = None,
+    codes: np.ndarray | None = None,
     reference: Moments | None = None,
     why_not: str | None = None,
 ) -> Drift:
@@ -77,55 +77,55 @@ def drift(
       spread, too.
 
     Args:
-        judged: of the sample, n images.
+        output: of the sample, n images.
         judge_sha256: of the judge.
         evaluation: None: nothing is compared, for the reason ``why_not``.
-        asked: the classes that were asked for, int [n].
+        codes: the classes that were asked for, int [n].
         reference: moments of the test split that the evaluation's FID is measured against.
         why_not: see ``evaluation``.
     """
-    n, num_classes = judged.probabilities.shape
-    classes = judged.classes
+    n, num_classes = output.probabilities.shape
+    classes = output.classes
     counts = np.bincount(classes, minlength=num_classes) if num_classes else np.zeros(0)
-    hits = share(classes == asked, 0.95) if num_classes and asked is not None else None
-    fid, found = None, dict[str, float]()
+    hits = share(classes == codes, 0.95) if num_classes and codes is not None else None
+    fid, p_values = None, dict[str, float]()
     if evaluation:
-        found = _of_classes(judged, counts, hits, evaluation)
+        p_values = _of_classes(output, counts, hits, evaluation)
         if reference:
-            fid, spread = carried_over(judged.features, reference, evaluation.n)
+            fid, spread = carried_over(output.features, reference, evaluation.n)
             theirs = (evaluation.fid.high - evaluation.fid.low) / 2 / _quantile((1 + evaluation.level) / 2)
-            found["fid"] = _tail((fid - evaluation.fid.value) / math.hypot(spread, theirs))
+            p_values["fid"] = _tail((fid - evaluation.fid.value) / math.hypot(spread, theirs))
     return Drift(
         sampled=n,
         judge_sha256=judge_sha256,
         class_shares=tuple((counts / n).tolist()),
-        confidence=float(judged.probabilities.max(axis=1).mean()) if num_classes else None,
+        confidence=float(output.probabilities.max(axis=1).mean()) if num_classes else None,
         agreement=hits,
         fid=fid,
         evaluated=evaluation.n if evaluation else None,
-        p_values=found,
+        p_values=p_values,
         why_not=None if evaluation else why_not,
     )
 
 
 def _of_classes(
-    judged: JudgeOutput, counts: np.ndarray, hits: Interval | None, evaluation: Evaluation
+    output: JudgeOutput, counts: np.ndarray, hits: Interval | None, evaluation: Evaluation
 ) -> dict[str, float]:
     """Return the p-values of the tests that need classes; none where the judge knows none."""
     if evaluation.confidence is None or not len(counts):
         return {}
-    n, total = len(judged.features), evaluation.n
-    top = judged.probabilities.max(axis=1)
+    n, total = len(output.features), evaluation.n
+    top = output.probabilities.max(axis=1)
     spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
-    found = {
+    changes = {
         "classes": homogeneity(counts, np.round(np.array(evaluation.class_shares) * total)),
         "confidence": _two_sided(float(top.mean()) - evaluation.confidence, spread),
     }
     if hits and (theirs := evaluation.agreement.get("class")):
         pooled = (hits.value * n + theirs.value * total) / (n + total)
         spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / total))
-        found["agreement"] = _two_sided(hits.value - theirs.value, spread)
-    return found
+        changes["agreement"] = _two_sided(hits.value - theirs.value, spread)
+    return changes
 
 
 def homogeneity(ours: np.ndarray, theirs: np.ndarray) -> float:

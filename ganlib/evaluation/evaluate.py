@@ -157,8 +157,8 @@ class Evaluation(Record):
         flat |= {name: value for name, value in single.items() if value is not None}
         flat |= {f"{name}_agreement": share.value for name, share in self.agreement.items()}
         if self.delivery:
-            given = self.delivery.model_dump(exclude={"machine", "threads"}, exclude_none=True)
-            flat |= {"onnx_bytes" if name == "bytes" else name: float(value) for name, value in given.items()}
+            delivery = self.delivery.model_dump(exclude={"machine", "threads"}, exclude_none=True)
+            flat |= {"onnx_bytes" if name == "bytes" else name: float(value) for name, value in delivery.items()}
         return flat
 
     def classes(self) -> str:
@@ -172,16 +172,16 @@ class Evaluation(Record):
 
     def summary(self) -> str:
         """A few lines for people."""
-        asked = ", ".join(f"{name} {share}" for name, share in self.agreement.items())
-        seen = (
+        agreement = ", ".join(f"{name} {share}" for name, share in self.agreement.items())
+        provenance = (
             f"classes {self.classes()}; the judge's mean confidence {self.confidence:.3f}\n"
             if self.confidence is not None
             else "no classes: their shares are not measured\n"
         )
         return (
             f"FID {self.fid} = {self.fid_over_floor:.1f} x the real-data floor {self.floor_fid}\n"
-            f"KID {self.kid}, real-data floor {self.floor_kid}\n{seen}"
-            + (f"share that is what was asked: {asked}\n" if asked else "")
+            f"KID {self.kid}, real-data floor {self.floor_kid}\n{provenance}"
+            + (f"share that is what was asked: {agreement}\n" if agreement else "")
             + f"{self.n:,} images, seed {self.seed}, {100 * self.level:.0f}% intervals, "
             f"judge {self.judge_sha256[:12]}, data {self.data_version[:12]}" + (f"\n{self.doubt}" if self.doubt else "")
         )
@@ -216,13 +216,13 @@ def score_images(
     judge: Judge,
     config: EvaluateConfig,
     *,
-    asked: np.ndarray | None = None,
+    codes: np.ndarray | None = None,
     train: Split | None = None,
     report: Report = silent,
 ) -> tuple[Evaluation, dict[str, np.ndarray]]:
     """Score uint8 ``images`` [n, channels, height, width], drawn with ``config.seed``.
 
-    ``asked`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
+    ``codes`` is what was asked of a conditional model, and ``train`` what its terciles are relative to; see
     :func:`ganlib.evaluation.agreement.agreement`.
 
     Returns:
@@ -236,30 +236,30 @@ def score_images(
         raise BadInput(f"{config.samples:,} images are to be scored, {len(images):,} were given.")
     if (reference.judge_sha256, reference.config) != (judge.sha256, config):
         raise BadInput("the reference was made by another judge or configuration: its floors do not belong here.")
-    judged = judge.features(images, report=report)
-    resampled = reference.resampled(judged)
+    output = judge.features(images, report=report)
+    resampled = reference.resampled(output)
     figures = summarise(resampled, config.confidence)
     report.advance("judge", len(images), len(images), {"fid": figures["fid"].value, "kid": figures["kid"].value})
-    seen: dict[str, Any] = {}
+    extras: dict[str, Any] = {}
     if names := reference.class_names:
-        classes = judged.classes
-        seen = {
+        classes = output.classes
+        extras = {
             "class_names": names,
             "class_shares": tuple((np.bincount(classes, minlength=len(names)) / len(images)).tolist()),
             "real_class_shares": tuple(reference.real.class_shares(len(names)).tolist()),
-            "confidence": float(judged.probabilities.max(axis=1).mean()),
+            "confidence": float(output.probabilities.max(axis=1).mean()),
         }
-        if asked is not None and train is not None:
-            seen["agreement"] = agreement(images, classes, asked, train, config.confidence)
-    made = Evaluation(
+        if codes is not None and train is not None:
+            extras["agreement"] = agreement(images, classes, codes, train, config.confidence)
+    evaluation = Evaluation(
         **_settings(config),
         judge_sha256=judge.sha256,
         data_version=reference.data_version,
         metric_version=METRIC_VERSION,
-        judge_agreement=reference.known,
+        judge_agreement=reference.judge_accuracy,
         figures=figures,
         floors=reference.floors,
         resampled={name: pack(resampled[name][1:]) for name in ("fid", "kid")},
-        **seen,
+        **extras,
     )
-    return made, resampled
+    return evaluation, resampled

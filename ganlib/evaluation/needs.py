@@ -42,8 +42,10 @@ def fitted(config: EvaluateConfig, counts: Mapping[str, int]) -> EvaluateConfig:
     )
 
 
-def changes(asked: EvaluateConfig, got: EvaluateConfig) -> str | None:
+def changes(config: EvaluateConfig, smaller: EvaluateConfig) -> str | None:
     """What :func:`fitted` changed, in words; None if nothing."""
-    before, after = asked.model_dump(), got.model_dump()
-    told = [f"{name} {after[name]:,} instead of {before[name]:,}" for name in before if after[name] != before[name]]
-    return f"a small data set: evaluate.{', evaluate.'.join(told)}" if told else None
+    before, after = config.model_dump(), smaller.model_dump()
+    differences = [
+        f"{name} {after[name]:,} instead of {before[name]:,}" for name in before if after[name] != before[name]
+    ]
+    return f"a small data set: evaluate.{', evaluate.'.join(differences)}" if differences else None

@@ -60,13 +60,13 @@ def nearest(queries: np.ndarray, points: np.ndarray) -> Nearest:
         where = torch.zeros(len(q[rows]), dtype=torch.long)
         for columns in _parts(len(p), _COLUMNS):
             squares = _squares(q[rows], p[columns])
-            values, found = squares.min(dim=1)
+            values, indices = squares.min(dim=1)
             nearer = values < lowest
-            lowest, where = torch.where(nearer, values, lowest), torch.where(nearer, found + columns.start, where)
-            values, found = squares.min(dim=0)
+            lowest, where = torch.where(nearer, values, lowest), torch.where(nearer, indices + columns.start, where)
+            values, indices = squares.min(dim=0)
             nearer = values < best[columns]
             best[columns] = torch.where(nearer, values, best[columns])
-            back[columns] = np.where(nearer.numpy(), found.numpy() + rows.start, back[columns])
+            back[columns] = np.where(nearer.numpy(), indices.numpy() + rows.start, back[columns])
         index[rows] = where.numpy()
     return Nearest(_apart(ours, theirs[index]), index, _apart(theirs, ours[back]))
 
@@ -96,16 +96,16 @@ def radii(points: np.ndarray, k: int) -> np.ndarray:
         BadInput: fewer than two points, or a value that is not finite.
     """
     values = checked(points)
-    (p, _), found = _centred(values, values), np.empty(len(values))
-    asked = min(k + _SPARE, len(values) - 1)
+    (p, _), radius = _centred(values, values), np.empty(len(values))
+    count = min(k + _SPARE, len(values) - 1)
     for rows in _parts(len(p), _ROWS):
         squares = _squares(p[rows], p)
         here = np.arange(rows.start, rows.stop)
         squares[here - rows.start, here] = np.inf
-        near = squares.topk(asked, largest=False).indices.numpy()
+        near = squares.topk(count, largest=False).indices.numpy()
         distances = _apart(values[here, None], values[near])
-        found[rows] = np.partition(distances, min(k, asked) - 1, axis=1)[:, min(k, asked) - 1]
-    return found
+        radius[rows] = np.partition(distances, min(k, count) - 1, axis=1)[:, min(k, count) - 1]
+    return radius
 
 
 def balls(centres: np.ndarray, radius: np.ndarray, queries: np.ndarray) -> Balls:

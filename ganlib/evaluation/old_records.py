@@ -27,9 +27,9 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
             "class_excess": _single(max(shares) / even),
             "class_distance": _single(sum(abs(share - even) for share in shares) / 2),
         }
-    asked = dict(new.get("agreement") or {})
-    if "digit" in asked:
-        new["agreement"] = {"class" if name == "digit" else name: share for name, share in asked.items()}
+    agreement = dict(new.get("agreement") or {})
+    if "digit" in agreement:
+        new["agreement"] = {"class" if name == "digit" else name: share for name, share in agreement.items()}
     return new
 
 

@@ -43,22 +43,22 @@ class Reference:
     real: RealImages
     ball: np.ndarray
     """float64 [k]: radius about each test image."""
-    known: float | None
+    judge_accuracy: float | None
     """Share of the test images that the judge takes for their own class; None where there are no classes."""
     floors: dict[str, Interval]
     """What as many real images score, by metric: training images, but for the distance to the training images, which
     is of the test split. No generator can be expected to do better."""
 
-    def resampled(self, seen: JudgeOutput) -> dict[str, np.ndarray]:
+    def resampled(self, output: JudgeOutput) -> dict[str, np.ndarray]:
         """Return every metric of what the judge says of n images, with replicates, by name.
 
         Each is float64 [1 + replicates], as :func:`ganlib.evaluation.bootstrap.resample` gives it: replicate i of any
         two models' is of the same resampling. Raises :class:`BadInput` as the metrics do.
         """
-        return _computed(Sample(seen, self.real, self.ball, self.config))
+        return _computed(Sample(output, self.real, self.ball, self.config))
 
 
-class _Kept(Record):
+class _ReferenceFile(Record):
     """The cache's record: the digest of the arrays that lie beside it, and the floors if it is theirs."""
 
     sha256: str
@@ -95,13 +95,13 @@ def load_reference(
             ball = radii(real.test, config.neighbours)
         floors = _floors(real, ball, config)
         _write(record, {"ball": ball}, floors)
-    return Reference(data_version, judge.sha256, names, config, real, ball, known, floors)
+    return Reference(data_version, judge.sha256, names, config, real, ball, accuracy, floors)
 
 
 @doing("see real images as the judge does (kept for the next time)")
 def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, report: Report) -> RealImages:
-    kept = _read(record)
-    if not kept:
+    stored = _read(record)
+    if not stored:
         images = load_split(prepared, "train").images
         _require(len(images), config)
         test = judge.features(load_split(prepared, "test").images, report=report)
@@ -127,19 +127,19 @@ def _require(images: int, config: EvaluateConfig) -> None:
 @doing("measure real images' own figures (kept for the next time)")
 def _floors(real: RealImages, ball: np.ndarray, config: EvaluateConfig) -> dict[str, Interval]:
     """Return the figures of training images drawn by seed, and the test split's distances to all of them."""
-    chosen = draw_subsets(len(real.train), 1, config.samples, config.seed, _FLOOR_STREAM)[0]
-    seen = JudgeOutput(real.train[chosen], real.train_probabilities[chosen])
+    indices = draw_subsets(len(real.train), 1, config.samples, config.seed, _FLOOR_STREAM)[0]
+    output = JudgeOutput(real.train[indices], real.train_probabilities[indices])
     # By definition no real image is a copy: `back` is the nearest that a test image comes.
     none = np.zeros(len(real.forth), np.int64)
     near = Nearest(real.forth, none, np.full(len(real.train), np.inf))
-    held = replace(real, back=np.zeros_like(real.back))
-    return summarise(_computed(Sample(seen, held, ball, config, near)), config.confidence)
+    unpaired = replace(real, back=np.zeros_like(real.back))
+    return summarise(_computed(Sample(output, unpaired, ball, config, near)), config.confidence)
 
 
 def _computed(sample: Sample) -> dict[str, np.ndarray]:
     """Return every metric that the judge allows, by name, with replicates."""
-    chosen = {name: metric for name, metric in metrics().items() if sample.num_classes or not metric.of_classes}
-    return {name: metric.compute(sample) for name, metric in chosen.items()}
+    active = {name: metric for name, metric in metrics().items() if sample.num_classes or not metric.of_classes}
+    return {name: metric.compute(sample) for name, metric in active.items()}
 
 
 def summarise(resampled: Mapping[str, np.ndarray], confidence: float) -> dict[str, Interval]:
@@ -151,16 +151,16 @@ def _name(kind: str, key: str) -> str:
     return f"{kind}-{sha256_bytes(key.encode())[:16]}.json"
 
 
-def _read(record: Path) -> tuple[_Kept, dict[str, np.ndarray]] | None:
+def _read(record: Path) -> tuple[_ReferenceFile, dict[str, np.ndarray]] | None:
     try:
-        kept = _Kept.model_validate_json(record.read_bytes())
+        stored = _ReferenceFile.model_validate_json(record.read_bytes())
         data = record.with_suffix(".npz").read_bytes()
     except (OSError, ValidationError):
         return None
-    if sha256_bytes(data) != kept.sha256:
+    if sha256_bytes(data) != stored.sha256:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return kept, dict(arrays)
+        return stored, dict(arrays)
 
 
 def _write(record: Path, arrays: dict[str, np.ndarray], floors: dict[str, Interval] | None = None) -> None:
@@ -168,4 +168,4 @@ def _write(record: Path, arrays: dict[str, np.ndarray], floors: dict[str, Interv
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     data = buffer.getvalue()
     write_bytes(record.with_suffix(".npz"), data)
-    write_bytes(record, _Kept(sha256=sha256_bytes(data), floors=floors).model_dump_json(indent=2).encode())
+    write_bytes(record, _ReferenceFile(sha256=sha256_bytes(data), floors=floors).model_dump_json(indent=2).encode())

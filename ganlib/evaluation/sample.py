@@ -85,19 +85,24 @@ class Sample:
     """n images beside the real ones. What several metrics need is computed once."""
 
     def __init__(
-        self, seen: JudgeOutput, real: RealImages, ball: np.ndarray, config: EvaluateConfig, near: Nearest | None = None
+        self,
+        output: JudgeOutput,
+        real: RealImages,
+        ball: np.ndarray,
+        config: EvaluateConfig,
+        near: Nearest | None = None,
     ) -> None:
         """Take what the judge says of the images.
 
         Args:
-            seen: features and class probabilities.
+            output: features and class probabilities.
             real: the real images as the same judge sees them.
             ball: radius about each test image, float64 [k], as :func:`ganlib.evaluation.neighbours.radii` gives it.
             config: how to resample, and k.
             near: nearest training images, if they are known already.
         """
-        self.features, self.probabilities = seen
-        self.classes = seen.classes
+        self.features, self.probabilities = output
+        self.classes = output.classes
         self.real, self.ball, self.config = real, ball, config
         self._near = near
 
@@ -129,7 +134,7 @@ class Sample:
         with doing("measure recall"):
             return balls(self.features, radii(self.features, self.config.neighbours), self.real.test)
 
-    def drawn(self, statistic: Statistic) -> np.ndarray:
+    def replicates(self, statistic: Statistic) -> np.ndarray:
         """Return the figure with its replicates over the images, float64 [1 + replicates]."""
         return resample(statistic, len(self.features), replicates=self.config.bootstrap, seed=self.config.seed)
 

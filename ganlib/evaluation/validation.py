@@ -42,19 +42,19 @@ class Validation:
 
     def __init__(self, judge: Judge, images: np.ndarray) -> None:
         """``images`` is the split, uint8 [n, channels, height, width]."""
-        self._judge, seen = judge, judge.features(images)
-        self._real = moments(seen.features)
+        self._judge, output = judge, judge.features(images)
+        self._real = moments(output.features)
         if judge.class_names:
-            shares = np.bincount(seen.classes, minlength=len(judge.class_names)) / len(images)
+            shares = np.bincount(output.classes, minlength=len(judge.class_names)) / len(images)
             self._due = due(shares)
 
     def of(self, images: np.ndarray) -> Validated:
         """Return the figures of uint8 ``images`` [n, channels, height, width]."""
-        seen = self._judge.features(images)
-        ours = moments(seen.features)
+        output = self._judge.features(images)
+        ours = moments(output.features)
         name, excess, share = None, 0.0, 0.0
         if self._judge.class_names:
-            shares = np.bincount(seen.classes, minlength=len(self._due)) / len(images)
+            shares = np.bincount(output.classes, minlength=len(self._due)) / len(images)
             most = int((shares / self._due).argmax())
             name, share = self._judge.class_names[most], float(shares[most])
             excess = share / float(self._due[most])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 JudgeKind = Literal["classifier", "encoder", "file"]
-_ASKED = 2000  # images of a split that accuracy is measured on, at most
+_MOST_IMAGES = 2000  # images of a split that accuracy is measured on, at most
 _NEIGHBOURS = 5
 
 
@@ -125,24 +125,24 @@ def examine(
 
 
 def _accuracy(judge: Judge, splits: dict[SplitName, Split]) -> tuple[dict[str, float], float | None]:
-    found, balanced, features = {}, None, {}
+    shares, balanced, features = {}, None, {}
     for name in ("validation", "test"):
-        split = some(splits[name], _ASKED)
-        seen = judge.features(split.images)
-        features[name] = seen.features
+        split = some(splits[name], _MOST_IMAGES)
+        output = judge.features(split.images)
+        features[name] = output.features
         if judge.class_names:
-            right = seen.probabilities.argmax(axis=1) == split.labels
-            found[name] = _share(right)
+            right = output.probabilities.argmax(axis=1) == split.labels
+            shares[name] = _share(right)
             if name == "test":
                 balanced = _share(np.array([right[split.labels == each].mean() for each in np.unique(split.labels)]))
-    train, test = some(splits["train"], _ASKED), some(splits["test"], _ASKED)
+    train, test = some(splits["train"], _MOST_IMAGES), some(splits["test"], _MOST_IMAGES)
     near = _vote(judge.features(train.images).features, train.labels, features["test"])
-    return {**found, "nearest neighbours": _share(near == test.labels)}, balanced
+    return {**shares, "nearest neighbours": _share(near == test.labels)}, balanced
 
 
-def _vote(known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """The commonest label among those of the nearest of ``known``."""
-    apart = (known**2).sum(axis=1) - 2 * asked @ known.T
+def _vote(reference: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """The commonest label among those of the nearest of ``reference``."""
+    apart = (reference**2).sum(axis=1) - 2 * queries @ reference.T
     near = labels[np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBOURS]]
     return np.array([np.bincount(each).argmax() for each in near])
 

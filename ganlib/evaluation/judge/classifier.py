@@ -37,8 +37,8 @@ def fit_classifier(
     order = balanced_order(labels, steps * BATCH).view(steps, BATCH)
 
     def loss(step: int) -> Tensor:
-        chosen = order[step]
-        return F.cross_entropy(net(warp(pixels[chosen].float() / 255)), targets[chosen])
+        indices = order[step]
+        return F.cross_entropy(net(warp(pixels[indices].float() / 255)), targets[indices])
 
     one_cycle(net, steps, loss, report)
     return fold(layers), head

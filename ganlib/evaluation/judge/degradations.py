@@ -62,16 +62,16 @@ def graded(judge: Judge, images: np.ndarray, ranks: np.ndarray, report: Report =
     """
     real, sample, order = moments(judge.features(images[::2]).features), images[1::2], ranks[1::2]
     done, total = 0, sum(len(kind.grades) for kind in KINDS.values())
-    found = {}
+    grades = {}
     for name, kind in KINDS.items():
         fids = []
         for grade in kind.grades:
-            seen = judge.features(degraded(sample, order, name, grade)).features
-            fids.append(float(f"{frechet_distance(moments(seen), real):.6g}"))
+            features = judge.features(degraded(sample, order, name, grade)).features
+            fids.append(float(f"{frechet_distance(moments(features), real):.6g}"))
             done += 1
             report.advance("card of the judge", done, total)
-        found[name] = Graded(unit=kind.unit, grades=kind.grades, fids=tuple(fids))
-    return found
+        grades[name] = Graded(unit=kind.unit, grades=kind.grades, fids=tuple(fids))
+    return grades
 
 
 def _pixels(images: np.ndarray, grade: float) -> float:
@@ -98,8 +98,8 @@ def _shift(images: np.ndarray, _: np.ndarray, grade: float) -> np.ndarray:
 
 
 def _lost(images: np.ndarray, ranks: np.ndarray, grade: float) -> np.ndarray:
-    kept = np.argsort(ranks, kind="stable")[: max(1, round((1 - grade) * len(images)))]
-    return _repeated(images[np.sort(kept)], len(images))
+    rows = np.argsort(ranks, kind="stable")[: max(1, round((1 - grade) * len(images)))]
+    return _repeated(images[np.sort(rows)], len(images))
 
 
 def _copies(images: np.ndarray, _: np.ndarray, grade: float) -> np.ndarray:
@@ -108,8 +108,8 @@ def _copies(images: np.ndarray, _: np.ndarray, grade: float) -> np.ndarray:
 
 def _repeated(images: np.ndarray, count: int) -> np.ndarray:
     """``count`` images: these, over and over."""
-    chosen: np.ndarray = images[np.arange(count) % len(images)]
-    return chosen
+    copies: np.ndarray = images[np.arange(count) % len(images)]
+    return copies
 
 
 def _bytes(images: np.ndarray) -> np.ndarray:

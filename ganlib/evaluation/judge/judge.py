@@ -12,18 +12,18 @@ from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.data.spec import ImageShape
 
-LEAST_KNOWN = 0.9
+LEAST_ACCURACY = 0.9
 """Share of the labels of real images that a judge must agree with, or figures come with :func:`doubt`."""
 
 
 def doubt(share: float) -> str | None:
     """Return what figures mean where the judge agrees with ``share`` of the labels of real images; None if it knows
     them."""
-    if share >= LEAST_KNOWN:
+    if share >= LEAST_ACCURACY:
         return None
     return (
         f"the judge agrees with {100 * share:.1f}% of the labels of the real test images (less than "
-        f"{100 * LEAST_KNOWN:.0f}%): classes that look alike, few images, or wrong labels. Figures by class are no "
+        f"{100 * LEAST_ACCURACY:.0f}%): classes that look alike, few images, or wrong labels. Figures by class are no "
         "finer than that, and FID and KID are distances in its view: hold them against the real-data floor, and see: "
         "ganlib judge show"
     )
@@ -42,8 +42,8 @@ class JudgeOutput(NamedTuple):
         """The class that the judge takes each image for, int64 [n]; all 0 where it knows none."""
         if not self.probabilities.shape[1]:
             return np.zeros(len(self.features), np.int64)
-        chosen: np.ndarray = self.probabilities.argmax(axis=1)
-        return chosen
+        classes: np.ndarray = self.probabilities.argmax(axis=1)
+        return classes
 
 
 class Judge(ABC):
@@ -85,9 +85,9 @@ class Judge(ABC):
         """What is said of some images, uint8 [n, channels, height, width]."""
 
     def _require_images(self, images: np.ndarray) -> None:
-        given = f"{images.dtype} {list(images.shape)}"
+        actual = f"{images.dtype} {list(images.shape)}"
         if images.dtype.kind == "f" and not np.isfinite(images).all():
-            raise BadInput(f"the images ({given}) hold NaN or infinity: the generator that made them is broken.")
+            raise BadInput(f"the images ({actual}) hold NaN or infinity: the generator that made them is broken.")
         if images.dtype != np.uint8 or images.shape[1:] != self.image.dims or not len(images):
             expected = ", ".join(map(str, self.image.dims))
-            raise BadInput(f"judge {self.name} takes uint8 images [n, {expected}], not {given}.")
+            raise BadInput(f"judge {self.name} takes uint8 images [n, {expected}], not {actual}.")

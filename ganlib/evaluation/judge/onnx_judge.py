@@ -64,12 +64,12 @@ class OnnxJudge(Judge):
             yield from pool.map(self._batch, (images[start : start + batch] for start in range(0, len(images), batch)))
 
     def _batch(self, images: np.ndarray) -> JudgeOutput:
-        wanted = ["features", "logits"] if self._has_logits else ["features"]
+        outputs = ["features", "logits"] if self._has_logits else ["features"]
         try:
-            features, *logits = self._session.run(wanted, {"image": np.ascontiguousarray(images)})
+            features, *logits = self._session.run(outputs, {"image": np.ascontiguousarray(images)})
         except Exception as error:  # onnxruntime's exceptions have no common base but this one
             raise BadInput(f"judge {self.name} fails on {list(images.shape)}: {first_line(error)}") from error
-        for output, array, width in zip(wanted, (features, *logits), (None, self._spec.num_classes), strict=False):
+        for output, array, width in zip(outputs, (features, *logits), (None, self._spec.num_classes), strict=False):
             if array.ndim != 2 or len(array) != len(images) or width not in (None, array.shape[1]):
                 form = f"[{len(images)}, {width or 'd'}]"
                 raise BadInput(f"judge {self.name} gives {output} {list(array.shape)}, not {form}. {HELP}.")
@@ -86,20 +86,23 @@ class OnnxJudge(Judge):
         expected = ", ".join(map(str, self.image.dims))
         if set(inputs) != {"image"} or not _fits(inputs["image"], "uint8", (None, *self.image.dims)):
             raise BadInput(
-                f"judge {self.name} takes {_told(inputs)}; images of {self._spec.name} are image uint8[batch, "
+                f"judge {self.name} takes {_described_ports(inputs)}; images of {self._spec.name} are image "
+                "uint8[batch, "
                 f"{expected}], with a batch of any size. {HELP}."
             )
         outputs = self._outputs()
         if "features" not in outputs or not _fits(outputs["features"], "float", (None, None)):
             raise BadInput(
-                f"judge {self.name} gives {_told(outputs)}, and no features float[batch, d] with a batch of any size. "
+                f"judge {self.name} gives {_described_ports(outputs)}, and no features float[batch, d] with a batch "
+                "of any size. "
                 f"{HELP}."
             )
         classes = self._spec.num_classes
         if "logits" in outputs and not (classes and _fits(outputs["logits"], "float", (None, classes))):
             count = f"{classes} classes" if classes else "no classes"
             raise BadInput(
-                f"judge {self.name} gives {_told({'logits': outputs['logits']})}, but {self._spec.name} has {count}: "
+                f"judge {self.name} gives {_described_ports({'logits': outputs['logits']})}, but {self._spec.name} "
+                f"has {count}: "
                 f"without that output it can serve. {HELP}."
             )
 
@@ -150,7 +153,7 @@ def _fits(port: Any, kind: str, dims: tuple[int | None, ...]) -> bool:
     )
 
 
-def _told(ports: Mapping[str, Any]) -> str:
+def _described_ports(ports: Mapping[str, Any]) -> str:
     """As in ``image float[batch, 3, 299, 299]``."""
     return "; ".join(
         f"{name} {port.type.removeprefix('tensor(').rstrip(')')}[{', '.join(map(str, port.shape))}]"

@@ -13,7 +13,7 @@ from ganlib.core.progress import Report
 
 BATCH = 64
 _PEAK = 0.003  # learning rate
-_SEEN, _AMONG = 60_000, 5_000  # images seen in training on so many: a minute of 3x32x32 on one thread
+_IMAGES, _AMONG = 60_000, 5_000  # images seen in training on so many: a minute of 3x32x32 on one thread
 
 
 def steps_for(images: int) -> int:
@@ -21,7 +21,7 @@ def steps_for(images: int) -> int:
 
     200 images are seen 32 times each, 5,000 twelve times, 60,000 between five and six times.
     """
-    batches = _SEEN * math.pow(images / _AMONG, 0.7) / BATCH
+    batches = _IMAGES * math.pow(images / _AMONG, 0.7) / BATCH
     return max(1, round(batches))
 
 
@@ -32,7 +32,7 @@ def one_cycle(net: nn.Module, steps: int, loss: Callable[[int], Tensor], report:
     """
     optimizer = torch.optim.AdamW(net.parameters(), _PEAK, weight_decay=0.02, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK, total_steps=steps, pct_start=0.15)
-    begun = time.monotonic()
+    start = time.monotonic()
     net.train()
     for step in range(steps):
         value = loss(step)
@@ -41,6 +41,6 @@ def one_cycle(net: nn.Module, steps: int, loss: Callable[[int], Tensor], report:
         optimizer.step()
         schedule.step()
         if step % 20 == 19:
-            left = (time.monotonic() - begun) * (steps - step - 1) / (step + 1)
+            left = (time.monotonic() - start) * (steps - step - 1) / (step + 1)
             report.advance("train judge", step + 1, steps, {"loss": value.item(), "seconds left": round(left)})
     report.advance("train judge", steps, steps)

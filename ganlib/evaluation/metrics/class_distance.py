@@ -12,7 +12,7 @@ from ganlib.evaluation.sample import Sample
 
 def compute(sample: Sample) -> np.ndarray:
     """Return the share and its replicates."""
-    return sample.drawn(distance_statistic(sample.classes, sample.real.class_shares(sample.num_classes)))
+    return sample.replicates(distance_statistic(sample.classes, sample.real.class_shares(sample.num_classes)))
 
 
 def distance_statistic(classes: np.ndarray, shares: np.ndarray) -> Statistic:

@@ -12,7 +12,7 @@ from ganlib.evaluation.sample import Sample
 
 def compute(sample: Sample) -> np.ndarray:
     """Return the ratio and its replicates."""
-    return sample.drawn(excess_statistic(sample.classes, sample.real.class_shares(sample.num_classes)))
+    return sample.replicates(excess_statistic(sample.classes, sample.real.class_shares(sample.num_classes)))
 
 
 def due(shares: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from ganlib.evaluation.variance import within_statistic
 
 def compute(sample: Sample) -> np.ndarray:
     """Return the diversity and its replicates; without classes, of all images together."""
-    return sample.drawn(within_statistic(sample.features, sample.classes, sample.real.variance))
+    return sample.replicates(within_statistic(sample.features, sample.classes, sample.real.variance))
 
 
 METRIC = Metric("diversity within classes", "near 1", compute, least=0, fault="diversity")

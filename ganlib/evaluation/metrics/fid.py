@@ -13,7 +13,7 @@ from ganlib.evaluation.sample import Sample
 @doing("resample the FID")
 def compute(sample: Sample) -> np.ndarray:
     """Return the FID and its replicates."""
-    return sample.drawn(frechet_statistic(sample.features, sample.real.moments))
+    return sample.replicates(frechet_statistic(sample.features, sample.real.moments))
 
 
 METRIC = Metric("FID", "lower", compute, least=0)

@@ -14,7 +14,7 @@ from ganlib.evaluation.sample import Sample
 def compute(sample: Sample) -> np.ndarray:
     """Return the KID and its replicates."""
     config = sample.config
-    return sample.drawn(
+    return sample.replicates(
         kernel_statistic(
             sample.features,
             sample.real.test,

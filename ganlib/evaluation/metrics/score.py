@@ -14,7 +14,7 @@ _TINY = 1e-12  # a probability's logarithm is finite
 
 def compute(sample: Sample) -> np.ndarray:
     """Return the score and its replicates."""
-    return sample.drawn(score_statistic(sample.probabilities))
+    return sample.replicates(score_statistic(sample.probabilities))
 
 
 def score_statistic(probabilities: np.ndarray) -> Statistic:

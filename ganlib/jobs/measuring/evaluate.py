@@ -83,7 +83,7 @@ def evaluate(
     )  # fmt: skip
     result, resampled = score_images(
         images, reference, judge, settings,
-        asked=codes, train=None if codes is None else load_split(project.prepared, "train"),
+        codes=codes, train=None if codes is None else load_split(project.prepared, "train"),
         report=Titled(report, f"evaluate {label}"),
     )  # fmt: skip
     if result.doubt:

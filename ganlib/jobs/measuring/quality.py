@@ -83,7 +83,7 @@ def inspect(
     reference = _reference(project, params, evaluation, judge, report) if evaluation else None
     codes = request.codes(numbers)
     labels = None if codes is None else codes[:, 0]
-    result = drift(output, judge.sha256, evaluation, asked=labels, reference=reference, why_not=why_not)
+    result = drift(output, judge.sha256, evaluation, codes=labels, reference=reference, why_not=why_not)
     record = {**result.model_dump(mode="json"), "drifted": list(result.drifted), "summary": result.summary}
     storage.write(cards.QUALITY, json_bytes(record))
     card = cards.read(storage)

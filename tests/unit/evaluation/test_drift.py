@@ -91,8 +91,8 @@ def test_a_model_that_does_not_do_what_it_was_asked_is_found() -> None:
     good, bad = digits.copy(), digits.copy()
     good[: int(0.03 * N)] = (good[: int(0.03 * N)] + 1) % 10
     bad[: int(0.06 * N)] = (bad[: int(0.06 * N)] + 1) % 10
-    assert drift(output, "j", evaluation, asked=good).drifted == ()
-    assert drift(output, "j", evaluation, asked=bad).drifted == ("agreement",)
+    assert drift(output, "j", evaluation, codes=good).drifted == ()
+    assert drift(output, "j", evaluation, codes=bad).drifted == ("agreement",)
 
 
 def test_without_an_evaluation_nothing_is_claimed() -> None:

@@ -75,10 +75,10 @@ def judge_path() -> Path:
     Raises:
         BadInput: there is none, or more than one.
     """
-    found = sorted(weights_folder().glob("judge-*.safetensors"))
-    if len(found) != 1:
-        raise BadInput(f"{weights_folder()} must hold exactly one judge, found {len(found)}. {_RESTORE}")
-    return found[0]
+    paths = sorted(weights_folder().glob("judge-*.safetensors"))
+    if len(paths) != 1:
+        raise BadInput(f"{weights_folder()} must hold exactly one judge, found {len(paths)}. {_RESTORE}")
+    return paths[0]
 
 
 def judge_sha256() -> str:

@@ -76,8 +76,8 @@ def fit(train: Split, config: MnistRecipe, report: Report = silent) -> JudgeNet:
         place = step % per_epoch
         if place == 0:
             order = torch.randperm(len(images))
-        chosen = order[place * config.batch_size : (place + 1) * config.batch_size]
-        loss = F.cross_entropy(net(warp(images[chosen].float())), labels[chosen])
+        indices = order[place * config.batch_size : (place + 1) * config.batch_size]
+        loss = F.cross_entropy(net(warp(images[indices].float())), labels[indices])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -140,7 +140,7 @@ class _Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func._overloadpacket):
+        if formula := flop_registry.get(func._overloadpacket):  # noqa: SLF001  (torch has no other word for an overload's operator)
             self.total += formula(*args, **(kwargs or {}), out_val=out)
         return out
 

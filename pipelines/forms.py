@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 def fill(deployment: RunnerDeployment, params: Params) -> None:
     """Put the choices of this project into the form of ``deployment``. What a flow itself takes is unchanged."""
     # There is no public way: Prefect makes the schema of the flow's signature, which knows no params.yaml.
-    fields: Fields = deployment._parameter_openapi_schema.properties
+    fields: Fields = deployment._parameter_openapi_schema.properties  # noqa: SLF001  (Prefect's, made anew from a flow's signature)
     if deployment.flow_name in ("retrain", "train"):
         _training(fields, params)
     elif deployment.flow_name == "generate":

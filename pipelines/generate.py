@@ -56,7 +56,7 @@ def generate(
         labels = places.source(project, "labels", labels)
     if _FIELD.search(out):
         target = tasks.resolve(str(root), changes, pinned)
-        pinned, out = target["uri"], _filled(out, target, seed, count)
+        pinned, out = target["uri"], fill(out, target, seed, count)
         places.require_output(project, out)
         names.rename(f"{_name({'count': count, 'model': model})} (version {target['version']}, seed {seed})")
     place = out if is_url(out) else str(root / out)
@@ -79,7 +79,7 @@ def generate(
 _FIELD = re.compile(r"\{(model|version|seed|count)\}")
 
 
-def _filled(out: str, target: dict[str, Any], seed: int | None, count: int | None) -> str:
+def fill(out: str, target: dict[str, Any], seed: int | None, count: int | None) -> str:
     """``out`` with what its fields stand for; what could step out of a folder is made harmless."""
     values = {"model": target["name"], "version": target["version"], "seed": seed, "count": count}
     return _FIELD.sub(lambda field: re.sub(r"[^A-Za-z0-9._-]+", "-", str(values[field[1]])), out)

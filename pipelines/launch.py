@@ -142,7 +142,7 @@ def clear_ghosts() -> list[str]:
     Returns:
         Names of the runs that were marked.
     """
-    return mark_crashed(lambda run: any(_is_dead(tag) for tag in run.tags))
+    return mark_crashed(lambda run: any(is_dead(tag) for tag in run.tags))
 
 
 def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
@@ -177,7 +177,7 @@ def identity() -> str:
     return json.dumps(processes.identity())
 
 
-def _is_dead(tag: str) -> bool:
+def is_dead(tag: str) -> bool:
     """Whether ``tag`` names a process that could be seen from here and is not there."""
     try:
         fields = json.loads(tag)

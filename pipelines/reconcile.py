@@ -47,10 +47,11 @@ def watch() -> None:
     process's start each time, and would wait behind a training. A webhook or a button need only run the deployment
     ``reconcile/mlflow-page``: what this watch finds afterwards is nothing.
     """
-    threading.Thread(target=_watch, args=(threading.Event(),), name="reconcile", daemon=True).start()
+    threading.Thread(target=watch_until, args=(threading.Event(),), name="reconcile", daemon=True).start()
 
 
-def _watch(stop: threading.Event) -> None:
+def watch_until(stop: threading.Event) -> None:
+    """Do what :func:`watch` says until ``stop`` is set."""
     from ganlib.jobs.promotion.reconcile import pending
 
     project = projects.find()

@@ -36,6 +36,7 @@ from pipelines.environment import LOGIN_FILE, READY, login
 from pipelines.notes import State
 from pipelines.ports import HOST
 
+_Starter = Callable[[Report], dict[str, Any]]
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 15.0
 
@@ -121,12 +122,12 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         Unavailable: a service ended or did not answer in time; its log is named.
     """
     with hold(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
-        _end_half_started(project)
+        end_half_started(project)
         before = _recorded(project)
         state = running(project)
         started = []
         try:
-            for name, begin in _services(project, settings, before, state).items():
+            for name, begin in starters(project, settings, before, state).items():
                 if name == "deployments" and name in state and _moved(before, state):
                     _end(state.pop(name))  # it would go on asking where nobody answers
                 if name not in state:
@@ -135,10 +136,10 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
                     state[name] = begin(report)
                     started.append(name)
                     write_json(_file(project), state)
-                    _half_started(project).unlink()
+                    starting_file(project).unlink()
                 report.advance(name, 1, 1, {"url": state[name]["url"]})
         except BaseException:
-            _end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
+            end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
             for name in reversed(started):
                 _end(state.pop(name))
             _record(project, state)
@@ -159,7 +160,7 @@ def running(project: Project) -> State:
 def stop(project: Project) -> list[str]:
     """End all that runs, deployments first; names of what was ended."""
     with hold(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
-        _end_half_started(project)
+        end_half_started(project)
         state = _recorded(project)
         ended = [name for name in reversed(state) if _end(state[name])]
         _record(project, {})
@@ -186,10 +187,8 @@ def _record(project: Project, state: State) -> None:
         _file(project).unlink(missing_ok=True)
 
 
-def _services(
-    project: Project, settings: ServicesConfig, before: State, state: State
-) -> dict[str, Callable[[Report], dict[str, Any]]]:
-    """How each is begun; ``before`` is what was recorded, and ``state`` grows as they are begun one after another."""
+def starters(project: Project, settings: ServicesConfig, before: State, state: State) -> dict[str, _Starter]:
+    """Return how each is started; ``before`` is what was recorded, ``state`` grows as they start one by one."""
     python = [sys.executable, "-m"]
 
     def choose(name: str, port: int) -> tuple[int, str]:
@@ -204,27 +203,27 @@ def _services(
         command += ["--backend-store-uri", project.database]
         command += ["--default-artifact-root", project.artifacts, "--no-serve-artifacts"]
         # The job runner for GenAI features would take four fifths of the server's memory.
-        entry = _spawn(project, "mlflow", python + command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
-        return _await(entry | {"url": url}, lambda: _answers(f"{url}/health"), "mlflow", report)
+        entry = spawn(project, "mlflow", python + command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+        return await_ready(entry | {"url": url}, lambda: _answers(f"{url}/health"), "mlflow", report)
 
     def begin_prefect(report: Report) -> dict[str, Any]:
         port, url = choose("prefect", settings.prefect_port)
         # As settings, not options: the page takes its API's address from them.
         own = {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{url}/api"}
-        entry = _spawn(project, "prefect", [*python, "pipelines", "prefect_server"], own | login(project.state))
-        return _await(entry | {"url": url}, lambda: _answers(f"{url}/api/health"), "prefect", report)
+        entry = spawn(project, "prefect", [*python, "pipelines", "prefect_server"], own | login(project.state))
+        return await_ready(entry | {"url": url}, lambda: _answers(f"{url}/api/health"), "prefect", report)
 
     def begin_deployments(report: Report) -> dict[str, Any]:
         url = state["prefect"]["url"]
         clients = {"PREFECT_API_URL": f"{url}/api", "MLFLOW_TRACKING_URI": state["mlflow"]["url"]}
         (project.state / READY).unlink(missing_ok=True)
-        entry = _spawn(project, "deployments", [*python, "pipelines", "serve"], clients | login(project.state))
-        return _await(entry | {"url": f"{url}/deployments"}, (project.state / READY).exists, "deployments", report)
+        entry = spawn(project, "deployments", [*python, "pipelines", "serve"], clients | login(project.state))
+        return await_ready(entry | {"url": f"{url}/deployments"}, (project.state / READY).exists, "deployments", report)
 
     return {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
 
 
-def _spawn(project: Project, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+def spawn(project: Project, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Start ``command`` in a session of its own, so that it outlives this terminal, logging to a file."""
     log = project.state / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -240,11 +239,12 @@ def _spawn(project: Project, name: str, command: list[str], environment: dict[st
             start_new_session=True,
         )
     entry = {**processes.identity(child.pid)._asdict(), "log": str(log), "root": str(project.root)}
-    write_json(_half_started(project), entry)
+    write_json(starting_file(project), entry)
     return entry
 
 
-def _await(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
+def await_ready(entry: dict[str, Any], ready: Callable[[], bool], name: str, report: Report) -> dict[str, Any]:
+    """Wait until the service of ``entry`` is ready; end it if it does not become so."""
     report.event(Remark(name, {"note": "starting"}))
     try:
         with doing(f"start {name}"):
@@ -321,16 +321,17 @@ def _end(entry: dict[str, Any]) -> bool:
     return bool(family)
 
 
-def _end_half_started(project: Project) -> None:
+def end_half_started(project: Project) -> None:
     """End what an `up` that was killed had started and not yet recorded: it would keep its port."""
-    if _half_started(project).exists():
-        entry = json.loads(_half_started(project).read_text())
+    if starting_file(project).exists():
+        entry = json.loads(starting_file(project).read_text())
         if not _of_original(project, entry):
             _end(entry)
-        _half_started(project).unlink()
+        starting_file(project).unlink()
 
 
-def _half_started(project: Project) -> Path:
+def starting_file(project: Project) -> Path:
+    """Return where a service is recorded that was started and is not ready yet."""
     return project.state / "service-starting.json"
 
 

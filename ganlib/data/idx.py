@@ -21,7 +21,7 @@ IMAGE: Item = (None, None)
 LABEL: Item = ()
 _UNSIGNED_BYTE = 0x08
 GZIP = b"\x1f\x8b"
-_LARGEST = 1 << 33  # bytes, decompressed
+LARGEST = 1 << 33  # bytes, decompressed
 
 
 def encode(array: np.ndarray) -> bytes:
@@ -79,11 +79,11 @@ def gunzip(data: bytes, name: str) -> bytes:
     """Decompress the one gzip member that fills ``data``; :class:`BadInput` with the offset otherwise."""
     stream = zlib.decompressobj(wbits=31)
     try:
-        plain = stream.decompress(data, _LARGEST)
+        plain = stream.decompress(data, LARGEST)
     except zlib.error as error:
         raise BadInput(f"{name}: damaged gzip stream of {len(data):,} bytes ({error}).") from error
     if stream.unconsumed_tail:
-        raise refusal(name, len(data) - len(stream.unconsumed_tail), f"more than {_LARGEST:,} bytes when decompressed")
+        raise refusal(name, len(data) - len(stream.unconsumed_tail), f"more than {LARGEST:,} bytes when decompressed")
     if not stream.eof:
         raise refusal(name, len(data), "the gzip stream is truncated")
     if stream.unused_data:

@@ -37,11 +37,11 @@ def load_split(prepared_dir: Path, name: SplitName) -> Split:
         BadInput: a file is missing or is not such an array.
     """
     image_file, label_file, caption_file = (prepared_dir / file for file in file_names(name))
-    images = _load(image_file)
+    images = load_array(image_file)
     if images.ndim == 3:  # grey images are kept without their one channel
         images = images[:, None]
-    labels = _load(label_file, np.int64) if label_file.exists() else np.zeros(len(images), np.int64)
-    captions = _load(caption_file) if caption_file.exists() else None
+    labels = load_array(label_file, np.int64) if label_file.exists() else np.zeros(len(images), np.int64)
+    captions = load_array(caption_file) if caption_file.exists() else None
     rows = {len(array) for array in (images, labels, captions) if array is not None}
     if images.ndim != 4 or images.shape[1] not in (1, 3) or labels.ndim != 1 or len(rows) != 1:
         shapes = f"images {images.shape} and labels {labels.shape}"
@@ -49,7 +49,7 @@ def load_split(prepared_dir: Path, name: SplitName) -> Split:
     return Split(images, labels, captions)
 
 
-def _load(path: Path, dtype: type = np.uint8) -> np.ndarray:
+def load_array(path: Path, dtype: type = np.uint8) -> np.ndarray:
     """Read the array as ``dtype``, in which it is kept, or as bytes, in which small numbers are kept."""
     try:
         array: np.ndarray = np.load(path, allow_pickle=False)

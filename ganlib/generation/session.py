@@ -84,8 +84,8 @@ class OnnxModel:
         described = describe(data, str(path))
         self.contract, self.metadata, self.spec = described.contract, described.metadata, described.contract.spec
         self.noise_dim, self._limit = self.contract.noise_dim, ConcurrencyLimit()
-        self._session = open_session(data, str(path), provider, allow_cpu=allow_cpu)
-        self.provider: str = self._session.get_providers()[0]
+        self.session = open_session(data, str(path), provider, allow_cpu=allow_cpu)
+        self.provider: str = self.session.get_providers()[0]
 
     def request(self, seed: int, condition: Condition | None = None, truncation: float = 1.0) -> SamplingRequest:
         """Return a request for images of ``seed``; ``condition`` None: drawn uniformly, from the seed.
@@ -194,7 +194,7 @@ class OnnxModel:
 
         Its bytes may differ from those in a block by rounding; :meth:`run` gives the same ones always.
         """
-        image: NDArray[np.uint8] = self._session.run(["image"], dict(inputs))[0]
+        image: NDArray[np.uint8] = self.session.run(["image"], dict(inputs))[0]
         return image
 
     def _require(self, inputs: Mapping[str, NDArray[Any]]) -> None:
@@ -219,7 +219,7 @@ class OnnxModel:
         while True:
             with self._limit.turn() as limit:
                 try:
-                    images: NDArray[np.uint8] = self._session.run(["image"], inputs)[0]
+                    images: NDArray[np.uint8] = self.session.run(["image"], inputs)[0]
                     break
                 except Exception as error:  # onnxruntime's exceptions have no common base but this one
                     if not is_out_of_memory(error):

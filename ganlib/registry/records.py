@@ -94,7 +94,7 @@ class Records:
         with suppress(OSError):
             if sha256_bytes(cached := self._cache_file(value).read_bytes()) == value:
                 return cached.decode()
-        content = self._fetch(source, _file(name, value))
+        content = self.fetch(source, _file(name, value))
         if content is None or sha256_bytes(content) != value:
             return None
         self._keep(value, content)
@@ -123,7 +123,8 @@ class Records:
         old = tags.get(GATE, "")
         return old if old.startswith("{") else None
 
-    def _fetch(self, source: str, file: str) -> bytes | None:
+    def fetch(self, source: str, file: str) -> bytes | None:
+        """Read ``file`` of the logged model from the artifact store; None if there is none."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         model = self._logged(source)

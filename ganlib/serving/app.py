@@ -53,7 +53,7 @@ class Server:
         """The pool is filled already."""
         self.pool, self.watcher, self.metrics, self.limits = pool, watcher, metrics, limits
         self.draining = False
-        self._at_work = 0
+        self.at_work = 0
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -62,15 +62,15 @@ class Server:
         Raises:
             Busy: there are as many as there may be.
         """
-        if self._at_work >= self.limits.max_requests:
-            raise Busy(f"{self._at_work} requests for images are under way already; try again in a moment.", 429)
-        self._at_work += 1
-        self.metrics.at_work.set(self._at_work)
+        if self.at_work >= self.limits.max_requests:
+            raise Busy(f"{self.at_work} requests for images are under way already; try again in a moment.", 429)
+        self.at_work += 1
+        self.metrics.at_work.set(self.at_work)
         try:
             yield
         finally:
-            self._at_work -= 1
-            self.metrics.at_work.set(self._at_work)
+            self.at_work -= 1
+            self.metrics.at_work.set(self.at_work)
 
     async def wait(self, promise: Future[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """Return the images that were promised.

@@ -100,12 +100,12 @@ class Engine:
         self.model, self.share = model, share
         self._window, self._observe = window, observe
         self._waiting: deque[_PendingRequest] = deque()
-        self._condition, self._closed = threading.Condition(), False
-        self._threads = [
+        self._condition, self.closed = threading.Condition(), False
+        self.threads = [
             threading.Thread(target=self._work, name=f"ganlib-serve-{number}", daemon=True)
             for number in range(threads or usable_cores())
         ]
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
 
     def images(self, request: SamplingRequest, start: int, count: int) -> Future[NDArray[np.uint8]]:
@@ -138,18 +138,18 @@ class Engine:
     def close(self) -> None:
         """Finish what was asked, then end the threads. Nothing may be asked afterwards."""
         with self._condition:
-            self._closed = True
+            self.closed = True
             self._condition.notify_all()
 
     def join(self) -> None:
         """Wait for the threads to end, after :meth:`close`."""
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join()
 
     def _submit(self, count: int, make: Callable[[], Inputs]) -> Future[NDArray[np.uint8]]:
         pending = _PendingRequest(count, self.model.spec.image.dims, make)
         with self._condition:
-            if self._closed:
+            if self.closed:
                 raise BadInput("this model is no longer served.")
             self._waiting.append(pending)
             self._condition.notify()
@@ -168,12 +168,12 @@ class Engine:
         with self._condition:
             while True:
                 if not self._waiting:
-                    if self._closed:
+                    if self.closed:
                         return []
                     self._condition.wait()
                     continue
                 left = self._waiting[0].arrived + self._window - time.monotonic()
-                if left > 0 and not self._closed and self.share and self._rows_waiting() < BLOCK:
+                if left > 0 and not self.closed and self.share and self._rows_waiting() < BLOCK:
                     self._condition.wait(left)
                 elif parts := self._take():
                     return parts

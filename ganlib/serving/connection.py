@@ -28,9 +28,9 @@ class Connection(H11Protocol):
         """What uvicorn gives, besides ours."""
         super().__init__(*arguments, **options)
         self._limits, self._metrics = limits, metrics
-        self._since = self.loop.time()
+        self.since = self.loop.time()
         """When a request was last begun, answered, or first waited for."""
-        self._unsent, self._sent = 0, self._since
+        self._unsent, self._sent = 0, self.since
 
     @property
     def waiting(self) -> bool:
@@ -46,12 +46,12 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
         if self.waiting and not self._has_partial_request():
-            self._since = self.loop.time()
+            self.since = self.loop.time()
         super().data_received(data)
 
     def on_response_complete(self) -> None:
         """An answer was handed over to be sent."""
-        self._since = self.loop.time()
+        self.since = self.loop.time()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -81,12 +81,12 @@ class Connection(H11Protocol):
             return
         others = [each for each in here if each.waiting and each is not self]
         if others:
-            min(others, key=lambda each: each._since).transport.close()
+            min(others, key=lambda each: each.since).transport.close()
         else:
             self._refuse(503, "too many connections are open; try again in a moment.")
 
     def _overdue(self, now: float, seconds: float) -> bool:
-        return now - self._since > seconds
+        return now - self.since > seconds
 
     def _has_partial_request(self) -> bool:
         return bool(self.conn.trailing_data[0])

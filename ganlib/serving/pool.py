@@ -199,7 +199,7 @@ class AliasWatcher:
         self._stop, self._unanswered = threading.Event(), threading.BoundedSemaphore(_MOST_UNANSWERED)
         self._answer: Future[Mapping[str, str]] = Future()
         self._failed: dict[tuple[str, str], float] = {}
-        self._thread: threading.Thread | None = None
+        self.thread: threading.Thread | None = None
         self.problem: str | None = None
         """Why the source could not be asked the last time; None: it could."""
 
@@ -215,15 +215,15 @@ class AliasWatcher:
 
     def start(self) -> None:
         """Begin to look for changes."""
-        self._thread = threading.Thread(target=self._watch, name="ganlib-serve-watcher", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._watch, name="ganlib-serve-watcher", daemon=True)
+        self.thread.start()
 
     def stop(self) -> None:
         """Look no more; an answer that is waited for is waited for no longer."""
         self._stop.set()
         self._answer.cancel()
-        if self._thread:
-            self._thread.join(_STOP_SECONDS)
+        if self.thread:
+            self.thread.join(_STOP_SECONDS)
 
     def look(self) -> None:
         """Look once: load what is new, beside what is served, and put it into its place; drop what is gone.

@@ -21,7 +21,7 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 
 _PATIENCE = 180.0  # seconds for another program to make its tables
-_QUIET = 5.0  # seconds without a change after which nobody is at work, if nobody has the file open
+QUIET = 5.0  # seconds without a change after which nobody is at work, if nobody has the file open
 _SCHEME = "sqlite:///"
 
 
@@ -61,7 +61,7 @@ def prepare(path: Path, project: Project) -> None:
             continue
         if schema != latest:
             latest, since = schema, time.monotonic()
-        elif time.monotonic() - since > _QUIET and not _in_use(path):
+        elif time.monotonic() - since > QUIET and not _in_use(path):
             raise BadInput(_trouble(path, schema))
         if time.monotonic() > deadline:
             raise Unavailable(f"another program has been making the tables of {path} for over {_PATIENCE:.0f} s.")
@@ -123,7 +123,7 @@ def _build(path: Path, project: Project) -> None:
         try:
             SqlAlchemyStore(uri, project.artifacts)
         finally:  # MLflow keeps it open for ever
-            if engine := SqlAlchemyStore._engine_map.pop(uri, None):
+            if engine := SqlAlchemyStore._engine_map.pop(uri, None):  # noqa: SLF001  (MLflow keeps an engine for ever and offers no way to let it go)
                 engine.dispose()
 
     try:

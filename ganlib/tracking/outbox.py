@@ -32,7 +32,7 @@ class Outbox:
     """
 
     _BATCH = 1000  # MLflow takes no more in one call
-    _PATIENCE = 15.0  # seconds that close() goes on trying a store that does not answer, then ends with the last call
+    PATIENCE = 15.0  # seconds that close() goes on trying a store that does not answer, then ends with the last call
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Outbox:
         self._points: deque[Point] = deque()
         self._writes: deque[Callable[[], None]] = deque()
         self._problem: GanlibError | None = None
-        self._wake, self._closing = threading.Event(), threading.Event()
+        self._wake, self.closing = threading.Event(), threading.Event()
         self._closed_at = self._last_answer = self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._run, daemon=True, name="ganlib-outbox")
         self._thread.start()
@@ -83,7 +83,7 @@ class Outbox:
             GanlibError: the store refused a write.
         """
         self._closed_at = time.monotonic()
-        self._closing.set()
+        self.closing.set()
         self._wake.set()
         try:
             self._thread.join()
@@ -109,17 +109,17 @@ class Outbox:
         while True:
             self._wake.wait(self._every)
             self._wake.clear()
-            closing = self._closing.is_set()
+            closing = self.closing.is_set()
             if self._drain():
                 if closing:
                     return
-            elif self._closing.is_set():  # perhaps only since this try began, which may have hung for a minute
-                if time.monotonic() - max(self._closed_at, self._last_answer) > self._PATIENCE:
+            elif self.closing.is_set():  # perhaps only since this try began, which may have hung for a minute
+                if time.monotonic() - max(self._closed_at, self._last_answer) > self.PATIENCE:
                     return
                 time.sleep(min(self._every, 1))
                 self._wake.set()
             else:  # a queue that goes on filling up must not hammer a store that is away
-                self._closing.wait(self._every)
+                self.closing.wait(self._every)
                 self._wake.set()
 
     def _drain(self) -> bool:

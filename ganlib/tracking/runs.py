@@ -240,7 +240,7 @@ def _record(store: MlflowStore, run_id: str, params: Mapping[str, object], data:
     where = CodeDatasetSource(tags={"dvc.path": "data/prepared", "dvc.md5": data.md5})
     dataset = MetaDataset(source=where, name="mnist" if data.source == "mnist" else "images", digest=data.md5[:32])
     context = [InputTag("mlflow.data.context", "train"), InputTag("dvc.md5", data.md5)]
-    store.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), context)])
+    store.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), context)])  # noqa: SLF001  (what mlflow.log_input does)
     store.client.log_dict(run_id, data.model_dump(mode="json"), "data_version.json")
     store.client.log_dict(run_id, _environment(), "environment.json")
 

@@ -106,11 +106,11 @@ class Checkpoints:
         Raises:
             BadInput: there is none, or its family or config differs (each difference is named).
         """
-        return self._load(self._newest(self._last, report), family, ema)
+        return self._load(self.newest(self._last, report), family, ema)
 
     def restore_best(self, family: Family, ema: Ema, report: Report = silent) -> Progress:
         """Load the best checkpoint by score; if it is damaged, the newest one. Raises as :meth:`restore`."""
-        return self._load(self._newest([self.best, *self._last], report), family, ema)
+        return self._load(self.newest([self.best, *self._last], report), family, ema)
 
     def roll_back(self, family: Family, ema: Ema, *, most: int, report: Report = silent) -> Progress | None:
         """Load the last state that a check passed, or else the newest, with learning rates halved once a rollback.
@@ -122,10 +122,10 @@ class Checkpoints:
         """
         if not any(path.exists() for path in (self._healthy, *self._last)):
             return None
-        last = Progress(**self._newest(self._last, report)["progress"])
+        last = Progress(**self.newest(self._last, report)["progress"])
         if last.rollbacks >= most:
             return None
-        progress = self._load(self._newest([self._healthy, *self._last], report), family, ema)
+        progress = self._load(self.newest([self._healthy, *self._last], report), family, ema)
         share = 0.5 ** (last.rollbacks + 1 - progress.rollbacks)
         for optimizer in family.optimizers.values():
             for group in optimizer.param_groups:
@@ -137,7 +137,7 @@ class Checkpoints:
             path.unlink(missing_ok=True)
         return progress
 
-    def _newest(self, paths: list[Path], report: Report) -> dict[str, Any]:
+    def newest(self, paths: list[Path], report: Report) -> dict[str, Any]:
         """The first of ``paths`` that can be read."""
         damaged = []
         for path in paths:
@@ -179,7 +179,7 @@ def read_average(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     Raises:
         BadInput: there is no file, or it is damaged or not a checkpoint of this version.
     """
-    state = Checkpoints(path, {})._newest([path], silent)
+    state = Checkpoints(path, {}).newest([path], silent)
     return json.loads(state["config"]), state["ema"]
 
 

@@ -219,7 +219,7 @@ def _require_finite(family: Family, ema: Ema, step: int) -> None:
     for module in (family, ema.module):
         tensors = [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
         # A sum of absolute values is finite exactly if they all are, and is one number to read.
-        if not math.isfinite(torch.stack([norm.float() for norm in torch._foreach_norm(tensors, 1)]).sum().item()):
+        if not math.isfinite(torch.stack([norm.float() for norm in torch._foreach_norm(tensors, 1)]).sum().item()):  # noqa: SLF001  (one kernel for all tensors)
             bad = [name for name, value in module.state_dict().items() if not torch.isfinite(value).all()]
             raise Unhealthy(f"{bad[0] if bad else 'a sum of weights'} is not finite", step)
 

@@ -47,9 +47,9 @@ class Step:
         self._family, self._data, self._team, self._precision = family, data, team, precision
         self._device = next(family.parameters()).device
         self._parameters: dict[nn.Module, list[nn.Parameter]] = {}
-        self._recorder = Recorder(self._device) if graphs and self._device.type == "cuda" and team.size == 1 else None
+        self.recorder = Recorder(self._device) if graphs and self._device.type == "cuda" and team.size == 1 else None
         for optimizer in family.optimizers.values():
-            _capturable(optimizer, self._recorder is not None)
+            _capturable(optimizer, self.recorder is not None)
 
     def seed(self, number: int) -> None:
         """Seed what a step draws from, as ``torch.manual_seed`` does, which takes 0.1 ms on a CPU."""
@@ -65,9 +65,9 @@ class Step:
         """
         with _memory(self._family, step):
             indices, variant = self._data.indices(step), self._family.variant(step)
-            if self._recorder is None or variant is None:
+            if self.recorder is None or variant is None:
                 return self._take(indices, step, norms)
-            return self._recorder((variant, norms), indices, lambda fixed: self._take(fixed, step, norms))
+            return self.recorder((variant, norms), indices, lambda fixed: self._take(fixed, step, norms))
 
     def _take(self, indices: Tensor, step: int, norms: bool) -> StepLosses:
         with self._team.step(len(indices)):

@@ -36,8 +36,8 @@ def fill(disk: Path, *, but: int = 0) -> Path:
 def disk(small_disk: Path) -> Iterator[Path]:
     """The small disk; MLflow would keep a database on it open for ever."""
     yield small_disk
-    for uri in [uri for uri in SqlAlchemyStore._engine_map if str(small_disk) in uri]:
-        SqlAlchemyStore._engine_map.pop(uri).dispose()
+    for uri in [uri for uri in SqlAlchemyStore._engine_map if str(small_disk) in uri]:  # noqa: SLF001  (MLflow keeps an engine for ever)
+        SqlAlchemyStore._engine_map.pop(uri).dispose()  # noqa: SLF001  (as above)
 
 
 @pytest.fixture
@@ -109,6 +109,6 @@ def test_a_disk_that_fills_up_under_mlflows_database_is_told(disk: Path) -> None
     ],
 )
 def test_what_dvc_says_of_a_disk_or_of_credentials_is_no_outage(said: str, kind: type, tmp_path: Path) -> None:
-    told = dvc._failure(("push",), 1, said, tmp_path)
+    told = dvc.failure(("push",), 1, said, tmp_path)
     assert type(told) is kind
     assert "\n" not in str(told)

@@ -43,7 +43,7 @@ def project(made: Path, tmp_path: Path) -> Project:
 def dvc_says(project: Project, *words: str) -> str:
     """What the DVC command line prints."""
     command = [sys.executable, "-m", "dvc", *words]
-    environment = dvc._environment(project)
+    environment = dvc.environment(project)
     done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -245,7 +245,7 @@ def test_a_busy_dvc_is_waited_for_and_then_named(project: Project, monkeypatch: 
     lock = project.root / ".dvc" / "tmp" / "rwlock"
     entry = {"write": {str(project.prepared): {"pid": os.getpid(), "cmd": "dvc repro by somebody"}}, "read": {}}
     lock.write_text(json.dumps(entry))
-    monkeypatch.setattr(dvc, "_WAIT", 2.0)
+    monkeypatch.setattr(dvc, "WAIT", 2.0)
     with pytest.raises(Unavailable, match=r"another DVC process kept `dvc repro` waiting: .*dvc repro by somebody"):
         version_data(project)
     entry["write"][str(project.prepared)]["pid"] = 2**22 + 1  # nobody's, as after a kill

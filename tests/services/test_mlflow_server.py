@@ -153,7 +153,7 @@ def test_mlflow_models_serve_gives_the_bytes_that_bare_onnxruntime_gives(
     answer = requests.post(f"{url}/invocations", json={"inputs": {"noise": noise.tolist()}}, timeout=300)
     assert answer.status_code == 200, answer.text
     served = np.array(answer.json()["predictions"]["image"], np.uint8)
-    assert np.array_equal(served, bare._session.run(["image"], {"noise": noise})[0])
+    assert np.array_equal(served, bare.session.run(["image"], {"noise": noise})[0])
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_server_that_is_away_in_the_middle_of_a_run_costs_and_doubles_no_value
 def test_values_that_a_run_could_not_deliver_are_kept_and_delivered_later(
     store: MlflowStore, project: Project, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
+    monkeypatch.setattr(Outbox, "PATIENCE", 0.0)
     with pytest.raises(Unavailable, match="values are kept in") as caught, begin(connect(project, wire.url)) as run:
         wire.cut()
         for step in range(1, 101):

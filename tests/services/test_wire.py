@@ -79,7 +79,7 @@ def test_a_frozen_connection_stays_open_and_silent_after_the_wire_is_mended(echo
     meanwhile = socket.create_connection(("127.0.0.1", wire.port), timeout=60)
     for client in (before, meanwhile):
         client.sendall(b"word")
-    while len(wire._open) < 4:  # both ends of both: else the second is accepted after the mending
+    while len(wire.sockets) < 4:  # both ends of both: else the second is accepted after the mending
         threading.Event().wait(0.01)
     wire.mend()
     with socket.create_connection(("127.0.0.1", wire.port), timeout=60) as after:

@@ -14,7 +14,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         """``port`` is where the server listens on loopback."""
         self._to = port
-        self._open: set[socket.socket] = set()
+        self.sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._frozen = threading.Event()
         self._listener = self._listen(0)
@@ -29,7 +29,7 @@ class Wire:
         """End all connections, those that are just being accepted too; new ones are refused."""
         with self._lock:
             listening, self._listener = self._listener, None
-            ends, self._open = {*self._open, *([listening] if listening else [])}, set()
+            ends, self.sockets = {*self.sockets, *([listening] if listening else [])}, set()
         for end in ends:
             _end(end)
 
@@ -68,7 +68,7 @@ class Wire:
                     _end(near)
                     _end(far)
                     return
-                self._open |= {near, far}
+                self.sockets |= {near, far}
                 frozen = self._frozen
             for source, sink in ((near, far), (far, near)):
                 _start(lambda source=source, sink=sink, frozen=frozen: _pump(source, sink, frozen))

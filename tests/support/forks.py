@@ -90,11 +90,11 @@ def ganlib(
     """Run ``python -m ganlib WORDS`` in such a process to its end, which comes within ``timeout`` seconds."""
     command = Command(words, cwd, environment)
     try:
-        printed, said = command.communicate(timeout)
+        printed, messages = command.communicate(timeout)
     except subprocess.TimeoutExpired:
         command.kill()
         raise
-    return subprocess.CompletedProcess(command.args, command.wait(), printed, said)
+    return subprocess.CompletedProcess(command.args, command.wait(), printed, messages)
 
 
 def _text(end: Any) -> IO[str]:
@@ -119,6 +119,6 @@ def _ganlib(words: Sequence[str], cwd: Path, environment: Mapping[str, str], out
     try:
         runpy.run_module("ganlib", run_name="__main__", alter_sys=True)
     finally:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (what the interpreter does at its end)
+        atexit._run_exitfuncs()  # noqa: SLF001  (as above)
         sys.stdout.flush()

@@ -89,8 +89,8 @@ def write_all(folder: Path, kinds: Mapping[str, str | None]) -> dict[str, Path]:
 
     ``shop``, ``cells`` and ``icons`` are of the data sets of :mod:`tests.support.specs`, the others of MNIST.
     """
-    known = {spec.name: spec for spec in (SHOP, CELLS, ICONS)}
+    specs = {spec.name: spec for spec in (SHOP, CELLS, ICONS)}
     for seed, (name, condition) in enumerate(kinds.items()):
         captions = CAPTIONS if name == ICONS.name else ()
-        write(folder / f"{name}.onnx", seed, condition, known.get(name), captions)
+        write(folder / f"{name}.onnx", seed, condition, specs.get(name), captions)
     return {name: folder / f"{name}.onnx" for name in kinds}

@@ -25,13 +25,13 @@ def once(name: str, make: Callable[[Path], object]) -> Path | None:
     """
     if SHARED not in os.environ:
         return None
-    made = Path(os.environ[SHARED]) / name
-    with hold(made.with_name(f"{name}.lock"), what=f"test session that makes {name}", patience=3600):
-        if not made.exists():
-            half = made.with_name(f"half-{name}")
+    path = Path(os.environ[SHARED]) / name
+    with hold(path.with_name(f"{name}.lock"), what=f"test session that makes {name}", patience=3600):
+        if not path.exists():
+            half = path.with_name(f"half-{name}")
             if half.is_dir():
                 shutil.rmtree(half)
             half.unlink(missing_ok=True)
             make(half)
-            half.rename(made)
-    return made
+            half.rename(path)
+    return path

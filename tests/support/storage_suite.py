@@ -91,11 +91,11 @@ class StorageSuite:
         model = OnnxModel(tmp_path / "g.onnx")
         job = {"count": 30, "seed": 5, "shard_size": 12, "file_format": form, "condition": choose(model, "balanced"),
                "origin": {"reference": str(model.path)}}  # fmt: skip
-        made = generate(model, out=storage, **job)  # type: ignore[arg-type]
-        assert made == generate(model, out=tmp_path / "beside", **job)  # type: ignore[arg-type]
-        assert manifests.read(storage) == made
+        manifest = generate(model, out=storage, **job)  # type: ignore[arg-type]
+        assert manifest == generate(model, out=tmp_path / "beside", **job)  # type: ignore[arg-type]
+        assert manifests.read(storage) == manifest
         assert verify(storage).ok
-        numbers, images = read_back.read(storage, made, 12, lambda done, total: None)
+        numbers, images = read_back.read(storage, manifest, 12, lambda done, total: None)
         np.testing.assert_array_equal(images, model.images(5, 0, 30, choose(model, "balanced"))[numbers])
         victim = {"png": "shard-00001/00000013.png", "npy": "shard-00001.npy", "zarr": "shard-00001.zarr/seed/c/0"}[
             form
@@ -103,8 +103,8 @@ class StorageSuite:
         body = storage.read(victim)
         storage.write(victim, body[:-5])
         storage.write("notes.txt", b"mine")
-        found = verify(storage)
-        assert (found.truncated, found.extra, found.damaged) == ((victim,), ("notes.txt",), (1,))
+        findings = verify(storage)
+        assert (findings.truncated, findings.extra, findings.damaged) == ((victim,), ("notes.txt",), (1,))
         repair(None, None, storage)
         assert storage.read(victim) == body
         assert storage.read("notes.txt") == b"mine"

@@ -216,6 +216,115 @@ def test_and_nothing_else(code: str) -> None:
     assert of_mnist("ganlib/any.py", ast.parse(code)) == []
 
 
+PARTICIPLES = re.compile(
+    "answered|asked|begun|built|called|chosen|decided|drawn|found|given|gone|got|heard|heeded|held|judged|kept|known|"
+    "made|meant|named|said|seen|shown|taken|told|tried|wanted|wished|written"
+)
+"""No names for values: they tell that something was done to a value, and not what it is."""
+MAY_BE_NAMED = {
+    "ganlib/generation/speed/autotune.py": {"tried"},  # in files that people have
+    "ganlib/jobs/measuring/comparison.py": {"images_seen"},  # in people's files, and what the field says
+    "ganlib/jobs/measuring/measured.py": {"images_seen"},  # as above
+    "ganlib/jobs/promotion/explain.py": {"asked", "found"},  # in what `registry explain --json` prints
+    "ganlib/registry/entries.py": {"found"},  # in people's ledgers
+    "ganlib/registry/gate.py": {"tried"},  # in people's ledgers
+    "ganlib/registry/prune.py": {"kept"},  # in what `registry prune --json` prints
+    "ganlib/serving/connection.py": {"connection_made"},  # asyncio's
+    "ganlib/training/ema.py": {"images_seen"},  # what the field says
+}
+
+
+def bound(tree: ast.AST) -> Iterator[str]:
+    """Each name that a file gives: of variables, parameters, attributes, functions, classes and imports."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.MatchAs(name=str(name)) | ast.ExceptHandler(name=str(name)) | ast.alias(asname=str(name)):
+                yield name
+
+
+def last_word(name: str) -> str:
+    """``told`` of ``as_told``, ``_TOLD`` and ``AsTold``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip("_")).rpartition("_")[2].lower()
+
+
+def participles(tree: ast.AST) -> set[str]:
+    """The names of ``tree`` that end in a participle."""
+    return {name for name in bound(tree) if PARTICIPLES.fullmatch(last_word(name)) and not name.startswith("test_")}
+
+
+def test_no_value_is_named_by_what_was_done_to_it() -> None:
+    support = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tests/support").rglob("*.py")}
+    trees = {path.relative_to(ROOT).as_posix(): tree for path, tree in [*modules().values(), *support.items()]}
+    assert {path: names for path, tree in trees.items() if (names := participles(tree))} == MAY_BE_NAMED
+    assert [path for path in trees if PARTICIPLES.fullmatch(last_word(Path(path).stem))] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "found = 3",
+        "def f(asked): pass",
+        "def f(*, as_asked): pass",
+        "def told(): pass",
+        "class ImagesAsked: pass",
+        "self._seen = 3",
+        "[x for kept in y]",
+        "import json as made",
+        "if (given := 3): pass",
+        "_DRAWN = 3",
+        "with f() as held: pass",
+        "try: pass\nexcept E as taken: pass",
+        "match x:\n    case [known]: pass",
+    ],
+)
+def test_a_participle_would_be_seen(code: str) -> None:
+    assert participles(ast.parse(code))
+
+
+def test_and_no_other_name() -> None:
+    assert (
+        participles(ast.parse("def hold(choice, findings): path.read(); x = seen + len(told); threaded = x")) == set()
+    )
+
+
+IMPORTED_OR_REPLACED = re.compile(
+    r"^from (?:ganlib|pipelines|tests)\b[^\n]* import [^\n]*\b_[a-z]\w*|(?:get|set)attr\([^\n]*[\"'.]_[a-z]\w*[\"']",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Looks at what is private to another file that ruff's SLF001 does not see."""
+
+
+def test_no_file_looks_inside_another() -> None:
+    """Attributes are ruff's to find (SLF001); where one has to be looked at, the line says why."""
+    paths = sorted(file for top in ("ganlib", "pipelines", "tests") for file in (ROOT / top).rglob("*.py"))
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    here = texts.pop(Path(__file__).relative_to(ROOT).as_posix())
+    assert IMPORTED_OR_REPLACED.search(here), "the examples below are seen"
+    assert {path: found for path, text in texts.items() if (found := IMPORTED_OR_REPLACED.findall(text))} == {}
+    allowed = {path: re.findall(r"noqa: SLF001(?!  \(\w)", text) for path, text in texts.items()}
+    assert {path: bare for path, bare in allowed.items() if bare} == {}, "a look inside without a reason"
+    assert '"SLF"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from ganlib.there import _session",
+        "from ganlib.there import LIMIT, _LIMIT",
+        'monkeypatch.setattr(there, "_session", 3)',
+        'monkeypatch.setattr("ganlib.there._session", 3)',
+        'getattr(there, "_session")',
+    ],
+)
+def test_a_look_inside_would_be_seen(code: str) -> None:
+    assert IMPORTED_OR_REPLACED.search(code)
+    assert not IMPORTED_OR_REPLACED.search(code.replace("_session", "session").replace("_LIMIT", "MOST"))
+
+
 OF_SEVERAL_FILES = {
     "cli/test_bad_images": "`data version` given what it cannot take",
     "cli/test_registry_list": "the verb `registry list` where there are several data sets",

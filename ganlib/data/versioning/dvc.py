@@ -38,7 +38,7 @@ _LASTING = re.compile(
     r"SignatureDoesNotMatch|Permission denied|Read-only file system"
 )
 """What waiting does not mend."""
-_WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
+WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
 _SITE = Path("/var/tmp/dvc")  # noqa: S108  # where DVC keeps what all users of a machine share
 _FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
@@ -95,7 +95,7 @@ class Dvc:
             GanlibError: it failed; a stage's own message, of the class its exit code stands for, or DVC's.
             Unavailable: another DVC process, not of ours, kept it from working for five minutes.
         """
-        deadline = time.monotonic() + _WAIT
+        deadline = time.monotonic() + WAIT
         pause = _FIRST_PAUSE
         while True:
             with doing(f"dvc {words[0]}"):
@@ -106,7 +106,7 @@ class Dvc:
                 # Left by a killed DVC. Nobody of ours is at work: we hold the lock.
                 (self._project.root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
             elif not _BUSY.search(output):
-                raise _failure(words, code, output, self._project.root)
+                raise failure(words, code, output, self._project.root)
             if time.monotonic() + pause > deadline:
                 raise Unavailable(f"another DVC process kept `dvc {words[0]}` waiting: {_last(output)}")
             time.sleep(pause)
@@ -114,7 +114,7 @@ class Dvc:
 
     def _once(self, words: tuple[str, ...], report: Report) -> tuple[int, str]:
         with subprocess.Popen(
-            [sys.executable, "-m", "dvc", *words], cwd=self._project.root, env=_environment(self._project),
+            [sys.executable, "-m", "dvc", *words], cwd=self._project.root, env=environment(self._project),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             # A child that outlives us keeps the lock until it is done.
             pass_fds=[self._lock],
@@ -181,7 +181,7 @@ def exclusive(project: Project) -> Iterator[Dvc]:
 
 
 def _acquire(lock: int, path: Path) -> None:
-    deadline = time.monotonic() + _WAIT
+    deadline = time.monotonic() + WAIT
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,7 +198,7 @@ def without_git(project: Project) -> bool:
     return not any((folder / ".git").exists() for folder in (project.root, *project.root.parents))
 
 
-def _environment(project: Project) -> dict[str, str]:
+def environment(project: Project) -> dict[str, str]:
     """Stages are run as ``python -m ganlib``: by this interpreter, in this project."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     changes = {"PATH": path, "GANLIB_ROOT": str(project.root), PROGRESS: "json", "DVC_NO_ANALYTICS": "1"}
@@ -225,7 +225,8 @@ def _pass_on(line: str, report: Report) -> bool:
         return False
 
 
-def _failure(words: tuple[str, ...], code: int, output: str, root: Path) -> GanlibError:
+def failure(words: tuple[str, ...], code: int, output: str, root: Path) -> GanlibError:
+    """Return the error for ``dvc`` with ``words`` that ended with ``code``, by what it printed."""
     ours = re.findall(r"^ganlib: (.+)$", output, re.MULTILINE)
     stage = re.search(r"exited with (\d+)", output)
     if ours and stage:

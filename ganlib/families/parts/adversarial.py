@@ -162,7 +162,7 @@ class Adversarial(Family):
         such as BatchNorm, mixes the two and nothing is drawn. It then judges real and generated images in one pass.
         """
         super().__init__(options, spec)
-        self._generator, self.discriminator, self._loss, self._separable = generator, discriminator, loss, separable
+        self._generator, self.discriminator, self._loss, self.separable = generator, discriminator, loss, separable
         self.optimizers = {
             "generator": options.generator.build(generator),
             "discriminator": options.discriminator.build(discriminator),
@@ -232,7 +232,7 @@ class Adversarial(Family):
             fakes,
             options,
             step,
-            separable=self._separable(len(batch.images)),
+            separable=self.separable(len(batch.images)),
         )
 
     def _generate(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:

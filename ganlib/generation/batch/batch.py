@@ -305,7 +305,7 @@ def make(
         GanlibError: the manifest has digests already, and a shard comes out differently; it stays as it was.
     """
     total, done, began = sum(len(job.images(shard)) for shard in missing), 0, time.monotonic()
-    for first, last in _runs(missing):
+    for first, last in stretches(missing):
         # One stream over neighbouring shards, so that a block that two of them share is computed once.
         start, stop = job.images(first).start, job.images(last).stop
         blocks = model.blocks(request, start, stop, batch_size, threads)
@@ -333,7 +333,7 @@ def _pieces(blocks: Iterable[ImageBlock], job: BatchSpec) -> Iterator[tuple[int,
             at = stop
 
 
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def stretches(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """First and last of each stretch of consecutive ``numbers``, which are sorted."""
     for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
         stretch = [number for _, number in group]

@@ -21,7 +21,7 @@ from ganlib.generation.session import OnnxModel
 
 WORTHWHILE = 50_000
 """Smaller jobs take less time than the probe can save."""
-_SECONDS = 0.25  # of each candidate in each round
+SECONDS = 0.25  # of each candidate in each round
 _ROUNDS = 2
 _EQUAL = 0.9
 _AHEAD = (2, 8)  # blocks a thread computes ahead of the writer
@@ -67,7 +67,7 @@ def measure(model: OnnxModel, report: Report = silent) -> Tuning:
     _rate(model, 1, BLOCK, 0.0)  # the first call of a session allocates
     for number in range(_ROUNDS):
         for at, candidate in enumerate(candidates):
-            best[candidate] = max(best[candidate], _rate(model, *candidate, _SECONDS))
+            best[candidate] = max(best[candidate], _rate(model, *candidate, SECONDS))
             report.advance("probe speed", number * len(candidates) + at + 1, _ROUNDS * len(candidates))
     winner = choose(best)
     return Tuning(

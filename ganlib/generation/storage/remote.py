@@ -61,7 +61,7 @@ class Remote(Storage):
             raise BadInput(f"{url} needs a package that is not installed{extra}: {error}.") from error
         except ValueError as error:
             raise BadInput(f"{url}: {error}.") from error
-        self._root: str = kind._strip_protocol(self.url)
+        self._root: str = kind._strip_protocol(self.url)  # noqa: SLF001  (fsspec's, which its own documentation has stores override)
         self._scratch = temporary()
         self._uploads = ThreadPoolExecutor(1, thread_name_prefix="ganlib-upload")
         self._waiting: list[Future[None]] = []

@@ -52,7 +52,7 @@ class Campaign:
             GanlibError: a training failed, or was interrupted.
         """
         reap(self._store)
-        before = self._before()
+        before = self.earlier_runs()
         # In a thread, so that a Ctrl-C here is seen at once and the child is given the time to save its state.
         with ThreadPoolExecutor(1) as pool, child.ended_together():
             return dict(
@@ -67,7 +67,7 @@ class Campaign:
         """Forget it: the same command trains anew."""
         self._path.unlink(missing_ok=True)
 
-    def _before(self) -> set[str]:
+    def earlier_runs(self) -> set[str]:
         """Ids of the runs of its families that were there when it began."""
         try:
             return set(json.loads(self._path.read_bytes())["before"])

@@ -71,9 +71,8 @@ def fit(
         compile_nets(model)
     batches = _batches(project, params, model, session)
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
-    checkpoints = Checkpoints(
-        project.run_folder(team.tell(run.id)) / "checkpoint.pt", session.config, keep=settings.keep
-    )
+    file = project.run_folder(team.tell(run.id)) / "checkpoint.pt"
+    checkpoints = Checkpoints(file, session.config, keep=settings.keep)
     checker = Checker(
         model,
         project.prepared,
@@ -100,8 +99,7 @@ def fit(
     with doing(plan.title):
         outcome = _keep_healthy(attempt, roll_back, run, report)
     if outcome.best_step and not outcome.stopped and team.leads:
-        best = checkpoints.restore_best(model, ema, report)
-        run.tag("ganlib.selected_step", str(best.step))
+        run.tag("ganlib.selected_step", str(checkpoints.restore_best(model, ema, report).step))
     return Fitted(model, ema, outcome, checker)
 
 

@@ -40,8 +40,8 @@ def test_more_than_the_disk_holds_is_refused_with_path_and_bytes(tmp_path: Path)
 
 
 def test_a_full_device_keeps_the_old_file(tmp_path: Path) -> None:
-    with pytest.raises(NoSpace):
-        raise files._explain(OSError(28, "No space left on device"), tmp_path, 5)
+    with pytest.raises(NoSpace), files.explained(tmp_path, 5):
+        raise OSError(28, "No space left on device")
 
 
 def test_a_file_in_the_way_of_a_folder_is_bad_input(tmp_path: Path) -> None:

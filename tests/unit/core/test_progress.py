@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -238,8 +239,12 @@ def test_of_processes_that_share_a_terminal_the_first_draws(
     rank: str, drawn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", rank)
-    monkeypatch.setattr(progress, "_drawn", lambda: True)
-    monkeypatch.setattr(progress, "Terminal", lambda: "drawn")
-    monkeypatch.setattr(progress, "_terminal", None)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    displays: list[str] = []
+    monkeypatch.setattr(
+        progress, "Terminal", lambda: displays.append("begun") or SimpleNamespace(end=lambda: displays.append("ended"))
+    )
     progress.watch()
-    assert (progress._terminal == "drawn") is drawn
+    progress.unwatch()
+    assert displays == (["begun", "ended"] if drawn else [])

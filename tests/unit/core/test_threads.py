@@ -151,7 +151,7 @@ def test_a_quota_is_told_once_and_set_for_children_unless_the_user_said_otherwis
 def test_a_real_quota_is_heard_by_the_libraries_of_a_process_under_it() -> None:
     told = (
         "import os; open({!r}, 'w').write(str(os.getpid())); os.sched_getaffinity = lambda pid: set(range(54))\n"
-        "from ganlib.cli.app import settle_environment; settle_environment()\n"
+        "from ganlib.cli.app import set_environment_defaults; set_environment_defaults()\n"
         "from ganlib.core import threads; from ganlib.training.device import prepare; prepare('cpu', 0); import torch\n"
         "print(threads.cpu_quota(), threads.usable_cores(), torch.get_num_threads(), os.environ['OMP_NUM_THREADS'])"
     )

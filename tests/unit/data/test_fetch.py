@@ -112,7 +112,7 @@ def test_a_mirror_that_knows_no_ranges_starts_over(
 def test_a_mirror_that_sends_too_much_is_left(
     tmp_path: Path, downloads: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrors, "_LARGEST", 100)
+    monkeypatch.setattr(mirrors, "LARGEST", 100)
     with pytest.raises(Unavailable, match="more than the 100 expected"):
         fetch(tmp_path, tmp_path / "raw", downloads.parent, MNIST, silent, [source_of(mirror)])
 

@@ -119,7 +119,7 @@ def test_gzip_is_read_and_its_damage_is_refused_with_the_offset() -> None:
 
 
 def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idx, "_LARGEST", 1000)
+    monkeypatch.setattr(idx, "LARGEST", 1000)
     with pytest.raises(BadInput, match="more than 1,000 bytes when decompressed"):
         idx.gunzip(gzip.compress(bytes(100_000)), "x")
 

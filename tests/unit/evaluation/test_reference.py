@@ -18,7 +18,7 @@ class Counting(MnistJudge):
     """The judge, counting what it is asked."""
 
     def __init__(self, judge: MnistJudge) -> None:
-        super().__init__(judge.sha256, judge._weights)
+        super().__init__(judge.sha256, judge.weights)
         self.asked = 0
 
     def features(self, images: np.ndarray, **options):  # type: ignore[no-untyped-def]

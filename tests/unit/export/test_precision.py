@@ -100,7 +100,7 @@ def test_a_sibling_keeps_the_contract_in_one_smaller_file_of_onnx_s_own_operator
         assert path.stat().st_size < graphs[name].stat().st_size
     for batch in (1, 7):
         inputs = {key: values[:batch] for key, values in batches(path, 3, 1)[0].items()}
-        assert OnnxModel(path)._session.run(["image"], inputs)[0].shape == (batch, 1, 28, 28)
+        assert OnnxModel(path).session.run(["image"], inputs)[0].shape == (batch, 1, 28, 28)
 
 
 @pytest.mark.parametrize("name", KINDS)

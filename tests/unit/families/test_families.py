@@ -97,11 +97,11 @@ def test_the_discriminators_phase_leaves_no_gradient_in_the_generator() -> None:
 def test_real_and_generated_images_judged_in_one_pass_lose_what_they_lose_in_two(name: str) -> None:
     family = build(name)
     assert isinstance(family, Adversarial)
-    assert family._separable(16)
-    shown, own, step = batch(), family._separable, 1  # no penalty in step 1
+    assert family.separable(16)
+    shown, own, step = batch(), family.separable, 1  # no penalty in step 1
     found = []
     for separable in (own, lambda size: False):
-        family._separable = separable
+        family.separable = separable
         torch.manual_seed(5)
         calls = []
         hook = family.discriminator.register_forward_hook(lambda *_, calls=calls: calls.append(1))
@@ -120,7 +120,7 @@ def test_images_that_a_discriminator_ties_together_are_judged_apart() -> None:
     for name, row, size in (("wgan", {}, 16), ("dcgan", {}, 12), ("sagan", {}, 16)):
         family = build(name, **row)  # BatchNorm; a group of eight with both kinds; spectral norm
         assert isinstance(family, Adversarial)
-        assert not family._separable(size)
+        assert not family.separable(size)
 
 
 def test_minibatch_deviation_is_zero_for_equal_samples_and_known_for_two() -> None:

@@ -212,7 +212,7 @@ class Starved:
     def __init__(self, session: Any, room: int) -> None:
         import threading
 
-        self._session, self._room, self._lock = session, room, threading.Lock()
+        self.session, self._room, self._lock = session, room, threading.Lock()
         self._waiting = threading.Condition()
         self.inside = self.refused = self.most = 0
 
@@ -227,7 +227,7 @@ class Starved:
         try:
             with self._waiting:
                 self._waiting.wait(0.005)  # so that calls meet inside, as they do where memory is short
-            return self._session.run(names, inputs)
+            return self.session.run(names, inputs)
         finally:
             with self._lock:
                 self.inside -= 1
@@ -238,16 +238,16 @@ def test_out_of_memory_works_on_fewer_at_once_and_makes_the_same_images(
     model: OnnxModel, model_path: Path, room: int
 ) -> None:
     starved = OnnxModel(model_path)
-    starved._session = Starved(starved._session, room)  # the boundary: nothing of ours is replaced
+    starved.session = Starved(starved.session, room)  # the boundary: nothing of ours is replaced
     blocks = starved.blocks(starved.request(3), 0, 2000, batch_size=2000, threads=8)
     drawn = np.concatenate([part.images for part in blocks])
     np.testing.assert_array_equal(drawn, model.images(3, 0, 2000))
-    assert starved._session.refused >= 1
-    assert starved._session.most <= room
+    assert starved.session.refused >= 1
+    assert starved.session.most <= room
 
 
 def test_memory_that_does_not_suffice_for_one_block_is_told(model_path: Path) -> None:
     starved = OnnxModel(model_path)
-    starved._session = Starved(starved._session, 0)
+    starved.session = Starved(starved.session, 0)
     with pytest.raises(GanlibError, match="not memory enough for 64 images"):
         starved.images(0, 0, 200)

@@ -180,8 +180,8 @@ def test_an_interrupted_retraining_ends_its_trainings(
 
 def test_the_fields_of_a_folders_name_are_filled_in_and_nothing_else_is(flows: SimpleNamespace) -> None:
     found = {"name": "a/../b", "version": "7", "uri": "models:/a/7"}
-    assert flows.generate._filled(flows.generate.OUT, found, 3, 100) == "out/a-..-b-v7-seed3-100"
-    assert flows.generate._filled("s3://b/{seed}/{other}/{", found, 3, 100) == "s3://b/3/{other}/{"
+    assert flows.generate.fill(flows.generate.OUT, found, 3, 100) == "out/a-..-b-v7-seed3-100"
+    assert flows.generate.fill("s3://b/{seed}/{other}/{", found, 3, 100) == "s3://b/3/{other}/{"
 
 
 @pytest.mark.parametrize(("source", "events"), [(None, 0), ("digits", 1)])

@@ -68,7 +68,7 @@ def watch(registry: Registry, flows: SimpleNamespace, monkeypatch: pytest.Monkey
             return SimpleNamespace(result=lambda raise_on_failure: error)
 
         monkeypatch.setattr(flows.reconcile, "reconcile", run)
-        flows.reconcile._watch(Looks(looks))
+        flows.reconcile.watch_until(Looks(looks))
         return runs
 
     return watched

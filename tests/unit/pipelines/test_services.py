@@ -35,7 +35,7 @@ def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
     spawned: list[psutil.Process] = []
 
     def spawn(name: str) -> dict[str, Any]:
-        entry = services._spawn(project, name, sleeper, {})
+        entry = services.spawn(project, name, sleeper, {})
         spawned.append(psutil.Process(entry["pid"]))
         return entry | {"url": "http://127.0.0.1"}
 
@@ -46,11 +46,11 @@ def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
         entry = spawn("new")
         if when == "right after its start":
             raise KeyboardInterrupt
-        return services._await(entry, _interrupt, "new", report)
+        return services.await_ready(entry, _interrupt, "new", report)
 
-    monkeypatch.setattr(services, "_services", lambda *_: {"old": good})
+    monkeypatch.setattr(services, "starters", lambda *_: {"old": good})
     before = services.start(project, ServicesConfig(), silent)
-    monkeypatch.setattr(services, "_services", lambda *_: {"old": good, "new": interrupted})
+    monkeypatch.setattr(services, "starters", lambda *_: {"old": good, "new": interrupted})
     with pytest.raises(KeyboardInterrupt):
         services.start(project, ServicesConfig(), silent)
     assert services.running(project) == before
@@ -65,9 +65,9 @@ def service(tmp_path: Path, flows: SimpleNamespace) -> Iterator[tuple[Project, p
     """A project with one recorded service, as `make up` leaves it, and its process."""
     project = factories.project(tmp_path / "project")
     sleeper = [sys.executable, "-c", "import time; time.sleep(6000)"]
-    entry = flows.services._spawn(project, "mlflow", sleeper, {}) | {"url": "http://127.0.0.1:9"}
+    entry = flows.services.spawn(project, "mlflow", sleeper, {}) | {"url": "http://127.0.0.1:9"}
     write_json(project.state / "services.json", {"mlflow": entry})
-    flows.services._half_started(project).unlink()
+    flows.services.starting_file(project).unlink()
     process = psutil.Process(entry["pid"])
     yield project, process
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -115,7 +115,7 @@ def test_a_record_of_an_earlier_version_is_read(
     for name in ("services.json", "service-starting.json"):
         write_json(project.state / name, {"mlflow": earlier} if name == "services.json" else earlier)
     assert list(flows.services.running(project)) == ["mlflow"]
-    flows.services._end_half_started(project)
+    flows.services.end_half_started(project)
     process.wait(60)
     assert flows.services.running(project) == {}
 
@@ -125,15 +125,15 @@ def test_a_flow_of_a_process_that_is_gone_is_a_ghost_and_no_other(flows: SimpleN
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(6000)"])
     theirs = processes.identity(child.pid)
     living = [me, theirs, (me.host, me.pid, psutil.Process().create_time())]
-    assert not any(launch._is_gone(json.dumps(one)) for one in living)
+    assert not any(launch.is_dead(json.dumps(one)) for one in living)
     child.kill()
     child.wait()
-    assert launch._is_gone(json.dumps(theirs))
-    assert launch._is_gone(json.dumps(me._replace(boot="another")))
-    assert launch._is_gone(json.dumps([me.host, child.pid, 1.0]))
+    assert launch.is_dead(json.dumps(theirs))
+    assert launch.is_dead(json.dumps(me._replace(boot="another")))
+    assert launch.is_dead(json.dumps([me.host, child.pid, 1.0]))
     hidden = [theirs._replace(host="another"), theirs._replace(namespace="pid:[1]"), theirs._replace(machine="another")]
     strange = ["ganlib", "7", "[]", "{}", '["a"]', '"abc"', "null", '["a", "b", "c"]', "[1, 2, 3, 4, 5, 6]"]
-    assert not any(launch._is_gone(tag) for tag in [*(json.dumps(one) for one in hidden), *strange])
+    assert not any(launch.is_dead(tag) for tag in [*(json.dumps(one) for one in hidden), *strange])
 
 
 def _interrupt() -> bool:

@@ -173,8 +173,8 @@ def test_records_are_read_once_and_a_damaged_one_is_no_evidence(
     (kept,) = project.state.rglob(f"{registry.tags(1)['evidence']}.json")
     kept.unlink()
     fetched: list[str] = []
-    fetch = Records._fetch
-    monkeypatch.setattr(Records, "_fetch", lambda self, *a: fetched.append(a[1]) or fetch(self, *a))
+    fetch = Records.fetch
+    monkeypatch.setattr(Records, "fetch", lambda self, *a: fetched.append(a[1]) or fetch(self, *a))
     assert registry.get(1).evaluation == registry.get(1).evaluation
     assert registry.get(1).fid == 20
     assert len(fetched) == 1

@@ -41,7 +41,7 @@ def test_a_model_loaded_by_pyfunc_gives_the_bytes_that_bare_onnxruntime_gives(
     loaded = mlflow.pyfunc.load_model(made.uri)
     got = loaded.predict({"noise": noise})["image"]
     assert got.dtype == np.uint8
-    expected = bare._session.run(["image"], {"noise": noise})[0]
+    expected = bare.session.run(["image"], {"noise": noise})[0]
     assert np.array_equal(got, expected)
     assert loaded.metadata.signature.inputs.input_names() == ["noise"]
 
@@ -102,7 +102,7 @@ def test_no_champion_is_none_only_if_mlflow_said_so(store: MlflowStore, graphs: 
     assert registry.alias(CHAMPION) is None
     (store.project.root / "mlflow.db").rename(store.project.root / "gone.db")
     (store.project.root / "mlflow.db").write_bytes(b"this is no database" * 100)
-    store.client._get_registry_client().store.engine.dispose()  # pooled connections still know the old file
+    store.client._get_registry_client().store.engine.dispose()  # noqa: SLF001  (as a restart does)
     with pytest.raises(BadInput, match="file is not a database"):
         registry.alias(CHAMPION)
 

@@ -268,7 +268,7 @@ def test_too_many_at_once_are_sent_away_and_told_when_to_come_again(small_graphs
         thread = threading.Thread(target=lambda: first.append(server.get("/v1/images")))
         with server.held():
             thread.start()
-            while server.shared._at_work == 0:
+            while server.shared.at_work == 0:
                 thread.join(0.01)
             second = server.get("/v1/images")
             assert (second.status_code, second.headers["Retry-After"]) == (429, "1")
@@ -282,7 +282,7 @@ def test_a_request_that_waits_too_long_is_told_so_and_forgotten(small_graphs: di
     with running(Files(plain=small_graphs["plain"]), timeout_seconds=0.1) as server, server.held():
         answer = server.get("/v1/images")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        assert server.shared._at_work == 0
+        assert server.shared.at_work == 0
 
 
 HEADED = ["/", "/docs", "/openapi.json", "/static/page.js", "/v1/images?seed=3", "/v1/walk", "/v1/models", "/nothing"]

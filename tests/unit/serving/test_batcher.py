@@ -140,7 +140,7 @@ def test_a_model_whose_rows_touch_each_other_is_noticed(model: OnnxModel, tmp_pa
 
 def test_threads_end_when_the_engine_is_closed(model: OnnxModel) -> None:
     engine = Engine(model, threads=3)
-    threads = set(threading.enumerate()) & set(engine._threads)
+    threads = set(threading.enumerate()) & set(engine.threads)
     assert len(threads) == 3
     engine.close()
     engine.join()

@@ -28,7 +28,7 @@ def test_a_moved_name_is_followed_and_who_was_inside_ends_on_the_old_model(small
                 thread.join(0.01)
             source.paths["champion"] = small_graphs["second"]
             server.look()
-            assert not old.engine._closed
+            assert not old.engine.closed
             after = server.get("/v1/images")
         thread.join()
         old.engine.join()  # ends by itself once nobody uses it
@@ -114,8 +114,8 @@ def test_a_registry_that_gives_no_answer_does_not_hold_up_the_end(small_graphs: 
             threading.Event().wait(0.01)
         watcher = server.shared.watcher
     # `running` has waited for the end
-    assert watcher._thread
-    assert not watcher._thread.is_alive()
+    assert watcher.thread
+    assert not watcher.thread.is_alive()
     source.silent.set()
 
 

@@ -72,7 +72,7 @@ def test_a_database_that_another_program_was_faster_with_stays(
 def test_a_half_made_database_that_nobody_is_at_is_told_with_its_remedy_and_not_as_an_outage(
     project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_QUIET", 0.1)
+    monkeypatch.setattr(database, "QUIET", 0.1)
     path = project.root / "mlflow.db"
     half_made(path, empty_database)
     before = path.read_bytes()
@@ -87,7 +87,7 @@ def test_a_half_made_database_that_nobody_is_at_is_told_with_its_remedy_and_not_
 def test_a_half_made_database_with_runs_is_never_to_be_deleted(
     project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_QUIET", 0.1)
+    monkeypatch.setattr(database, "QUIET", 0.1)
     path = project.root / "mlflow.db"
     half_made(path, empty_database)
     execute(path, "INSERT INTO registered_models (name, workspace) VALUES ('mine', 'default')")
@@ -99,7 +99,7 @@ def test_a_half_made_database_with_runs_is_never_to_be_deleted(
 def test_a_newer_mlflows_database_is_told(
     project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_QUIET", 0.1)
+    monkeypatch.setattr(database, "QUIET", 0.1)
     path = project.root / "mlflow.db"
     shutil.copy(empty_database, path)
     execute(path, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
@@ -111,7 +111,7 @@ def test_a_database_that_another_program_is_just_making_is_waited_for(
     project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has the file open: however slow it is, it is not taken for one that was killed."""
-    monkeypatch.setattr(database, "_QUIET", 0.1)
+    monkeypatch.setattr(database, "QUIET", 0.1)
     path = project.root / "mlflow.db"
     half_made(path, empty_database)
     found: list[object] = []

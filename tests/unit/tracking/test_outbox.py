@@ -80,7 +80,7 @@ def test_a_call_that_came_through_without_an_answer_doubles_nothing_in_mlflow(
 def test_what_could_not_be_sent_by_the_end_is_kept_on_disk_after_what_was_kept_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Outbox, "_PATIENCE", 0.1)
+    monkeypatch.setattr(Outbox, "PATIENCE", 0.1)
     spool = tmp_path / "spool" / "r.jsonl"
     for value in (1.5, 2.5):
         outbox = Outbox(away, spool, every=0.01)
@@ -141,7 +141,7 @@ def test_a_batch_that_is_refused_costs_no_other(tmp_path: Path) -> None:
 def test_a_queue_that_fills_up_does_not_hammer_a_store_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
+    monkeypatch.setattr(Outbox, "PATIENCE", 0.0)
     tried = []
 
     def send(batch: list[Point]) -> None:
@@ -172,13 +172,13 @@ def test_a_sign_of_life_is_given_even_when_there_is_nothing_to_write(tmp_path: P
 
 
 def test_a_try_that_hung_while_the_run_ended_is_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Outbox, "_PATIENCE", 0.0)
+    monkeypatch.setattr(Outbox, "PATIENCE", 0.0)
     trying, tried = threading.Event(), []
 
     def send(batch: list[Point]) -> None:
         tried.append(len(batch))
         trying.set()
-        assert outbox._closing.wait(300)
+        assert outbox.closing.wait(300)
         raise Unavailable("it hung, and then it failed")
 
     outbox = Outbox(send, tmp_path / "s", every=0.01)

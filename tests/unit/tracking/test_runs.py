@@ -149,17 +149,15 @@ def test_the_system_is_watched_while_the_run_lasts(
 
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
     enough = threading.Event()
-    run = begin()
-    log = run.log
+    log = Run.log
 
-    def listen(values: dict[str, float], step: int) -> None:
-        log(values, step)
+    def listen(run: Run, values: dict[str, float], step: int) -> None:
+        log(run, values, step)
         if step >= 2:
             enough.set()
 
-    assert run._monitor is not None
-    run._monitor._log = listen
-    with run:
+    monkeypatch.setattr(Run, "log", listen)
+    with (run := begin()):
         assert enough.wait(300)
     history = store.client.get_metric_history(run.id, "system/cpu_utilization_percentage")
     assert [point.step for point in history][:3] == [0, 1, 2]

@@ -78,7 +78,7 @@ def test_steps_of_the_same_variant_do_the_same_work(name: str) -> None:
         work[variant].add(tuple(seen.done))
         return turns
 
-    take._recorder = record  # type: ignore[assignment]
+    take.recorder = record  # type: ignore[assignment]
     for step in range(HORIZON):
         torch.manual_seed(step)
         take(step)

@@ -16,7 +16,7 @@ MIRRORS = (
     ("cvdf-datasets", "https://storage.googleapis.com/cvdf-datasets/mnist"),
     ("ossci-datasets", "https://ossci-datasets.s3.amazonaws.com/mnist"),
 )
-_LARGEST = 16 << 20  # the largest of the four is 9.9 MB
+LARGEST = 16 << 20  # the largest of the four is 9.9 MB
 
 
 def fetch(
@@ -45,7 +45,7 @@ def _complete(url: str, name: str, part: Path, report: Report) -> bytes:
 
 
 def _one(url: str, name: str, part: Path, report: Report) -> bytes:
-    compressed = download(url, part, largest=_LARGEST, report=report, stage=f"download {name}")
+    compressed = download(url, part, largest=LARGEST, report=report, stage=f"download {name}")
     part.unlink()
     try:
         return mnist.verified(name, idx.gunzip(compressed, name))

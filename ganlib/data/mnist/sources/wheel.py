@@ -103,8 +103,8 @@ class _Arrays(pickle.Unpickler):
         from numpy._core import multiarray
 
         allowed = {
-            ("numpy.core.multiarray", "_reconstruct"): multiarray._reconstruct,
-            ("numpy._core.multiarray", "_reconstruct"): multiarray._reconstruct,
+            ("numpy.core.multiarray", "_reconstruct"): multiarray._reconstruct,  # noqa: SLF001  (numpy's, by the name that pickles have)
+            ("numpy._core.multiarray", "_reconstruct"): multiarray._reconstruct,  # noqa: SLF001  (as above)
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
         }

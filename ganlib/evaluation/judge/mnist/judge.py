@@ -32,14 +32,14 @@ class MnistJudge(Judge):
     def __init__(self, sha256: str, weights: bytes) -> None:
         """``weights`` is a whole safetensors file and ``sha256`` its verified digest; see
         :func:`load_judge`."""
-        self.sha256, self._weights = sha256, weights
+        self.sha256, self.weights = sha256, weights
 
     @cached_property
     def facts(self) -> dict[str, str]:
         """What was recorded when it was trained: accuracies, seed, data version, architecture."""
         # safetensors: eight bytes of header length, then the header as JSON
-        length = int.from_bytes(self._weights[:8], "little")
-        facts: dict[str, str] = json.loads(self._weights[8 : 8 + length])["__metadata__"]
+        length = int.from_bytes(self.weights[:8], "little")
+        facts: dict[str, str] = json.loads(self.weights[8 : 8 + length])["__metadata__"]
         return facts
 
     def _batch(self, images: np.ndarray) -> JudgeOutput:
@@ -60,7 +60,7 @@ class MnistJudge(Judge):
                 f"judge {self.sha256[:12]} is of architecture {self.facts.get('architecture')}, not {ARCHITECTURE}."
             )
         net = JudgeNet(folded=True)
-        net.load_state_dict(load(self._weights))
+        net.load_state_dict(load(self.weights))
         return net.eval().requires_grad_(False)
 
 

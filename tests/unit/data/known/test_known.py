@@ -151,7 +151,7 @@ def test_fashion_mnist_from_its_publisher_has_the_published_split(
     mirror.files = {f"/{name}.gz": data for name, data in packed.items()}
     md5s = {name: hashlib.md5(data, usedforsecurity=False).hexdigest() for name, data in packed.items()}
     monkeypatch.setattr(fashion_mnist, "URL", mirror.url)
-    monkeypatch.setattr(fashion_mnist, "_IDX_MD5", md5s)
+    monkeypatch.setattr(fashion_mnist, "IDX_MD5", md5s)
     found = list(fashion_mnist.from_publisher(tmp_path, silent).pictures())
     assert [each.split for each in found] == ["train"] * 40 + ["test"] * 20
     assert [each.label for each in found[:3]] == ["T-shirt", "Trouser", "Pullover"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ganlib.core.errors import BadInput
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
-from ganlib.generation.batch.batch import _runs
+from ganlib.generation.batch.batch import stretches
 from ganlib.generation.spec import BatchSpec, file_name
 
 
@@ -49,7 +49,7 @@ def test_huge_counts_are_cut_exactly_too(count: int, shard_size: int) -> None:
 
 @given(st.sets(st.integers(0, 60)))
 def test_runs_are_the_longest_stretches_of_neighbours(numbers: set[int]) -> None:
-    runs = list(_runs(sorted(numbers)))
+    runs = list(stretches(sorted(numbers)))
     assert [n for first, last in runs for n in range(first, last + 1)] == sorted(numbers)
     assert all(last + 1 < first for (_, last), (first, _) in pairwise(runs))
 

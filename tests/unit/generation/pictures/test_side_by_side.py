@@ -14,7 +14,7 @@ from ganlib.config import ExportConfig
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.export.onnx import export
 from ganlib.generation.noise import noise_block
-from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, MARGIN, drawn, picture
+from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, MARGIN, draw, picture
 from ganlib.generation.session import OnnxModel
 from tests import factories
 
@@ -37,10 +37,10 @@ def test_an_unconditional_model_draws_the_images_of_the_seed_and_a_conditional_o
     models: list[OnnxModel],
 ) -> None:
     plain, labelled = models
-    np.testing.assert_array_equal(drawn(plain, 7, 70), plain.images(7, 0, 70))
+    np.testing.assert_array_equal(draw(plain, 7, 70), plain.images(7, 0, 70))
     noise = np.concatenate([noise_block(7, block, labelled.noise_dim) for block in (0, 1)])[:70]
     expected = labelled.run({"noise": noise, "label": np.arange(70) % 10})
-    np.testing.assert_array_equal(drawn(labelled, 7, 70), expected)
+    np.testing.assert_array_equal(draw(labelled, 7, 70), expected)
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_sheets_stand_side_by_side_below_their_titles(models: list[OnnxModel]) -
     one = 4 * 58 + 2
     assert seen.shape == (HEAD + 2 * 58 + 2, 2 * one + BETWEEN)
     for model, sheet in ((plain, seen[HEAD:, :one]), (labelled, seen[HEAD:, one + BETWEEN :])):
-        np.testing.assert_array_equal(sheet[60:116:2, 60:116:2], drawn(model, 3, 8)[5, 0])
+        np.testing.assert_array_equal(sheet[60:116:2, 60:116:2], draw(model, 3, 8)[5, 0])
     assert (seen[:HEAD, :one] < 128).any()
 
 

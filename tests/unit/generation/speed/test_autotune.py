@@ -13,7 +13,7 @@ from ganlib.generation.speed import autotune
 def test_the_probe_is_kept_for_the_model_and_the_machine(
     model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autotune, "_SECONDS", 0.01)
+    monkeypatch.setattr(autotune, "SECONDS", 0.01)
     found = autotune.tuned(model, tmp_path)
     assert found.threads >= 1
     assert 0 < found.images_per_second <= max(found.tried.values())

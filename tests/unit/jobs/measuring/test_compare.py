@@ -153,7 +153,7 @@ def test_the_same_command_takes_what_is_trained_resumes_what_was_stopped_and_aft
     assert trainer.asked == ["dcgan"]
     begin().close()
 
-    begin()._before()
+    begin().earlier_runs()
     stopped = trained(store, params, None, end="KILLED")
     trained(store, params, onnx, **{"ganlib.overrides": "train.seed=1"})  # of another command
     checkpoint = store.project.state / "runs" / stopped / "checkpoint.pt"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, drawn
+from ganlib.generation.pictures.side_by_side import BETWEEN, HEAD, draw
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.promotion.gate_report import REPORT
 from ganlib.jobs.promotion.promote import promote
@@ -55,7 +55,7 @@ def test_one_picture_has_the_champion_left_and_the_challenger_right_on_the_same_
     one = 10 * 58 + 2
     assert pixels.shape == (HEAD + 6 * 58 + 2, 2 * one + BETWEEN)
     for number, sheet in ((1, pixels[HEAD:, :one]), (2, pixels[HEAD:, one + BETWEEN :])):
-        images = drawn(OnnxModel(project.root / f"{number}.onnx"), 0, 60)
+        images = draw(OnnxModel(project.root / f"{number}.onnx"), 0, 60)
         for at in (0, 9, 59):
             top, left = 2 + at // 10 * 58, 2 + at % 10 * 58
             np.testing.assert_array_equal(sheet[top : top + 56 : 2, left : left + 56 : 2], images[at, 0])

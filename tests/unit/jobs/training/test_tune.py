@@ -197,13 +197,13 @@ def test_a_trial_reads_no_test_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from ganlib.data import splits
 
     read: list[str] = []
-    clean = splits._load
+    clean = splits.load_array
 
     def noted(path: Path, *dtype: type) -> Any:
         read.append(path.name)
         return clean(path, *dtype)
 
-    monkeypatch.setattr(splits, "_load", noted)
+    monkeypatch.setattr(splits, "load_array", noted)
     project = Project(projects.make(tmp_path / "project"))
     overrides = ["families.vae.channels=8", "train.check_samples=200"]
     params: Params = load(project.params_file, overrides)

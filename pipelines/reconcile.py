@@ -56,22 +56,22 @@ def watch_until(stop: threading.Event) -> None:
 
     project = projects.find()
     params = config.load(project.params_file)
-    answered: Mapping[str, Pending] = {}
+    finished: Mapping[str, Pending] = {}
     while not stop.wait(params.services.reconcile_seconds):
         try:
             work = pending(project, params)
-            if work and work != reachable:
+            if work and work != finished:
                 with tags("ganlib", identity()):
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.
                 if isinstance(state.result(raise_on_failure=False), Unavailable):
-                    answered = {}
+                    finished = {}
                     continue
                 left = pending(project, params)
                 # What people did after the run had looked was not answered by it.
                 by_people = {name for name, each in left.items() if each.done_by_people}
-                answered = {name: each for name, each in left.items() if name not in by_people}
-                answered |= {name: each for name, each in work.items() if name in by_people}
+                finished = {name: each for name, each in left.items() if name not in by_people}
+                finished |= {name: each for name, each in work.items() if name in by_people}
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

@@ -51,8 +51,8 @@ def assign(key: Key, model: RegisteredModel = None, as_json: Json = False) -> No
     project, params = open_project()
     from ganlib.abtest import experiment as ab
 
-    found = ab.assign(project, model or params.registry.model, key)
-    show(found, as_json=as_json, text=lambda: found.uri)
+    assignment = ab.assign(project, model or params.registry.model, key)
+    show(assignment, as_json=as_json, text=lambda: assignment.uri)
 
 
 @app.command()
@@ -80,8 +80,8 @@ def report(model: RegisteredModel = None, as_json: Json = False) -> None:
     project, params = open_project()
     from ganlib.abtest import experiment as ab
 
-    found = ab.report(project, model or params.registry.model)
-    show(found, as_json=as_json, text=found.summary)
+    comparison = ab.report(project, model or params.registry.model)
+    show(comparison, as_json=as_json, text=comparison.summary)
 
 
 @app.command()

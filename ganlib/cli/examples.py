@@ -21,7 +21,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "compare": ("dcgan vae", "dcgan vae --train --budget demo --out out/compare", "champion challenger"),
     "show interpolate": ("champion --out out/walk", "model.onnx --out out/walk --pairs 4 --frames 24 --seed 7"),
     "show reconstruct": ("runs:/0123456789abcdef0123456789abcdef --out out/pictures --count 40",),
-    "export": ("champion --out champion.onnx", "champion --rgb --out colour.onnx", "7 --siblings", "model.onnx --siblings --out out/siblings"),
+    "export": (
+        "champion --out champion.onnx",
+        "champion --rgb --out colour.onnx",
+        "7 --siblings",
+        "model.onnx --siblings --out out/siblings",
+    ),
     "register": ("0123456789abcdef0123456789abcdef",),
     "promote": ("7 --dry-run", "challenger", "7 --expect 6"),
     "rollback": ("--reason 'threes look like eights'", "--expect 7"),

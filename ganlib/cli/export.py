@@ -59,9 +59,9 @@ def export(
     source = fetch(project, params, model)
     content = source.path.read_bytes()
     describe(content, str(source.path))  # what is no model of ours is not handed on as one
-    written = colour.rgb(content, str(source.path)) if rgb else content
-    write_bytes(path, written)
-    sha256 = sha256_bytes(written)
+    graph = colour.rgb(content, str(source.path)) if rgb else content
+    write_bytes(path, graph)
+    sha256 = sha256_bytes(graph)
     show(
         {"path": str(path), "sha256": sha256},
         as_json=as_json,

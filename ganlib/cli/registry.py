@@ -39,8 +39,8 @@ def list_versions(
     others = registered_models(registry.store) if model is None else []
     names = dict.fromkeys([registry.name, *others])
     rows = [row for name in names for row in Registry(registry.store, name).versions()]
-    shown = [row.model_dump(mode="json") for row in rows]
-    show(shown, as_json=as_json, text=lambda: _table(rows))
+    content = [row.model_dump(mode="json") for row in rows]
+    show(content, as_json=as_json, text=lambda: _table(rows))
 
 
 @app.command("show")
@@ -116,8 +116,8 @@ def prune(
 def history(model: RegisteredModel = None, as_json: Json = False) -> None:
     """List all decisions: promoted, refused, rolled back, and champions set outside of ganlib."""
     entries = _ledger(model).read().entries()
-    shown = [entry.model_dump(mode="json") for entry in entries]
-    show(shown, as_json=as_json, text=lambda: "\n".join(map(_entry_line, entries)) or "nothing was decided yet")
+    content = [entry.model_dump(mode="json") for entry in entries]
+    show(content, as_json=as_json, text=lambda: "\n".join(map(_entry_line, entries)) or "nothing was decided yet")
 
 
 @app.command("verify")

@@ -86,10 +86,10 @@ def load_reference(
     real = _real(prepared, judge, config, cache / _name("real", key), report)
     record = cache / _name("floors", f"{key} {config.model_dump_json()} {' '.join(metrics())}")
     names = judge.class_names
-    known = float((real.test_classes == load_split(prepared, "test").labels).mean()) if names else None
-    kept = _read(record)
-    if kept and kept[0].floors:
-        ball, floors = kept[1]["ball"], kept[0].floors
+    accuracy = float((real.test_classes == load_split(prepared, "test").labels).mean()) if names else None
+    stored = _read(record)
+    if stored and stored[0].floors:
+        ball, floors = stored[1]["ball"], stored[0].floors
     else:
         with doing("find the real images' neighbours (kept for the next time)"):
             ball = radii(real.test, config.neighbours)
@@ -107,12 +107,12 @@ def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, re
         test = judge.features(load_split(prepared, "test").images, report=report)
         train = judge.features(images, report=report)
         near = nearest(test.features, train.features)
-        made = RealImages(test.features, *train, test.classes, near.distance, near.back).calibrated()
-        _write(record, {field.name: getattr(made, field.name) for field in fields(made)})
-        return made
-    _require(len(kept[1]["train"]), config)
-    share = float(kept[1].pop("near"))
-    return RealImages(**kept[1], near=share)
+        real = RealImages(test.features, *train, test.classes, near.distance, near.back).calibrated()
+        _write(record, {field.name: getattr(real, field.name) for field in fields(real)})
+        return real
+    _require(len(stored[1]["train"]), config)
+    share = float(stored[1].pop("near"))
+    return RealImages(**stored[1], near=share)
 
 
 def _require(images: int, config: EvaluateConfig) -> None:

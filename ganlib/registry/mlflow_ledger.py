@@ -40,8 +40,8 @@ def models_with_ledger(store: MlflowStore) -> list[str]:
         Unavailable: MLflow does not answer.
     """
     with store.translate_errors():
-        found = store.client.search_registered_models(max_results=1000)
-    return [model.name for model in found if TAG in model.tags]
+        models = store.client.search_registered_models(max_results=1000)
+    return [model.name for model in models if TAG in model.tags]
 
 
 class _Run(NamedTuple):

@@ -60,7 +60,7 @@ class Reconciled(Record):
 
     def summary(self) -> str:
         """Return a line for each finding."""
-        return "\n".join(f"{found.level}: {found}" for found in self.findings) or "ledger and aliases agree"
+        return "\n".join(f"{finding.level}: {finding}" for finding in self.findings) or "ledger and aliases agree"
 
 
 def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: Path) -> Reconciled:

@@ -310,8 +310,8 @@ def registered_model(store: MlflowStore, params: Params, name: str | None = None
         Unavailable: MLflow does not answer.
     """
     own = params.registry.model
-    if name is not None and name != own and name not in (known := registered_models(store)):
-        raise unknown("model", name, [own, *known])
+    if name is not None and name != own and name not in (names := registered_models(store)):
+        raise unknown("model", name, [own, *names])
     return Registry(store, name or own)
 
 

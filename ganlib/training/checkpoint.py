@@ -194,7 +194,7 @@ def read_weights(path: Path, family: Family, ema: Ema, *, same_classes: bool) ->
     Raises:
         BadInput: there is no file, it is damaged, of another family, or its nets have other sizes.
     """
-    state = Checkpoints(path, {})._newest([path], silent)
+    state = Checkpoints(path, {}).newest([path], silent)
     if state["name"] != family.name:
         raise BadInput(f"{path} is a checkpoint of {state['name']}, not of {family.name}.")
     fresh = _load_fitting(family, state["family"], 0 if same_classes else 1)

@@ -29,7 +29,7 @@ def expected(real: int, n: int, k: int) -> np.ndarray:
     from scipy.stats import betabinom
 
     m = np.arange(k, n + 1)
-    lacking = sum((k - held) * betabinom.pmf(held, m, k, real - k) for held in range(k))
+    lacking = sum((k - inside) * betabinom.pmf(inside, m, k, real - k) for inside in range(k))
     return np.concatenate([np.zeros(k), 1 - lacking / k])
 
 

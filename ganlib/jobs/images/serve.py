@@ -46,7 +46,7 @@ class ServedModels:
         self._project, self._params = project, params
         self._registries: dict[str, Registry] = {}
         self._champions: dict[str, Champion] = {}
-        self._tell, self._told = tell, dict[str, str]()
+        self._tell, self._last_notes = tell, dict[str, str]()
         self._fixed: dict[str, Model] = {}
         self._aliases: dict[str, tuple[str, str]] = {}
         self._order: list[str] = []
@@ -103,9 +103,9 @@ class ServedModels:
     def _earned(self, registry: Registry, params: Params) -> int:
         """The version that ``champion`` means; it is said once where the alias is on another."""
         choice = self._champions.setdefault(registry.name, Champion(registry, params)).choose()
-        if choice.note not in ("", self._told.get(registry.name)):
+        if choice.note not in ("", self._last_notes.get(registry.name)):
             self._tell(choice.note)
-        self._told[registry.name] = choice.note
+        self._last_notes[registry.name] = choice.note
         return choice.version.version
 
     def _store(self) -> MlflowStore:

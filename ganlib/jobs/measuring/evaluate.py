@@ -96,8 +96,8 @@ def evaluate(
         run = runs.open_run(connect(project), source.trained_by)
         with doing("log the figures"):
             _log(run, result, resampled, images)
-    if registry and found.version:
-        page.update(registry, project.state, always=found.version.version)
+    if registry and source.version:
+        page.update(registry, project.state, always=source.version.version)
     return result
 
 

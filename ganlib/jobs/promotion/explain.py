@@ -179,9 +179,10 @@ def _registered(
 ) -> None:
     """The links that MLflow and git know of."""
     store = connect(project)
-    named = made.origin.get("model") if made else graph.version.name if graph and graph.version else None
-    known = isinstance(named, str) and _NAME.fullmatch(named)  # a manifest is a file that anybody may have written
-    names = [str(named)] if known else [params.registry.model, *registered_models(store)]
+    reference = manifest.origin.get("model") if manifest else graph.version.name if graph and graph.version else None
+    # A manifest is a file that anybody may have written.
+    is_name = isinstance(reference, str) and _NAME.fullmatch(reference)
+    names = [str(reference)] if is_name else [params.registry.model, *registered_models(store)]
     registries = [Registry(store, name) for name in dict.fromkeys(names)]
     registry = next((each for each in registries if versions_of(each, sha256)), registries[0])
     same = versions_of(registry, sha256)

@@ -32,7 +32,7 @@ def reconcile(project: Project, params: Params) -> Reconciled:
         try:
             done = people.reconcile(
                 registry,
-                gate=lambda challenger, champion, tried: decide(challenger, champion, params.gate, tried),
+                gate=lambda challenger, champion, comparisons: decide(challenger, champion, params.gate, comparisons),
                 rules=params.registry,
                 state=project.state,
             )
@@ -52,8 +52,8 @@ def pending(project: Project, params: Params) -> Mapping[str, Pending]:
     Raises:
         Unavailable: the registry cannot be reached.
     """
-    found = {registry.name: people.pending(registry) for registry in _registries(connect(project), params)}
-    return {name: each for name, each in found.items() if each is not None}
+    work = {registry.name: people.pending(registry) for registry in _registries(connect(project), params)}
+    return {name: each for name, each in work.items() if each is not None}
 
 
 def _registries(store: MlflowStore, params: Params) -> list[Registry]:

@@ -50,7 +50,7 @@ def unused(
     options = families.for_data(params, family, data.spec, data.counts["train"])
     parent = find_parent(project, params, family, data.spec)
     config = flat(shape(params, family, params.limits(family, budget), options, data, parent))
-    wanted = {name: str(value) for name, value in config.items()}
+    values = {name: str(value) for name, value in config.items()}
     for run in islice(history.of_family(store, params.registry.experiment, family), _LOOKED_AT):
         if not _fits(run, values) or not history.has_graph(store, run.id):
             continue

@@ -57,8 +57,8 @@ def find_parent(
     if reference is None:
         return None
     model = fetch(project, params, reference)
-    known = describe(model.path.read_bytes(), reference)
-    _require_same(known, reference, family, spec)
+    description = describe(model.path.read_bytes(), reference)
+    _require_same(description, reference, family, spec)
     run_id = model.trained_by
     if run_id is None:
         raise BadInput(
@@ -69,7 +69,7 @@ def find_parent(
     return ParentModel(
         name=f"models:/{version.name}/{version.version}" if version else f"runs:/{run_id}",
         run_id=run_id,
-        num_classes=known.contract.spec.num_classes,
+        num_classes=description.contract.spec.num_classes,
     )
 
 
@@ -113,10 +113,10 @@ def bring_images_for(project: Project, params: Params, source: Path, report: Rep
     return pinned
 
 
-def _require_same(known: Description, reference: str, family: str, spec: DatasetSpec) -> None:
-    if (theirs := known.metadata.get("family", "unknown")) != family:
+def _require_same(description: Description, reference: str, family: str, spec: DatasetSpec) -> None:
+    if (theirs := description.metadata.get("family", "unknown")) != family:
         raise BadInput(f"{reference} is of family {theirs}, not {family}: its weights fit no other family's nets.")
-    image = known.contract.spec.image
+    image = description.contract.spec.image
     if image != spec.image:
         raise BadInput(
             f"{reference} makes images of {image}, and {spec.name} has images of {spec.image}: bring them in with "

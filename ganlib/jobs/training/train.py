@@ -95,7 +95,7 @@ def train(
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
         finish(project, model, ema.module.cpu().eval(), run, outcome.steps, judge=training.judge, report=report)
         require_asked_for()
-        return _export(params, family, begun, project, run, model, ema, outcome, report)
+        return _export(params, family, training, project, run, model, ema, outcome, report)
 
 
 def follows() -> bool:
@@ -123,8 +123,8 @@ def follow(
         parent = find_parent(project, params, family, data.spec, resume)
         config = shape(params, family, limits, options, data, parent)
         judge = cache(lambda: judge_for(project, params, data))
-        begun = Session(NullRun(), stop, team, device, limits, config, data, options, parent, judge)
-        fit(project, params, family, begun, silent, resume=resume is not None)
+        training = Session(NullRun(), stop, team, device, limits, config, data, options, parent, judge)
+        fit(project, params, family, training, silent, resume=resume is not None)
 
 
 def _export(

@@ -16,7 +16,7 @@ from ganlib.config import ExportConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.data.mnist.dataset import MNIST
-from ganlib.export.contract import VERSION_KEY, Contract, describe
+from ganlib.export.contract import VERSION_KEY, describe
 from ganlib.export.onnx import Certificate, export
 from ganlib.export.rgb import rgb
 from ganlib.generation.session import OnnxModel

@@ -102,25 +102,26 @@ class TestReport(Record):
 
     def summary(self) -> str:
         """Return a few lines for people."""
-        test, found = self.test, self.comparison
+        test, comparison = self.test, self.comparison
 
         def row(name: str, arm: Arm) -> str:
-            mean = found[f"mean_{name}"]
-            shown = "no outcome yet" if mean is None else f"mean {mean:.4g} of {found[f'n_{name}']:,}"
-            return f"{name}: version {arm.version}  {shown}"
+            mean = comparison[f"mean_{name}"]
+            text = "no outcome yet" if mean is None else f"mean {mean:.4g} of {comparison[f'n_{name}']:,}"
+            return f"{name}: version {arm.version}  {text}"
 
         state = "ended" if test.ended else "running"
         lines = [f"A/B test {test.number} of {test.model} ({state}, {test.outcome}, {100 * test.share_a:g}% a)"]
         lines += [row("a", test.a), row("b", test.b)]
-        if found["low"] is not None and found["high"] is not None:
+        if comparison["low"] is not None and comparison["high"] is not None:
             sure = 100 * (1 - test.level)
             lines.append(
-                f"b - a: {found['difference']:+.4g}, {sure:g}% at all times [{found['low']:+.4g}, {found['high']:+.4g}]"
+                f"b - a: {comparison['difference']:+.4g}, {sure:g}% at all times [{comparison['low']:+.4g}, "
+                f"{comparison['high']:+.4g}]"
             )
-        if found["better"]:
-            arm = test.a if found["better"] == "a" else test.b
+        if comparison["better"]:
+            arm = test.a if comparison["better"] == "a" else test.b
             lines.append(
-                f"{found['better']} is better: settled at outcome {found['stopped_at']:,}. "
+                f"{comparison['better']} is better: settled at outcome {comparison['stopped_at']:,}. "
                 f"Next: ganlib ab stop --model {test.model}, ganlib promote models:/{test.model}/{arm.version}"
             )
         else:
@@ -210,8 +211,8 @@ def running(project: Project, model: str) -> Test:
     test = current(project, model)
     if test is None or test.ended:
         others = sorted({other.model for other in _tests(project) if not other.ended})
-        named = f" Running are those of other models: --model {', --model '.join(others)}." if others else ""
-        raise BadInput(f"no A/B test of {model} is running: ganlib ab start A B --split 90/10.{named}")
+        others_text = f" Running are those of other models: --model {', --model '.join(others)}." if others else ""
+        raise BadInput(f"no A/B test of {model} is running: ganlib ab start A B --split 90/10.{others_text}")
     return test
 
 
@@ -251,17 +252,17 @@ def record(project: Project, model: str, key: str, value: float) -> RecordedOutc
     with _lock(project):
         test = running(project, model)
         if not math.isfinite(value) or (test.outcome == "binary" and value not in (0, 1)):
-            wanted = "0 or 1" if test.outcome == "binary" else "a finite number"
-            raise BadInput(f"outcome {value!r} of {key!r} is not {wanted}. Nothing was recorded.")
-        known, _ = outcomes(project, test)
-        for other in known:
+            allowed = "0 or 1" if test.outcome == "binary" else "a finite number"
+            raise BadInput(f"outcome {value!r} of {key!r} is not {allowed}. Nothing was recorded.")
+        earlier, _ = outcomes(project, test)
+        for other in earlier:
             if other.key == key:
                 if other.value == value:
                     return other
                 raise BadInput(f"the outcome of {key!r} is {other.value:g} already. Nothing was recorded.")
-        made = RecordedOutcome(key=key, side=test.side_of(key), value=value, time=_now())
-        _append(_folder(project, test) / _OUTCOMES, made.model_dump_json())
-    return made
+        outcome = RecordedOutcome(key=key, side=test.side_of(key), value=value, time=_now())
+        _append(_folder(project, test) / _OUTCOMES, outcome.model_dump_json())
+    return outcome
 
 
 def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
@@ -270,13 +271,13 @@ def outcomes(project: Project, test: Test) -> tuple[list[RecordedOutcome], int]:
         lines = (_folder(project, test) / _OUTCOMES).read_bytes().split(b"\n")
     except FileNotFoundError:
         return [], 0
-    found, torn = [], 0
+    records, torn = [], 0
     for line in filter(None, lines):
         try:
-            found.append(RecordedOutcome.model_validate_json(line))
+            records.append(RecordedOutcome.model_validate_json(line))
         except ValueError:
             torn += 1
-    return found, torn
+    return records, torn
 
 
 def report(project: Project, model: str) -> TestReport:
@@ -288,10 +289,10 @@ def report(project: Project, model: str) -> TestReport:
     from ganlib.abtest.sequential import compare
 
     test = current(project, model) or running(project, model)
-    found, torn = outcomes(project, test)
+    records, torn = outcomes(project, test)
     compared = compare(
-        [each.value for each in found],
-        [each.side == "b" for each in found],
+        [each.value for each in records],
+        [each.side == "b" for each in records],
         kind=test.outcome,
         share_a=test.share_a,
         level=test.level,

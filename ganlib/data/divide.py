@@ -54,26 +54,28 @@ def divide(raw: RawData, config: DataConfig) -> Division:
     side = np.full(len(first), LEFT_OUT, np.uint8)
     side[own] = TEST
     if raw.in_test is None:
-        drawn = _drawn(pool, group, raw.labels, config.test_one_in, config.seed, _TEST_STREAM)
-        side[drawn] = TEST
-        pool &= ~drawn
-    drawn = _drawn(pool, group, raw.labels, config.validation_one_in, config.seed, _VALIDATION_STREAM)
-    side[drawn] = VALIDATION
-    side[pool & ~drawn] = TRAIN
+        in_test = _draw_groups(pool, group, raw.labels, config.test_one_in, config.seed, _TEST_STREAM)
+        side[in_test] = TEST
+        pool &= ~in_test
+    in_test = _draw_groups(pool, group, raw.labels, config.validation_one_in, config.seed, _VALIDATION_STREAM)
+    side[in_test] = VALIDATION
+    side[pool & ~in_test] = TRAIN
     _require_whole(raw, side, left_out)
     return Division(side, twins.count(first, group, raw.labels, left_out))
 
 
-def _drawn(pool: np.ndarray, group: np.ndarray, labels: np.ndarray, one_in: int, seed: int, stream: int) -> np.ndarray:
+def _draw_groups(
+    pool: np.ndarray, group: np.ndarray, labels: np.ndarray, one_in: int, seed: int, stream: int
+) -> np.ndarray:
     """bool [n]: of ``pool``, whole groups, one in ``one_in`` of those that are not large."""
     sizes = np.bincount(group[pool], minlength=len(group))
     largest = max(_LARGE_GROUP_LEAST, int(_LARGE_GROUP * pool.sum()))
     leaders = np.flatnonzero(pool & (group == np.arange(len(group))) & (sizes <= largest))
-    drawn = np.zeros(len(group), bool)
+    in_draw = np.zeros(len(group), bool)
     if len(leaders):
-        drawn[leaders] = held_out(labels[leaders], one_in, seed, stream)
-    chosen: np.ndarray = pool & drawn[group]
-    return chosen
+        in_draw[leaders] = held_out(labels[leaders], one_in, seed, stream)
+    rows: np.ndarray = pool & in_draw[group]
+    return rows
 
 
 def _require_whole(raw: RawData, side: np.ndarray, left_out: int) -> None:
@@ -88,9 +90,9 @@ def _require_whole(raw: RawData, side: np.ndarray, left_out: int) -> None:
 
 def classes_without(raw: RawData, side: np.ndarray) -> dict[str, list[str]]:
     """Return for validation and test the classes of which they have no image, where there are any."""
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for place in (VALIDATION, TEST):
         absent = np.setdiff1d(np.arange(raw.spec.num_classes), raw.labels[side == place])
         if len(absent):
-            found[SPLITS[place]] = [raw.spec.class_names[label] for label in absent]
-    return found
+            names[SPLITS[place]] = [raw.spec.class_names[label] for label in absent]
+    return names

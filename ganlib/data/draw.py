@@ -20,13 +20,13 @@ def held_out(labels: np.ndarray, one_in: int, seed: int, stream: int) -> np.ndar
     """
     # Raw Philox words, not Generator methods: numpy promises that only the former never change.
     tickets = np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(len(labels))
-    chosen = np.zeros(len(labels), bool)
+    is_out = np.zeros(len(labels), bool)
     counts = np.bincount(labels)
     quotas = _quotas(np.where(counts == 1, 0, counts), one_in)
     by_class = np.argsort(labels, kind="stable")
     for members, quota in zip(np.split(by_class, np.cumsum(counts)[:-1]), quotas, strict=True):
-        chosen[members[np.argsort(tickets[members], kind="stable")[:quota]]] = True
-    return chosen
+        is_out[members[np.argsort(tickets[members], kind="stable")[:quota]]] = True
+    return is_out
 
 
 def _quotas(counts: np.ndarray, one_in: int) -> np.ndarray:

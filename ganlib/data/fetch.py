@@ -127,8 +127,8 @@ def _key(config: DataConfig) -> str:
     """Equal for equal content, configuration and code."""
     folders = (*importing.__path__, *known.__path__)
     code = [sha256_file(path) for folder in folders for path in sorted(Path(folder).glob("*.py"))]
-    wanted = [config.model_dump(mode="json", include=set(_DECIDES)), code]
-    return sha256_bytes(json.dumps(wanted, sort_keys=True).encode())[:32]
+    parts = [config.model_dump(mode="json", include=set(_DECIDES)), code]
+    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())[:32]
 
 
 def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[str, MnistSource]] = SOURCES) -> None:

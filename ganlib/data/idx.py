@@ -43,17 +43,17 @@ def parse(data: bytes, name: str, item: Item) -> np.ndarray:
     """
     header = 4 + 4 * (1 + len(item))
     magic = bytes((0, 0, _UNSIGNED_BYTE, 1 + len(item)))
-    for offset, (found, expected) in enumerate(zip(data, magic, strict=False)):
-        if found != expected:
-            raise refusal(name, offset, f"{_MAGIC[offset]} is 0x{found:02x}, expected 0x{expected:02x}")
+    for offset, (byte, expected) in enumerate(zip(data, magic, strict=False)):
+        if byte != expected:
+            raise refusal(name, offset, f"{_MAGIC[offset]} is 0x{byte:02x}, expected 0x{expected:02x}")
     if len(data) < header:
         raise refusal(name, len(data), f"the file ends inside its {header}-byte header")
     sizes = struct.unpack_from(f">{1 + len(item)}I", data, 4)
     if sizes[0] == 0:
         raise refusal(name, 4, "the file holds no items")
-    for axis, (found, size) in enumerate(zip(sizes[1:], item, strict=True), start=1):
-        if found != (found or 1 if size is None else size):
-            raise refusal(name, 4 + 4 * axis, f"size of dimension {axis} is {found:,}, expected {size or 'more'}")
+    for axis, (byte, size) in enumerate(zip(sizes[1:], item, strict=True), start=1):
+        if byte != (byte or 1 if size is None else size):
+            raise refusal(name, 4 + 4 * axis, f"size of dimension {axis} is {byte:,}, expected {size or 'more'}")
     end = header + math.prod(sizes)
     if len(data) < end:
         raise refusal(name, len(data), f"the file is truncated: {sizes[0]:,} items need {end:,} bytes")

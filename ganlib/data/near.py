@@ -20,10 +20,10 @@ _STRICTER = (CORRELATION, 0.999, 0.9999)
 """Tried in turn where images are so alike by nature that there are too many pairs to look at."""
 _SIDE = 16  # of the reduced images, at most
 _COARSE = 4  # side of the means that candidates are found by
-_MOST_CANDIDATES = 20_000_000  # pairs
+MOST_CANDIDATES = 20_000_000  # pairs
 _ROUNDING = 1e-3  # of the candidates' distances, in which floating point numbers may differ between machines
 _LEAST_CONTRAST = 2.0  # standard deviation in grey levels; below, noise decides
-_PAIRS, _BLOCK = 4096, 512  # pairs compared, and images looked at, at a time
+PAIRS, BLOCK = 4096, 512  # pairs compared, and images looked at, at a time
 
 
 def groups(raw: RawData, first: np.ndarray) -> np.ndarray:
@@ -38,20 +38,20 @@ def groups(raw: RawData, first: np.ndarray) -> np.ndarray:
         leader = once[_leaders(_reduced(raw, once))]
     place = np.empty(len(first), np.int64)
     place[once] = leader
-    found: np.ndarray = place[first]
-    return found
+    leaders: np.ndarray = place[first]
+    return leaders
 
 
 def _reduced(raw: RawData, once: np.ndarray) -> np.ndarray:
     """uint8 [k, channels * side * side]: means of squares of pixels of the images ``once``."""
     parts, done = [], 0
     for chunk in raw.images.chunks():
-        chosen = chunk[once[(once >= done) & (once < done + len(chunk))] - done]
+        rows = chunk[once[(once >= done) & (once < done + len(chunk))] - done]
         done += len(chunk)
-        count, channels, height, _ = chosen.shape
+        count, channels, height, _ = rows.shape
         block = -(-height // _SIDE)
         side = height // block
-        cut = chosen[:, :, : side * block, : side * block].reshape(count, channels, side, block, side, block)
+        cut = rows[:, :, : side * block, : side * block].reshape(count, channels, side, block, side, block)
         means = cut.sum((3, 5), dtype=np.uint32) // block**2
         parts.append(means.reshape(count, -1).astype(np.uint8))
     return np.concatenate(parts)
@@ -79,15 +79,15 @@ def _alike(reduced: np.ndarray) -> Iterator[np.ndarray]:
     for correlation in _STRICTER:
         # Of unit vectors, the squared distance is 2 - 2 * correlation, and that of a projection is no larger.
         radius = (2 - 2 * correlation) ** 0.5 + _ROUNDING
-        if sum(int(near.sum()) for _, _, near in _windows(coarse, radius)) <= _MOST_CANDIDATES:
+        if sum(int(near.sum()) for _, _, near in _windows(coarse, radius)) <= MOST_CANDIDATES:
             break
     else:
         return
     for rows, columns, near in _windows(coarse, radius):
         row, column = np.nonzero(near)
         pairs = able[np.stack([rows[row], columns[column]], axis=1)]
-        for start in range(0, len(pairs), _PAIRS):
-            span = pairs[start : start + _PAIRS]
+        for start in range(0, len(pairs), PAIRS):
+            span = pairs[start : start + PAIRS]
             yield span[_correlated(reduced, total, contrast, span, correlation)]
 
 
@@ -102,8 +102,8 @@ def _windows(coarse: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, np
     order = np.argsort(key, kind="stable")
     key, ordered = key[order], coarse[order]
     squares = np.square(ordered).sum(1)
-    for start in range(0, len(order), _BLOCK):
-        end = min(start + _BLOCK, len(order))
+    for start in range(0, len(order), BLOCK):
+        end = min(start + BLOCK, len(order))
         last = int(np.searchsorted(key, key[end - 1] + radius, side="right"))
         rows, columns = slice(start, end), slice(start, last)
         distances = squares[rows, None] + squares[None, columns] - 2 * (ordered[rows] @ ordered[columns].T)
@@ -115,7 +115,7 @@ def _moments(reduced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums, and pixels squared times variances, as float64 [k] that hold whole numbers."""
     total = reduced.sum(1, dtype=np.int64)
     squares = np.concatenate(
-        [np.square(reduced[start : start + _PAIRS], dtype=np.int64).sum(1) for start in range(0, len(reduced), _PAIRS)]
+        [np.square(reduced[start : start + PAIRS], dtype=np.int64).sum(1) for start in range(0, len(reduced), PAIRS)]
     )
     return total.astype(np.float64), (reduced.shape[1] * squares - total**2).astype(np.float64)
 

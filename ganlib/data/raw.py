@@ -76,22 +76,22 @@ def _mnist(raw: Path) -> RawData:
 
 
 def _imported(raw: Path) -> RawData:
-    found = read_report(raw)
-    for name, sha256 in found.files.items():
+    report = read_report(raw)
+    for name, sha256 in report.files.items():
         if not (raw / name).is_file():
             raise BadInput(f"{raw / name} is missing. {AGAIN}")
         if (actual := sha256_file(raw / name)) != sha256:
             raise Corrupt(raw / name, expected=sha256, actual=actual, hint=AGAIN)
 
     def load(name: str) -> np.ndarray | None:
-        return np.load(raw / name, allow_pickle=False) if name in found.files else None
+        return np.load(raw / name, allow_pickle=False) if name in report.files else None
 
     labels, in_test = load(run.LABELS), load(run.IN_TEST)
     return RawData(
-        spec=found.spec,
+        spec=report.spec,
         images=ArrayFile(raw / run.IMAGES),
-        labels=np.zeros(found.images, np.int64) if labels is None else labels,
+        labels=np.zeros(report.images, np.int64) if labels is None else labels,
         captions=load(run.CAPTIONS),
         in_test=None if in_test is None else in_test.astype(bool),
-        files={**found.files, run.REPORT: sha256_file(raw / run.REPORT)},
+        files={**report.files, run.REPORT: sha256_file(raw / run.REPORT)},
     )

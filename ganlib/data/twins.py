@@ -11,11 +11,11 @@ from ganlib.data.versioning.record import Twins
 
 def firsts(raw: RawData) -> np.ndarray:
     """int64 [n]: of each image, the place of the first one with the same SHA-256."""
-    seen: dict[str, int] = {}
+    first_of: dict[str, int] = {}
     places: list[int] = []
     for chunk in raw.images.chunks():
         for image in chunk:
-            places.append(seen.setdefault(sha256_bytes(image.tobytes()), len(places)))
+            places.append(first_of.setdefault(sha256_bytes(image.tobytes()), len(places)))
     return np.array(places, np.int64)
 
 

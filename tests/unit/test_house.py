@@ -222,6 +222,7 @@ PARTICIPLES = re.compile(
 )
 """No names for values: they tell that something was done to a value, and not what it is."""
 MAY_BE_NAMED = {
+    "ganlib/data/importing/record.py": {"given"},  # in the reports of imports that people have
     "ganlib/generation/speed/autotune.py": {"tried"},  # in files that people have
     "ganlib/jobs/measuring/comparison.py": {"images_seen"},  # in people's files, and what the field says
     "ganlib/jobs/measuring/measured.py": {"images_seen"},  # as above

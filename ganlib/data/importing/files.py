@@ -26,7 +26,7 @@ _UNPACK: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
 """How a compressed file begins, and what reads it."""
-_MOST_MEMBERS = 1_000_000
+MOST_MEMBERS = 1_000_000
 _CHUNK = 1 << 20
 
 
@@ -146,7 +146,7 @@ def _plain_tar(place: Path, max_bytes: int) -> IO[bytes]:
         while chunk := packed.read(_CHUNK):
             plain.write(chunk)
             # Headers and padding of the tar itself are at most a kilobyte a member and its end.
-            if plain.tell() > max_bytes + 2048 * _MOST_MEMBERS:
+            if plain.tell() > max_bytes + 2048 * MOST_MEMBERS:
                 _require_size(place, plain.tell(), 0, max_bytes)
     plain.seek(0)
     return plain
@@ -154,12 +154,16 @@ def _plain_tar(place: Path, max_bytes: int) -> IO[bytes]:
 
 def _archive(place: Path, names: list[str], opener: Callable[[str], BinaryIO]) -> Files:
     """``names`` without the one folder that all of them lie in, if there is one."""
-    kept = _sorted(names)
+    members = _sorted(names)
     inside = ""
-    while kept and len(tops := {name.partition("/")[0] for name in kept}) == 1 and all("/" in name for name in kept):
+    while (
+        members
+        and len(tops := {name.partition("/")[0] for name in members}) == 1
+        and all("/" in name for name in members)
+    ):
         top = f"{tops.pop()}/"
-        inside, kept = inside + top, tuple(name.removeprefix(top) for name in kept)
-    return Files(place, kept, lambda name: opener(inside + name), lambda _: sha256_file(place), inside)
+        inside, members = inside + top, tuple(name.removeprefix(top) for name in members)
+    return Files(place, members, lambda name: opener(inside + name), lambda _: sha256_file(place), inside)
 
 
 def _require_inside(place: Path, name: str, *, link: bool) -> None:
@@ -173,5 +177,5 @@ def _require_inside(place: Path, name: str, *, link: bool) -> None:
 def _require_size(place: Path, total: int, members: int, max_bytes: int) -> None:
     if total > max_bytes:
         raise BadInput(f"{place} unpacks to more than {max_bytes:,} bytes (data.max_bytes in params.yaml).")
-    if members > _MOST_MEMBERS:
-        raise BadInput(f"{place} holds more than {_MOST_MEMBERS:,} files.")
+    if members > MOST_MEMBERS:
+        raise BadInput(f"{place} holds more than {MOST_MEMBERS:,} files.")

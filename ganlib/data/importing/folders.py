@@ -13,7 +13,7 @@ from ganlib.data.importing.decode import SUFFIXES, UNREADABLE_SUFFIXES
 from ganlib.data.importing.files import Files
 from ganlib.data.importing.picture import TEST_NAMES, VALIDATION_NAMES, GivenSplit, Layout, Picture, listed, ordered
 
-WANTED = (
+LAYOUTS = (
     "Wanted: a folder a class with pictures in each (or two such sets in train/ and test/); or a folder of pictures "
     "without labels; or a table metadata.csv beside pictures; or Parquet files; or IDX files"
 )
@@ -36,12 +36,12 @@ def recognise(files: Files) -> Layout:
     pictures = [name for name in files.names if is_picture(name)]
     if not pictures:
         there = listed(sorted({name.split("/")[0] for name in files.names}))
-        raise BadInput(f"{files.place} holds no pictures. {WANTED}. There is: {there or 'nothing'}.")
+        raise BadInput(f"{files.place} holds no pictures. {LAYOUTS}. There is: {there or 'nothing'}.")
     parts, notes = split_folders(pictures)
     depths = Counter(name.removeprefix(part.prefix).count("/") for part in parts for name in _in(part, pictures))
     labelled = bool(depths.keys() - {0})
     used: list[str] = []
-    found: list[Picture] = []
+    listing: list[Picture] = []
     for part in parts:
         for name in _in(part, pictures):
             *folders, _ = name.removeprefix(part.prefix).split("/")
@@ -49,15 +49,23 @@ def recognise(files: Files) -> Layout:
                 continue
             used.append(name)
             label = unicodedata.normalize("NFC", folders[0]) if labelled else None
-            found.append(Picture(name, partial(files.open, name), label, None, part.split))
-    class_names = ordered(str(picture.label) for picture in found) if labelled else ()
-    if labelled and (not found or len(class_names) < 2):
+            listing.append(Picture(name, partial(files.open, name), label, None, part.split))
+    class_names = ordered(str(picture.label) for picture in listing) if labelled else ()
+    if labelled and (not listing or len(class_names) < 2):
         raise _no_classes(files, pictures, class_names)
     kind = f"a folder for each of {len(class_names):,} classes" if labelled else "a folder of pictures without labels"
     not_used = passed_over(files.names, used)
-    found.sort(key=lambda picture: (picture.split == "test", class_names.index(picture.label) if picture.label else 0))
+    listing.sort(
+        key=lambda picture: (picture.split == "test", class_names.index(picture.label) if picture.label else 0)
+    )
     return Layout(
-        kind + _splits_told(parts), lambda: iter(found), len(found), class_names, tuple(used), not_used, tuple(notes)
+        kind + _splits_remark(parts),
+        lambda: iter(listing),
+        len(listing),
+        class_names,
+        tuple(used),
+        not_used,
+        tuple(notes),
     )
 
 
@@ -83,28 +91,28 @@ def split_folders(names: Iterable[str]) -> tuple[list[_Part], list[str]]:
         parts.append(_Part(f"{test}/", "test"))
     if validation:
         parts.append(_Part(f"{validation}/", "train" if test else "test"))
-        told = f"counted into {train}/, of which validation is drawn" if test else "the test split: there is no test/"
-        notes.append(f"{validation}/ is {told}")
+        remark = f"counted into {train}/, of which validation is drawn" if test else "the test split: there is no test/"
+        notes.append(f"{validation}/ is {remark}")
     return parts, notes
 
 
 def passed_over(names: Iterable[str], used: Iterable[str]) -> str | None:
     """Return in words what is among ``names`` and not among ``used``; None if nothing is."""
-    taken = set(used)
-    entered = {""} | {name[: at + 1] for name in taken for at, letter in enumerate(name) if letter == "/"}
+    used_names = set(used)
+    entered = {""} | {name[: at + 1] for name in used_names for at, letter in enumerate(name) if letter == "/"}
     files: Counter[str] = Counter()
     folders: Counter[str] = Counter()
     for name in names:
-        if name in taken:
+        if name in used_names:
             continue
         outside = next((head for head in _heads(name) if head not in entered), None)
         if outside is None:
             files[name.rpartition("/")[2]] += 1
         else:
             folders[outside] += 1
-    told = [f"{name} ({count:,} file{'s' if count != 1 else ''})" for name, count in sorted(folders.items())]
-    told += [name if count == 1 else f"{name} ({count:,} times)" for name, count in sorted(files.items())]
-    return listed(told)
+    texts = [f"{name} ({count:,} file{'s' if count != 1 else ''})" for name, count in sorted(folders.items())]
+    texts += [name if count == 1 else f"{name} ({count:,} times)" for name, count in sorted(files.items())]
+    return listed(texts)
 
 
 def _heads(name: str) -> Iterator[str]:
@@ -118,7 +126,7 @@ def _in(part: _Part, names: list[str]) -> Iterator[str]:
     return (name for name in names if name.startswith(part.prefix))
 
 
-def _splits_told(parts: list[_Part]) -> str:
+def _splits_remark(parts: list[_Part]) -> str:
     return f", in {' and '.join(part.prefix for part in parts)}" if len(parts) > 1 else ""
 
 
@@ -127,11 +135,11 @@ def _no_classes(files: Files, pictures: list[str], class_names: tuple[str, ...])
     if class_names:
         return BadInput(
             f"{files.place} holds one class only ({class_names[0]!r}); at least two are needed. For pictures without "
-            f"labels name the folder that they lie in: --from {files.path(class_names[0])}. {WANTED}."
+            f"labels name the folder that they lie in: --from {files.path(class_names[0])}. {LAYOUTS}."
         )
     deep = max(pictures, key=lambda name: name.count("/"))
     above = deep.split("/")[0]
     return BadInput(
-        f"{files.place} has its pictures deeper than one folder a class, such as {deep}. {WANTED}. "
+        f"{files.place} has its pictures deeper than one folder a class, such as {deep}. {LAYOUTS}. "
         f"Perhaps: --from {files.path(above)}"
     )

@@ -32,39 +32,39 @@ def pairs(files: Files) -> list[_Pair]:
     Raises:
         BadInput: one of a pair is missing, or is there both plain and compressed, or there are more than two pairs.
     """
-    found: dict[str, dict[str, str]] = {}
+    by_stem: dict[str, dict[str, str]] = {}
     for name in files.names:
         if (match := _NAME.fullmatch(name)) and "/" not in name:
-            kinds = found.setdefault(match["head"], {})
+            kinds = by_stem.setdefault(match["head"], {})
             kind = match["kind"].lower()
             if kind in kinds:
                 raise BadInput(f"{files.place} holds both {kinds[kind]} and {name}: remove one.")
             kinds[kind] = name
-    for kinds in found.values():
+    for kinds in by_stem.values():
         for kind, other in (("images", "labels"), ("labels", "images")):
             if kind not in kinds:
                 raise BadInput(f"{files.place} lacks the {kind} of {kinds[other]}.")
-    tests = [head for head in found if _TEST.search(head)]
-    if len(tests) > 1 or len(found) - len(tests) > 1 or len(tests) == len(found) != 0:
+    tests = [head for head in by_stem if _TEST.search(head)]
+    if len(tests) > 1 or len(by_stem) - len(tests) > 1 or len(tests) == len(by_stem) != 0:
         raise BadInput(
-            f"{files.place} holds IDX files of {', '.join(sorted(found))}: one pair for training is needed, and "
+            f"{files.place} holds IDX files of {', '.join(sorted(by_stem))}: one pair for training is needed, and "
             "perhaps one for testing (t10k or test in its name)."
         )
     train: GivenSplit | None = "train" if tests else None
     found_pairs = [
-        _Pair(each["images"], each["labels"], "test" if head in tests else train) for head, each in found.items()
+        _Pair(each["images"], each["labels"], "test" if head in tests else train) for head, each in by_stem.items()
     ]
     return sorted(found_pairs, key=lambda pair: pair.split == "test")
 
 
-def recognise(files: Files, wanted: list[_Pair]) -> Layout:
+def recognise(files: Files, idx_pairs: list[_Pair]) -> Layout:
     """Return the layout of a place with IDX files; their images are in memory while it is used.
 
     Raises:
         BadInput: a file is damaged (the byte is told), or a pair is not of one length.
     """
     parts = []
-    for pair in wanted:
+    for pair in idx_pairs:
         images = idx.parse(_read(files, pair.images), pair.images, idx.IMAGE)
         labels = idx.parse(_read(files, pair.labels), pair.labels, idx.LABEL)
         if len(images) != len(labels):
@@ -73,7 +73,7 @@ def recognise(files: Files, wanted: list[_Pair]) -> Layout:
     class_names = ordered(str(label) for _, _, labels in parts for label in np.unique(labels))
     if len(class_names) < 2:
         raise BadInput(f"{files.place} has one label only ({class_names[0]}); at least two are needed.")
-    used = tuple(sorted(name for pair in wanted for name in (pair.images, pair.labels)))
+    used = tuple(sorted(name for pair in idx_pairs for name in (pair.images, pair.labels)))
 
     def pictures() -> Iterator[Picture]:
         for pair, images, labels in parts:

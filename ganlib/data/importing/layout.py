@@ -29,8 +29,8 @@ class Source:
             self.layout: Layout = parquet.recognise(place)
         else:
             self._files = files = open_files(place, max_bytes)
-            if wanted := idx_files.pairs(files):
-                self.layout = idx_files.recognise(files, wanted)
+            if idx_pairs := idx_files.pairs(files):
+                self.layout = idx_files.recognise(files, idx_pairs)
             elif table.tables(files):
                 self.layout = table.recognise(files)
             else:

@@ -68,9 +68,9 @@ def recognise(place: Path) -> Layout:
     class_names = tuple(declared) if declared else _labels(files, columns.label)
     if columns.label and len(class_names) < 2:
         raise BadInput(f"{place} has one label only ({', '.join(class_names)}); at least two are needed.")
-    said = [word for word, column in (("labels", columns.label), ("captions", columns.caption)) if column]
+    read = [word for word, column in (("labels", columns.label), ("captions", columns.caption)) if column]
     return Layout(
-        kind=f"{len(files)} Parquet file{'s' if len(files) > 1 else ''} with {' and '.join(said) or 'no labels'}",
+        kind=f"{len(files)} Parquet file{'s' if len(files) > 1 else ''} with {' and '.join(read) or 'no labels'}",
         pictures=lambda: _pictures(files, columns, declared),
         total=sum(rows),
         class_names=class_names,
@@ -79,10 +79,10 @@ def recognise(place: Path) -> Layout:
 
 
 def _paths(folder: Path) -> list[Path]:
-    found = [path for path in folder.rglob("*") if path.suffix.lower() == ".parquet" and path.is_file()]
-    if any(path.name == "metadata.parquet" for path in found):
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() == ".parquet" and path.is_file()]
+    if any(path.name == "metadata.parquet" for path in paths):
         return []
-    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+    return sorted(paths, key=lambda path: path.relative_to(folder).parts)
 
 
 def _opened(path: Path) -> Any:
@@ -127,21 +127,21 @@ def _declared(schema: Any, label: str | None) -> list[str]:
 def _labels(files: Sequence[_File], label: str | None) -> tuple[str, ...]:
     if label is None:
         return ()
-    found: set[str] = set()
+    labels: set[str] = set()
     for file in files:
         for batch in _opened(file.path).iter_batches(columns=[label]):
-            found |= {plain(value) for value in batch.column(0).unique().to_pylist()}
-    return ordered(found - {""})
+            labels |= {plain(value) for value in batch.column(0).unique().to_pylist()}
+    return ordered(labels - {""})
 
 
 def _splits(names: Sequence[str]) -> list[GivenSplit | None]:
     """By a word in the files' names or folders: train, test, validation."""
     words = [set(re.split(r"[^a-z]+", name.lower())) for name in names]
     has_test = any(each & set(TEST_NAMES) for each in words)
-    taken = set(TEST_NAMES if has_test else VALIDATION_NAMES)
-    if not any(each & taken for each in words):
+    split_names = set(TEST_NAMES if has_test else VALIDATION_NAMES)
+    if not any(each & split_names for each in words):
         return [None] * len(names)
-    return ["test" if each & taken else "train" for each in words]
+    return ["test" if each & split_names else "train" for each in words]
 
 
 def _pictures(files: Sequence[_File], columns: _Columns, declared: Sequence[str]) -> Iterator[Picture]:

@@ -9,7 +9,7 @@ import numpy as np
 
 GivenSplit = Literal["train", "test"]
 TEST_NAMES, VALIDATION_NAMES = ("test", "testing"), ("validation", "val", "valid", "dev")
-_NAMED = 12  # things that are told by name; more are counted
+_MOST_NAMES = 12  # things that are told by name; more are counted
 
 
 class Picture(NamedTuple):
@@ -52,5 +52,5 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
 def listed(names: Iterable[str]) -> str | None:
     """Return the first of ``names`` and how many more there are; None if there are none."""
     every = list(names)
-    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
-    return f"{', '.join(every[:_NAMED])}{more}" if every else None
+    more = f" and {len(every) - _MOST_NAMES:,} more" if len(every) > _MOST_NAMES else ""
+    return f"{', '.join(every[:_MOST_NAMES])}{more}" if every else None

@@ -48,20 +48,20 @@ class Survey:
 
 def survey(layout: Layout, report: Report) -> Survey:
     """Look at every picture's header; those of more than 8 bits are decoded for their largest value."""
-    found = Survey()
+    overview = Survey()
     for place, picture in enumerate(layout.pictures()):
         if isinstance(picture.content, np.ndarray):
             height, width = picture.content.shape
-            found.add(picture.name, width, height, "L", 0)
+            overview.add(picture.name, width, height, "L", 0)
         else:
             try:
                 with picture.content() as stream:
-                    found.add(picture.name, *read_header(stream))
+                    overview.add(picture.name, *read_header(stream))
             except (Unreadable, OSError) as error:
-                found.unreadable[place] = picture.name, _reason(picture.name, error)
+                overview.unreadable[place] = picture.name, _reason(picture.name, error)
         if place % EVERY == EVERY - 1 or place + 1 == layout.total:
             report.advance("look at the pictures", place + 1, layout.total)
-    return found
+    return overview
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -69,22 +69,22 @@ def _reason(name: str, error: Exception) -> str:
     return f"{foreign} files are not read: save it as PNG or JPEG" if foreign else str(error)
 
 
-def rules_for(found: Survey, config: DataConfig) -> Rules:
+def rules_for(overview: Survey, config: DataConfig) -> Rules:
     """Choose what the configuration leaves open; where channels are, 3 may still turn out to be grey in all pictures.
 
     Raises:
         BadInput: the size is none that nets can draw, or pictures differ where they must not (``data.fit: none``).
     """
     if config.fit == "none":
-        size = _only_size(found)
+        size = _only_size(overview)
         if config.size not in (None, size):
             raise BadInput(f"data.size is {config.size}, but with data.fit: none the pictures stay {size}x{size}.")
     else:
-        size = config.size or _side_below(found.smaller_side())
+        size = config.size or _side_below(overview.smaller_side())
     _require_side(size)
     background = colour(config.background)
-    grey = all(mode in GREY_MODES for mode in found.modes) and len(set(background)) == 1
-    bits = max(8, found.peak.bit_length())
+    grey = all(mode in GREY_MODES for mode in overview.modes) and len(set(background)) == 1
+    bits = max(8, overview.peak.bit_length())
     return Rules(
         size=size,
         channels=(1 if grey else 3) if config.channels == "auto" else config.channels,
@@ -115,17 +115,17 @@ def _require_side(size: int) -> None:
         )
 
 
-def _only_size(found: Survey) -> int:
+def _only_size(overview: Survey) -> int:
     sizes = [
-        f"{width}x{height} ({count:,}, such as {found.first[width, height]})"
-        for (width, height), count in found.sizes.most_common()
+        f"{width}x{height} ({count:,}, such as {overview.first[width, height]})"
+        for (width, height), count in overview.sizes.most_common()
     ]
     if len(sizes) > 1:
         raise BadInput(
             f"data.fit is none, but the pictures are of {len(sizes):,} sizes: {listed(sizes[:3])}"
             f"{' and others' if len(sizes) > 3 else ''}. Let them be fitted: --fit crop, pad or stretch."
         )
-    ((width, height),) = found.sizes
+    ((width, height),) = overview.sizes
     if width != height:
         raise BadInput(f"data.fit is none, but the pictures are {width}x{height}: not square. Use --fit crop or pad.")
     return width

@@ -54,23 +54,25 @@ def recognise(files: Files) -> Layout:
     """
     names = tables(files)
     parts = {part.prefix: part.split for part in split_folders(files.names)[0]}
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     for name in names:
         folder = name.rpartition("/")[0]
         prefix = f"{folder}/" if folder else ""
-        found += _pictures(files, name, prefix, parts.get(prefix) if prefix else None)
-    labels = [picture.label for picture in found if picture.label is not None]
+        pictures += _pictures(files, name, prefix, parts.get(prefix) if prefix else None)
+    labels = [picture.label for picture in pictures if picture.label is not None]
     class_names = ordered(labels)
     if labels and len(class_names) < 2:
         raise BadInput(f"{files.path(names[0])} gives one label only ({class_names[0]!r}); at least two are needed.")
-    if not found:
+    if not pictures:
         raise BadInput(f"{files.path(names[0])} has no rows.")
-    said = [word for word, there in (("labels", labels), ("captions", found[0].caption is not None)) if there]
-    used = tuple(sorted({*names, *(picture.name for picture in found)}))
+    columns_read = [
+        word for word, there in (("labels", labels), ("captions", pictures[0].caption is not None)) if there
+    ]
+    used = tuple(sorted({*names, *(picture.name for picture in pictures)}))
     return Layout(
-        kind=f"pictures with a table of {' and '.join(said)} ({', '.join(names)})",
-        pictures=lambda: iter(found),
-        total=len(found),
+        kind=f"pictures with a table of {' and '.join(columns_read)} ({', '.join(names)})",
+        pictures=lambda: iter(pictures),
+        total=len(pictures),
         class_names=class_names,
         files=used,
         not_used=passed_over(files.names, used),
@@ -89,8 +91,8 @@ def _pictures(files: Files, name: str, prefix: str, split: GivenSplit | None) ->
     captions = _column(files.path(name), rows, columns.caption, "has no caption")
     splits = [split] * len(rows) if columns.split is None else [_split(row[columns.split], split) for row in rows]
     return [
-        Picture(path, partial(files.open, path), label, caption, given)
-        for path, label, caption, given in zip(paths, labels, captions, splits, strict=True)
+        Picture(path, partial(files.open, path), label, caption, split)
+        for path, label, caption, split in zip(paths, labels, captions, splits, strict=True)
     ]
 
 
@@ -123,16 +125,16 @@ def _parquet(files: Files, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def choose(names: Sequence[str], known: Sequence[str]) -> str | None:
-    """Return the first of the columns ``names`` that is called like one of ``known``, capitals aside."""
+def choose(names: Sequence[str], accepted: Sequence[str]) -> str | None:
+    """Return the first of the columns ``names`` that is called like one of ``accepted``, capitals aside."""
     by_name = {name.strip().lower(): name for name in names}
-    return next((by_name[name] for name in known if name in by_name), None)
+    return next((by_name[name] for name in accepted if name in by_name), None)
 
 
 def _columns(table: str, row: Mapping[str, Any]) -> _Columns:
     names = list(row)
     file, label, caption, split = (
-        choose(names, known) for known in (FILE_COLUMNS, LABEL_COLUMNS, CAPTION_COLUMNS, SPLIT_COLUMNS)
+        choose(names, accepted) for accepted in (FILE_COLUMNS, LABEL_COLUMNS, CAPTION_COLUMNS, SPLIT_COLUMNS)
     )
     if file is None or (label is None and caption is None):
         lacks = "no column of files" if file is None else "neither a column of labels nor one of captions"

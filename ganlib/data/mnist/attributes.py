@@ -113,9 +113,9 @@ class Scale:
         """
         ranks = np.empty(values.shape, np.float32)
         for digit in np.unique(labels):
-            chosen = labels == digit
+            of_class = labels == digit
             for column, table in enumerate(self.table[digit]):
-                ranks[chosen, column] = _rank(values[chosen, column], table)
+                ranks[of_class, column] = _rank(values[of_class, column], table)
         return ranks
 
     def terciles(self, values: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.int64]:

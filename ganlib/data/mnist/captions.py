@@ -22,7 +22,7 @@ from ganlib.data.text import CAPTION_LEN, normalise
 T = TypeVar("T")
 
 _EXAMPLE = "for instance 'a thin seven leaning left' or '一个粗的五'"
-_ASKED = 0.6  # of each attribute in a drawn wish
+_SHARE_OF_ATTRIBUTES = 0.6  # of each attribute in a drawn wish
 
 
 class Wish(NamedTuple):
@@ -63,20 +63,20 @@ def parse(text: str) -> Wish:
     if not plain:
         raise BadInput(f"the caption is empty. Name a digit, {_EXAMPLE}.")
     digits: dict[int, str] = {}
-    asked: dict[Attribute, dict[int, str]] = {name: {} for name in ATTRIBUTES}
+    attributes: dict[Attribute, dict[int, str]] = {name: {} for name in ATTRIBUTES}
     for word, meaning in _readings(plain):
         if meaning is None:
             raise BadInput(f"the caption {plain!r} names {word}; only single digits, 0 to 9, can be drawn.")
         attribute, value = meaning
-        (digits if attribute is None else asked[attribute])[value] = word
+        (digits if attribute is None else attributes[attribute])[value] = word
     if not digits:
         raise BadInput(f"the caption {plain!r} names no digit: write 0 to 9, zero to nine, or 零 to 九, {_EXAMPLE}.")
     if len(digits) > 1:
         raise BadInput(f"the caption {plain!r} names several digits ({', '.join(digits.values())}); name one.")
-    for name, words in asked.items():
+    for name, words in attributes.items():
         if len(words) > 1:
             raise BadInput(f"the caption {plain!r} asks for two kinds of {name} ({', '.join(words.values())}).")
-    return Wish(next(iter(digits)), **{name: next(iter(words)) for name, words in asked.items() if words})
+    return Wish(next(iter(digits)), **{name: next(iter(words)) for name, words in attributes.items() if words})
 
 
 _Meaning = tuple[Attribute | None, int]  # None: the digit
@@ -90,15 +90,15 @@ def _lexicon() -> tuple[re.Pattern[str], dict[str, _Meaning | None]]:
         words |= {word: (None, digit) for digit, word in enumerate(language.digits)}
         words |= dict.fromkeys(map(_spaced, language.neutral))
         for attribute, terciles in language.attributes.items():
-            for tercile, said in enumerate(terciles):
-                words |= {_spaced(word).removesuffix("的"): (attribute, tercile) for form in said for word in form}
+            for tercile, phrase in enumerate(terciles):
+                words |= {_spaced(word).removesuffix("的"): (attribute, tercile) for form in phrase for word in form}
     ordered = sorted(words, key=lambda word: (-len(word), word))
     # Latin words end at a letter's edge; Chinese ones are found anywhere. A run of numerals is one number.
-    known = [rf"(?<![a-z]){word}(?![a-z])" if re.match("[a-z]", word) else word for word in ordered]
+    patterns = [rf"(?<![a-z]){word}(?![a-z])" if re.match("[a-z]", word) else word for word in ordered]
     neutral = [word for word in ordered if words[word] is None]
     numerals = "".join(CHINESE.digits)
     numbers = [r"\d\d+", f"[{numerals}]?[十百千][{numerals}]?", f"[{numerals}]{{2,}}"]
-    return re.compile("|".join((*neutral, *numbers, *known))), words
+    return re.compile("|".join((*neutral, *numbers, *patterns))), words
 
 
 def _spaced(word: str) -> str:
@@ -142,7 +142,7 @@ def draw(
     """
     captions, wishes = np.empty((count, CAPTION_LEN), np.int64), np.empty((count, 4), np.int64)
     for row in range(count):
-        terciles = [int(rng.integers(3)) if rng.random() < _ASKED else None for _ in ATTRIBUTES]
+        terciles = [int(rng.integers(3)) if rng.random() < _SHARE_OF_ATTRIBUTES else None for _ in ATTRIBUTES]
         wish = Wish(int(rng.integers(10)), *terciles)
         text = make(wish, rng, held_out=held_out)
         captions[row] = _codes(text if held_out else _roughen(text, wish, rng))
@@ -152,7 +152,7 @@ def draw(
 
 def _fill(template: str, wish: Wish, language: Language, rng: np.random.Generator) -> str:
     slots = re.findall(r"{(before|after|list)}", template)
-    said: dict[str, list[str]] = {"before": [], "after": [], "list": []}
+    parts: dict[str, list[str]] = {"before": [], "after": [], "list": []}
     for column in rng.permutation(len(ATTRIBUTES)):
         tercile = wish[1 + column]
         if tercile is None:
@@ -160,9 +160,9 @@ def _fill(template: str, wish: Wish, language: Language, rng: np.random.Generato
         words = language.attributes[ATTRIBUTES[column]][tercile]
         slot = _pick(rng, slots)
         form = _pick(rng, (words.before, words.after)) if slot == "list" else getattr(words, slot)
-        said[slot].append(_pick(rng, form))
+        parts[slot].append(_pick(rng, form))
     digit = _pick(rng, (language.digits[wish.digit], str(wish.digit)))
-    text = template.format(digit=digit, **{slot: _join(slot, words, language, rng) for slot, words in said.items()})
+    text = template.format(digit=digit, **{slot: _join(slot, words, language, rng) for slot, words in parts.items()})
     text = re.sub(r"\(\)|（）|\s+", " ", text).strip(" ,，:;；")
     return re.sub(r"\ba (?=[aeiu8])", "an ", text)
 

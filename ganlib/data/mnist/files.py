@@ -40,8 +40,8 @@ def images(data: bytes, name: str) -> np.ndarray:
 
 def labels(data: bytes, name: str) -> np.ndarray:
     """Return the labels of an IDX file, uint8 [n], each 0..9; :class:`BadInput` with the offset otherwise."""
-    found = idx.parse(data, name, idx.LABEL)
-    wrong = np.flatnonzero(found > 9)
+    values = idx.parse(data, name, idx.LABEL)
+    wrong = np.flatnonzero(values > 9)
     if len(wrong):
-        raise idx.refusal(name, 8 + int(wrong[0]), f"label {found[wrong[0]]} is not a digit")
-    return found
+        raise idx.refusal(name, 8 + int(wrong[0]), f"label {values[wrong[0]]} is not a digit")
+    return values

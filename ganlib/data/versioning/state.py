@@ -53,10 +53,10 @@ def folder_of(project: Project, stage: Stage) -> Path:
 
 def required(project: Project, stage: Stage) -> Pinned:
     """The stage's record in ``dvc.lock``. Raises :class:`BadInput` if there is none."""
-    found = pinned(project, stage)
-    if found is None:
+    pin = pinned(project, stage)
+    if pin is None:
         raise BadInput("there is no data version yet. Run: ganlib data version")
-    return found
+    return pin
 
 
 def damages(project: Project, stage: Stage) -> list[Damage]:
@@ -74,8 +74,8 @@ def damages(project: Project, stage: Stage) -> list[Damage]:
     if actual == record.md5:
         return []
     listing = _listing(project, record.md5)
-    found = list(_compare(folder, listing, files)) if listing else list(_by_summary(project, folder))
-    return found or [Damage(folder, record.md5, actual)]
+    problems = list(_compare(folder, listing, files)) if listing else list(_by_summary(project, folder))
+    return problems or [Damage(folder, record.md5, actual)]
 
 
 def object_damages(project: Project) -> Iterator[Damage]:
@@ -101,10 +101,10 @@ def _compare(folder: Path, expected: Mapping[str, str], actual: Mapping[str, str
 def _by_summary(project: Project, folder: Path) -> Iterator[Damage]:
     """Without DVC's listing: by the digests in summary.json, if that can be read."""
     try:
-        known = summary(project)
+        content = summary(project)
     except BadInput:
         return
-    for name, sha256 in (known.raw if folder == project.raw else known.files).items():
+    for name, sha256 in (content.raw if folder == project.raw else content.files).items():
         path = folder / name
         actual = sha256_file(path) if path.is_file() else None
         if actual != sha256:
@@ -126,7 +126,7 @@ def summary(project: Project) -> Summary:
 
 def describe(project: Project) -> DataVersion:
     """The data version that ``dvc.lock`` pins and ``data/prepared`` holds; its bytes are not read."""
-    fetch, prepare, known, tree = (
+    fetch, prepare, content, tree = (
         *map(required, (project, project), STAGES),
         summary(project),
         source(project.root),
@@ -137,8 +137,8 @@ def describe(project: Project) -> DataVersion:
         commit=tree.commit,
         dirty=tree.dirty,
         source=str(fetch.params["data.source"]),
-        source_sha256=known.raw,
-        counts=known.counts,
-        twins=known.twins,
-        spec=known.spec,
+        source_sha256=content.raw,
+        counts=content.counts,
+        twins=content.twins,
+        spec=content.spec,
     )

@@ -15,7 +15,7 @@ from ganlib.core.project import Project
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.splits import SPLITS, load_split
 from ganlib.data.versioning import dvc_cache
-from ganlib.data.versioning.dvc import exclusive, lock_file_kept
+from ganlib.data.versioning.dvc import exclusive, keep_lock_file
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import describe
 from ganlib.evaluation.judge.card import JudgeCard, JudgeSettings, examine, some
@@ -167,7 +167,7 @@ def _train(project: Project, params: Params, data: DataVersion, report: Report) 
         if card and sha256_file(graph_path(folder(project), card.sha256)) == card.sha256:
             return card
         report.event(Remark("judge", {"note": _announcement(data)}))
-        with exclusive(project) as dvc, lock_file_kept(project, report):
+        with exclusive(project) as dvc, keep_lock_file(project, report):
             # What is damaged is trained again: DVC's copy of it is no better known.
             dvc.run("repro", "--single-item", *(["--force"] if card else []), STAGE, report=report)
             if dvc_cache.has_remote(project):

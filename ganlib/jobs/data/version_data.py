@@ -24,7 +24,7 @@ from ganlib.data.importing.picture import listed
 from ganlib.data.importing.record import ImportReport
 from ganlib.data.raw import MNIST_SOURCE, read_raw, read_report
 from ganlib.data.versioning import dvc_cache, state
-from ganlib.data.versioning.dvc import Dvc, exclusive, lock_file_kept, pinned, without_git
+from ganlib.data.versioning.dvc import Dvc, exclusive, keep_lock_file, pinned, without_git
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import STAGES, Damage
 
@@ -112,7 +112,7 @@ def recorded_md5(project: Project) -> str | None:
 
 def _bring(project: Project, dvc: Dvc, report: Report) -> None:
     """Restore, reproduce, check."""
-    with lock_file_kept(project, report):
+    with keep_lock_file(project, report):
         whole = _restore(project, dvc, report)
         before = [pinned(project, stage) for stage in STAGES]
         dvc.run("repro", "prepare", report=report)

@@ -63,8 +63,8 @@ def test_a_chain_of_near_copies_is_one_group_of_its_first() -> None:
 
 
 def test_every_pair_is_met_across_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "_BLOCK", 7)
-    monkeypatch.setattr(near, "_PAIRS", 2)
+    monkeypatch.setattr(near, "BLOCK", 7)
+    monkeypatch.setattr(near, "PAIRS", 2)
     once = [noise((32, 32), "RGB", seed) for seed in range(40)]
     found = groups(stack(once + [jpeg(image, 80) for image in reversed(once)]))
     assert found.tolist() == [*range(40), *reversed(range(40))]
@@ -86,12 +86,12 @@ def test_the_same_shape_in_another_colour_is_another_image() -> None:
 
 
 def test_where_too_much_is_alike_only_the_very_near_are_taken_for_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "_MOST_CANDIDATES", 20)
+    monkeypatch.setattr(near, "MOST_CANDIDATES", 20)
     one = noise((32, 32), "RGB", 1)
     random = np.random.default_rng(0)
     alike = np.clip(stack([one] * 12).astype(int) + random.integers(-4, 5, (12, 3, 32, 32)), 0, 255).astype(np.uint8)
     assert groups(alike).tolist() == list(range(12))
-    monkeypatch.setattr(near, "_MOST_CANDIDATES", 200)
+    monkeypatch.setattr(near, "MOST_CANDIDATES", 200)
     assert groups(alike).tolist() == [0] * 12
 
 

@@ -38,7 +38,7 @@ def read(tarball: Path, names: Collection[str]) -> Mapping[str, bytes]:
     Raises:
         SourceFailed: the tarball is damaged, or a member is absent, too large or no regular file.
     """
-    found = {}
+    files = {}
     try:
         with tarfile.open(tarball) as archive:
             for name in names:
@@ -46,7 +46,7 @@ def read(tarball: Path, names: Collection[str]) -> Mapping[str, bytes]:
                 stream = archive.extractfile(member) if member.isreg() and member.size <= _LARGEST else None
                 if stream is None:
                     raise SourceFailed(f"{member.name} in {tarball.name} is not a file of the expected size")
-                found[name] = stream.read()
+                files[name] = stream.read()
     except (OSError, EOFError, KeyError, tarfile.TarError) as error:
         raise SourceFailed(f"{tarball.name} cannot be read: {error}") from error
-    return found
+    return files

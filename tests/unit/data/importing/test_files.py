@@ -97,7 +97,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, suffix: 
 def test_a_compressed_tar_of_nothing_but_padding_is_refused_while_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganlib.data.importing.files._MOST_MEMBERS", 10)
+    monkeypatch.setattr("ganlib.data.importing.files.MOST_MEMBERS", 10)
     import gzip
 
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(bytes(5_000_000)))

@@ -173,13 +173,13 @@ def test_a_lock_file_that_a_killed_run_left_in_pieces_comes_back(project: Projec
     class Killed(BaseException):
         """What the end of the process looks like from inside."""
 
-    with pytest.raises(Killed), dvc.lock_file_kept(project):
+    with pytest.raises(Killed), dvc.keep_lock_file(project):
         lock.write_bytes(lost)
         raise Killed
-    with dvc.lock_file_kept(project):
+    with dvc.keep_lock_file(project):
         assert lock.read_bytes() == whole
     lock.write_bytes(lost)
-    with pytest.raises(BadInput, match=r"dvc\.lock is damaged"), dvc.lock_file_kept(project):
+    with pytest.raises(BadInput, match=r"dvc\.lock is damaged"), dvc.keep_lock_file(project):
         pytest.fail("damage that no killed run explains is for the user to see")
 
 
@@ -189,5 +189,5 @@ def test_a_lock_file_that_lost_a_stage_comes_back(project: Project) -> None:
     (project.state / "dvc.lock.before").parent.mkdir()
     (project.state / "dvc.lock.before").write_bytes(whole)
     lock.write_text(WHOLE)
-    with dvc.lock_file_kept(project):
+    with dvc.keep_lock_file(project):
         assert lock.read_bytes() == whole

@@ -22,5 +22,5 @@ def described(*names: str, spec: DatasetSpec = MNIST, captions: tuple[str, ...] 
 
 
 PLAIN, LABELLED, CAPTIONED = described(), described("label"), described("caption")
-NAMED = described("label", spec=SHOP)
+WITH_CLASS_NAMES = described("label", spec=SHOP)
 POOLED = described("caption", spec=ICONS, captions=CAPTIONS)

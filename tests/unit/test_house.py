@@ -338,6 +338,7 @@ OF_SEVERAL_FILES = {
     "data/test_pins": "the pins of all known data sets",
     "evaluation/judge/test_page": "a page of docs",
     "evaluation/metrics/test_adding": "a page of docs",
+    "evaluation/metrics/test_clipped": "clipped_density and clipped_coverage",
     "families/test_adding": "a page of docs",
     "families/test_options": "the options of all families",
     "families/test_shapes": "all families on images of other shapes",

@@ -57,7 +57,6 @@ def fit(
 
     from ganlib.jobs.training.check import Checker
     from ganlib.training import loop
-    from ganlib.training.checkpoint import Checkpoints
     from ganlib.training.ema import Ema
     from ganlib.training.step import compile_nets
 
@@ -71,8 +70,7 @@ def fit(
         compile_nets(model)
     batches = _batches(project, params, model, session)
     run.tag("ganlib.trained_parameters", str(sum(p.numel() for p in model.parameters())))
-    file = project.run_folder(team.tell(run.id)) / "checkpoint.pt"
-    checkpoints = Checkpoints(file, session.config, keep=settings.keep)
+    checkpoints = _checkpoints(project, session, settings.keep)
     checker = Checker(
         model,
         project.prepared,
@@ -132,6 +130,13 @@ def _batches(project: Project, params: Params, model: Family, session: Session) 
         captions=split.captions,
         share=(session.team.rank, session.team.size),
     )
+
+
+def _checkpoints(project: Project, session: Session, keep: int) -> Checkpoints:
+    from ganlib.training.checkpoint import Checkpoints
+
+    file = project.run_folder(session.team.tell(session.run.id)) / "checkpoint.pt"
+    return Checkpoints(file, session.config, keep=keep)
 
 
 def _plan(params: Params, family: str, session: Session, checkpoints: Checkpoints) -> Plan:

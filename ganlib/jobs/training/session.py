@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib import families
-from ganlib.config import Limits, Params
+from ganlib.config import Limits, Params, TrainConfig
 from ganlib.core import project as projects
 from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.core.progress import Report, doing, silent
@@ -115,14 +115,18 @@ def session(
             resume=resume,
         ) as run,
     ):
-        run.tag("ganlib.device", str(device))
         if team.leads and resume is None:
             attach(project, run)
-        if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
-            run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
-        if team.size > 1:
-            run.tag("ganlib.processes", str(team.size))
+        _tag_machine(run, params.train, device, team)
         yield Session(run, stop, team, device, limits, config, data, options, parent, judge)
+
+
+def _tag_machine(run: Run, settings: TrainConfig, device: torch.device, team: Team) -> None:
+    run.tag("ganlib.device", str(device))
+    if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
+        run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
+    if team.size > 1:
+        run.tag("ganlib.processes", str(team.size))
 
 
 @cache

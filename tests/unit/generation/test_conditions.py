@@ -22,7 +22,7 @@ from ganlib.generation.conditions import ClassLabels, Condition, choose, label_o
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import OnnxModel
 from tests.support import graphs
-from tests.support.described import CAPTIONED, LABELLED, NAMED, PLAIN, POOLED, described
+from tests.support.described import CAPTIONED, LABELLED, PLAIN, POOLED, WITH_CLASS_NAMES, described
 from tests.support.specs import CAPTIONS, CELLS, ICONS, LETTERS, SHOP
 
 
@@ -42,13 +42,13 @@ def labels(condition: Condition, seed: int, start: int, stop: int) -> list[int]:
 
 def test_each_image_has_the_label_of_its_number_wherever_the_stretch_begins() -> None:
     assert labels(choose(LABELLED, "balanced"), 0, 61, 73) == [(61 + k) % 10 for k in range(12)]
-    assert labels(choose(NAMED, "balanced"), 0, 61, 73) == [(61 + k) % 3 for k in range(12)]
+    assert labels(choose(WITH_CLASS_NAMES, "balanced"), 0, 61, 73) == [(61 + k) % 3 for k in range(12)]
     assert labels(choose(LABELLED, "7"), 0, 60, 70) == [7] * 10
-    assert labels(choose(NAMED, "shoe"), 0, 60, 70) == [1] * 10
+    assert labels(choose(WITH_CLASS_NAMES, "shoe"), 0, 60, 70) == [1] * 10
 
 
 def test_labels_that_nobody_chose_are_uniform_and_a_function_of_seed_and_number() -> None:
-    for model, least in ((LABELLED, 400), (NAMED, 1500)):
+    for model, least in ((LABELLED, 400), (WITH_CLASS_NAMES, 1500)):
         drawn = labels(choose(model), 3, 0, 5000)
         assert min(np.bincount(drawn, minlength=model.contract.spec.num_classes)) > least
         assert labels(choose(model, "uniform"), 3, 4000, 5000) == drawn[4000:]
@@ -67,7 +67,7 @@ def test_a_class_may_be_called_by_its_number_unless_classes_are_called_by_number
     assert label_of(sizes, "1") == 1
     with pytest.raises(BadInput, match="unknown class '0'"):
         label_of(sizes, "0")
-    assert choose(NAMED, "1").record == ConditionRecord(kind="labels", class_name="shoe")
+    assert choose(WITH_CLASS_NAMES, "1").record == ConditionRecord(kind="labels", class_name="shoe")
 
 
 def test_the_words_for_all_classes_win_over_classes_of_that_name_which_keep_their_numbers() -> None:
@@ -85,9 +85,9 @@ def test_the_words_for_all_classes_win_over_classes_of_that_name_which_keep_thei
         (LABELLED, "10", "unknown class '10'"),
         (LABELLED, "-1", "unknown class '-1'"),
         (LABELLED, "seven", "unknown class 'seven'"),
-        (NAMED, "Shoes", "unknown class 'Shoes'. Did you mean 'shoe'?"),
-        (NAMED, "3", "unknown class '3'"),
-        (NAMED, "balance", "Did you mean 'balanced'?"),
+        (WITH_CLASS_NAMES, "Shoes", "unknown class 'Shoes'. Did you mean 'shoe'?"),
+        (WITH_CLASS_NAMES, "3", "unknown class '3'"),
+        (WITH_CLASS_NAMES, "balance", "Did you mean 'balanced'?"),
         (LABELLED, "nowhere.csv", "cannot read the labels nowhere.csv"),
     ],
 )
@@ -123,7 +123,7 @@ def test_of_a_thousand_classes_the_message_lists_some() -> None:
 def test_a_file_of_labels_is_taken_line_by_line(tmp_path: Path, text: str, expected: list[int]) -> None:
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8")
-    condition = choose(NAMED, str(path))
+    condition = choose(WITH_CLASS_NAMES, str(path))
     assert labels(condition, 0, 0, 2) == expected
     assert condition.record == ConditionRecord(kind="labels", file="labels.csv", sha256=sha256_bytes(path.read_bytes()))
     condition.require(2)
@@ -158,7 +158,7 @@ def test_a_file_without_a_label_is_refused(tmp_path: Path) -> None:
 def test_where_files_are_out_of_reach_a_path_is_no_label(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("hat\n")
     with pytest.raises(BadInput, match="unknown class"):
-        choose(NAMED, str(tmp_path / "l.csv"), files=False)
+        choose(WITH_CLASS_NAMES, str(tmp_path / "l.csv"), files=False)
 
 
 def test_a_file_with_too_few_labels_is_refused_before_anything_is_made(tmp_path: Path, labelled: OnnxModel) -> None:
@@ -233,9 +233,9 @@ def test_codes_tell_class_and_attributes_where_a_measurement_knows_them() -> Non
 CONDITIONS = [
     (PLAIN, {}, {"kind": "none"}, "none"),
     (LABELLED, {}, {"kind": "labels", "choice": "uniform"}, "labels uniform"),
-    (NAMED, {"labels": "balanced"}, {"kind": "labels", "choice": "balanced"}, "labels balanced"),
+    (WITH_CLASS_NAMES, {"labels": "balanced"}, {"kind": "labels", "choice": "balanced"}, "labels balanced"),
     (LABELLED, {"labels": "7"}, {"kind": "labels", "class_name": "7"}, "label 7"),
-    (NAMED, {"labels": "hat"}, {"kind": "labels", "class_name": "hat"}, "label hat"),
+    (WITH_CLASS_NAMES, {"labels": "hat"}, {"kind": "labels", "class_name": "hat"}, "label hat"),
     (CAPTIONED, {}, {"kind": "captions", "choice": "uniform"}, "captions uniform"),
     (CAPTIONED, {"caption": "一个粗的五"}, {"kind": "captions", "caption": "一个粗的五"}, "caption '一个粗的五'"),
     (POOLED, {"caption": "it's"}, {"kind": "captions", "caption": "it's"}, 'caption "it\'s"'),

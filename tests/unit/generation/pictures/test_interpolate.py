@@ -25,7 +25,7 @@ from ganlib.generation.pictures.interpolate import (
     slerp,
 )
 from ganlib.generation.session import OnnxModel
-from tests.support.described import CAPTIONED, LABELLED, NAMED, PLAIN, POOLED, described
+from tests.support.described import CAPTIONED, LABELLED, PLAIN, POOLED, WITH_CLASS_NAMES, described
 from tests.support.painters import Halves
 from tests.support.specs import CAPTIONS, ICONS, SHOP
 
@@ -98,7 +98,7 @@ def test_conditions_are_what_was_asked_or_else_all_classes() -> None:
     assert conditions(PLAIN) == {}
     assert conditions(LABELLED, ["3", "8"])["label"].tolist() == [3, 8]
     assert conditions(LABELLED)["label"].tolist() == list(range(10))
-    assert conditions(NAMED)["label"].tolist() == [0, 1, 2]
+    assert conditions(WITH_CLASS_NAMES)["label"].tolist() == [0, 1, 2]
     np.testing.assert_array_equal(conditions(CAPTIONED, None, ["bold 3"])["caption"], [encode("bold 3")])
     np.testing.assert_array_equal(conditions(CAPTIONED)["caption"][7], encode("7"))
     assert list(texts(conditions(POOLED)["caption"])) == list(CAPTIONS)

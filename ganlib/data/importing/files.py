@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
+from ganlib.core.dataset_name import TAR, ZIP
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, sha256_file
 
 _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}  # of file managers, which put them anywhere
-_ZIP, _TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-ARCHIVES = _ZIP + _TAR
 _UNPACK: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
     (b"\x1f\x8b", gzip.GzipFile),
     (b"BZh", bz2.BZ2File),
@@ -58,12 +57,12 @@ def open_files(place: Path, max_bytes: int) -> Files:
         return _folder(place)
     if not place.is_file():
         raise BadInput(f"data source {place} does not exist.")
-    if place.name.lower().endswith(_ZIP):
+    if place.name.lower().endswith(ZIP):
         return _zip(place, max_bytes)
-    if place.name.lower().endswith(_TAR):
+    if place.name.lower().endswith(TAR):
         return _tar(place, max_bytes)
     raise BadInput(
-        f"data source {place} is not a folder, nor an archive ({', '.join(ARCHIVES)}), nor a Parquet file (.parquet)."
+        f"data source {place} is not a folder, nor an archive ({', '.join(ZIP + TAR)}), nor a Parquet file (.parquet)."
     )
 
 

@@ -163,6 +163,7 @@ def test_the_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     [
         ("/home/me/My Photos (2024)", "my-photos-2024"),
         ("icons.tar.gz", "icons"),
+        ("icons.tar.xz", "icons"),
         ("../Čaj.zip", "caj"),
         ("茶", "images"),
         ("data/train.parquet", "train"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ganlib.core.errors import BadInput
@@ -18,6 +20,8 @@ LAYOUTS = (
     "without labels; or a table metadata.csv beside pictures; or Parquet files; or IDX files"
 )
 _TRAIN_NAMES = ("train", "training")
+_OF_SPLITS = re.compile(r"[ _-]?(set|data|images)$")
+"""What people add to the name of a split's folder, as in ``test_set``."""
 
 
 class _Part(NamedTuple):
@@ -35,8 +39,7 @@ def recognise(files: Files) -> Layout:
     """
     pictures = [name for name in files.names if is_picture(name)]
     if not pictures:
-        there = listed(sorted({name.split("/")[0] for name in files.names}))
-        raise BadInput(f"{files.place} holds no pictures. {LAYOUTS}. There is: {there or 'nothing'}.")
+        raise BadInput(f"{files.place} holds no pictures. {LAYOUTS}. There is: {_endings(files.names) or 'nothing'}.")
     parts, notes = split_folders(pictures)
     depths = Counter(name.removeprefix(part.prefix).count("/") for part in parts for name in _in(part, pictures))
     labelled = bool(depths.keys() - {0})
@@ -69,6 +72,15 @@ def recognise(files: Files) -> Layout:
     )
 
 
+def _endings(names: Iterable[str]) -> str | None:
+    """What files there are, by the ends of their names, which tell pictures."""
+    counts = Counter(PurePosixPath(name).suffix.lower() for name in names)
+    told = (
+        (count, f"named *{end}" if end else "without an ending such as .png") for end, count in counts.most_common()
+    )
+    return listed(f"{count:,} file{'s' if count != 1 else ''} {what}" for count, what in told)
+
+
 def is_picture(name: str) -> bool:
     """Whether ``name`` ends like a picture's, also one of a format that is not read."""
     return name.lower().endswith(SUFFIXES + UNREADABLE_SUFFIXES)
@@ -81,11 +93,12 @@ def split_folders(names: Iterable[str]) -> tuple[list[_Part], list[str]]:
     and is training data otherwise.
     """
     tops = dict.fromkeys(name.partition("/")[0] for name in names if "/" in name)
-    train = next((top for top in tops if top.lower() in _TRAIN_NAMES), None)
+    train, test, validation = (
+        next((top for top in tops if _OF_SPLITS.sub("", top.lower()) in known), None)
+        for known in (_TRAIN_NAMES, TEST_NAMES, VALIDATION_NAMES)
+    )
     if train is None:
         return [_Part("", None)], []
-    test = next((top for top in tops if top.lower() in TEST_NAMES), None)
-    validation = next((top for top in tops if top.lower() in VALIDATION_NAMES), None)
     notes, parts = [], [_Part(f"{train}/", "train" if test or validation else None)]
     if test:
         parts.append(_Part(f"{test}/", "test"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganlib.core.errors import BadInput
 from ganlib.data.importing import folders, idx_files, parquet, table
-from ganlib.data.importing.files import open_files
+from ganlib.data.importing.files import Files, open_files
 from ganlib.data.importing.picture import Layout
 
 MOST_CLASSES = 1000
@@ -19,22 +19,13 @@ class Source:
         """Recognise ``place``: IDX files, a table beside pictures, Parquet files, folders of pictures, in this order.
 
         Raises:
-            BadInput: it is of no known layout; what there is and what is wanted is told.
+            BadInput: it is of no known layout, or may not be read; what there is and what is wanted is told.
         """
         self.place = place
-        if not place.exists():
-            raise BadInput(f"data source {place} is not there.")
-        self._files = None
-        if parquet.is_parquet(place):
-            self.layout: Layout = parquet.recognise(place)
-        else:
-            self._files = files = open_files(place, max_bytes)
-            if idx_pairs := idx_files.pairs(files):
-                self.layout = idx_files.recognise(files, idx_pairs)
-            elif table.tables(files):
-                self.layout = table.recognise(files)
-            else:
-                self.layout = folders.recognise(files)
+        try:
+            self.layout, self._files = _recognise(place, max_bytes)
+        except OSError as error:
+            raise BadInput(f"{error.filename or place} cannot be read: {error.strerror}.") from error
         if len(self.layout.class_names) > MOST_CLASSES:
             raise BadInput(
                 f"{place} has {len(self.layout.class_names):,} classes; at most {MOST_CLASSES:,} can be used."
@@ -45,3 +36,15 @@ class Source:
         if self._files is None:
             return parquet.digest(self.place)
         return self._files.digest(tuple(sorted(self.layout.files, key=lambda name: name.split("/"))))
+
+
+def _recognise(place: Path, max_bytes: int) -> tuple[Layout, Files | None]:
+    """The layout of ``place``, and its files unless they are Parquet files."""
+    if not place.exists():
+        raise BadInput(f"data source {place} is not there.")
+    if parquet.is_parquet(place):
+        return parquet.recognise(place), None
+    files = open_files(place, max_bytes)
+    if pairs := idx_files.pairs(files):
+        return idx_files.recognise(files, pairs), files
+    return (table if table.tables(files) else folders).recognise(files), files

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, sha256_file
-from ganlib.data.importing.picture import TEST_NAMES, VALIDATION_NAMES, GivenSplit, Layout, Picture, ordered
+from ganlib.data.importing.picture import TEST_NAMES, VALIDATION_NAMES, GivenSplit, Layout, Picture, listed, ordered
 from ganlib.data.importing.table import CAPTION_COLUMNS, LABEL_COLUMNS, choose, plain
 
 IMAGE_COLUMNS = ("image", "img", "picture", "photo", "image_bytes", "bytes", "png", "jpg")
@@ -64,7 +64,7 @@ def recognise(place: Path) -> Layout:
     splits = _splits(names) if len(paths) > 1 else [None]
     rows = [_opened(path).metadata.num_rows for path in paths]
     files = [_File(*each) for each in zip(paths, names, splits, rows, strict=True)]
-    declared = _declared(schemas[0], columns.label)
+    declared = _class_labels(schemas[0]).get(columns.label or "", [])
     class_names = tuple(declared) if declared else _labels(files, columns.label)
     if columns.label and len(class_names) < 2:
         raise BadInput(f"{place} has one label only ({', '.join(class_names)}); at least two are needed.")
@@ -75,6 +75,7 @@ def recognise(place: Path) -> Layout:
         total=sum(rows),
         class_names=class_names,
         files=tuple(names),
+        not_used=listed(f"column {name}" for name in schemas[0].names if name not in columns),
     )
 
 
@@ -104,7 +105,8 @@ def _columns(path: Path, schema: Any) -> _Columns:
             f"There is: {', '.join(f'{field.name} ({field.type})' for field in schema)}."
         )
     others = [name for name in schema.names if name != image]
-    return _Columns(image, choose(others, LABEL_COLUMNS), choose(others, CAPTION_COLUMNS))
+    label = choose(others, LABEL_COLUMNS) or next((name for name in others if name in _class_labels(schema)), None)
+    return _Columns(image, label, choose(others, CAPTION_COLUMNS))
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -115,13 +117,14 @@ def _holds_bytes(kind: Any) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _declared(schema: Any, label: str | None) -> list[str]:
-    """The names of the classes, where Hugging Face's metadata of the schema says them."""
+def _class_labels(schema: Any) -> dict[str, list[str]]:
+    """The names of the classes by column of labels, as Hugging Face's metadata of the schema says them."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return [str(name) for name in features[label]["names"]]
-    except (KeyError, ValueError, TypeError):
-        return []
+        rows = {str(column): feature["names"] for column, feature in features.items() if "names" in feature}
+        return {column: [str(name) for name in names] for column, names in rows.items()}
+    except (AttributeError, KeyError, ValueError, TypeError):
+        return {}
 
 
 def _labels(files: Sequence[_File], label: str | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -23,7 +24,7 @@ from ganlib.data.importing.picture import (
     ordered,
 )
 
-TABLES = ("metadata.csv", "metadata.parquet")
+TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 FILE_COLUMNS = ("file", "file_name", "filename", "path", "image", "image_path")
 LABEL_COLUMNS = ("label", "class", "category", "class_name", "labels")
 CAPTION_COLUMNS = ("caption", "text", "description", "captions")
@@ -50,7 +51,8 @@ def recognise(files: Files) -> Layout:
 
     Raises:
         BadInput: a table is not readable, lacks a column, names files that are not there (row numbers are told; the
-            first row below the names of the columns is row 2), or gives only some of the pictures a label.
+            first row below the names of the columns is row 2, the first of JSON lines row 1), or gives only some of the
+            pictures a label.
     """
     names = tables(files)
     parts = {part.prefix: part.split for part in split_folders(files.names)[0]}
@@ -80,7 +82,8 @@ def recognise(files: Files) -> Layout:
 
 
 def _pictures(files: Files, name: str, prefix: str, split: GivenSplit | None) -> list[Picture]:
-    rows = _csv(files, name) if name.endswith(".csv") else _parquet(files, name)
+    read = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}[PurePosixPath(name).suffix]
+    rows = read(files, name)
     if not rows:
         return []
     columns = _columns(files.path(name), rows[0])
@@ -96,18 +99,40 @@ def _pictures(files: Files, name: str, prefix: str, split: GivenSplit | None) ->
     ]
 
 
-def _csv(files: Files, name: str) -> list[dict[str, str]]:
+def _text(files: Files, name: str) -> str:
     with files.open(name) as stream:
         data = stream.read()
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{files.path(name)} is not UTF-8 text (byte {error.start:,}).") from None
+
+
+def _json_lines(files: Files, name: str) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(_text(files, name).split("\n"), 1):
+        try:
+            row = json.loads(line) if line.strip() else None
+        except ValueError as error:
+            raise BadInput(f"{files.path(name)} is not a table of JSON lines: line {number}: {error}.") from None
+        if row is None:
+            continue
+        if not isinstance(row, dict):
+            raise BadInput(f"{files.path(name)} is not a table of JSON lines: line {number} is no object.")
+        rows.append(row)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _csv(files: Files, name: str) -> list[dict[str, Any]]:
+    text = _text(files, name)
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     try:
-        rows = [{str(key): value for key, value in row.items() if key is not None} for row in reader]
+        rows: list[dict[str, Any]] = [
+            {str(key): value for key, value in row.items() if key is not None} for row in reader
+        ]
     except csv.Error as error:
         raise BadInput(f"{files.path(name)} is not a CSV table: line {reader.line_num}: {error}.") from error
     return rows
@@ -177,5 +202,6 @@ def _split(value: Any, otherwise: GivenSplit | None) -> GivenSplit | None:
 def _require_none(table: str, what: str, wrong: list[bool], names: list[str] | None) -> None:
     rows = [at for at, is_wrong in enumerate(wrong) if is_wrong]
     if rows:
-        numbers = [f"row {at + 2}" + (f" ({names[at] or 'empty'})" if names else "") for at in rows]
+        first = 1 if table.endswith(".jsonl") else 2  # below the names of the columns
+        numbers = [f"row {at + first}" + (f" ({names[at] or 'empty'})" if names else "") for at in rows]
         raise BadInput(f"{table} {what}, {len(rows):,} of {len(wrong):,} rows: {listed(numbers)}.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ganlib.core.errors import BadInput
+from ganlib.data.importing import files
 from ganlib.data.importing.layout import Source
 from tests.unit.data.builders import imported
 from tests.unit.data.importing.pictures import class_folders, layout, save
@@ -90,12 +93,67 @@ def test_one_class_an_empty_folder_and_no_folder_are_refused(tmp_path: Path) -> 
     with pytest.raises(BadInput, match=r"empty holds no pictures\. Wanted: .* There is: nothing\."):
         layout(tmp_path / "empty")
     (tmp_path / "empty" / "notes.txt").write_text("x")
-    with pytest.raises(BadInput, match=r"There is: notes\.txt\."):
+    with pytest.raises(BadInput, match=r"There is: 1 file named \*\.txt\."):
         layout(tmp_path / "empty")
     with pytest.raises(BadInput, match="nowhere is not there"):
         layout(tmp_path / "nowhere")
     with pytest.raises(BadInput, match=r"notes\.txt is not a folder, nor an archive"):
         layout(tmp_path / "empty" / "notes.txt")
+
+
+def test_pictures_that_no_ending_tells_are_counted_by_what_they_are_called(tmp_path: Path) -> None:
+    """As scanners write DICOM: without an ending."""
+    for place in range(3):
+        (tmp_path / "scans" / f"IM{place}").parent.mkdir(exist_ok=True)
+        (tmp_path / "scans" / f"IM{place}").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(BadInput, match=r"There is: 3 files without an ending such as \.png"):
+        layout(tmp_path / "scans")
+
+
+@pytest.mark.parametrize("names", [("training_set", "test_set"), ("TrainData", "test-images")])
+def test_split_folders_may_be_called_sets(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        class_folders(tmp_path / name, ["x", "y"], each=2)
+    assert sorted({str(split) for _, split in labels(tmp_path)}) == ["test", "train"]
+
+
+def test_a_link_to_a_folder_that_it_lies_in_is_not_followed(tmp_path: Path) -> None:
+    class_folders(tmp_path, ["x", "y"], each=2)
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "z").symlink_to(tmp_path / "x")
+    found = layout(tmp_path)
+    assert (found.class_names, found.total, found.not_used) == (("x", "y", "z"), 6, None)
+
+
+def test_a_folder_that_may_not_be_read_is_refused_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so the refusal of the system is played."""
+    class_folders(tmp_path, ["x", "y"], each=2)
+    listing = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "y":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(BadInput, match="y cannot be read: Permission denied"):
+        Source(tmp_path, 1000)
+
+
+def test_a_picture_that_may_not_be_read_has_a_place_in_the_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(class_folders(tmp_path, ["x", "y"], each=2), 1000)
+    before, reading = source.digest(), files.sha256_file
+
+    def refuse(path: Path) -> str:
+        if path.parent.name == "y":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return reading(path)
+
+    monkeypatch.setattr(files, "sha256_file", refuse)
+    assert source.digest() != before
+    assert source.digest() == source.digest()
 
 
 def test_one_picture_is_no_data_set(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ def rows(count: int, struct: bool = True, seed: int = 0) -> list[Any]:
     return [{"bytes": blob, "path": None} for blob in blobs] if struct else blobs
 
 
-def hugging_face(path: Path, count: int = 12, seed: int = 0) -> Path:
+def hugging_face(path: Path, count: int = 12, seed: int = 0, label: str = "label") -> Path:
     """A file with the schema's metadata that the library datasets writes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table({"image": rows(count, seed=seed), "label": [place % 3 for place in range(count)]})
-    features = {"image": {"_type": "Image"}, "label": {"names": NAMES, "_type": "ClassLabel"}}
+    table = pa.table({"image": rows(count, seed=seed), label: [place % 3 for place in range(count)]})
+    features = {"image": {"_type": "Image"}, label: {"names": NAMES, "_type": "ClassLabel"}}
     metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     pq.write_table(table.replace_schema_metadata(metadata), path, row_group_size=5)
     return path
@@ -37,6 +37,17 @@ def test_the_class_names_of_the_schema_are_the_labels(tmp_path: Path) -> None:
     assert report.spec.class_names == tuple(NAMES)
     assert report.classes == dict.fromkeys(NAMES, 4)
     assert report.layout == "1 Parquet file with labels"
+
+
+def test_a_column_of_any_name_is_the_labels_where_the_schema_says_so_and_what_is_not_used_is_told(
+    tmp_path: Path,
+) -> None:
+    path = hugging_face(tmp_path / "own.parquet", label="fine_digit")
+    assert imported(path, tmp_path / "raw").classes == dict.fromkeys(NAMES, 4)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("url", [["x"] * 12]).replace_schema_metadata(None), path)
+    found = layout(path)
+    assert (found.class_names, found.not_used) == ((), "column fine_digit, column url")
 
 
 def test_a_folder_of_shards_has_the_splits_of_their_names(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +45,23 @@ def test_a_table_gives_labels_and_captions(tmp_path: Path, mark: str, encoding: 
     assert found.class_names == ("a", "b")
     assert [each.caption for each in found.pictures()][3] == 'a, "3" thing'
     assert found.not_used is None
+
+
+def test_json_lines_are_a_table_as_hugging_face_writes_it(tmp_path: Path) -> None:
+    rows = [{"file_name": name, "text": f"thing\u2028{place}"} for place, name in enumerate(pictures(tmp_path))]
+    rows[0]["label"] = "only here"
+    write(tmp_path, *map(partial(json.dumps, ensure_ascii=False), rows), name="metadata.jsonl")
+    with pytest.raises(BadInput, match="has no label, 11 of 12 rows: row 2, row 3"):
+        layout(tmp_path)
+    del rows[0]["label"]
+    write(tmp_path, *map(partial(json.dumps, ensure_ascii=False), rows), "", name="metadata.jsonl")
+    assert [caption for _, caption, _ in told(tmp_path)][2] == "thing\u20282"
+    write(tmp_path, '{"file_name": "a.png", "text": "x"}', "[1]", name="metadata.jsonl")
+    with pytest.raises(BadInput, match="line 2 is no object"):
+        layout(tmp_path)
+    write(tmp_path, '{"file_name": ', name="metadata.jsonl")
+    with pytest.raises(BadInput, match="not a table of JSON lines: line 1: "):
+        layout(tmp_path)
 
 
 def test_captions_alone_make_a_data_set_without_classes(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image, ImageDraw, ImageFont
+from playwright.sync_api import Browser, expect
 
 from ganlib.config import load
 from ganlib.core.project import Project
@@ -268,6 +269,34 @@ def test_they_are_served_side_by_side_and_the_page_s_lists_are_each_model_s_own(
             assert (image.size, len(image.getbands())) == (kind.dims[:0:-1], kind.dims[0])
     named = server.get("/v1/images", model="shapes", labels="square", format="json")
     assert named.status_code == 200, named.text
+
+
+def test_the_page_in_a_browser_has_each_model_s_classes_or_captions_or_neither(
+    server: Running, browser: Browser, sets: Callable[[str], Made]
+) -> None:
+    page = browser.new_page()
+    page.goto(server.url)
+    classes, caption = page.get_by_label("Class", exact=True), page.get_by_label("Caption", exact=True)
+    first = page.locator(".images img").first
+    assert set(page.get_by_label("Model").locator("option").all_text_contents()) == KINDS.keys()
+    for name, kind in KINDS.items():
+        page.get_by_label("Model").select_option(name)
+        takes = {"cgan": "label", "tcgan": "caption"}.get(kind.family)
+        expect(classes).to_be_visible(visible=takes == "label")
+        expect(caption).to_be_visible(visible=takes == "caption")
+        if takes == "label":
+            names = ["drawn from the seed", "each in turn", *kind.class_names]
+            assert classes.locator("option").all_text_contents() == names
+            classes.select_option(kind.class_names[1])
+            expect(first).to_have_attribute("alt", f"image 0: {kind.class_names[1]}")
+        if takes == "caption":
+            caption.fill("a dim circle")
+            page.get_by_role("button", name="Draw").click()
+            expect(first).to_have_attribute("alt", "image 0: a dim circle")
+        drawn = server.get("/v1/images", model=name, seed=3).content
+        with Image.open(io.BytesIO(drawn)) as image:
+            expect(first).to_have_js_property("naturalWidth", image.width)
+    page.close()
 
 
 def test_each_data_set_has_a_model_of_its_own_that_no_other_is_compared_with(

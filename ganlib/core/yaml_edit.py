@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from ganlib.core.errors import BadInput
+
+_GAP = re.compile(r" +(?=#)")
+"""Between a value and the comment behind it."""
+_COMMENTED = re.compile(r"( *[^\s#][^#]* )#")
+"""A line with a value and a comment: what comes before the comment."""
 
 
 def lay_over(text: str, tree: Mapping[str, Any]) -> str:
@@ -46,7 +53,19 @@ def _set(text: str, path: tuple[str, ...], value: Any) -> str:
     start, end = node.start_mark.index, node.end_mark.index
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         raise BadInput(f"params.yaml has several lines at {'.'.join(path)}: edit it by hand.")
-    return text[:start] + (" " if start == end else "") + flow(value) + text[end:]
+    line = text.rfind("\n", 0, start) + 1
+    head, rest = text[line:start] + (" " if start == end else "") + flow(value), text[end:]
+    if (gap := _GAP.match(rest)) and (column := _comment_column(text, line)):
+        rest = " " * max(1, column - len(head)) + rest[gap.end() :]
+    return text[:line] + head + rest
+
+
+def _comment_column(text: str, line: int) -> int | None:
+    """Where the comments of the lines around the one at ``line`` begin, up to empty lines; None if at no one place."""
+    above, below = text[:line].rpartition("\n\n")[2], text[line:].partition("\n\n")[0].partition("\n")[2]
+    columns = Counter(len(found[1]) for each in (above + below).split("\n") if (found := _COMMENTED.match(each)))
+    column, count = columns.most_common(1)[0] if columns else (0, 0)
+    return column if count > 1 else None
 
 
 def _insert(text: str, node: yaml.MappingNode, entry: str) -> str:

@@ -42,10 +42,17 @@ def test_any_text_is_read_back_as_it_was_set(value: str) -> None:
     assert tree == {"other": {"source": "keep"}, "data": {"source": value, "source_sha256": None, "seed": 0}}
 
 
+def columns(text: str) -> list[int]:
+    return [line.find(" #") for line in text.splitlines()]
+
+
 def test_the_committed_file_can_be_edited(checkout: Path) -> None:
     text = (checkout / "params.yaml").read_text(encoding="utf-8")
     changed = lay_over(text, source("x y", None))
     assert yaml.safe_load(changed)["data"]["source"] == "x y"
+    assert columns(changed) == columns(text), "comments stay below each other"
+    longer = lay_over(text, source("/a/place/with/a/long/name", "0" * 64))
+    assert lay_over(longer, source("mnist", None)) == text
     assert len(changed.splitlines()) == len(text.splitlines())
 
 

@@ -50,7 +50,8 @@ def judge_for(project: Project, params: Params, data: DataVersion, report: Repor
     if is_mnist(data):
         return load_judge()
     if own_card(project, params, data) is None:
-        _train(project, params, data, report)
+        for warning in _train(project, params, data, report).warnings:
+            report.event(Remark("judge", {"warning": warning}))
     return _own(project, params, data)
 
 
@@ -110,10 +111,11 @@ def card_for(project: Project, params: Params, data: DataVersion, report: Report
     Raises:
         BadInput: as :func:`judge_for`.
     """
-    judge = judge_for(project, params, data, report)
-    if params.judge.source == "auto" and (card := own_card(project, params, data)):
-        return card
-    return examined(project, judge, data, report)
+    if params.judge.source != "auto" or is_mnist(data):
+        return examined(project, judge_for(project, params, data, report), data, report)
+    card = own_card(project, params, data) or _train(project, params, data, report)
+    _own(project, params, data)  # whole
+    return card
 
 
 def examined(project: Project, judge: Judge, data: DataVersion, report: Report = silent) -> JudgeCard:
@@ -177,8 +179,6 @@ def _train(project: Project, params: Params, data: DataVersion, report: Report) 
                     report.event(Remark("judge", {"not pushed": str(error)}))
     if (own := own_card(project, params, data)) is None:
         raise GanlibError(f"DVC's stage {STAGE} has left no judge of this data version. {_AGAIN}")
-    for warning in own.warnings:
-        report.event(Remark("judge", {"warning": warning}))
     return own
 
 

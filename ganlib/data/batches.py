@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganlib.core.errors import BadInput
-from ganlib.data.conditions import CAPTION_BYTES
+from ganlib.data.text import CAPTION_LEN
 
 
 class Gathered(NamedTuple):
@@ -95,7 +95,7 @@ def too_large(batch_size: int, images: int) -> BadInput:
 
 def _padded(captions: np.ndarray) -> np.ndarray:
     """``captions`` as uint8 [n, 64]."""
-    return np.pad(captions, ((0, 0), (0, CAPTION_BYTES - captions.shape[1])))
+    return np.pad(captions, ((0, 0), (0, CAPTION_LEN - captions.shape[1])))
 
 
 def scaled(images: Tensor) -> Tensor:

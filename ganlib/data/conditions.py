@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ganlib.core.errors import BadInput
+from ganlib.data import text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 Condition = Literal["label", "caption"]
 """Names of the inputs that a graph can have besides ``noise``."""
 
-CAPTION_BYTES = 64
-"""Of UTF-8, that a caption may take."""
 _POOLED = 200
 
 
@@ -47,25 +46,23 @@ def draw(
 
     if not captions:
         raise BadInput(f"there are no captions of {spec.name} to draw from: give one.")
-    return np.stack([encode(text) for text in captions])[random.integers(0, len(captions), count)]
+    return np.stack([encode(caption) for caption in captions])[random.integers(0, len(captions), count)]
 
 
-def encode(text: str, length: int = CAPTION_BYTES) -> NDArray[np.int64]:
-    """Return any text as a graph takes it: int64 [length], UTF-8 bytes, then zeros.
+def encode(caption: str, length: int = text.CAPTION_LEN) -> NDArray[np.int64]:
+    """Return any caption as a graph takes it, written as those of training are: int64 [length], UTF-8, then zeros.
 
     Raises:
-        BadInput: it is empty, has a zero byte in it, or takes more than ``length`` bytes.
+        BadInput: it is empty, or takes more than ``length`` bytes.
     """
     import numpy as np
 
-    data = text.encode()
-    if not text.strip() or 0 in data:
-        raise BadInput(f"the caption {text!r} is {'empty' if not text.strip() else 'no text'}.")
-    if len(data) > length:
-        raise BadInput(f"the caption takes {len(data)} bytes of UTF-8 and {length} fit; say it shorter.")
-    codes = np.zeros(length, np.int64)
-    codes[: len(data)] = np.frombuffer(data, np.uint8)
-    return codes
+    plain = text.normalise(caption)
+    if not plain:
+        raise BadInput(f"the caption {caption!r} is empty.")
+    if (size := len(plain.encode())) > length:
+        raise BadInput(f"the caption takes {size} bytes of UTF-8 and {length} fit; say it shorter.")
+    return text.to_bytes(plain, length).astype(np.int64)
 
 
 def pool(captions: NDArray[np.uint8]) -> tuple[str, ...]:
@@ -75,7 +72,10 @@ def pool(captions: NDArray[np.uint8]) -> tuple[str, ...]:
     """
     import numpy as np
 
-    texts = sorted(row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in np.unique(captions, axis=0))
-    texts = [text for text in texts if text]
-    most = min(len(texts), _POOLED)
-    return tuple(texts[place * len(texts) // most] for place in range(most))
+    texts = sorted(filter(None, map(text.from_bytes, np.unique(captions, axis=0))))
+    return tuple(evenly(texts, _POOLED))
+
+
+def evenly(items: Sequence[str], most: int) -> Sequence[str]:
+    """Return ``items``, or ``most`` of them, evenly spaced."""
+    return items if len(items) <= most else [items[place * len(items) // most] for place in range(most)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CAPTION_LEN = 64
 """Bytes of UTF-8; about 60 English letters or 21 Chinese characters."""
@@ -27,14 +29,15 @@ def cut(plain: str) -> str:
     return head if plain[len(head) :].startswith(" ") or not space else whole
 
 
-def to_bytes(plain: str) -> NDArray[np.uint8]:
-    """Return ``plain``, which fits, as uint8 [CAPTION_LEN], filled up with zeros."""
-    codes = np.zeros(CAPTION_LEN, np.uint8)
-    data = plain.encode()
-    codes[: len(data)] = np.frombuffer(data, np.uint8)
-    return codes
+def to_bytes(plain: str, length: int = CAPTION_LEN) -> NDArray[np.uint8]:
+    """Return ``plain``, which fits, as uint8 [length], UTF-8 bytes filled up with zeros."""
+    import numpy as np
+
+    return np.frombuffer(plain.encode().ljust(length, b"\0"), np.uint8)
 
 
 def from_bytes(codes: NDArray[np.integer]) -> str:
     """Return the text of one row of an array of captions."""
-    return codes.astype(np.uint8).tobytes().rstrip(b"\0").decode()
+    import numpy as np
+
+    return codes.astype(np.uint8).tobytes().rstrip(b"\0").decode(errors="ignore")

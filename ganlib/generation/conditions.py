@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.files import sha256_bytes
-from ganlib.data import conditions
+from ganlib.data import conditions, text
 from ganlib.export.contract import caption_pool
 from ganlib.generation import label_file
 from ganlib.generation.condition_record import Choice, ConditionRecord
@@ -257,9 +257,7 @@ def label_of(spec: DatasetSpec, name: str, others: Sequence[str] = ()) -> int:
 
 def texts(values: NDArray[np.int64]) -> Sequence[str]:
     """Return captions, int64 [n, length] of UTF-8 bytes, as text."""
-    import numpy as np
-
-    return [bytes(row[row > 0].astype(np.uint8)).decode() for row in values]
+    return [text.from_bytes(row) for row in values]
 
 
 def _takes(contract: Contract) -> str:

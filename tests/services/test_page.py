@@ -134,7 +134,7 @@ def test_lists_and_sizes_are_those_of_the_model(page: Page) -> None:
     expect(caption).to_have_attribute("placeholder", CAPTIONS[0])
     caption.fill("Anything at all")
     page.get_by_role("button", name="Draw").click()
-    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: Anything at all")
+    expect(page.locator(".images img").first).to_have_attribute("alt", "image 0: anything at all")
 
 
 def test_a_walk_moves_unless_the_reader_wants_it_still(page: Page) -> None:

@@ -16,4 +16,4 @@ CELLS = DatasetSpec(name="cells", image=ImageShape(channels=3, height=64, width=
 """No labels."""
 ICONS = DatasetSpec(name="icons", image=ImageShape(channels=3, height=16, width=16), captions="table")
 """Captions of its own."""
-CAPTIONS = ("Face with tears", "a Red Heart", "日本の旗")
+CAPTIONS = ("face with tears", "a red heart", "日本の旗")

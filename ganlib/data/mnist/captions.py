@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ganlib.core.errors import BadInput
 from ganlib.data.mnist.attributes import ATTRIBUTES, Attribute
 from ganlib.data.mnist.vocabulary import CHINESE, LANGUAGES, Language
-from ganlib.data.text import CAPTION_LEN, normalise
+from ganlib.data.text import CAPTION_LEN, normalise, to_bytes
 
 T = TypeVar("T")
 
@@ -228,11 +228,7 @@ def _fits(text: str) -> bool:
 
 
 def _codes(text: str) -> NDArray[np.int64]:
-    data = normalise(text).encode()
-    if len(data) > CAPTION_LEN:
-        raise BadInput(
-            f"the caption takes {len(data)} bytes of UTF-8 and {CAPTION_LEN} fit; say it shorter, {_EXAMPLE}."
-        )
-    codes = np.zeros(CAPTION_LEN, np.int64)
-    codes[: len(data)] = np.frombuffer(data, np.uint8)
-    return codes
+    plain = normalise(text)
+    if (size := len(plain.encode())) > CAPTION_LEN:
+        raise BadInput(f"the caption takes {size} bytes of UTF-8 and {CAPTION_LEN} fit; say it shorter, {_EXAMPLE}.")
+    return to_bytes(plain).astype(np.int64)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from ganlib.core.errors import BadInput
-from ganlib.data.conditions import has_grammar
+from ganlib.data.conditions import evenly, has_grammar
 from ganlib.export.contract import caption_pool
 from ganlib.generation.condition_record import Choice
 from ganlib.generation.conditions import Described, choose
@@ -94,7 +94,7 @@ def conditions(
             raise BadInput(f"label {label!r} is not the name of one class.")
     name = next((name for name in model.contract.inputs if name != "noise"), None)
     if name and not (labels or captions):
-        pool = _some(examples(model), most)
+        pool = evenly(examples(model), most)
         labels, captions = (pool, None) if name == "label" else (None, pool)
     choices = [choose(model, text, files=False) for text in labels or ()]
     choices += [choose(model, None, text) for text in captions or ()]
@@ -115,11 +115,6 @@ def examples(model: Described) -> tuple[str, ...]:
     if not pool:
         raise BadInput("this model's file keeps no captions to show: give some with --caption.")
     return pool
-
-
-def _some(names: Sequence[str], most: int) -> Sequence[str]:
-    """Return ``names``, or ``most`` of them, evenly spread."""
-    return names if len(names) <= most else [names[at * len(names) // most] for at in range(most)]
 
 
 def endpoints(seed: int, pairs: int, noise_dim: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

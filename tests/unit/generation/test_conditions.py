@@ -176,8 +176,8 @@ def said(condition: Condition, seed: int, stop: int) -> list[str]:
     return list(texts(SamplingRequest(seed, condition).rows(2, 0, stop)["caption"]))
 
 
-def test_a_caption_is_given_as_it_is_where_no_grammar_reads_it() -> None:
-    assert said(choose(POOLED, None, "  A Heart, très ROUGE! "), 0, 3) == ["  A Heart, très ROUGE! "] * 3
+def test_any_caption_is_taken_where_no_grammar_reads_it_written_as_those_of_training() -> None:
+    assert said(choose(POOLED, None, "  A Heart, très ROUGE! "), 0, 3) == ["a heart, très rouge!"] * 3
     assert said(choose(CAPTIONED, None, "Bold  THREE"), 0, 2) == ["bold three"] * 2
 
 
@@ -197,7 +197,6 @@ def test_captions_that_nobody_gave_are_those_that_the_file_keeps() -> None:
         (POOLED, "x" * 65, "takes 65 bytes of UTF-8 and 64 fit"),
         (POOLED, "裏" * 22, "takes 66 bytes of UTF-8 and 64 fit"),
         (POOLED, " ", "is empty"),
-        (POOLED, "a\0b", "is no text"),
     ],
 )
 def test_captions_that_make_no_sense_are_refused(model: Description, caption: str, message: str) -> None:

@@ -114,7 +114,7 @@ def test_a_file_that_keeps_no_captions_shows_none_unless_they_are_given() -> Non
     bare = described("caption", spec=ICONS)
     with pytest.raises(BadInput, match="keeps no captions to show"):
         conditions(bare)
-    assert list(texts(conditions(bare, None, ["a Heart"])["caption"])) == ["a Heart"]
+    assert list(texts(conditions(bare, None, ["a Heart"])["caption"])) == ["a heart"]
 
 
 def test_a_row_goes_from_one_image_of_the_seed_to_the_next(model: OnnxModel) -> None:

@@ -93,9 +93,9 @@ def test_a_training_whose_evaluation_failed_is_not_done_again_by_the_same_comman
 
 def test_what_is_too_small_for_any_figure_is_refused_before_the_first_step(made: Project, tmp_path: Path) -> None:
     project = Project(shutil.copytree(made.root, tmp_path / "project", symlinks=True))
-    version_data(project, source=png_folders(project.root / "few", real(139)))
+    version_data(project, source=png_folders(project.root / "few", real(60)))
     before = len(list(history.of_family(connect(project), "mnist-generators", "dcgan")))
-    with pytest.raises(BadInput, match=r"the test split has 1\d images, too few .*test 20 are wanted. Add images"):
+    with pytest.raises(BadInput, match=r"the train split has 4\d images, too few .*test 20 are needed, .*Add images"):
         train(project, load(project.params_file), "dcgan")
     assert len(list(history.of_family(connect(project), "mnist-generators", "dcgan"))) == before
 

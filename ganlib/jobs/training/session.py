@@ -84,9 +84,9 @@ def session(
     limits = params.limits(family, budget)
     families.configured(params, family)  # a mistake in options is told first
     data = current_data(project)
+    fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
     options = families.for_data(params, family, data.spec, data.counts["train"])
     require_batch(data, options.batch_size)
-    fitted(params.evaluate, data.counts)  # what is too small to be measured is not trained on
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     parent = find_parent(project, params, family, data.spec, resume)
     config = shape(params, family, limits, options, data, parent)

@@ -5,13 +5,15 @@ benchmarks/gate.py does the same at full size with the judge's features; docs/de
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+import pytest
 
 from ganlib.config import GateConfig
 from ganlib.evaluation.bootstrap import around, pack, resample
-from ganlib.evaluation.distances import frechet_statistic, moments
+from ganlib.evaluation.distances import frechet_statistic, kernel_statistic, moments
 from ganlib.registry.gate import decide
 from ganlib.registry.version import Version
 from tests import factories
@@ -63,6 +65,41 @@ def test_two_hundred_challengers_one_after_another_do_not_wear_the_gate_down() -
 
     assert fallen(corrected=True) <= 1  # half a one is expected at most
     assert fallen(corrected=False) > fallen(corrected=True)
+
+
+def of_few(features: np.ndarray, seed: int) -> Version:
+    """A version of so few images that the KID decides, against as few real ones as 300 images leave for the test."""
+    statistic = kernel_statistic(features, skewed(42, D, 7), subsets=5, size=42, seed=1)
+    values = resample(statistic, len(features), replicates=REPLICATES, seed=1)
+    found = factories.evaluation(n=len(features), resampled={"kid": pack(values[1:])})
+    figures = found.figures | {"kid": around(values, 0.95)}
+    return version(seed + 2, found.model_copy(update={"figures": figures}))
+
+
+def drawn_few(seed: int) -> np.ndarray:
+    return skewed(237, D, 1000 + seed, 0.1)
+
+
+def test_where_the_kid_decides_no_more_than_the_level_are_promoted() -> None:
+    models = [of_few(drawn_few(at), at) for at in range(CHALLENGERS)]
+    found = [decide(*pair, GateConfig()) for pair in zip(models[::2], models[1::2], strict=True)]
+    assert {decision.improvement.metric for decision in found if decision.improvement} == {"kid"}
+    assert sum(decision.promoted for decision in found) <= LEVEL * CHALLENGERS / 2
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda values: values[np.arange(237) % 5],
+        lambda values: values * 0.4,
+    ],
+    ids=["collapsed", "blurred"],
+)
+def test_where_the_kid_decides_what_is_worse_is_refused(spoilt: Callable[[np.ndarray], np.ndarray]) -> None:
+    champion = of_few(drawn_few(0), 0)
+    found = [decide(of_few(spoilt(drawn_few(at)), at), champion, GateConfig()) for at in range(1, 21)]
+    assert not any(decision.promoted for decision in found)
+    assert np.mean([decision.improvement.value for decision in found if decision.improvement]) < 0
 
 
 def test_challengers_that_are_better_are_promoted() -> None:

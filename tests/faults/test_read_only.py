@@ -68,7 +68,7 @@ def runner(root: Path, *before: str) -> Run:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "GANLIB_ROOT": str(root), "HOME": "/"}
         if not before:
-            return forks.ganlib(words, root, environment)
+            return forks.run(["ganlib", *words], root, environment)
         command = [*before, sys.executable, "-m", "ganlib", *words]
         return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 

@@ -23,7 +23,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.faults.deadly import arm
-from tests.support.forks import forks, ganlib
+from tests.support.forks import forks, run
 
 pytestmark = pytest.mark.faults
 
@@ -115,7 +115,7 @@ def test_a_registry_that_is_away_is_exit_code_75_and_changes_nothing(before: Pro
     shutil.copytree(before.root, project.root)
     unearned(Registry(connect(project), NAME))
     kept = (project.root / "mlflow.db").read_bytes()
-    done = ganlib(["reconcile"], project.root, {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
+    done = run(["ganlib", "reconcile"], project.root, {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
     assert done.returncode == 75, done.stderr
     assert "http://127.0.0.1:9 does not answer" in done.stderr
     assert (project.root / "mlflow.db").read_bytes() == kept

@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def begin(folder: Path, *words: str) -> Command:
     """Start `ganlib`."""
-    return Command([*words, "--json"], folder, projects.environment(folder))
+    return Command(["ganlib", *words, "--json"], folder, projects.environment(folder))
 
 
 def begin_flow(folder: Path, *words: str) -> subprocess.Popen[str]:

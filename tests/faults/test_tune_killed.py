@@ -32,7 +32,7 @@ def words(steps: int) -> list[str]:
 
 def begin(folder: Path, steps: int) -> tuple[Command, str]:
     """A search whose first trial has begun, and that trial's run."""
-    process = Command(words(steps), folder, projects.environment(folder))
+    process = Command(["ganlib", *words(steps)], folder, projects.environment(folder))
     events = (json.loads(line) for line in process.stderr if line.startswith("{"))
     return process, next(event["facts"]["run"] for event in events if "run" in event.get("facts", ()))
 

@@ -42,7 +42,7 @@ def interrupted(folder: Path) -> str:
     """A training that was stopped after its first checkpoint; its run."""
     words = ["train", "vae", "--budget", "some", "--json"]
     before = set((folder / ".ganlib" / "runs").glob("*/checkpoint.pt"))
-    training = Command(words, folder, projects.environment(folder))
+    training = Command(["ganlib", *words], folder, projects.environment(folder))
     while not (made := set((folder / ".ganlib" / "runs").glob("*/checkpoint.pt")) - before):
         assert training.poll() is None
         time.sleep(0.05)

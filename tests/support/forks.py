@@ -22,17 +22,17 @@ forks.set_forkserver_preload(["tests.support.ready"])
 
 
 class Command:
-    """``python -m ganlib WORDS`` in such a process: as far as tests need it, a :class:`subprocess.Popen`."""
+    """``python -m WORDS`` in such a process: as far as tests need it, a :class:`subprocess.Popen`."""
 
     def __init__(self, words: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
         out, out_end = forks.Pipe(duplex=False)
         err, err_end = forks.Pipe(duplex=False)
-        process: Any = forks.Process(target=_ganlib, args=(words, cwd, dict(environment), out_end, err_end))
+        process: Any = forks.Process(target=_module, args=(words, cwd, dict(environment), out_end, err_end))
         process.start()
         out_end.close()
         err_end.close()
         self._process = process
-        self.args = ("ganlib", *words)
+        self.args = tuple(words)
         self.stdout, self.stderr = _text(out), _text(err)
 
     @property
@@ -84,10 +84,10 @@ class Command:
         return texts[0], texts[1]
 
 
-def ganlib(
+def run(
     words: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float = 900
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m ganlib WORDS`` in such a process to its end, which comes within ``timeout`` seconds."""
+    """Run ``python -m WORDS`` in such a process to its end, which comes within ``timeout`` seconds."""
     command = Command(words, cwd, environment)
     try:
         printed, messages = command.communicate(timeout)
@@ -102,7 +102,7 @@ def _text(end: Any) -> IO[str]:
         return os.fdopen(os.dup(end.fileno()), encoding="utf-8")
 
 
-def _ganlib(words: Sequence[str], cwd: Path, environment: Mapping[str, str], out: Connection, err: Connection) -> None:
+def _module(words: Sequence[str], cwd: Path, environment: Mapping[str, str], out: Connection, err: Connection) -> None:
     """Be that command: its folder, environment, input and output, and the end of an interpreter."""
     os.environ.clear()
     os.environ.update(environment)
@@ -115,9 +115,9 @@ def _ganlib(words: Sequence[str], cwd: Path, environment: Mapping[str, str], out
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
-    sys.argv = ["ganlib", *words]
+    sys.argv = list(words)
     try:
-        runpy.run_module("ganlib", run_name="__main__", alter_sys=True)
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     finally:
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (what the interpreter does at its end)
         atexit._run_exitfuncs()  # noqa: SLF001  (as above)

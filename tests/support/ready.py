@@ -1,6 +1,7 @@
 """Imported once by the process that others are forked from (:mod:`tests.support.forks`): what commands import.
 
-It makes no thread and opens nothing, as a fork takes neither along.
+It makes no thread and opens nothing, as a fork takes neither along. Prefect itself is left to each fork: it reads the
+environment as it is imported.
 """
 
 from __future__ import annotations
@@ -15,18 +16,28 @@ os.environ["GIT_PYTHON_REFRESH"] = "quiet"  # as :func:`ganlib.tracking.store.co
 import ganlib
 
 LATE = (
+    "fsspec.implementations.local",
+    "griffe",
+    "h2.connection",
+    "httpx",
+    "jsonschema",
     "mlflow.onnx",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
     "onnxruntime",
     "onnxscript",
+    "pendulum",
+    "pydantic.v1",
+    "pydantic_settings",
+    "rich.progress",
     "torch._dynamo",
     "torch._inductor",
     "torch.onnx._internal.exporter._core",
     "torch.onnx._internal.exporter._onnx_program",
+    "websockets.asyncio.client",
     "tests.factories",
 )
-"""What no module of ours imports as it is imported itself."""
+"""What no module of ours imports as it is imported itself: of MLflow, of torch, and what Prefect imports."""
 
 for _module in pkgutil.walk_packages(ganlib.__path__, "ganlib."):
     if not _module.name.endswith("__main__"):

@@ -25,7 +25,7 @@ from tests.support import forks
 
 
 def ganlib(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    return forks.ganlib([str(argument) for argument in arguments], cwd, {**os.environ, **environment})
+    return forks.run(["ganlib", *map(str, arguments)], cwd, {**os.environ, **environment})
 
 
 @pytest.fixture

@@ -112,7 +112,8 @@ def _copy(folder: Path) -> None:
             "counts": {name: len(part.labels) for name, part in parts.items()},
             "classes": {name: tuple(np.bincount(part.labels).tolist()) for name, part in parts.items()},
             "pixels": {
-                name: Pixels(mean=float(part.images.mean()), std=float(part.images.std())) for name, part in parts.items()
+                name: Pixels(mean=float(part.images.mean()), std=float(part.images.std()))
+                for name, part in parts.items()
             },
         }
     )

@@ -75,10 +75,10 @@ def recognise(files: Files) -> Layout:
 def _endings(names: Iterable[str]) -> str | None:
     """What files there are, by the ends of their names, which tell pictures."""
     counts = Counter(PurePosixPath(name).suffix.lower() for name in names)
-    told = (
+    texts = (
         (count, f"named *{end}" if end else "without an ending such as .png") for end, count in counts.most_common()
     )
-    return listed(f"{count:,} file{'s' if count != 1 else ''} {what}" for count, what in told)
+    return listed(f"{count:,} file{'s' if count != 1 else ''} {what}" for count, what in texts)
 
 
 def is_picture(name: str) -> bool:
@@ -94,8 +94,8 @@ def split_folders(names: Iterable[str]) -> tuple[list[_Part], list[str]]:
     """
     tops = dict.fromkeys(name.partition("/")[0] for name in names if "/" in name)
     train, test, validation = (
-        next((top for top in tops if _OF_SPLITS.sub("", top.lower()) in known), None)
-        for known in (_TRAIN_NAMES, TEST_NAMES, VALIDATION_NAMES)
+        next((top for top in tops if _OF_SPLITS.sub("", top.lower()) in split_names), None)
+        for split_names in (_TRAIN_NAMES, TEST_NAMES, VALIDATION_NAMES)
     )
     if train is None:
         return [_Part("", None)], []

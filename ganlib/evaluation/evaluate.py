@@ -120,6 +120,13 @@ class Evaluation(Record):
         """The metric that models are compared by: ``fid``, or ``kid`` of few images."""
         return "fid" if self.n >= DECIDING_SAMPLES else "kid"
 
+    @property
+    def rule(self) -> str:
+        """Which figure decides between two models, for people; empty where it is the FID, as ever."""
+        if self.deciding == "fid":
+            return ""
+        return f"of fewer than {DECIDING_SAMPLES:,} images the KID decides between two models, not the FID"
+
     def unlike(self, other: Evaluation) -> tuple[str, ...]:
         """Which of :data:`SETTINGS` differ: with any, differences in the figures are not the models' alone."""
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in SETTINGS}
@@ -161,12 +168,16 @@ class Evaluation(Record):
             flat |= {"onnx_bytes" if name == "bytes" else name: float(value) for name, value in delivery.items()}
         return flat
 
-    def classes(self) -> str:
-        """The classes with their shares, for people: all of a few, or else the most and the least frequent ones."""
-        pairs = sorted(zip(self.class_shares, self.class_names, strict=True), reverse=True)
+    def classes(self, *, real: bool = False) -> str:
+        """The classes with their shares, or ``real`` images' ones, for people.
+
+        All of a few, or else the most and the least frequent ones; empty where the shares were not recorded.
+        """
+        shares = self.real_class_shares if real else self.class_shares
+        pairs = list(zip(shares, self.class_names, strict=False))
         if len(pairs) <= _FEW_CLASSES:
-            pairs = list(zip(self.class_shares, self.class_names, strict=True))
             return "  ".join(f"{name}: {100 * share:.1f}%" for share, name in pairs)
+        pairs.sort(reverse=True)
         ends = [f"{name}: {100 * share:.2f}%" for share, name in (*pairs[:3], *pairs[-3:])]
         return f"{'  '.join(ends[:3])} ... {'  '.join(ends[3:])} ({len(pairs)} classes)"
 
@@ -178,9 +189,10 @@ class Evaluation(Record):
             if self.confidence is not None
             else "no classes: their shares are not measured\n"
         )
+        rule = f"{self.rule}\n" if self.rule else ""
         return (
             f"FID {self.fid} = {self.fid_over_floor:.1f} x the real-data floor {self.floor_fid}\n"
-            f"KID {self.kid}, real-data floor {self.floor_kid}\n{provenance}"
+            f"KID {self.kid}, real-data floor {self.floor_kid}\n{rule}{provenance}"
             + (f"share that is what was asked: {agreement}\n" if agreement else "")
             + f"{self.n:,} images, seed {self.seed}, {100 * self.level:.0f}% intervals, "
             f"judge {self.judge_sha256[:12]}, data {self.data_version[:12]}" + (f"\n{self.doubt}" if self.doubt else "")

@@ -24,8 +24,9 @@ class Line(NamedTuple):
 def lines(evaluation: Evaluation) -> list[Line]:
     """Return all figures that ``evaluation`` has; a metric that is no more is shown by its name."""
     rows = []
-    for name, figure in evaluation.figures.items():
-        metric = metrics().get(name)
+    order = list(metrics())
+    for name in sorted(evaluation.figures, key=lambda name: order.index(name) if name in order else len(order)):
+        figure, metric = evaluation.figures[name], metrics().get(name)
         as_text = metric.interval if metric else str
         real = as_text(evaluation.floors[name]) if name in evaluation.floors else ""
         rows.append(
@@ -36,7 +37,7 @@ def lines(evaluation: Evaluation) -> list[Line]:
         for name, share in evaluation.agreement.items()
     ]
     if evaluation.confidence is not None:
-        rows.append(Line("classes", evaluation.classes(), "", "as in the data"))
+        rows.append(Line("classes", evaluation.classes(), evaluation.classes(real=True), "as in the data"))
         rows.append(Line("judge's confidence", f"{evaluation.confidence:.3f}", "", "higher", "confidence"))
     if delivery := evaluation.delivery:
         rows += [
@@ -66,12 +67,13 @@ def lines(evaluation: Evaluation) -> list[Line]:
 
 
 def note(evaluation: Evaluation) -> str:
-    """What the figures depend on."""
+    """What the figures depend on, and which of them decides where it is not the FID."""
     machine = f"; {evaluation.delivery.machine}" if evaluation.delivery else ""
+    rule = f"; {evaluation.rule}" if evaluation.rule else ""
     return (
         f"{evaluation.n:,} images, seed {evaluation.seed}, {100 * evaluation.level:.0f}% intervals, judge "
         f"{evaluation.judge_sha256[:12]}, "
-        f"data {evaluation.data_version[:12]}, metric version {evaluation.metric_version}{machine}"
+        f"data {evaluation.data_version[:12]}, metric version {evaluation.metric_version}{machine}{rule}"
     )
 
 

@@ -96,7 +96,7 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, co
         *_limits(challenger, policy),
     ]
     if challenger.evaluation and challenger.evaluation.doubt:  # told, and no reason to refuse: it is of the data
-        checks.append(Check(name="judge", passed=True, detail=f"but {challenger.evaluation.doubt}"))
+        checks.append(Check(name="judge", passed=True, detail=challenger.evaluation.doubt))
     if challenger.unhealthy:
         checks.append(Check(name="health", passed=False, detail=f"its training broke: {challenger.unhealthy}"))
     if champion is not None:
@@ -163,12 +163,17 @@ def _evidence(version: Version) -> Check:
             passed=False,
             detail=f"version {version.version} has no evaluation, certificate or sha256: register it with ganlib",
         )
-    figures = version.evaluation.fid
-    if version.evaluation.delivery is None:
+    evaluation = version.evaluation
+    if evaluation.delivery is None:
         detail = f"measured before there were all figures that the gate asks for; {_again(version)}"
         return Check(name=name, passed=False, detail=detail)
-    sound = all(math.isfinite(value) for value in (figures.value, figures.low, figures.high))
-    detail = f"FID {figures} of {version.evaluation.n:,} images, judge {version.evaluation.judge_sha256[:12]}"
+    figures = [evaluation.fid, evaluation.figures[evaluation.deciding]]
+    sound = all(math.isfinite(value) for each in figures for value in (each.value, each.low, each.high))
+    detail = (
+        f"{evaluation.deciding.upper()} {figures[-1]} of {evaluation.n:,} images, "
+        f"{evaluation.floors[evaluation.deciding]} of as many real ones, judge {evaluation.judge_sha256[:12]}"
+        + (f"; {evaluation.rule}" if evaluation.rule else "")
+    )
     return Check(name=name, passed=sound, detail=detail)
 
 
@@ -234,14 +239,13 @@ def _figure(name: str, metric: Metric, limit: Limit, evaluation: Evaluation, ver
         return Check(name=title, passed=False, detail=detail)
     value, certain = figure.value, figure.low == figure.high
     text = f"{metric.label} {metric.text(value) if certain else metric.interval(figure)}"
+    bound = limit.text(metric.text)
     if metric.above_floor and name in evaluation.floors:
         floor = evaluation.floors[name].value
-        value, text = value - floor, f"{text}, of which real images have {metric.text(floor)}"
-    return Check(
-        name=title,
-        passed=limit.holds(value),
-        detail=f"{_most_frequent(name, evaluation)}{text} (limit: {limit.text(metric.text)})",
-    )
+        value, text = value - floor, f"{text}; as many real images have {metric.text(floor)}"
+        bound = f"{bound} beyond that"
+    detail = f"{_most_frequent(name, evaluation)}{text} (limit: {bound})"
+    return Check(name=title, passed=limit.holds(value), detail=detail)
 
 
 def _most_frequent(name: str, evaluation: Evaluation) -> str:

@@ -55,6 +55,16 @@ def test_the_first_sound_version_is_promoted() -> None:
     assert gate(version(1, evaluation()), None).promoted
 
 
+def test_of_few_images_the_evidence_is_the_kid_beside_real_images_and_says_why() -> None:
+    details = {n: gate(version(1, evaluation(n=n)), None).checks[0].detail for n in (237, 10_000)}
+    assert details[237].startswith("KID 0.1 [0.09, 0.11] of 237 images, 0.5 [0.4, 0.6] of as many real ones")
+    assert "of fewer than 5,000 images the KID decides" in details[237]
+    assert (
+        details[10_000]
+        == "FID 10 [9.5, 10.5] of 10,000 images, 0.5 [0.4, 0.6] of as many real ones, judge jjjjjjjjjjjj"
+    )
+
+
 def test_a_clearly_better_version_is_promoted() -> None:
     assert gate(version(2, evaluation(5)), version(1, evaluation(10))).promoted
 

@@ -96,17 +96,17 @@ class Simulation:
 
     def measured(self, pool: JudgeOutput, seed: int) -> Version:
         """A version with all figures."""
-        found = self.reference.resampled(self.draw(pool, seed))
+        resampled = self.reference.resampled(self.draw(pool, seed))
         made = factories.evaluation(
             n=self.config.samples,
-            figures=summarise(found, self.config.confidence),
+            figures=summarise(resampled, self.config.confidence),
             floors=self.reference.floors,
-            resampled={name: pack(found[name][1:]) for name in ("fid", "kid")},
+            resampled={name: pack(resampled[name][1:]) for name in ("fid", "kid")},
         )
         return version(seed + 2, made)
 
 
-def told(hits: Sequence[bool]) -> str:
+def share_text(hits: Sequence[bool]) -> str:
     """Name hits of all, with the share's interval by Wilson."""
     return f"{sum(hits)} of {len(hits):,}, as a share {proportion(np.array(hits), 0.95)}"
 
@@ -123,8 +123,8 @@ def compare(made: Simulation) -> None:
         any(decide(each, champion, policy, tried).promoted for tried, each in enumerate(challengers))
         for champion in champions
     ]
-    print(f"  no better, one challenger: promoted {told(first)}; level {policy.level / 2:g}")
-    print(f"  no better, {CHALLENGERS} in a row: displaced {told(series)} champions; level {policy.level:g}")
+    print(f"  no better, one challenger: promoted {share_text(first)}; level {policy.level / 2:g}")
+    print(f"  no better, {CHALLENGERS} in a row: displaced {share_text(series)} champions; level {policy.level:g}")
     print(f"  the same without the correction: {sum(map(any, single))} of {CHAMPIONS}", flush=True)
     for share in BETTER:
         better = [made.compared(FIRST_OTHER + at, share) for at in range(20)]
@@ -140,7 +140,7 @@ def refuse(made: Simulation, draws: int) -> None:
         models = [made.measured(pool, FIRST_OTHER + at) for at in range(draws)]
         alone, against = ([decide(each, rival, policy) for each in models] for rival in (None, champion))
         words = sorted({decision.word() for decision in (*alone, *against) if not decision.promoted})
-        print(f"  {name}: refused {told([not one.promoted for one in against])} against a champion")
+        print(f"  {name}: refused {share_text([not one.promoted for one in against])} against a champion")
         print(f"    refused as a first one {sum(not one.promoted for one in alone)} of {draws}; {'; '.join(words)}")
         if first := models[0].evaluation:
             figures = ", ".join(f"{metric} {first.figures[metric]}" for metric in ("fid", "kid", "copies"))

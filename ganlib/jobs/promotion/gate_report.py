@@ -42,13 +42,13 @@ def page(
         f"<td>{_text(check.name)}</td><td>{_text(check.detail)}</td></tr>"
         for check in decision.checks
     ]
-    policy = [f"{name} {value}" for name, value in decision.policy.model_dump(exclude={"limits"}).items()]
-    policy += [f"{name} {limit or 'not limited'}" for name, limit in decision.policy.limits.items()]
-    told = ", ".join(policy)
+    rules = [f"{name} {value}" for name, value in decision.policy.model_dump(exclude={"limits"}).items()]
+    rules += [f"{name} {limit or 'not limited'}" for name, limit in decision.policy.limits.items()]
+    policy = ", ".join(rules)
     body = [
         f"<h1>{_text(title)}</h1>",
         "<table><tr><th></th><th>check</th><th>found</th></tr>", *checks, "</table>",
-        f"<p>Policy: {_text(told)}.</p>",
+        f"<p>Policy: {_text(policy)}.</p>",
         *_figures(champion, challenger, deltas),
         "<h2>The same noise</h2>",
         f'<img alt="images of the same noise" src="data:image/png;base64,{base64.b64encode(png).decode()}">',

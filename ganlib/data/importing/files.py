@@ -46,21 +46,29 @@ class Files(NamedTuple):
         return f"{self.place}/{self.inside}{name}"
 
 
+def locate(place: Path) -> tuple[Path, str]:
+    """Return ``place`` and nothing; of a folder in an archive, such as ``icons.zip/png``, the archive and ``png/``."""
+    above = () if place.exists() else place.parents
+    archive = next((path for path in above if path.name.lower().endswith(ZIP + TAR) and path.is_file()), None)
+    return (archive, f"{place.relative_to(archive).as_posix()}/") if archive else (place, "")
+
+
 def open_files(place: Path, max_bytes: int) -> Files:
-    """Return the files in the folder or archive ``place``.
+    """Return the files in ``place``: a folder, an archive, or a folder in an archive.
 
     Raises:
-        BadInput: it is neither, or an archive that is damaged, holds links or names outside itself, or unpacks to
+        BadInput: it is none of them, or an archive that is damaged, holds links or names outside itself, or unpacks to
             more than ``max_bytes``.
     """
     if place.is_dir():
         return _folder(place)
-    if not place.is_file():
+    archive, under = locate(place)
+    if not archive.is_file():
         raise BadInput(f"data source {place} does not exist.")
-    if place.name.lower().endswith(ZIP):
-        return _zip(place, max_bytes)
-    if place.name.lower().endswith(TAR):
-        return _tar(place, max_bytes)
+    if archive.name.lower().endswith(ZIP):
+        return _zip(archive, max_bytes, under)
+    if archive.name.lower().endswith(TAR):
+        return _tar(archive, max_bytes, under)
     raise BadInput(
         f"data source {place} is not a folder, nor an archive ({', '.join(ZIP + TAR)}), nor a Parquet file (.parquet)."
     )
@@ -102,7 +110,7 @@ def _sha256(path: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def _zip(place: Path, max_bytes: int) -> Files:
+def _zip(place: Path, max_bytes: int, under: str) -> Files:
     try:
         archive = zipfile.ZipFile(place)
     except (OSError, zipfile.BadZipFile) as error:
@@ -118,10 +126,10 @@ def _zip(place: Path, max_bytes: int) -> Files:
         _require_size(place, total, len(members), max_bytes)
         if not info.is_dir():
             members[info.filename] = info
-    return _archive(place, list(members), lambda name: cast(BinaryIO, archive.open(members[name])))
+    return _archive(place, list(members), lambda name: cast(BinaryIO, archive.open(members[name])), under)
 
 
-def _tar(place: Path, max_bytes: int) -> Files:
+def _tar(place: Path, max_bytes: int, under: str) -> Files:
     try:
         plain = _plain_tar(place, max_bytes)
         archive = tarfile.open(fileobj=plain, mode="r:")  # noqa: SIM115  (open as long as its files are read)
@@ -141,7 +149,7 @@ def _tar(place: Path, max_bytes: int) -> Files:
         plain.seek(info.offset_data)
         return io.BytesIO(plain.read(info.size))
 
-    return _archive(place, list(members), open_member)
+    return _archive(place, list(members), open_member, under)
 
 
 def _plain_tar(place: Path, max_bytes: int) -> IO[bytes]:
@@ -162,10 +170,12 @@ def _plain_tar(place: Path, max_bytes: int) -> IO[bytes]:
     return plain
 
 
-def _archive(place: Path, names: list[str], opener: Callable[[str], BinaryIO]) -> Files:
-    """``names`` without the one folder that all of them lie in, if there is one."""
-    members = _sorted(names)
-    inside = ""
+def _archive(place: Path, names: list[str], opener: Callable[[str], BinaryIO], under: str) -> Files:
+    """``names`` in the folder ``under``, without the one folder that all of them lie in, if there is one."""
+    members = _sorted([name.removeprefix(under) for name in names if name.startswith(under)])
+    if under and not members:
+        raise BadInput(f"{place} holds no folder {under.rstrip('/')}.")
+    inside = under
     while (
         members
         and len(tops := {name.partition("/")[0] for name in members}) == 1

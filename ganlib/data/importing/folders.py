@@ -55,7 +55,7 @@ def recognise(files: Files) -> Layout:
             listing.append(Picture(name, partial(files.open, name), label, None, part.split))
     class_names = ordered(str(picture.label) for picture in listing) if labelled else ()
     if labelled and (not listing or len(class_names) < 2):
-        raise _no_classes(files, pictures, class_names)
+        raise _no_classes(files, pictures, class_names, len(listing))
     kind = f"a folder for each of {len(class_names):,} classes" if labelled else "a folder of pictures without labels"
     not_used = passed_over(files.names, used)
     listing.sort(
@@ -143,16 +143,21 @@ def _splits_remark(parts: list[_Part]) -> str:
     return f", in {' and '.join(part.prefix for part in parts)}" if len(parts) > 1 else ""
 
 
-def _no_classes(files: Files, pictures: list[str], class_names: tuple[str, ...]) -> BadInput:
-    """There is one class, or pictures lie deeper: say where, and where a better PLACE begins."""
-    if class_names:
+def _no_classes(files: Files, pictures: list[str], class_names: tuple[str, ...], count: int) -> BadInput:
+    """There is one class of ``count`` pictures, or most lie deeper: say where, and where a better PLACE begins."""
+    if 2 * count > len(pictures):
         return BadInput(
             f"{files.place} holds one class only ({class_names[0]!r}); at least two are needed. For pictures without "
             f"labels name the folder that they lie in: --from {files.path(class_names[0])}. {LAYOUTS}."
         )
-    deep = max(pictures, key=lambda name: name.count("/"))
-    above = deep.split("/")[0]
+    folders = Counter(name.rpartition("/")[0] for name in pictures)
+    fullest, most = folders.most_common(1)[0]
+    above = fullest.rpartition("/")[0]
+    # What lies beside the fullest folder are classes as well, if they are many pictures.
+    beside = sum(folder.rpartition("/")[0] == above and 10 * n >= most for folder, n in folders.items())
+    place = above if beside > 1 else fullest if 2 * most > len(pictures) else None
+    perhaps = f" Perhaps: --from {files.path(place)}" if place else ""
     return BadInput(
-        f"{files.place} has its pictures deeper than one folder a class, such as {deep}. {LAYOUTS}. "
-        f"Perhaps: --from {files.path(above)}"
+        f"{files.place} has its pictures deeper than one folder a class, such as "
+        f"{next(name for name in pictures if name.startswith(fullest))}. {LAYOUTS}.{perhaps}"
     )

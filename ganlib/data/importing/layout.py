@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganlib.core.errors import BadInput
 from ganlib.data.importing import folders, idx_files, parquet, table
-from ganlib.data.importing.files import Files, open_files
+from ganlib.data.importing.files import Files, locate, open_files
 from ganlib.data.importing.picture import Layout
 
 MOST_CLASSES = 1000
@@ -40,7 +40,7 @@ class Source:
 
 def _recognise(place: Path, max_bytes: int) -> tuple[Layout, Files | None]:
     """The layout of ``place``, and its files unless they are Parquet files."""
-    if not place.exists():
+    if not locate(place)[0].exists():
         raise BadInput(f"data source {place} is not there.")
     if parquet.is_parquet(place):
         return parquet.recognise(place), None

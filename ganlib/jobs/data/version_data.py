@@ -18,6 +18,7 @@ from ganlib.core.project import Project
 from ganlib.core.yaml_edit import lay_over
 from ganlib.data import fetch, known
 from ganlib.data.divide import classes_without, divide
+from ganlib.data.importing.files import locate
 from ganlib.data.importing.layout import Source
 from ganlib.data.importing.names import own_name
 from ganlib.data.importing.picture import listed
@@ -249,7 +250,7 @@ def new_values(project: Project, source: Path | None, options: Mapping[str, Any]
         values = {"source": str(source), "source_sha256": None}
         if str(source) == MNIST_SOURCE:  # which is taken as it is
             values |= {"size": None, "channels": "auto"}
-    elif not where.exists():
+    elif not locate(where)[0].exists():
         raise BadInput(f"data source {where} is not there, and known by name are only {', '.join(known.names())}.")
     else:
         digest = Source(where, configs.load(project.params_file).data.max_bytes).digest()
@@ -280,7 +281,7 @@ def _require_same_folder(project: Project, report: Report) -> None:
     if config.source in known.names():
         return
     where = fetch.user_place(project.root, config.source)
-    if where.exists():
+    if locate(where)[0].exists():
         fetch.required_source(project.root, config)
     else:
         report.event(Remark("source", {"note": f"{where} is not here: DVC's copy is used"}))

@@ -33,6 +33,20 @@ def test_an_archive_holds_what_its_folder_holds(tmp_path: Path, kind: str, wrapp
     assert two.classes == {"cat": 6, "dog": 6}
 
 
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_a_folder_in_an_archive_is_a_place_of_its_own(tmp_path: Path, kind: str) -> None:
+    class_folders(tmp_path / "own" / "dist" / "png", ["cat", "dog"])
+    (tmp_path / "own" / "read me.txt").write_text("x")
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), kind, tmp_path, "own"))
+    with pytest.raises(BadInput) as refused:
+        layout(packed)
+    place = Path(str(refused.value).partition("--from ")[2])
+    assert place == packed / "own" / "dist" / "png"
+    assert layout(place).class_names == ("cat", "dog")
+    with pytest.raises(BadInput, match="holds no folder own/nothing"):
+        layout(packed / "own" / "nothing")
+
+
 def test_files_of_file_managers_do_not_hide_the_one_folder_of_an_archive(tmp_path: Path) -> None:
     own = class_folders(tmp_path / "own", ["cat", "dog"])
     with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:

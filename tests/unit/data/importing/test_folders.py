@@ -85,6 +85,15 @@ def test_folders_one_level_too_deep_are_refused_with_the_place_that_may_be_meant
         layout(tmp_path)
 
 
+def test_the_place_that_may_be_meant_is_where_most_pictures_lie(tmp_path: Path) -> None:
+    """As in packages of icons: other pictures lie beside them, and a few at the top."""
+    class_folders(tmp_path / "package" / "dist", ["png"], each=20)
+    class_folders(tmp_path / "package" / "dist", ["sprite"], each=1)
+    class_folders(tmp_path, ["guidelines"], each=2)
+    with pytest.raises(BadInput, match=r"such as package/dist/png/.*Perhaps: --from .*/package/dist/png$"):
+        layout(tmp_path)
+
+
 def test_one_class_an_empty_folder_and_no_folder_are_refused(tmp_path: Path) -> None:
     class_folders(tmp_path / "one", ["cat"])
     with pytest.raises(BadInput, match=r"one class only \('cat'\).*--from .*one/cat"):

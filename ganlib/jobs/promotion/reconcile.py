@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganlib.config import Params
-from ganlib.core.errors import GanlibError, Unavailable
+from ganlib.core.errors import GanlibError, ReadOnly, Unavailable
 from ganlib.core.project import Project
 from ganlib.registry import page
 from ganlib.registry import reconcile as people
@@ -36,7 +36,7 @@ def reconcile(project: Project, params: Params) -> Reconciled:
                 rules=params.registry,
                 state=project.state,
             )
-        except Unavailable:
+        except (Unavailable, ReadOnly):  # which hinder all of them
             raise
         except GanlibError as error:
             findings.append(Finding(level="error", text=str(error), model=registry.name))

@@ -18,6 +18,8 @@ UNREADABLE_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd"
 """Pictures as well, but not of a format that is read: set aside with that reason."""
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+_PHOTOMETRIC = 262
+"""TIFF's tag of what 0 means."""
 _DRAFT = 3  # a JPEG is decoded at no more than this multiple of the size, if that is a shortcut
 
 Fit = Literal["crop", "pad", "stretch", "none"]
@@ -77,7 +79,8 @@ def decode(stream: BinaryIO, rules: Rules) -> np.ndarray:
         if rules.fit != "none":
             image.draft(None, (_DRAFT * rules.size, _DRAFT * rules.size))  # of a JPEG only: 1/2, 1/4 or 1/8
         upright = ImageOps.exif_transpose(image)
-        plain = _squared(_flat(upright, rules), rules)
+        flat = _flat(upright, rules)
+        plain = _squared(ImageOps.invert(flat) if _white_is_zero(image) else flat, rules)
         pixels = np.asarray(plain.convert("L" if rules.channels == 1 else "RGB"))
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -98,6 +101,12 @@ def _flat(image: Image.Image, rules: Rules) -> Image.Image:
         over.alpha_composite(image.convert("RGBA"))
         return over.convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether 0 is white in a picture of more than 8 bits, as in radiographs: Pillow turns those of fewer bits only."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode in _DEEP and tags.get(_PHOTOMETRIC) == 0
 
 
 def _deep(image: Image.Image) -> Image.Image:

@@ -92,6 +92,13 @@ def test_more_than_8_bits_are_scaled_by_the_white_of_the_whole_data_set(kind: st
     np.testing.assert_allclose(seen[0], values * (255 / (2**bits - 1)), atol=0.51)
 
 
+def test_more_than_8_bits_of_which_0_is_white_are_turned() -> None:
+    """As radiographs are kept: TIFF's photometric interpretation is 0."""
+    values = np.repeat(np.array([[0, 1000, 4095, 4095]], np.uint16), 4, axis=0)
+    data = encoded(Image.fromarray(values), "TIFF", tiffinfo={262: 0})
+    np.testing.assert_array_equal(read(data, rules(4, 1, white=4095))[0, 0], [255, 193, 0, 0])
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_the_turn_that_a_telephone_notes_is_applied(turn: int) -> None:
     upright = noise((32, 32), seed=turn)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,7 @@ from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import describe
 from ganlib.evaluation.judge.mnist.judge import MnistJudge
-from ganlib.jobs.data.judge import card_for, check_file, examined, is_mnist, judge_for, judge_sha256_for, train_judge
+from ganlib.jobs.data.judge import check_file, examined, is_mnist, judge_for, judge_sha256_for, train_judge
 from tests import shapes
 from tests.factories import data_version
 from tests.unit.evaluation.judge.graphs import toy
@@ -94,21 +92,6 @@ def test_a_file_s_card_is_made_once_and_kept(made: Project, monkeypatch: pytest.
     )  # fmt: skip
     monkeypatch.setattr("ganlib.jobs.data.judge.examine", lambda *_, **__: pytest.fail("examined twice"))
     assert examined(made, judge, data) == card
-
-
-def test_a_judge_s_weak_points_are_told_with_figures_and_stand_in_its_card(
-    made: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever is shown the card reads them there, and is not told twice."""
-    data, told = describe(made), list[Any]()
-    made_now = SimpleNamespace(warnings=["it does not see blur"])
-    monkeypatch.setattr("ganlib.jobs.data.judge._train", lambda *_: made_now)
-    monkeypatch.setattr("ganlib.jobs.data.judge._own", lambda *_: None)
-    report = SimpleNamespace(event=told.append)
-    assert card_for(made, params(made), data, report) is made_now
-    assert told == []
-    judge_for(made, params(made), data, report)
-    assert [event.facts for event in told] == [{"warning": "it does not see blur"}]
 
 
 def test_checking_a_file_changes_nothing(made: Project, tmp_path: Path) -> None:

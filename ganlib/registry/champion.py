@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ganlib.config import Params
+from ganlib.registry import names
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import ChampionState, Evidence
 from ganlib.registry.gate import decide
@@ -79,7 +80,9 @@ class Champion:
         earned, alias = book.earned(), self._alias()
         if alias and alias.version == earned.champion and _is_same(alias, earned):
             return ChampionChoice(alias)
-        if alias and not book.last and registry.name != self._params.registry.model:
+        if not book.last and registry.name != self._params.registry.model:
+            if alias is None:
+                raise names.absent(registry.store, registry.name, CHAMPION, registry.versions())
             return ChampionChoice(alias)
         if alias and self._params.registry.external == "accept":
             return ChampionChoice(

@@ -42,7 +42,8 @@ def test_skips_are_told_by_reason_and_failures_with_the_command_that_runs_them(
     tmp_path: Path, processes: list[str]
 ) -> None:
     (tmp_path / "tests").mkdir()
-    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\naddopts = -q -p no:cacheprovider\n")
+    plugins = "".join(f" -p no:{name}" for name in ("cacheprovider", "schemathesis", "zarr", "hydra_pytest"))
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\ntestpaths = tests\naddopts = -q{plugins}\n")
     hooks = "from tests.told import pytest_sessionstart, pytest_terminal_summary\n"
     (tmp_path / "conftest.py").write_text(hooks)
     (tmp_path / "tests" / "test_it.py").write_text(_TESTS)

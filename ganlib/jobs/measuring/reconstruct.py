@@ -16,7 +16,7 @@ from ganlib.core.record import Record
 from ganlib.families.parts.space import tree
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
-from ganlib.jobs.training.finish import pairs, reconstructed, squared_error
+from ganlib.jobs.training.finish import pairs, reconstruct_all
 from ganlib.tracking.store import Absent, connect
 
 _CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")
@@ -55,7 +55,6 @@ def reconstruct(
         raise BadInput(f"count must be a multiple of four from 4 to 1000, not {count}.")
     import torch
 
-    from ganlib.data.batches import scaled
     from ganlib.data.splits import load_split
     from ganlib.training.checkpoint import read_average
 
@@ -69,19 +68,15 @@ def reconstruct(
     family = families.build(name, families.options(name, _options(config, name)), current_data(project).spec)
     family.generator.load_state_dict(weights)
     test = load_split(project.prepared, "test")
-    images = scaled(torch.from_numpy(test.images))
-    labels = torch.from_numpy(test.labels)
     with torch.no_grad():
-        pictures = reconstructed(family.eval(), family.generator, images, labels)
-    if pictures is None:
+        read = reconstruct_all(family.eval(), family.generator, test)
+    if read is None:
         raise BadInput(f"{model} is a {name}, which has no encoder: there is nothing to reconstruct with.")
     require_writable(out)
     file = out / "reconstructions.png"
-    write_bytes(file, pairs(images[:count], pictures[:count]))
+    write_bytes(file, pairs(test.images[:count], read.images[:count]))
     report.advance(title, 1, 1)
-    return Reconstruction(
-        model=source.origin, family=name, n=len(images), mse=squared_error(pictures, images), file=file
-    )
+    return Reconstruction(model=source.origin, family=name, n=len(test.images), mse=read.squared_error, file=file)
 
 
 def _checkpoint(project: Project, run_id: str) -> Path:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ganlib.core.progress import Report, silent
-from ganlib.data.splits import load_split
+from ganlib.data.splits import Split, load_split
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
     from ganlib.core.project import Project
@@ -50,11 +51,11 @@ def finish(
     with torch.no_grad():
         family.finish(model, load_split(project.prepared, "train").images)
         test = load_split(project.prepared, "test")
-        images = scaled(torch.from_numpy(test.images))
-        labels = torch.from_numpy(test.labels)
+        images = scaled(torch.from_numpy(test.images[:_CHUNK]))
+        labels = torch.from_numpy(test.labels[:_CHUNK])
         captions = None if test.captions is None else torch.from_numpy(test.captions[:_CHUNK])
-        figures = family.held_out(model, TrainingBatch(images[:_CHUNK], labels[:_CHUNK], captions=captions))
-        figures |= _reconstructions(family, model, images, labels, run, judge)
+        figures = family.held_out(model, TrainingBatch(images, labels, captions=captions))
+        figures |= _reconstructions(family, model, test, run, judge)
         for name, rows in family.pictures(model).items():
             run.image(sheet(rows), f"pictures/{name}.png")
     if figures:
@@ -63,52 +64,59 @@ def finish(
 
 
 def _reconstructions(
-    family: Family, model: nn.Module, images: Tensor, labels: Tensor, run: Run, judge: Callable[[], Judge]
+    family: Family, model: nn.Module, test: Split, run: Run, judge: Callable[[], Judge]
 ) -> dict[str, float]:
     """Return mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
     from ganlib.evaluation.distances import frechet_distance, moments
-    from ganlib.export.sampler import to_pixels
 
-    pictures = reconstructed(family, model, images, labels)
-    if pictures is None:
+    read = reconstruct_all(family, model, test)
+    if read is None:
         return {}
-    count = min(40, len(images) // 4 * 4)
-    run.image(pairs(images[:count], pictures[:count]), "pictures/reconstructions.png")
+    count = min(40, len(test.images) // 4 * 4)
+    run.image(pairs(test.images[:count], read.images[:count]), "pictures/reconstructions.png")
     reader = judge()
-    ours, theirs = (moments(reader.features(to_pixels(each).numpy()).features) for each in (pictures, images))
-    return {
-        "reconstruction_mse": squared_error(pictures, images),
-        "reconstruction_fid": frechet_distance(ours, theirs),
-    }
+    ours, theirs = (moments(reader.features(each).features) for each in (read.images, test.images))
+    return {"reconstruction_mse": read.squared_error, "reconstruction_fid": frechet_distance(ours, theirs)}
 
 
-def reconstructed(family: Family, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:
-    """Return ``images`` [n, channels, height, width] through encoder and decoder of the moving average.
+class Reconstructions(NamedTuple):
+    """What becomes of a split's images between encoder and decoder."""
+
+    images: np.ndarray
+    """uint8 [n, channels, height, width]."""
+    squared_error: float
+    """The mean over images and pixels in [-1, 1], before they become grey levels."""
+
+
+def reconstruct_all(family: Family, model: nn.Module, split: Split) -> Reconstructions | None:
+    """Return the images of ``split`` through encoder and decoder of the moving average, a thousand at a time.
 
     None where there is no encoder.
     """
+    import numpy as np
     import torch
 
-    parts = []
-    for chunk, chunk_labels in zip(torch.split(images, _CHUNK), torch.split(labels, _CHUNK), strict=True):
-        part = family.reconstruct(model, chunk, chunk_labels)
+    from ganlib.data.batches import scaled
+    from ganlib.export.sampler import to_pixels
+
+    pixels, errors = [], []
+    for start in range(0, len(split.images), _CHUNK):
+        images = scaled(torch.from_numpy(split.images[start : start + _CHUNK]))
+        part = family.reconstruct(model, images, torch.from_numpy(split.labels[start : start + _CHUNK]))
         if part is None:
             return None
-        parts.append(part)
-    return torch.cat(parts)
+        pixels.append(to_pixels(part).numpy())
+        errors.append((part - images).square().sum(dtype=torch.float64).item())
+    return Reconstructions(np.concatenate(pixels), sum(errors) / split.images.size)
 
 
-def squared_error(reconstructions: Tensor, images: Tensor) -> float:
-    """Return the mean over images and pixels in [-1, 1]."""
-    return (reconstructions - images).square().mean().item()
+def pairs(images: np.ndarray, reconstructions: np.ndarray) -> bytes:
+    """Return a PNG of four pairs a row: each of ``images`` and what became of it, uint8 [4n, channels, height, width]."""
+    import numpy as np
 
+    from ganlib.generation.pictures.contact_sheet import contact_sheet
 
-def pairs(images: Tensor, reconstructions: Tensor) -> bytes:
-    """Return a PNG of four pairs a row: each of ``images`` [4n, channels, height, width], and what became of it."""
-    import torch
-
-    both = torch.stack([images, reconstructions], dim=1).flatten(0, 1)
-    return sheet(both.view(-1, 8, *both.shape[1:]))
+    return contact_sheet(np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), columns=8)
 
 
 def sheet(rows: Tensor) -> bytes:

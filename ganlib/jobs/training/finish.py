@@ -111,7 +111,7 @@ def reconstruct_all(family: Family, model: nn.Module, split: Split) -> Reconstru
 
 
 def pairs(images: np.ndarray, reconstructions: np.ndarray) -> bytes:
-    """Return a PNG of four pairs a row, each of ``images`` and what became of it: uint8 [4n, channels, height, width]."""
+    """Return a PNG, four pairs a row of ``images`` and what became of them: uint8 [4n, channels, height, width]."""
     import numpy as np
 
     from ganlib.generation.pictures.contact_sheet import contact_sheet

@@ -11,7 +11,7 @@ from ganlib.core.errors import BadInput
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.families.parts.base import TrainingBatch
-from ganlib.families.parts.few import MANY, for_few
+from ganlib.families.parts.few import FEW, MANY, for_few
 from tests.conftest import ROOT
 
 COLOURED = DatasetSpec(name="things", image=ImageShape(channels=3, height=32, width=32))
@@ -32,6 +32,11 @@ def test_few_images_are_augmented_for_the_discriminator_and_very_few_hold_it_bac
     assert (few.diffaugment_shift, few.diffaugment_cut) == (4, 16)
     assert few.r1_scale == 1
     assert very_few.r1_scale > 1
+
+
+def test_grey_images_are_moved_only_where_that_was_seen_to_help() -> None:
+    assert for_few(FEW - 1, MNIST.image).diffaugment_shift == 3
+    assert for_few(FEW, MNIST.image).diffaugment_shift == 0
 
 
 def test_there_is_no_colour_to_change_in_grey_images() -> None:

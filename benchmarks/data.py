@@ -29,7 +29,7 @@ project = Project(Path(sys.argv[1]))
 if len(sys.argv) > 2:
     counts = version_data(project, source=Path(sys.argv[2])).counts
 else:
-    params = load(project.params_file, ["budgets.smoke={steps: 50, seconds: 600}"])
+    params = load(project.params_file, ["budgets.smoke={steps: 50, seconds: 190}"])
     counts = {"steps": train(project, params, "dcgan", budget="smoke").steps}
 kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 print(json.dumps({"counts": counts, "kib": [resource.getrusage(kind).ru_maxrss for kind in kinds]}))

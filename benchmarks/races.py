@@ -117,7 +117,7 @@ def races(
     ledger, fid = Ledger(home.store, NAME), 100_000.0
     for _ in range(rounds):
         before = ledger.read()
-        champion = before.standing().champion or 0
+        champion = before.champion_state().champion or 0
         fid -= 100
         rivals = draw.sample([n for n in range(1, VERSIONS + 1) if n != champion], draw.choice([3, 3, 3, 4, 4, 5]))
         for place, number in enumerate(rivals):
@@ -128,8 +128,8 @@ def races(
         _count(figures, home, before.last, acts, rivals, codes)
         figures.codes.update(codes)
         say(f"round {figures.rounds}: champion {champion}, {[act.__name__ for act in acts]} of {rivals}: {codes}")
-    book = ledger.read()
-    figures.whole, figures.last = not book.problems() and not book.beyond(), book.last
+    snapshot = ledger.read()
+    figures.whole, figures.last = not snapshot.problems() and not snapshot.beyond(), snapshot.last
     return figures
 
 
@@ -229,10 +229,10 @@ def _count(
     figures: Figures, registry: Registry, last: int, acts: list[Act], rivals: list[int], codes: list[int]
 ) -> None:
     """Add what stands after a round."""
-    book = Ledger(registry.store, NAME).read()
-    new = [entry for entry in book.entries() if entry.seq > last]
+    snapshot = Ledger(registry.store, NAME).read()
+    new = [entry for entry in snapshot.entries() if entry.seq > last]
     moves = [entry for entry in new if entry.kind not in NON_MOVING]
-    champion = book.until(last).standing().champion
+    champion = snapshot.until(last).champion_state().champion
     figures.rounds += 1
     figures.winners[sum(move.from_version == champion for move in _until_back(moves, champion))] += 1
     figures.moves += len(moves)
@@ -247,7 +247,7 @@ def _count(
     figures.empty += sum((won - own).values())
     aliases = registry.aliases()
     figures.uncompared += aliases.get(CHAMPION) != champion
-    ever = {entry.to_version for entry in book.entries() if entry.kind not in NON_MOVING}
+    ever = {entry.to_version for entry in snapshot.entries() if entry.kind not in NON_MOVING}
     figures.strange += aliases.get(PREVIOUS) not in {None, *ever}
     figures.external += sum(entry.kind in ("external", "voided") for entry in new)
 

@@ -42,19 +42,18 @@ def append_and_apply(
     entry = ledger.append(decision, snapshot)
     try:
         apply_pending(registry, ledger, own=entry)
-        book = ledger.read()
+        snapshot = ledger.read()
     except Unavailable as error:
         raise Unavailable(
             f"MLflow at {registry.store.display_uri} went away. Entry {entry.seq} of the ledger ({entry.kind}) was "
-            "recorded "
-            "and may not be carried out yet: the next `ganlib promote`, `rollback` or `reconcile` does that first."
+            "recorded, and may not be carried out yet: `ganlib promote`, `rollback` or `reconcile` do that first."
         ) from error
-    if book.key(entry.seq) in book.voided:
+    if snapshot.key(entry.seq) in snapshot.voided:
         raise Unavailable(
             f"entry {entry.seq} ({entry.kind}) was not borne out for another command, which recorded that. Nothing was "
             "moved; see `ganlib registry history`, and run the same command again."
         )
-    later = next((move for move in book.valid() if move.seq > entry.seq and move.kind not in NON_MOVING), None)
+    later = next((move for move in snapshot.valid() if move.seq > entry.seq and move.kind not in NON_MOVING), None)
     if entry.kind not in NON_MOVING and later and later.found:
         raise BadInput(
             f"champion was set to {later.to_version or 'none'} in MLflow while version {entry.to_version} was to take "
@@ -111,115 +110,122 @@ class _PendingApplication:
 
     def run(self) -> LedgerEntry | None:
         for _ in range(_ROUNDS):
-            book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
-            now, expected = _number(champion), book.standing().champion
-            if void := Auditor(self.registry, book, champion, accept=self.accept).voids(self.own):
-                self._append(void, book)
-            elif self._is_external(book, now):
-                self._external(book, champion)
-            elif now != expected or self._may_be_late(book) or any(entry.kind not in _IDLE for entry in book.beyond()):
-                self._apply(book)
-            elif unsealed := book.unsealed():
+            snapshot, champion = self.ledger.read(), self.registry.alias(CHAMPION)
+            now, expected = _number(champion), snapshot.champion_state().champion
+            if void := Auditor(self.registry, snapshot, champion, accept=self.accept).voids(self.own):
+                self._append(void, snapshot)
+            elif self._is_external(snapshot, now):
+                self._external(snapshot, champion)
+            elif (
+                now != expected
+                or self._may_be_late(snapshot)
+                or any(entry.kind not in _IDLE for entry in snapshot.beyond())
+            ):
+                self._apply(snapshot)
+            elif unsealed := snapshot.unsealed():
                 self.ledger.seal(unsealed)
             else:
-                self._finish(book)
+                self._finish(snapshot)
                 return self.carried_out
         raise Unavailable("others keep deciding at the same time. Run the same command again.")
 
-    def _is_external(self, book: LedgerSnapshot, now: int | None) -> bool:
+    def _is_external(self, snapshot: LedgerSnapshot, now: int | None) -> bool:
         """Whether the champion's alias is where neither the ledger nor a command under way puts it."""
-        standing = book.standing()
-        if now == standing.champion:
+        champion_state = snapshot.champion_state()
+        if now == champion_state.champion:
             return False
-        if now is None and existing(self.registry, standing.champion, standing) is None:
+        if now is None and existing(self.registry, champion_state.champion, champion_state) is None:
             return True  # deleted, so that nobody can put it back
-        return now not in book.under_way(datetime.now(UTC))
+        return now not in snapshot.under_way(datetime.now(UTC))
 
-    def _may_be_late(self, book: LedgerSnapshot) -> bool:
+    def _may_be_late(self, snapshot: LedgerSnapshot) -> bool:
         """Whether a write for an older entry may have come after those for the last one: of ours, or of others."""
-        if self.marks and self.marks[-1].seq != book.last:
+        if self.marks and self.marks[-1].seq != snapshot.last:
             return True
-        others = _others(book, self.marks)
-        return bool(others) and (book.last, others) not in self.taken_back_pairs
+        others = _others(snapshot, self.marks)
+        return bool(others) and (snapshot.last, others) not in self.taken_back_pairs
 
-    def _apply(self, book: LedgerSnapshot) -> None:
-        """Set all aliases as ``book`` says, if it is the newest still. As often as need be: the result is the same."""
-        mark = self.ledger.mark(book.last)
+    def _apply(self, snapshot: LedgerSnapshot) -> None:
+        """Set all aliases as ``snapshot`` says, if it is the newest still; as often as need be, with one result."""
+        mark = self.ledger.mark(snapshot.last)
         self.marks.append(mark)
-        if self.ledger.read().last != book.last:
+        if self.ledger.read().last != snapshot.last:
             return
-        standing, last, aliases = book.standing(), book.last_move(), self.registry.aliases()
-        target, before = existing(self.registry, standing.champion, standing), displaced(self.registry, standing)
+        champion_state, last, aliases = snapshot.champion_state(), snapshot.last_move(), self.registry.aliases()
+        target, before = (
+            existing(self.registry, champion_state.champion, champion_state),
+            displaced(self.registry, champion_state),
+        )
         if before and aliases.get(PREVIOUS) != before.version:
             self.registry.set_alias(PREVIOUS, before.version)
         if target and aliases.get(CHAMPION) != target.version:
             self.registry.set_alias(CHAMPION, target.version)
-        elif last and standing.champion is None:
+        elif last and champion_state.champion is None:
             self.registry.drop_alias(CHAMPION)
         if not before and last and last.kind == "rolled-back":
             self.registry.drop_alias(PREVIOUS)  # it names the version that is now champion
         if target:
             self.registry.retire_challenger(target.version)
-        self._seal(book)
-        self.taken_back_pairs.add((book.last, _others(book, self.marks)))
+        self._seal(snapshot)
+        self.taken_back_pairs.add((snapshot.last, _others(snapshot, self.marks)))
 
-    def _seal(self, book: LedgerSnapshot) -> None:
-        for entry in book.beyond():
+    def _seal(self, snapshot: LedgerSnapshot) -> None:
+        for entry in snapshot.beyond():
             if entry.kind == "awaiting":
                 self.registry.set_alias(CHALLENGER, entry.to_version or 0)
             if entry.kind in _MOVED_BY_US and entry not in self.own:
                 self.carried_out = entry
-        if unsealed := book.unsealed():
+        if unsealed := snapshot.unsealed():
             self.ledger.seal(unsealed)
 
-    def _external(self, book: LedgerSnapshot, champion: Version | None) -> None:
+    def _external(self, snapshot: LedgerSnapshot, champion: Version | None) -> None:
         """The champion is what no command under way makes it: record it, once that was looked at again."""
-        again, standing = self.ledger.read(), book.standing()
-        if again.last != book.last or self._is_external(again, _number(champion)) is False:
+        again, champion_state = self.ledger.read(), snapshot.champion_state()
+        if again.last != snapshot.last or self._is_external(again, _number(champion)) is False:
             return
         if _number(self.registry.alias(CHAMPION)) != _number(champion):
             return
-        before = existing(self.registry, standing.champion, standing)
-        left_alone = any(entry.kind not in NON_MOVING for entry in book.beyond())
-        earned = self._earned(book, champion, before) if champion and not left_alone else None
+        before = existing(self.registry, champion_state.champion, champion_state)
+        left_alone = any(entry.kind not in NON_MOVING for entry in snapshot.beyond())
+        earned = self._earned(snapshot, champion, before) if champion and not left_alone else None
         kind: Kind = "promoted" if earned else "external"
         if earned:
             reason = f"the alias was set outside of ganlib; {earned}"
-        elif not book.last:
+        elif not snapshot.last:
             reason = "this version was champion when the ledger began"
         elif champion:
             reason = "the alias was set outside of ganlib"
         elif before:
             reason = "the alias was removed outside of ganlib"
         else:
-            reason = f"version {standing.champion} was deleted outside of ganlib"
-        self._append(_external_record(kind, reason, champion, before, standing.champion), book)
+            reason = f"version {champion_state.champion} was deleted outside of ganlib"
+        self._append(_external_record(kind, reason, champion, before, champion_state.champion), snapshot)
 
-    def _earned(self, book: LedgerSnapshot, champion: Version, before: Version | None) -> str | None:
-        if book.taken_back(champion):
+    def _earned(self, snapshot: LedgerSnapshot, champion: Version, before: Version | None) -> str | None:
+        if snapshot.taken_back(champion):
             return None
-        passed = book.verdict(champion)
+        passed = snapshot.verdict(champion)
         if passed:
             return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
         return self.check(champion, before) if self.check else None
 
-    def _append(self, decision: DecisionRecord, book: LedgerSnapshot) -> None:
+    def _append(self, decision: DecisionRecord, snapshot: LedgerSnapshot) -> None:
         """Write an entry about what was found; where somebody else was first, it is looked again."""
         with suppress(Unavailable):  # an MLflow that is away is found out at the next look
-            self.own.append(self.ledger.append(decision, book))
+            self.own.append(self.ledger.append(decision, snapshot))
 
-    def _finish(self, book: LedgerSnapshot) -> None:
+    def _finish(self, snapshot: LedgerSnapshot) -> None:
         """Take off our marks, and those of commands that have died."""
-        old = [mark for mark in book.marks if not mark.live(datetime.now(UTC))]
+        old = [mark for mark in snapshot.marks if not mark.live(datetime.now(UTC))]
         for mark in (*self.marks, *old):
             self.ledger.unmark(mark)
 
 
-def _others(book: LedgerSnapshot, ours: list[MoveMark]) -> frozenset[str]:
+def _others(snapshot: LedgerSnapshot, ours: list[MoveMark]) -> frozenset[str]:
     """The marks of other commands that move aliases for an older entry than the last."""
     now, own_ids = datetime.now(UTC), {mark.id for mark in ours}
     return frozenset(
-        mark.id for mark in book.marks if mark.live(now) and mark.id not in own_ids and mark.seq != book.last
+        mark.id for mark in snapshot.marks if mark.live(now) and mark.id not in own_ids and mark.seq != snapshot.last
     )
 
 

@@ -35,51 +35,53 @@ class Unsealed(Record):
         return f"({self.kind}) stands beyond the seal and {fate}"
 
 
-def beyond_seal(registry: Registry, book: LedgerSnapshot) -> list[Unsealed]:
-    """Return the entries of ``book`` that may not have been carried out, put to the gate. Reads only.
+def beyond_seal(registry: Registry, snapshot: LedgerSnapshot) -> list[Unsealed]:
+    """Return the entries of ``snapshot`` that may not have been carried out, put to the gate. Reads only.
 
     Raises:
         Unavailable: MLflow does not answer.
     """
     champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
-    auditor = Auditor(registry, book, champion)
-    return [Unsealed(seq=entry.seq, kind=entry.kind, objection=auditor.objection(entry)) for entry in book.beyond()]
+    auditor = Auditor(registry, snapshot, champion)
+    return [Unsealed(seq=entry.seq, kind=entry.kind, objection=auditor.objection(entry)) for entry in snapshot.beyond()]
 
 
 class Auditor:
-    """Of the entries beyond the seal of ``book``, while the champion's alias is at ``champion``."""
+    """Of the entries beyond the seal of ``snapshot``, while the champion's alias is at ``champion``."""
 
     def __init__(
-        self, registry: Registry, book: LedgerSnapshot, champion: Version | None, *, accept: bool = False
+        self, registry: Registry, snapshot: LedgerSnapshot, champion: Version | None, *, accept: bool = False
     ) -> None:
         """``accept``: the policy takes a champion that no gate has passed."""
-        self.registry, self.book, self.accept = registry, book, accept
+        self.registry, self.snapshot, self.accept = registry, snapshot, accept
         self.now = champion.version if champion else None
 
     def voids(self, own: Iterable[LedgerEntry] = ()) -> DecisionRecord | None:
         """Return the entry to write about what does not count, if anything does; ``own`` were just written by us."""
-        for entry in self.book.beyond():
+        for entry in self.snapshot.beyond():
             if entry not in own and (why := self.objection(entry)):
-                return _void((self.book.key(entry.seq),), f"entry {entry.seq} ({entry.kind}) is not borne out: {why}")
-        if news := self.book.news[:_MOST_KEYS]:
+                return _void(
+                    (self.snapshot.key(entry.seq),), f"entry {entry.seq} ({entry.kind}) is not borne out: {why}"
+                )
+        if news := self.snapshot.news[:_MOST_KEYS]:
             keys = ", ".join(key[:60] for key in news)
             return _void(news, f"no entries of this ledger, whoever wrote them: {keys}")
         return None
 
     def objection(self, entry: LedgerEntry) -> str | None:
         """Why ``entry`` is not borne out; None: it is. It is asked against the ledger as it was before it."""
-        before = self.book.until(entry.seq - 1)
-        standing = before.standing()
+        before = self.snapshot.until(entry.seq - 1)
+        champion_state = before.champion_state()
         if entry.kind == "voided":
             return self._void_objection(entry)
-        if entry.from_version != standing.champion:
-            return f"champion was {standing.champion or 'none'}, and not {entry.from_version or 'none'}"
+        if entry.from_version != champion_state.champion:
+            return f"champion was {champion_state.champion or 'none'}, and not {entry.from_version or 'none'}"
         if (entry.found or entry.kind == "external") and entry.to_version != self.now:
             return f"champion is {self.now or 'none'} in MLflow"
         if entry.kind == "external":
             return None
         if entry.kind == "rolled-back":
-            return self._rollback_objection(entry, standing)
+            return self._rollback_objection(entry, champion_state)
         if entry.to_version is None:
             return "it names no version"
         target = existing(self.registry, entry.to_version, entry.spoken_of())
@@ -94,27 +96,33 @@ class Auditor:
             policy = GateConfig.model_validate(entry.policy)
         except ValueError:
             return None
-        rival = existing(self.registry, entry.from_version, before.standing())
+        rival = existing(self.registry, entry.from_version, before.champion_state())
         return decide(target, rival, policy, before.comparisons(Evidence.of(target)))
 
     def _void_objection(self, entry: LedgerEntry) -> str | None:
-        sealed = self.book.seal.seq if self.book.seal else 0
+        sealed = self.snapshot.seal.seq if self.snapshot.seal else 0
         for key in entry.voids:
-            number = next((n for n in self.book.lines if self.book.key(n) == key), None)
+            number = next((n for n in self.snapshot.lines if self.snapshot.key(n) == key), None)
             if number is None:
                 continue
-            spoken_of = next((each for each in self.book.entries() if each.seq == number), None)
+            spoken_of = next((each for each in self.snapshot.entries() if each.seq == number), None)
             if number <= sealed or number >= entry.seq or (spoken_of and not self.objection(spoken_of)):
                 return f"entry {number}, which it calls void, is borne out"
         return None
 
-    def _rollback_objection(self, entry: LedgerEntry, standing: ChampionState) -> str | None:
+    def _rollback_objection(self, entry: LedgerEntry, champion_state: ChampionState) -> str | None:
         if entry.to_version is None:
-            return None if displaced(self.registry, standing) is None else "there is an earlier champion to go back to"
+            return (
+                None
+                if displaced(self.registry, champion_state) is None
+                else "there is an earlier champion to go back to"
+            )
         if existing(self.registry, entry.to_version, entry.spoken_of()) is None:
             return f"version {entry.to_version} is gone, or is another model"
         before = self.registry.aliases().get(PREVIOUS)  # of a champion from before the ledger began
-        if entry.to_version in standing.trail or (not standing.trail and entry.to_version in (before, self.now)):
+        if entry.to_version in champion_state.trail or (
+            not champion_state.trail and entry.to_version in (before, self.now)
+        ):
             return None
         return f"version {entry.to_version} was not champion before"
 
@@ -137,21 +145,26 @@ class Auditor:
         return self._refused(passed if passed and approved else entry, target)
 
     def _refused(self, entry: LedgerEntry, target: Version) -> str | None:
-        decision = self._ask(entry, target, self.book.until(entry.seq - 1))
+        decision = self._ask(entry, target, self.snapshot.until(entry.seq - 1))
         if decision is None:
             return "it names no policy of the gate"
         failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
         return f"the gate, asked now, refuses it: {failed}"[:1000] if failed else None
 
 
-def displaced(registry: Registry, standing: ChampionState) -> Version | None:
+def displaced(registry: Registry, champion_state: ChampionState) -> Version | None:
     """Return the nearest earlier champion that still exists."""
     return next(
-        (version for number in reversed(standing.trail) if (version := existing(registry, number, standing))), None
+        (
+            version
+            for number in reversed(champion_state.trail)
+            if (version := existing(registry, number, champion_state))
+        ),
+        None,
     )
 
 
-def existing(registry: Registry, number: int | None, standing: ChampionState) -> Version | None:
+def existing(registry: Registry, number: int | None, champion_state: ChampionState) -> Version | None:
     """Return version ``number`` if it is the one that the ledger means: a model that was made anew counts from 1."""
     if number is None:
         return None
@@ -159,7 +172,7 @@ def existing(registry: Registry, number: int | None, standing: ChampionState) ->
         version = registry.get(number)
     except Absent:
         return None
-    return version if version.sha256 == standing.digests.get(number) else None
+    return version if version.sha256 == champion_state.digests.get(number) else None
 
 
 def _void(keys: tuple[str, ...], reason: str) -> DecisionRecord:

@@ -76,20 +76,20 @@ class Champion:
 
     def _look(self) -> ChampionChoice:
         registry = self._registry
-        book = Ledger(registry.store, registry.name).read().sealed()
-        earned, alias = book.earned(), self._alias()
+        snapshot = Ledger(registry.store, registry.name).read().sealed()
+        earned, alias = snapshot.earned(), self._alias()
         if alias and alias.version == earned.champion and _is_same(alias, earned):
             return ChampionChoice(alias)
-        if not book.last and registry.name != self._params.registry.model:
+        if not snapshot.last and registry.name != self._params.registry.model:
             if alias is None:
                 raise names.absent(registry.store, registry.name, CHAMPION, registry.versions())
             return ChampionChoice(alias)
         if alias and self._params.registry.external == "accept":
             return ChampionChoice(
-                alias, _differs(alias, earned, "it is used: registry.external is accept") if book.last else ""
+                alias, _differs(alias, earned, "it is used: registry.external is accept") if snapshot.last else ""
             )
         against = existing(registry, earned.champion, earned)
-        why = self._objection(alias, book, against) if alias else "the alias was removed"
+        why = self._objection(alias, snapshot, against) if alias else "the alias was removed"
         if alias and why is None:
             return ChampionChoice(
                 alias, _differs(alias, earned, "the gate passes it, so it is used; `ganlib reconcile` records it")
@@ -98,7 +98,7 @@ class Champion:
         trail += [number for number in reversed(earned.trail) if number != earned.champion]
         target = next((version for number in trail if (version := existing(registry, number, earned))), None)
         if target is None:
-            raise Absent(self._nobody(alias, book, why or ""))
+            raise Absent(self._nobody(alias, snapshot, why or ""))
         if alias:
             return ChampionChoice(target, _differs(alias, earned, f"{why}: version {target.version} is used"))
         return ChampionChoice(target, f"{why}: version {target.version}, the champion before, is used")
@@ -110,19 +110,19 @@ class Champion:
         except Absent:  # older servers leave the alias of a version that was deleted
             return None
 
-    def _objection(self, version: Version, book: LedgerSnapshot, champion: Version | None) -> str | None:
+    def _objection(self, version: Version, snapshot: LedgerSnapshot, champion: Version | None) -> str | None:
         """Why ``version`` has not earned to be champion; None: it has."""
-        if rollback := book.taken_back(version):
+        if rollback := snapshot.taken_back(version):
             return f"it was rolled back from (entry {rollback.seq}: {rollback.reason[:_REASON]})"
-        verdict = book.verdict(version)
+        verdict = snapshot.verdict(version)
         if verdict:
             refused = verdict.kind == "refused"
             return f"the gate refused it ({verdict.reason[:_REASON]})" if refused else None
-        decision = decide(version, champion, self._params.gate, book.comparisons(Evidence.of(version)))
+        decision = decide(version, champion, self._params.gate, snapshot.comparisons(Evidence.of(version)))
         failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
         return None if decision.promoted else f"the gate does not pass it ({failed[:_REASON]})"
 
-    def _nobody(self, alias: Version | None, book: LedgerSnapshot, why: str) -> str:
+    def _nobody(self, alias: Version | None, snapshot: LedgerSnapshot, why: str) -> str:
         """Why there is no champion, and what to do."""
         name = self._registry.name
         if alias:
@@ -130,8 +130,8 @@ class Champion:
                 f"version {alias.version} of {name} has the alias champion, but {why}; nothing else was champion. Use "
                 f"it by its number ({alias.uri}), or {OVERRULE}."
             )
-        decisions = [entry for entry in book.valid() if entry.kind in ("refused", "awaiting")]
-        if book.last_move():
+        decisions = [entry for entry in snapshot.valid() if entry.kind in ("refused", "awaiting")]
+        if snapshot.last_move():
             return f"{name} has no champion any more: {why}. Promote one: ganlib promote VERSION, or ganlib rollback."
         if not decisions:
             return f"{name} has no 'champion': see `ganlib registry list`, or train one: `ganlib retrain`."
@@ -148,9 +148,9 @@ class Champion:
         )
 
 
-def _is_same(version: Version, standing: ChampionState) -> bool:
+def _is_same(version: Version, champion_state: ChampionState) -> bool:
     """Whether ``version`` is the one that the ledger speaks of: a model that was made anew counts from 1."""
-    return version.sha256 == standing.digests.get(version.version)
+    return version.sha256 == champion_state.digests.get(version.version)
 
 
 def _differs(alias: Version, earned: ChampionState, what: str) -> str:

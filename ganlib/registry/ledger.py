@@ -134,21 +134,21 @@ class LedgerSnapshot(Record):
         return read(self.lines[self.last])
 
     def until(self, seq: int) -> LedgerSnapshot:
-        """Return the book as it was when entry ``seq`` was the last, knowing what was found void since."""
+        """Return the ledger as it was when entry ``seq`` was the last, knowing what was found void since."""
         lines = {number: text for number, text in self.lines.items() if number <= seq}
         return self.model_copy(update={"lines": lines, "marks": (), "void": self.voided})
 
     def sealed(self) -> LedgerSnapshot:
-        """Return the book up to the seal: what was carried out, which is what a consumer may rely on."""
+        """Return the ledger up to the seal: what was carried out, which is what a consumer may rely on."""
         return self.until(self.seal.seq) if self.seal else self
 
     def under_way(self, now: datetime) -> frozenset[int | None]:
         """Return the champions that a command at work, or one that died, may leave the alias at."""
         versions: set[int | None] = {
-            self.until(mark.seq).standing().champion for mark in self.marks if mark.live(now)
+            self.until(mark.seq).champion_state().champion for mark in self.marks if mark.live(now)
         }  # fmt: skip
         if pending := self.beyond():
-            versions.add(self.until(pending[0].seq - 1).standing().champion)
+            versions.add(self.until(pending[0].seq - 1).champion_state().champion)
             versions.update(entry.to_version for entry in pending if entry.kind not in NON_MOVING)
         return frozenset(versions)
 
@@ -229,7 +229,7 @@ class LedgerSnapshot(Record):
         candidates.pop((challenger.sha256, challenger.fid), None)
         return sum(candidates.values())
 
-    def standing(self, at: str | None = None) -> ChampionState:
+    def champion_state(self, at: str | None = None) -> ChampionState:
         """Champion and trail after all entries, or after those up to the time ``at`` (as :attr:`LedgerEntry.time`)."""
         entries = [entry for entry in self.valid() if at is None or entry.time <= at]
         return fold(entry for entry in entries if entry.kind not in NON_MOVING)
@@ -293,11 +293,11 @@ class ChampionAt(Record):
     since: LedgerEntry | None
 
 
-def champion_at(book: LedgerSnapshot, moment: datetime) -> ChampionAt:
+def champion_at(snapshot: LedgerSnapshot, moment: datetime) -> ChampionAt:
     """Return who was champion at ``moment``, which carries an offset."""
     at = stamp(moment)
-    moves = [entry for entry in book.valid() if entry.kind not in NON_MOVING and entry.time <= at]
-    return ChampionAt(at=at, champion=book.standing(at).champion, since=moves[-1] if moves else None)
+    moves = [entry for entry in snapshot.valid() if entry.kind not in NON_MOVING and entry.time <= at]
+    return ChampionAt(at=at, champion=snapshot.champion_state(at).champion, since=moves[-1] if moves else None)
 
 
 def _missing(first: int, last: int) -> LedgerProblem:

@@ -68,10 +68,10 @@ class Ledger:
         return f"{self.model} ledger"
 
     def read(self) -> LedgerSnapshot:
-        """Return all that is stored; an empty book if nothing was ever decided.
+        """Return all that is stored; an empty ledger if nothing was ever decided.
 
         Raises:
-            Unavailable: MLflow does not answer. That is never taken for an empty book.
+            Unavailable: MLflow does not answer. That is never taken for an empty ledger.
         """
         seal = self._seal()  # first: it may be older than the entries, and never newer
         run = self._again() or self._run()

@@ -74,9 +74,9 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
     Raises:
         Unavailable: MLflow does not answer; what was not written is written after the next decision.
     """
-    book, changes = Ledger(registry.store, registry.name).read().sealed(), []
+    snapshot, changes = Ledger(registry.store, registry.name).read().sealed(), []
     for listing in registry.versions():
-        history = story(book, listing)
+        history = story(snapshot, listing)
         match = _OURS.match(listing.description)
         if match and int(match["entry"]) == history.number and listing.version != always:
             continue
@@ -85,7 +85,7 @@ def refresh(registry: Registry, *, always: int | None = None) -> list[int]:
     return changes
 
 
-def story(book: LedgerSnapshot, version: Listing) -> Story:
+def story(snapshot: LedgerSnapshot, version: Listing) -> Story:
     """Return the decisions about ``version``: of its own bytes, not of a namesake's."""
 
     def concerns(entry: LedgerEntry) -> bool:
@@ -94,7 +94,7 @@ def story(book: LedgerSnapshot, version: Listing) -> Story:
             evidence.version == version.version and evidence.sha256 == version.sha256 for evidence in entry.evidence
         )
 
-    return Story(tuple(entry for entry in book.valid() if concerns(entry)))
+    return Story(tuple(entry for entry in snapshot.valid() if concerns(entry)))
 
 
 def _write(registry: Registry, version: Version, history: Story) -> None:

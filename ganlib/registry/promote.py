@@ -57,7 +57,7 @@ def promote(
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
         finished = None if dry_run else apply_pending(registry, ledger)
-        book, champion = ledger.read(), registry.alias(CHAMPION)
+        snapshot, champion = ledger.read(), registry.alias(CHAMPION)
         challenger = registry.get(challenger.version)
         if finished and finished.to_version == challenger.version and _repeats(finished, "promoted", expect, state):
             return _recorded(registry, challenger)
@@ -65,15 +65,15 @@ def promote(
             _require_still(expect, champion)
         if champion and champion.version == challenger.version:
             raise BadInput(f"version {champion.version} is the champion already. Nothing was changed.")
-        decision = decide(challenger, champion, policy, comparisons=book.comparisons(Evidence.of(challenger)))
-        if rollback := book.taken_back(challenger):
+        decision = decide(challenger, champion, policy, comparisons=snapshot.comparisons(Evidence.of(challenger)))
+        if rollback := snapshot.taken_back(challenger):
             decision = _with_rollback(decision, rollback, again)
         if decision.promoted and approval:
             decision = decision.model_copy(update={"promoted": False, "awaiting": True})
         if dry_run:
             return decision.model_copy(update={"dry_run": True})
         if decision.taken_back is None or again:
-            record_and_apply(registry, ledger, decision, challenger, champion, book)
+            record_and_apply(registry, ledger, decision, challenger, champion, snapshot)
     return decision
 
 
@@ -123,7 +123,7 @@ def require_agreement(snapshot: LedgerSnapshot, champion: Version | None) -> Non
             f"entry {pending[-1].seq} ({pending[-1].kind}) was recorded just now and is being carried out. "
             "Nothing was moved; run the same command again."
         )
-    _require_still(snapshot.standing().champion or 0, champion)
+    _require_still(snapshot.champion_state().champion or 0, champion)
 
 
 def rollback(registry: Registry, *, state: Path, expect: int | None = None, reason: str = "") -> LedgerEntry:
@@ -156,11 +156,11 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
                 f"somebody else's rollback was recorded and not yet carried out (entry {finished.seq}): version "
                 f"{finished.to_version or 'none'} is champion now. To go back further, run the same command again."
             )
-        book, champion = ledger.read(), registry.alias(CHAMPION)
+        snapshot, champion = ledger.read(), registry.alias(CHAMPION)
         if expect is not None:
             _require_still(expect, champion)
-        require_agreement(book, champion)
-        target = displaced(registry, book.standing()) or registry.alias(PREVIOUS)
+        require_agreement(snapshot, champion)
+        target = displaced(registry, snapshot.champion_state()) or registry.alias(PREVIOUS)
         if target is None or (champion and target.version == champion.version):
             raise BadInput(
                 f"there is no earlier champion of {registry.name} to go back to (champion: "
@@ -174,7 +174,7 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
             reason=reason or "no reason given",
             evidence=tuple(Evidence.of(version) for version in (target, champion) if version),
         )
-        return append_and_apply(registry, ledger, record, book)
+        return append_and_apply(registry, ledger, record, snapshot)
 
 
 def _with_rollback(decision: Decision, rollback: LedgerEntry, again: bool) -> Decision:

@@ -114,7 +114,7 @@ def _reasons(
     registry: Registry, versions: list[Listing], used: Mapping[str, str], tested: set[int], keep: int
 ) -> dict[int, list[str]]:
     """Why each version stays."""
-    standing = Ledger(registry.store, registry.name).read().standing()
+    champion_state = Ledger(registry.store, registry.name).read().champion_state()
     tags = {version.version: registry.tags(version.version) for version in versions}
     linked = {
         int(value) for own in tags.values() for key, value in own.items() if _SIBLING in key and value.isdecimal()
@@ -123,9 +123,9 @@ def _reasons(
     for place, version in enumerate(versions):
         number, own = version.version, tags[version.version]
         why = [f"alias {alias}" for alias in version.aliases]
-        if number == standing.champion:
+        if number == champion_state.champion:
             why.append("champion in the ledger")
-        if number in standing.trail:
+        if number in champion_state.trail:
             why.append("was champion: a rollback may go back to it")
         if APPROVE in own or "awaiting" in (version.gate or ""):
             why.append("waits for a person")

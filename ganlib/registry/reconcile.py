@@ -112,13 +112,13 @@ def pending(registry: Registry) -> Pending | None:
     Raises:
         Unavailable: MLflow does not answer.
     """
-    book = Ledger(registry.store, registry.name).read()
+    snapshot = Ledger(registry.store, registry.name).read()
     champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
-    now, last = champion.version if champion else None, book.last_move()
+    now, last = champion.version if champion else None, snapshot.last_move()
     requests = tuple(number for number, text in registry.tagged(APPROVE).items() if _reason_in(text) is not None)
-    state = Pending(book.last, now, book.standing().champion, requests)
+    state = Pending(snapshot.last, now, snapshot.champion_state().champion, requests)
     external = last is not None and last.kind == "external"
-    return state if state.done_by_people or external or book.unsealed() or book.news else None
+    return state if state.done_by_people or external or snapshot.unsealed() or snapshot.news else None
 
 
 class _Reconciler:
@@ -173,45 +173,47 @@ class _Reconciler:
 
     def _champion(self) -> list[Finding]:
         """Policy for a champion that a person set or removed, if the last move is that and nobody has answered it."""
-        book = self.ledger.read()
-        last = book.last_move()
+        snapshot = self.ledger.read()
+        last = snapshot.last_move()
         if last is None or last.kind != "external":
             return []
         if last.to_version is None:
-            return [self._alias_missing(book, last)]
+            return [self._alias_missing(snapshot, last)]
         champion = self.registry.get(last.to_version)
-        verdict, rollback = book.verdict(champion), book.taken_back(champion)
+        verdict, rollback = snapshot.verdict(champion), snapshot.taken_back(champion)
         if verdict and verdict.kind != "refused" and not rollback:
-            return [self._accept(book, champion, f"it had passed the gate (entry {verdict.seq})", "info")]
+            return [self._accept(snapshot, champion, f"it had passed the gate (entry {verdict.seq})", "info")]
         if rollback:
             why: str | None = _taken_back(rollback)
         else:
-            why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, book)
+            why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, snapshot)
         if why is None:
-            return [self._accept(book, champion, "the gate passes it", "info")]
+            return [self._accept(snapshot, champion, "the gate passes it", "info")]
         if self.rules.external == "accept":
-            return [self._accept(book, champion, f"policy registry.external: accept, though {why}", "warning")]
-        return [self._revert(book, champion, why)]
+            return [self._accept(snapshot, champion, f"policy registry.external: accept, though {why}", "warning")]
+        return [self._revert(snapshot, champion, why)]
 
-    def _refusal(self, champion: Version, last: LedgerEntry, book: LedgerSnapshot) -> str | None:
+    def _refusal(self, champion: Version, last: LedgerEntry, snapshot: LedgerSnapshot) -> str | None:
         """Why the gate does not pass a champion that was found; None: it does."""
-        decision = self._decide(champion, existing(self.registry, last.from_version, book.standing()))
+        decision = self._decide(champion, existing(self.registry, last.from_version, snapshot.champion_state()))
         failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
         return None if decision.promoted else f"the gate does not pass it: {'; '.join(failed)}"[:_REASON]
 
-    def _accept(self, book: LedgerSnapshot, champion: Version, why: str, level: Literal["info", "warning"]) -> Finding:
-        entry = self._record_and_apply(book, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
+    def _accept(
+        self, snapshot: LedgerSnapshot, champion: Version, why: str, level: Literal["info", "warning"]
+    ) -> Finding:
+        entry = self._record_and_apply(snapshot, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
         return Finding(level=level, text=f"version {champion.version} stays champion: {why}", entry=entry)
 
-    def _revert(self, book: LedgerSnapshot, champion: Version, why: str) -> Finding:
-        target = self._earlier(book, champion.version)
+    def _revert(self, snapshot: LedgerSnapshot, champion: Version, why: str) -> Finding:
+        target = self._earlier(snapshot, champion.version)
         reason = f"policy registry.external: revert; version {champion.version} was set outside of ganlib, and {why}"
-        entry = self._record_and_apply(book, "rolled-back", champion, target, reason)
+        entry = self._record_and_apply(snapshot, "rolled-back", champion, target, reason)
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
-    def _alias_missing(self, book: LedgerSnapshot, last: LedgerEntry) -> Finding:
-        target = self._earlier(book, last.from_version)
+    def _alias_missing(self, snapshot: LedgerSnapshot, last: LedgerEntry) -> Finding:
+        target = self._earlier(snapshot, last.from_version)
         if target is None:
             text = (
                 f"the champion, version {last.from_version}, is gone, and there is no earlier one to fall back to. "
@@ -219,32 +221,34 @@ class _Reconciler:
             )
             return Finding(level="error", text=text, entry=last)
         reason = f"fell back to the champion before: {last.reason}"
-        entry = self._record_and_apply(book, "rolled-back", None, target, reason)
+        entry = self._record_and_apply(snapshot, "rolled-back", None, target, reason)
         return Finding(level="error", text=f"version {target.version} is champion again: {last.reason}", entry=entry)
 
-    def _earlier(self, book: LedgerSnapshot, but: int | None) -> Version | None:
+    def _earlier(self, snapshot: LedgerSnapshot, but: int | None) -> Version | None:
         """The nearest earlier champion that still exists and is not version ``but``."""
-        trail = (number for number in reversed(book.standing().trail) if number != but)
-        return next((version for n in trail if (version := existing(self.registry, n, book.standing()))), None)
+        trail = (number for number in reversed(snapshot.champion_state().trail) if number != but)
+        return next(
+            (version for n in trail if (version := existing(self.registry, n, snapshot.champion_state()))), None
+        )
 
     def _approved(self, number: int, by: str) -> Finding:
         """Version ``number`` has the tag ``approve``. The tag goes last: whoever is killed before comes back here."""
-        book, champion = self.ledger.read(), self.registry.alias(CHAMPION)
+        snapshot, champion = self.ledger.read(), self.registry.alias(CHAMPION)
         challenger = self.registry.get(number)
         approver = f"{by or 'a person'} (tag {APPROVE}), found by {current_actor()}"
         if champion and champion.version == number:
             finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
             return self._with_answer(number, finding, "is champion")
-        if rollback := book.taken_back(challenger):
+        if rollback := snapshot.taken_back(challenger):
             text = f"version {number} was approved, but {_taken_back(rollback)}"
             return self._with_answer(
                 number, Finding(level="error", text=text, entry=rollback), f"refused: {_taken_back(rollback)}"
             )
-        verdict = book.verdict(challenger)
+        verdict = snapshot.verdict(challenger)
         against = champion.version if champion else None
         if verdict and verdict.kind == "awaiting" and verdict.from_version == against:
             why = f"approved; the gate had passed it (entry {verdict.seq})"
-            entry = self._promote(book, challenger, champion, approver, why)
+            entry = self._promote(snapshot, challenger, champion, approver, why)
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
             return self._with_answer(number, finding, f"promoted (entry {entry.seq})")
         if verdict and (verdict.kind, verdict.who, verdict.from_version) == ("refused", approver, against):
@@ -254,10 +258,10 @@ class _Reconciler:
             if not decision.promoted and self.rules.external == "accept":
                 failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
                 why = f"approved; policy registry.external: accept, though the gate does not pass it: {failed}"
-                entry = self._promote(book, challenger, champion, approver, why[:_REASON], kind="accepted")
+                entry = self._promote(snapshot, challenger, champion, approver, why[:_REASON], kind="accepted")
                 finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
                 return self._with_answer(number, finding, f"accepted (entry {entry.seq})")
-            entry = record_and_apply(self.registry, self.ledger, decision, challenger, champion, book, by=approver)
+            entry = record_and_apply(self.registry, self.ledger, decision, challenger, champion, snapshot, by=approver)
         if entry.kind == "promoted":
             finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
             return self._with_answer(number, finding, f"promoted (entry {entry.seq})")
@@ -266,14 +270,14 @@ class _Reconciler:
 
     def _promote(
         self,
-        book: LedgerSnapshot,
+        snapshot: LedgerSnapshot,
         challenger: Version,
         champion: Version | None,
         by: str,
         reason: str,
         kind: Literal["promoted", "accepted"] = "promoted",
     ) -> LedgerEntry:
-        return self._record_and_apply(book, kind, champion, challenger, reason, by)
+        return self._record_and_apply(snapshot, kind, champion, challenger, reason, by)
 
     def _with_answer(self, number: int, finding: Finding, answer: str) -> Finding:
         self.registry.tag(number, {APPROVAL: answer})
@@ -282,14 +286,14 @@ class _Reconciler:
 
     def _record_and_apply(
         self,
-        book: LedgerSnapshot,
+        snapshot: LedgerSnapshot,
         kind: Literal["promoted", "accepted", "rolled-back"],
         champion: Version | None,
         target: Version | None,
         reason: str,
         by: str | None = None,
     ) -> LedgerEntry:
-        require_agreement(book, champion)
+        require_agreement(snapshot, champion)
         versions = {version.version: version for version in (target, champion) if version}
         return append_and_apply(
             self.registry,
@@ -303,7 +307,7 @@ class _Reconciler:
                 evidence=tuple(Evidence.of(version) for version in versions.values()),
                 policy=self.rules.model_dump(mode="json", include={"external", "approval"}),
             ),
-            book,
+            snapshot,
         )
 
 

@@ -142,12 +142,14 @@ def registering(registry: Registry) -> None:
 
 def stand(store: MlflowStore) -> tuple[int | None, int | None, list[tuple[str, int | None, int | None]]]:
     """Champion, previous and the moves since entry 2; ledger and aliases must agree, and the chain must be one."""
-    registry, book = Registry(store, NAME), Ledger(store, NAME).read()
-    assert book.problems() == []
-    assert book.beyond() == []
-    assert book.marks == ()
+    registry, snapshot = Registry(store, NAME), Ledger(store, NAME).read()
+    assert snapshot.problems() == []
+    assert snapshot.beyond() == []
+    assert snapshot.marks == ()
     moves = [
-        (entry.kind, entry.from_version, entry.to_version) for entry in book.entries() if entry.kind not in NON_MOVING
+        (entry.kind, entry.from_version, entry.to_version)
+        for entry in snapshot.entries()
+        if entry.kind not in NON_MOVING
     ]
     champion = None
     for _, origin, target in moves:
@@ -272,8 +274,8 @@ def test_of_two_machines_that_begin_the_ledger_at_once_one_does(tmp_path: Path) 
         ended = stalled.end()
         (lost,) = [end for end in (ended, result) if end is not True]
         assert lost.exit_code in (2, 75), (step, place)
-        book = Ledger(theirs.store, NAME).read()
-        assert book.problems() == []
-        assert [entry.kind for entry in book.entries()] == ["promoted"]
-        assert theirs.aliases()[CHAMPION] == book.entries()[0].to_version
+        snapshot = Ledger(theirs.store, NAME).read()
+        assert snapshot.problems() == []
+        assert [entry.kind for entry in snapshot.entries()] == ["promoted"]
+        assert theirs.aliases()[CHAMPION] == snapshot.entries()[0].to_version
     assert step >= 8

@@ -69,6 +69,6 @@ def test_of_two_promoters_one_wins_in_each_of_fifty_rounds_and_the_ledger_is_who
         jobs.put(None)
         racer.join(60)
         assert racer.exitcode == 0
-    book = Ledger(store, NAME).read()
-    assert book.problems() == []
-    assert [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()] == expected
+    snapshot = Ledger(store, NAME).read()
+    assert snapshot.problems() == []
+    assert [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()] == expected

@@ -92,10 +92,10 @@ def rolled_back(store: MlflowStore) -> int | None:
 
 def moves(store: MlflowStore) -> Moves:
     """What the ledger says; it must be whole, and nothing may be left to do."""
-    book = Ledger(store, NAME).read()
-    assert book.problems() == []
-    assert book.unsealed() is None
-    return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()]
+    snapshot = Ledger(store, NAME).read()
+    assert snapshot.problems() == []
+    assert snapshot.unsealed() is None
+    return [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()]
 
 
 def aliases(store: MlflowStore) -> dict[str, int]:
@@ -117,8 +117,8 @@ def killed(project: Project, what: str, step: int, steps: int) -> MlflowStore:
     child.join(500)
     assert child.exitcode == (100 + steps if step == steps else -signal.SIGKILL)
     store = connect(project)
-    book = Ledger(store, NAME).read()
-    assert book.problems() == []  # a killed writer is not taken for a forger
+    snapshot = Ledger(store, NAME).read()
+    assert snapshot.problems() == []  # a killed writer is not taken for a forger
     return store
 
 

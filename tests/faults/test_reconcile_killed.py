@@ -99,9 +99,9 @@ def test_killed_before_any_of_its_writes_and_run_again_it_ends_where_an_undistur
         child.join(500)
         assert child.exitcode in (-signal.SIGKILL, 100)
         look(registry)
-        book = Ledger(registry.store, NAME).read()
-        assert book.problems() == []
-        assert [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()][3:] == moves, step
+        snapshot = Ledger(registry.store, NAME).read()
+        assert snapshot.problems() == []
+        assert [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()][3:] == moves, step
         assert registry.alias(CHAMPION).version == champion  # type: ignore[union-attr]
         assert registry.tagged(APPROVE) == {}
         assert pending(registry) is None

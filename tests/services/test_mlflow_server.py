@@ -267,9 +267,9 @@ def test_a_promotion_whose_server_goes_away_after_it_was_recorded_is_finished_by
     wire.mend()
     assert promoted(2)
     assert rollback(registry, state=project.state, expect=2).to_version == 1
-    book = Ledger(store, name).read()
-    assert book.problems() == []
-    kinds = [(entry.kind, entry.to_version) for entry in book.entries()]
+    snapshot = Ledger(store, name).read()
+    assert snapshot.problems() == []
+    kinds = [(entry.kind, entry.to_version) for entry in snapshot.entries()]
     assert kinds == [("promoted", 1), ("promoted", 2), ("rolled-back", 1)]
 
 

@@ -61,9 +61,9 @@ def test_a_test_runs_from_start_to_stop(project: Project) -> None:
     )
     for key in range(60):
         ab.record(project, NAME, str(key), float(key % 3 == 0))
-    standing = ab.report(project, NAME)
-    assert standing.comparison["n_a"] + standing.comparison["n_b"] == 60  # type: ignore[operator]
-    assert "not settled" in standing.summary()
+    champion_state = ab.report(project, NAME)
+    assert champion_state.comparison["n_a"] + champion_state.comparison["n_b"] == 60  # type: ignore[operator]
+    assert "not settled" in champion_state.summary()
     assert ab.versions(project, NAME) == (1, 2)
     with pytest.raises(BadInput, match=f"A/B test 1 of {NAME} is running"):
         begin(project)

@@ -321,10 +321,10 @@ def test_the_ledger_is_read_and_a_changed_entry_is_named_with_exit_code_one(ganl
 def test_what_somebody_else_wrote_beyond_the_seal_is_told_by_verify_with_exit_code_one(
     ganlib: Ganlib, made: Project, stray: bool
 ) -> None:
-    book = Ledger(connect(made), NAME).read()
+    snapshot = Ledger(connect(made), NAME).read()
     evidence = tuple(Evidence.of(Registry(connect(made), NAME).get(number)) for number in (2, 1))
     forged = DecisionRecord(kind="promoted", from_version=1, to_version=2, who="m", reason="r", evidence=evidence)
-    text = canonical(book.next_entry(forged, datetime.now(UTC)).model_dump(mode="json"))
+    text = canonical(snapshot.next_entry(forged, datetime.now(UTC)).model_dump(mode="json"))
     key, value = ("000900", "garbage") if stray else ("000003", text)
     with sqlite3.connect(made.root / "mlflow.db") as database:
         run = database.execute("SELECT run_uuid FROM params WHERE key = '000002'").fetchone()[0]

@@ -60,9 +60,9 @@ def test_its_versions_are_listed_with_their_figures_and_its_ledger_is_whole(old:
     assert {"precision", "copies", "class_excess", "class_distance"} <= set(found.evaluation.figures)
     assert found.contract is not None
     assert found.contract.spec == MNIST
-    book = Ledger(registry.store, registry.name).read()
-    assert [entry.kind for entry in book.entries()] == ["promoted", "refused", "refused"]
-    assert (book.problems(), book.news, beyond_seal(registry, book)) == ([], (), [])
+    snapshot = Ledger(registry.store, registry.name).read()
+    assert [entry.kind for entry in snapshot.entries()] == ["promoted", "refused", "refused"]
+    assert (snapshot.problems(), snapshot.news, beyond_seal(registry, snapshot)) == ([], (), [])
 
 
 def test_its_champion_draws_the_images_that_it_drew_then(old: Project, params: Params) -> None:

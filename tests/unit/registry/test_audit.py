@@ -81,24 +81,24 @@ def write(registry: Registry, key: str, text: str) -> None:
 
 def forge(registry: Registry, kind: str, before: int | None, after: int | None, **changes: Any) -> LedgerEntry:
     """An entry beyond the seal, chained and with a digest that fits, as only a command of ours should write it."""
-    book = Ledger(registry.store, NAME).read()
+    snapshot = Ledger(registry.store, NAME).read()
     known = tuple(Evidence.of(registry.get(number)) for number in (after, before) if number)
     content = {"who": "mallory@there", "reason": "because", "evidence": known, "policy": POLICY.model_dump(mode="json")}
     decided = DecisionRecord.model_validate(
         {"kind": kind, "from_version": before, "to_version": after, **content, **changes}
     )
-    entry = book.next_entry(decided, datetime.now(UTC))
-    write(registry, book.free_key, canonical(entry.model_dump(mode="json")))
+    entry = snapshot.next_entry(decided, datetime.now(UTC))
+    write(registry, snapshot.free_key, canonical(entry.model_dump(mode="json")))
     return entry
 
 
 def moves(registry: Registry) -> list[Move]:
     """All entries after the two of the fixture; the chain must be whole, and nothing left to do."""
-    book = Ledger(registry.store, NAME).read()
-    assert book.problems() == []
-    assert book.unsealed() is None
-    assert book.news == ()
-    return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()][2:]
+    snapshot = Ledger(registry.store, NAME).read()
+    assert snapshot.problems() == []
+    assert snapshot.unsealed() is None
+    assert snapshot.news == ()
+    return [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()][2:]
 
 
 def aliases(registry: Registry) -> Mapping[str, int]:
@@ -141,7 +141,7 @@ def test_what_nothing_bears_out_is_told_voided_and_never_carried_out(registry: R
     assert moves(registry) == [(kind, before, after), ("voided", None, None)]
     assert any("is not borne out" in finding.text for finding in done.findings)
     assert pending(registry) is None
-    assert Ledger(registry.store, NAME).read().standing().trail == (1,)
+    assert Ledger(registry.store, NAME).read().champion_state().trail == (1,)
     promoting(registry)
     assert moves(registry)[2:] == [("promoted", 2, 4)]
 
@@ -205,20 +205,20 @@ def test_a_stray_parameter_takes_no_number_and_is_told(registry: Registry, stray
     assert pending(registry)
     assert any(key[:60] in finding.text for finding in reconciling(registry).findings)
     promoting(registry)
-    book = Ledger(registry.store, NAME).read()
+    snapshot = Ledger(registry.store, NAME).read()
     assert moves(registry) == [("voided", None, None), ("promoted", 2, 4)]
-    assert (book.last, [entry.seq for entry in book.entries()]) == (4, [1, 2, 3, 4])
+    assert (snapshot.last, [entry.seq for entry in snapshot.entries()]) == (4, [1, 2, 3, 4])
     assert aliases(registry)[CHAMPION] == 4
 
 
 @pytest.mark.parametrize("spoil", ["digest", "chain", "number", "far"])
 def test_an_entry_that_does_not_follow_is_a_stray(registry: Registry, spoil: str) -> None:
-    book = Ledger(registry.store, NAME).read()
+    snapshot = Ledger(registry.store, NAME).read()
     good = Evidence.of(registry.get(4))
     decided = DecisionRecord(kind="promoted", from_version=2, to_version=4, who="m", reason="b", evidence=(good,))
-    entry = book.next_entry(decided, datetime.now(UTC))
+    entry = snapshot.next_entry(decided, datetime.now(UTC))
     if spoil == "chain":
-        entry = book.until(1).model_copy(update={"seal": None}).next_entry(decided, datetime.now(UTC))
+        entry = snapshot.until(1).model_copy(update={"seal": None}).next_entry(decided, datetime.now(UTC))
     text = canonical(entry.model_dump(mode="json"))
     text = text.replace('"because"', '"why"') if spoil != "digest" else text.replace('"reason":"b"', '"reason":"c"')
     write(registry, {"number": "000004", "far": "000900"}.get(spoil, "000003"), text)

@@ -87,7 +87,7 @@ def test_an_alias_set_by_hand_on_a_refused_version_is_not_used_at_any_moment_unt
     apply_pending(
         registry, Ledger(registry.store, NAME)
     )  # what `register` does: the fact is in the ledger, the answer is not
-    assert Ledger(registry.store, NAME).read().standing().champion == 3
+    assert Ledger(registry.store, NAME).read().champion_state().champion == 3
     assert chosen(registry, params) == 2
     answer(registry, params)
     assert registry.aliases()[CHAMPION] == 2

@@ -26,47 +26,49 @@ MOVES: tuple[Move, ...] = (
 
 def written(moves: tuple[Move, ...] = MOVES, reason: str = "because") -> LedgerSnapshot:
     """A ledger with an entry an hour, all sealed."""
-    book = LedgerSnapshot()
+    snapshot = LedgerSnapshot()
     for hour, (kind, before, after) in enumerate(moves):
         decided = DecisionRecord(kind=kind, from_version=before, to_version=after, who="me@here", reason=reason)
-        entry = book.next_entry(decided, START + timedelta(hours=hour))
-        lines = {**book.lines, entry.seq: canonical(entry.model_dump(mode="json"))}
-        book = LedgerSnapshot(lines=lines, seal=AppliedMark(seq=entry.seq, sha256=entry.sha256))
-    return book
+        entry = snapshot.next_entry(decided, START + timedelta(hours=hour))
+        lines = {**snapshot.lines, entry.seq: canonical(entry.model_dump(mode="json"))}
+        snapshot = LedgerSnapshot(lines=lines, seal=AppliedMark(seq=entry.seq, sha256=entry.sha256))
+    return snapshot
 
 
-def changed(book: LedgerSnapshot, seq: int, **values: object) -> LedgerSnapshot:
+def changed(snapshot: LedgerSnapshot, seq: int, **values: object) -> LedgerSnapshot:
     return LedgerSnapshot(
-        lines={**book.lines, seq: canonical({**json.loads(book.lines[seq]), **values})}, seal=book.seal
+        lines={**snapshot.lines, seq: canonical({**json.loads(snapshot.lines[seq]), **values})}, seal=snapshot.seal
     )
 
 
-def named(book: LedgerSnapshot) -> list[int]:
-    return [problem.seq for problem in book.problems()]
+def named(snapshot: LedgerSnapshot) -> list[int]:
+    return [problem.seq for problem in snapshot.problems()]
 
 
 @given(st.text(max_size=50))
 def test_a_ledger_as_it_was_written_is_whole_whatever_the_reason(reason: str) -> None:
     reason = reason.encode("utf-8", "ignore").decode()
-    book = written(reason=reason)
-    assert book.problems() == []
-    assert {entry.reason for entry in book.entries()} == {reason}
+    snapshot = written(reason=reason)
+    assert snapshot.problems() == []
+    assert {entry.reason for entry in snapshot.entries()} == {reason}
 
 
 @given(st.integers(1, 5), st.data())
 def test_any_changed_character_of_an_entry_is_noticed_and_its_number_named(seq: int, data: st.DataObject) -> None:
-    book = written()
-    text = book.lines[seq]
+    snapshot = written()
+    text = snapshot.lines[seq]
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(lambda one: one != text[place]))
-    spoilt = LedgerSnapshot(lines={**book.lines, seq: text[:place] + other + text[place + 1 :]}, seal=book.seal)
+    spoilt = LedgerSnapshot(lines={**snapshot.lines, seq: text[:place] + other + text[place + 1 :]}, seal=snapshot.seal)
     assert seq in named(spoilt)
 
 
 @pytest.mark.parametrize("seq", range(1, 6))
 def test_a_removed_entry_is_named_even_if_it_was_the_last(seq: int) -> None:
-    book = written()
-    rest = LedgerSnapshot(lines={number: text for number, text in book.lines.items() if number != seq}, seal=book.seal)
+    snapshot = written()
+    rest = LedgerSnapshot(
+        lines={number: text for number, text in snapshot.lines.items() if number != seq}, seal=snapshot.seal
+    )
     assert [problem.what for problem in rest.problems() if problem.seq == seq] == ["is missing: it was removed"]
 
 
@@ -76,16 +78,16 @@ def test_all_entries_removed_are_named_as_a_range() -> None:
 
 
 def test_exchanged_entries_are_named() -> None:
-    book = written()
-    swapped = LedgerSnapshot(lines={**book.lines, 2: book.lines[3], 3: book.lines[2]}, seal=book.seal)
+    snapshot = written()
+    swapped = LedgerSnapshot(lines={**snapshot.lines, 2: snapshot.lines[3], 3: snapshot.lines[2]}, seal=snapshot.seal)
     assert {2, 3} <= set(named(swapped))
     assert "holds entry 3: the entries were reordered" in [problem.what for problem in swapped.problems()]
 
 
 def test_an_entry_that_was_rewritten_with_a_fitting_digest_breaks_the_chain_behind_it() -> None:
-    book = written()
+    snapshot = written()
     forged = written((*MOVES[:2], ("refused", 2, 9), *MOVES[3:]))
-    spoilt = LedgerSnapshot(lines={**book.lines, 3: forged.lines[3]}, seal=book.seal)
+    spoilt = LedgerSnapshot(lines={**snapshot.lines, 3: forged.lines[3]}, seal=snapshot.seal)
     assert [problem.what for problem in spoilt.problems()] == ["does not follow entry 3: one of the two was replaced"]
 
 
@@ -95,25 +97,25 @@ def test_a_chain_that_was_rewritten_to_its_end_does_not_fit_the_seal() -> None:
 
 
 def test_a_lost_seal_is_a_problem_and_nothing_is_carried_out_again() -> None:
-    book = LedgerSnapshot(lines=written().lines)
-    assert named(book) == [5]
-    assert book.unsealed() is None
+    snapshot = LedgerSnapshot(lines=written().lines)
+    assert named(snapshot) == [5]
+    assert snapshot.unsealed() is None
 
 
 def test_a_removed_last_entry_is_not_papered_over_by_the_next_one() -> None:
-    book = written()
-    lines = {number: text for number, text in book.lines.items() if number != 5}
+    snapshot = written()
+    lines = {number: text for number, text in snapshot.lines.items() if number != 5}
     decided = DecisionRecord(kind="refused", from_version=2, to_version=7, who="me", reason="worse")
-    entry = LedgerSnapshot(lines=lines, seal=book.seal).next_entry(decided, START)
+    entry = LedgerSnapshot(lines=lines, seal=snapshot.seal).next_entry(decided, START)
     assert entry.seq == 6
     after = LedgerSnapshot(lines={**lines, 6: canonical(entry.model_dump(mode="json"))})
     assert 5 in named(after)
 
 
 def test_time_does_not_go_back_when_another_machines_clock_was_ahead() -> None:
-    book = written()
+    snapshot = written()
     decided = DecisionRecord(kind="promoted", from_version=2, to_version=7, who="me", reason="better")
-    assert book.next_entry(decided, START - timedelta(days=1)).time == book.entries()[-1].time
+    assert snapshot.next_entry(decided, START - timedelta(days=1)).time == snapshot.entries()[-1].time
 
 
 def test_an_entry_dated_before_its_predecessor_is_named() -> None:
@@ -130,8 +132,8 @@ def test_it_is_known_who_was_champion_at_any_time(hours: float, champion: int | 
 
 
 def test_a_rollback_goes_back_along_the_champions_and_never_to_one_it_came_from() -> None:
-    assert written().standing().trail == (1,)
-    assert written((*MOVES, ("rolled-back", 2, 1))).standing().trail == ()
+    assert written().champion_state().trail == (1,)
+    assert written((*MOVES, ("rolled-back", 2, 1))).champion_state().trail == ()
 
 
 def test_times_are_utc_unless_they_name_an_offset() -> None:

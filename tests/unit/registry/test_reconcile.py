@@ -80,10 +80,10 @@ def look(registry: Registry, **rules: str) -> Reconciled:
 
 def moves(registry: Registry) -> list[tuple[str, int | None, int | None]]:
     """What was recorded after the two promotions of the fixture."""
-    book = Ledger(registry.store, NAME).read()
-    assert book.problems() == []
-    assert book.unsealed() is None
-    return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()][2:]
+    snapshot = Ledger(registry.store, NAME).read()
+    assert snapshot.problems() == []
+    assert snapshot.unsealed() is None
+    return [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()][2:]
 
 
 def aliases(registry: Registry) -> Mapping[str, int]:

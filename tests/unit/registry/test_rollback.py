@@ -40,10 +40,10 @@ def back(registry: Registry, **options: object) -> int | None:
 
 
 def moves(registry: Registry) -> list[tuple[str, int | None, int | None]]:
-    book = Ledger(registry.store, NAME).read()
-    assert book.problems() == []
-    assert book.unsealed() is None
-    return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()]
+    snapshot = Ledger(registry.store, NAME).read()
+    assert snapshot.problems() == []
+    assert snapshot.unsealed() is None
+    return [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()]
 
 
 def aliases(registry: Registry) -> Mapping[str, int]:
@@ -164,8 +164,8 @@ def test_the_versions_of_a_model_that_was_deleted_and_made_anew_are_not_taken_fo
     with pytest.raises(BadInput, match="champion moved from 1 to none"):
         promote(registry, registry.get(1), policy=POLICY, state=registry.store.project.state, expect=1)
     assert not aliases(registry)
-    book = Ledger(registry.store, NAME).read()
-    assert [entry.kind for entry in book.entries()] == ["promoted", "external"]
+    snapshot = Ledger(registry.store, NAME).read()
+    assert [entry.kind for entry in snapshot.entries()] == ["promoted", "external"]
 
 
 def test_a_writer_elsewhere_who_takes_the_number_first_wins(

@@ -54,9 +54,9 @@ def look(registry: Registry, external: str = "revert") -> Reconciled:
 
 def moves(registry: Registry) -> list[tuple[str, int | None, int | None]]:
     """Since the rollback."""
-    book = Ledger(registry.store, NAME).read()
-    assert book.problems() == []
-    return [(entry.kind, entry.from_version, entry.to_version) for entry in book.entries()][4:]
+    snapshot = Ledger(registry.store, NAME).read()
+    assert snapshot.problems() == []
+    return [(entry.kind, entry.from_version, entry.to_version) for entry in snapshot.entries()][4:]
 
 
 @pytest.mark.parametrize("options", [{}, {"dry_run": True}, {"approval": True}], ids=["plain", "dry-run", "approval"])

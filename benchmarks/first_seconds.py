@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.support import forks
 
 SEED = 15
-_COMMAND = ("registry", "list", "--json")
+_COMMAND = ("ganlib", "registry", "list", "--json")
 _PLAIN = "import mlflow; mlflow.MlflowClient('sqlite:///mlflow.db').search_experiments()"
 
 
@@ -54,7 +54,7 @@ def ruined(
         hits += first.wait() == -signal.SIGKILL
         if plain:
             plain.communicate()
-        again = forks.ganlib(_COMMAND, root, os.environ)
+        again = forks.run(_COMMAND, root, os.environ)
         failures += again.returncode != 0
         said = f" {again.stderr.strip()[-500:]}" if again.returncode else ""
         beside = f", beside a client that ended with {plain.returncode}" if plain else ""

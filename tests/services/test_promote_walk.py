@@ -11,13 +11,11 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import TimeoutError as Late
 
 from ganlib.config import load
 from ganlib.core.project import Project
@@ -119,17 +117,6 @@ def until(page: Any, condition: Callable[[], bool]) -> None:
     pytest.fail("it did not happen")
 
 
-def read(report: Any, words: str) -> None:
-    """Wait for ``words`` in a report that MLflow shows in a frame: it fetches it once, and does not try again."""
-    for _ in range(3):
-        with suppress(Late):
-            report.frame_locator("iframe").get_by_text(words).first.wait_for(timeout=PATIENCE)
-            return
-        shown = report.locator("body").inner_text()
-        report.reload(wait_until="commit", timeout=PATIENCE)
-    pytest.fail(f"{words} was never shown, but: {shown}; frames: {[frame.url for frame in report.frames]}")
-
-
 def walk(page: Any, mlflow: str) -> None:
     """From MLflow's front page to the registered model, as README says."""
     page.goto(mlflow, wait_until="commit")
@@ -186,7 +173,7 @@ def test_the_way_through_the_page_is_readmes_and_the_list_says_what_to_promote(
     page.get_by_role("button", name=BLUE).wait_for()
     with page.expect_popup() as popped:
         page.get_by_role("link", name="Gate report").click()
-    read(popped.value, "version 2 refused")
+    popped.value.frame_locator("iframe").get_by_text("version 2 refused").first.wait_for(timeout=PATIENCE)
     popped.value.close()
 
 

@@ -92,7 +92,8 @@ def promote(
             _report(project, params, registry, decision)
         except Exception as error:  # what was decided stands, whatever an artifact store or its library raises
             logging.getLogger("ganlib").warning("the page of the decision could not be drawn: %s", error)
-        page.update(registry, project.state)
+        # A watch that looked before the report was there has told the decision without a link to it.
+        page.update(registry, project.state, always=decision.challenger)
     return decision
 
 

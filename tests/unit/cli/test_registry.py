@@ -154,7 +154,7 @@ def test_bad_input_to_ab_is_one_line_and_exit_code_two(ganlib: Ganlib, made: Pro
     assert not (made.state / "ab").exists(), "nothing was started"
     assert ganlib("ab", "start", "1", "3").code == 0
     for words, told in (
-        (["start", "1", "2"], "A/B test 1 is running: ganlib ab stop"),
+        (["start", "1", "2"], "A/B test 1 of mnist-generator is running: ganlib ab stop"),
         (["record", "k", "many"], "outcome 'many' is no number. Nothing was recorded."),
         (["record", "k", "nan"], "is not 0 or 1"),
         (["record", "k", "2"], "is not 0 or 1"),

@@ -97,10 +97,11 @@ def test_an_evaluation_says_what_it_depends_on(real: Evaluation, judge: Judge) -
 
 def test_the_summary_gives_figures_beside_floors_and_shares(real: Evaluation) -> None:
     lines = real.summary().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert f"FID {real.fid} = {real.fid_over_floor:.1f} x the real-data floor {real.floor_fid}" == lines[0]
-    assert f"1: {100 * real.class_shares[1]:.1f}%" in lines[2]
-    assert "2,000 images, seed 20260, 95% intervals" in lines[3]
+    assert lines[2] == real.rule
+    assert f"1: {100 * real.class_shares[1]:.1f}%" in lines[3]
+    assert "2,000 images, seed 20260, 95% intervals" in lines[4]
 
 
 def test_metrics_are_flat_and_finite(real: Evaluation) -> None:

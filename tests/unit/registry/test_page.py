@@ -12,6 +12,7 @@ from ganlib.config import GateConfig, Params, load
 from ganlib.core.errors import Unavailable
 from ganlib.core.project import Project
 from ganlib.jobs.measuring.diff import diff
+from ganlib.jobs.promotion import gate_report
 from ganlib.jobs.promotion.explain import explain
 from ganlib.jobs.promotion.promote import promote, rollback
 from ganlib.jobs.promotion.reconcile import reconcile
@@ -86,6 +87,22 @@ def test_the_description_has_verdict_checks_figures_beside_the_champions_and_lin
     experiment = registry.store.client.get_run(run).info.experiment_id
     assert f"[Gate report](#/experiments/{experiment}/runs/{run}/artifacts/gate/report.html) · [Run](#" in lines[-3]
     assert shown(registry, 1).startswith("Champion since 20")
+
+
+def test_a_watch_that_looks_before_the_report_is_there_leaves_no_other_link(
+    project: Project, params: Params, registry: Registry, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = gate_report.picture
+
+    def look_first(*arguments: Any) -> bytes:
+        refresh(registry)
+        assert "gate/report.md" in shown(registry, 3)
+        return draw(*arguments)
+
+    factories.registered(registry.store, graphs[2], 30)
+    monkeypatch.setattr(gate_report, "picture", look_first)
+    assert not promote(project, params, "3").promoted
+    assert "gate/report.html" in shown(registry, 3)
 
 
 def test_the_description_follows_decisions_and_a_persons_words_stay(

@@ -216,6 +216,9 @@ def test_and_nothing_else(code: str) -> None:
     assert of_mnist("ganlib/any.py", ast.parse(code)) == []
 
 
+PROSE_WIDTH = 128
+
+
 PARTICIPLES = re.compile(
     "answered|asked|begun|built|called|chosen|decided|drawn|found|given|gone|got|heard|heeded|held|judged|kept|known|"
     "made|meant|named|said|seen|shown|taken|told|tried|wanted|wished|written"
@@ -370,3 +373,24 @@ def test_a_test_is_found_where_its_source_is() -> None:
         for path in (ROOT / "tests/unit").rglob("test_*.py")
     }
     assert {test for test in tests if not mirrors(test)} == set(OF_SEVERAL_FILES)
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of Markdown that are prose, with their numbers: no code, tables, headings or HTML."""
+    code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        code ^= line.startswith("```")
+        if not (code or line.startswith(("```", "|", "    ", "#", "<", "!")) or line.lstrip().startswith("|")):
+            yield number, line
+
+
+def test_lines_of_prose_are_broken_at_one_width() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
+    assert len(pages) > 20
+    wide = [
+        f"{page.relative_to(ROOT)}:{number}"
+        for page in pages
+        for number, line in prose(page.read_text(encoding="utf-8"))
+        if len(line) > PROSE_WIDTH
+    ]
+    assert wide == []

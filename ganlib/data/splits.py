@@ -30,14 +30,16 @@ def file_names(name: SplitName) -> tuple[str, str, str]:
     return f"{name}-images.npy", f"{name}-labels.npy", f"{name}-captions.npy"
 
 
-def load_split(prepared_dir: Path, name: SplitName) -> Split:
+def load_split(prepared_dir: Path, name: SplitName, *, mapped: bool = False) -> Split:
     """Read one split. Whether its bytes are the data version's, ``ganlib.jobs.data.version_data`` checks.
+
+    Images that are ``mapped`` are read from their file where they are used, and cannot be changed.
 
     Raises:
         BadInput: a file is missing or is not such an array.
     """
     image_file, label_file, caption_file = (prepared_dir / file for file in file_names(name))
-    images = load_array(image_file)
+    images = load_array(image_file, mapped=mapped)
     if images.ndim == 3:  # grey images are kept without their one channel
         images = images[:, None]
     labels = load_array(label_file, np.int64) if label_file.exists() else np.zeros(len(images), np.int64)
@@ -49,10 +51,10 @@ def load_split(prepared_dir: Path, name: SplitName) -> Split:
     return Split(images, labels, captions)
 
 
-def load_array(path: Path, dtype: type = np.uint8) -> np.ndarray:
+def load_array(path: Path, dtype: type = np.uint8, *, mapped: bool = False) -> np.ndarray:
     """Read the array as ``dtype``, in which it is kept, or as bytes, in which small numbers are kept."""
     try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except FileNotFoundError:
         raise BadInput(f"{path} is missing; {AGAIN}") from None
     except (OSError, ValueError) as error:

@@ -65,7 +65,7 @@ class Ae(Autoencoding):
         assert isinstance(model, Autoencoder)  # noqa: S101
         assert isinstance(model.bottleneck, GaussianMixture)  # noqa: S101
         # More codes than this change the fit little and take minutes.
-        some = torch.split(torch.from_numpy(images[:20_000]), 1000)
+        some = torch.split(torch.from_numpy(np.array(images[:20_000])), 1000)
         codes = torch.cat([model.encoder(scaled(chunk)) for chunk in some])
         model.bottleneck.fit(codes.numpy(), seed=0)
 

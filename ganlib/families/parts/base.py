@@ -213,7 +213,7 @@ class Family(nn.Module, ABC):
 
         Args:
             model: the moving average of :attr:`generator`, to be changed in place.
-            images: uint8 [n, channels, height, width], the training split.
+            images: uint8 [n, channels, height, width], the training split, which may be mapped from its file.
         """
 
     def reconstruct(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor | None:

@@ -49,7 +49,7 @@ def finish(
     family.cpu()
     report.advance(f"finish {family.name}", 0, 1)
     with torch.no_grad():
-        family.finish(model, load_split(project.prepared, "train").images)
+        family.finish(model, load_split(project.prepared, "train", mapped=True).images)
         test = load_split(project.prepared, "test")
         images = scaled(torch.from_numpy(test.images[:_CHUNK]))
         labels = torch.from_numpy(test.labels[:_CHUNK])

@@ -196,15 +196,15 @@ def test_an_option_that_is_not_in_the_space_is_refused(search: Tuner) -> None:
 def test_a_trial_reads_no_test_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ganlib.data import splits
 
+    project = Project(projects.make(tmp_path / "project"))
     read: list[str] = []
     clean = splits.load_array
 
-    def noted(path: Path, *dtype: type) -> Any:
+    def noted(path: Path, *dtype: type, **how: bool) -> Any:
         read.append(path.name)
-        return clean(path, *dtype)
+        return clean(path, *dtype, **how)
 
     monkeypatch.setattr(splits, "load_array", noted)
-    project = Project(projects.make(tmp_path / "project"))
     overrides = ["families.vae.channels=8", "train.check_samples=200"]
     params: Params = load(project.params_file, overrides)
     scored = trials.score(project, params, "vae", budget="smoke", overrides=overrides)

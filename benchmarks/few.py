@@ -11,7 +11,6 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -21,7 +20,8 @@ from ganlib.config import Limits
 from ganlib.core import project as projects
 from ganlib.core.project import Project
 from ganlib.data.batches import DeviceBatches
-from ganlib.data.splits import load_split
+from ganlib.data.spec import DatasetSpec
+from ganlib.data.splits import Split, load_split
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.jobs.data.judge import judge_for
@@ -40,10 +40,10 @@ def ways(data: DataVersion) -> dict[str, Mapping[str, object]]:
     side, colour = data.spec.image.height, data.spec.image.channels > 1
     shift = {**NONE, "diffaugment_shift": side // 8}
     augment = {**shift, "diffaugment_cut": side // 2, "diffaugment_colour": colour}
-    found: dict[str, Mapping[str, object]] = {"nothing": NONE, "shift": shift}
+    rows: dict[str, Mapping[str, object]] = {"nothing": NONE, "shift": shift}
     if colour:
-        found["shift, cut, colour"] = augment
-    return found | {f"{name}, R1 x 4": {**row, "r1_scale": 4.0} for name, row in found.items()}
+        rows["shift, cut, colour"] = augment
+    return rows | {f"{name}, R1 x 4": {**row, "r1_scale": 4.0} for name, row in rows.items()}
 
 
 def main(words: Sequence[str]) -> int:
@@ -55,29 +55,37 @@ def main(words: Sequence[str]) -> int:
     asked = parser.parse_args(words)
     project = projects.find()
     params, data = config.load(project.params_file), current_data(project)
-    judge = cache(lambda: judge_for(project, params, data))
+    judge, train = judge_for(project, params, data), load_split(project.prepared, "train")
     device.prepare("cpu", 1)
-    print(f"{data.spec.name} {data.spec.image}, judge {judge().sha256[:12]}, {SAMPLES} samples, {asked.steps} steps")
+    print(f"{data.spec.name} {data.spec.image}, judge {judge.sha256[:12]}, {SAMPLES} samples, {asked.steps} steps")
     print(
         "| training images | way | FID at the end, a seed each | lowest FID of a run, a seed each |\n|---|---|---|---|"
     )
     for images in asked.images:
         for name, options in ways(data).items():
-            curves = [_curve(project, data, judge(), options, images, seed, asked.steps) for seed in range(asked.seeds)]
+            split = Split(train.images[:images], train.labels[:images])
+            curves = [
+                _curve(project, data.spec, judge, options, split, seed, asked.steps) for seed in range(asked.seeds)
+            ]
             last, best = (", ".join(f"{pick(curve):.1f}" for curve in curves) for pick in (lambda c: c[-1], min))
             print(f"| {images:,} | {name} | {last} | {best} |", flush=True)
     return 0
 
 
 def _curve(
-    project: Project, data: DataVersion, judge: Judge, options: Mapping[str, object], images: int, seed: int, steps: int
+    project: Project,
+    spec: DatasetSpec,
+    judge: Judge,
+    options: Mapping[str, object],
+    split: Split,
+    seed: int,
+    steps: int,
 ) -> list[float]:
     """Validation FIDs of the moving average over one training."""
     torch.manual_seed(seed)
     row = families.options("dcgan", {"channels": CHANNELS, **options})
-    family = families.build("dcgan", row, data.spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    split = load_split(project.prepared, "train")
-    batches = DeviceBatches(split.images[:images], split.labels[:images], row.batch_size, seed, torch.device("cpu"))
+    family = families.build("dcgan", row, spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batches = DeviceBatches(split.images, split.labels, row.batch_size, seed, torch.device("cpu"))
     fids: list[float] = []
 
     def log(values: dict[str, float], _: int) -> None:

@@ -152,9 +152,8 @@ def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     from ganlib.jobs.models import fetch
 
     source = fetch(*opened(root, overrides), model)
-    if source.version:
-        uri = f"models:/{source.version.name}/{source.version.version}"
-        return {"name": source.version.name, "version": str(source.version.version), "uri": uri}
+    if version := source.version:
+        return {"name": version.name, "version": str(version.version), "uri": version.uri}
     return {"name": source.run_id or source.path.stem, "version": source.sha256[:12], "uri": model}
 
 

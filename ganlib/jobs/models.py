@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from ganlib.registry import names
 from ganlib.registry.registry import Registry, Version
 from ganlib.registry.resolve import resolve_model
 from ganlib.tracking.reap import open_store
-from ganlib.tracking.store import MlflowStore
+from ganlib.tracking.store import Absent, MlflowStore, connect
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a path
+_CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")
 
 
 class Model(Record):
@@ -61,6 +63,24 @@ def _of_run(store: MlflowStore, run_id: str, project: Project) -> Path:
         return store.download(run_id, "onnx/generator.onnx", project.state / "cache")
     except ReadOnly:
         return store.download(run_id, "onnx/generator.onnx", Path(_scratch().name))
+
+
+def fetch_checkpoint(project: Project, run_id: str) -> Path:
+    """Return the run's best checkpoint or else its last one, on this machine or from MLflow.
+
+    Raises:
+        BadInput: it has none.
+        Unavailable: MLflow does not answer.
+    """
+    for name in _CHECKPOINTS:
+        local = project.run_folder(run_id) / name
+        if local.is_file():
+            return local
+    store, folder = connect(project), project.state / "cache" / "checkpoints" / run_id
+    for name in _CHECKPOINTS:
+        with suppress(Absent):
+            return store.download(run_id, f"checkpoint/{name}", folder)
+    raise BadInput(f"run {run_id} has no checkpoint, neither on this machine nor in MLflow.")
 
 
 def fetch(project: Project | None, params: Params | None, reference: str) -> Model:

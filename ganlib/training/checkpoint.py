@@ -197,8 +197,8 @@ def read_weights(path: Path, family: Family, ema: Ema, *, same_classes: bool) ->
     state = Checkpoints(path, {}).newest([path], silent)
     if state["name"] != family.name:
         raise BadInput(f"{path} is a checkpoint of {state['name']}, not of {family.name}.")
-    fresh = _load_fitting(family, state["family"], 0 if same_classes else 1)
-    return sorted(fresh | _load_fitting(ema.module, state["ema"], 0 if same_classes else 1))
+    most = 0 if same_classes else 1
+    return sorted(_load_fitting(family, state["family"], most) | _load_fitting(ema.module, state["ema"], most))
 
 
 def _load_fitting(module: nn.Module, weights: dict[str, torch.Tensor], most: int) -> set[str]:

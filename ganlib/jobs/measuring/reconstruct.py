@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,8 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.families.parts.space import tree
 from ganlib.jobs.data.version_data import current_data
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import fetch, fetch_checkpoint
 from ganlib.jobs.training.finish import pairs, reconstruct_all
-from ganlib.tracking.store import Absent, connect
-
-_CHECKPOINTS = ("checkpoint-best.pt", "checkpoint.pt")
 
 
 class Reconstruction(Record):
@@ -63,33 +59,20 @@ def reconstruct(
         raise BadInput(f"{model} is not of a run: the encoder is in a run's checkpoint, not in the ONNX file.")
     title = f"reconstruct {model}"
     report.advance(title, 0, 1)
-    config, weights = read_average(_checkpoint(project, source.trained_by))
+    config, weights = read_average(fetch_checkpoint(project, source.trained_by))
     name = config["family"]
     family = families.build(name, families.options(name, _options(config, name)), current_data(project).spec)
     family.generator.load_state_dict(weights)
     test = load_split(project.prepared, "test")
     with torch.no_grad():
-        read = reconstruct_all(family.eval(), family.generator, test)
-    if read is None:
+        pictures = reconstruct_all(family.eval(), family.generator, test)
+    if pictures is None:
         raise BadInput(f"{model} is a {name}, which has no encoder: there is nothing to reconstruct with.")
     require_writable(out)
     file = out / "reconstructions.png"
-    write_bytes(file, pairs(test.images[:count], read.images[:count]))
+    write_bytes(file, pairs(test.images[:count], pictures.images[:count]))
     report.advance(title, 1, 1)
-    return Reconstruction(model=source.origin, family=name, n=len(test.images), mse=read.squared_error, file=file)
-
-
-def _checkpoint(project: Project, run_id: str) -> Path:
-    """The run's best checkpoint or else its last one, on this machine or from MLflow."""
-    for name in _CHECKPOINTS:
-        local = project.run_folder(run_id) / name
-        if local.is_file():
-            return local
-    store, folder = connect(project), project.state / "cache" / "checkpoints" / run_id
-    for name in _CHECKPOINTS:
-        with suppress(Absent):
-            return store.download(run_id, f"checkpoint/{name}", folder)
-    raise BadInput(f"run {run_id} has no checkpoint, neither on this machine nor in MLflow.")
+    return Reconstruction(model=source.origin, family=name, n=len(test.images), mse=pictures.squared_error, file=file)
 
 
 def _options(config: dict[str, Any], family: str) -> dict[str, Any]:

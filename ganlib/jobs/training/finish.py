@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ganlib.core.progress import Report, silent
 from ganlib.data.splits import Split, load_split
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor, nn
 
     from ganlib.core.project import Project
@@ -69,14 +70,14 @@ def _reconstructions(
     """Return mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
     from ganlib.evaluation.distances import frechet_distance, moments
 
-    read = reconstruct_all(family, model, test)
-    if read is None:
+    pictures = reconstruct_all(family, model, test)
+    if pictures is None:
         return {}
     count = min(40, len(test.images) // 4 * 4)
-    run.image(pairs(test.images[:count], read.images[:count]), "pictures/reconstructions.png")
+    run.image(pairs(test.images[:count], pictures.images[:count]), "pictures/reconstructions.png")
     reader = judge()
-    ours, theirs = (moments(reader.features(each).features) for each in (read.images, test.images))
-    return {"reconstruction_mse": read.squared_error, "reconstruction_fid": frechet_distance(ours, theirs)}
+    ours, theirs = (moments(reader.features(each).features) for each in (pictures.images, test.images))
+    return {"reconstruction_mse": pictures.squared_error, "reconstruction_fid": frechet_distance(ours, theirs)}
 
 
 class Reconstructions(NamedTuple):
@@ -93,7 +94,6 @@ def reconstruct_all(family: Family, model: nn.Module, split: Split) -> Reconstru
 
     None where there is no encoder.
     """
-    import numpy as np
     import torch
 
     from ganlib.data.batches import scaled
@@ -112,8 +112,6 @@ def reconstruct_all(family: Family, model: nn.Module, split: Split) -> Reconstru
 
 def pairs(images: np.ndarray, reconstructions: np.ndarray) -> bytes:
     """Return a PNG, four pairs a row of ``images`` and what became of them: uint8 [4n, channels, height, width]."""
-    import numpy as np
-
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     return contact_sheet(np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), columns=8)

@@ -13,17 +13,14 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.export.contract import Description, describe
 from ganlib.jobs.data.version_data import version_data
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import fetch, fetch_checkpoint
 from ganlib.tracking import history
-from ganlib.tracking.store import Absent, MlflowStore, connect
+from ganlib.tracking.store import connect
 
 if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
     from ganlib.families.parts.base import Family
     from ganlib.training.ema import Ema
-
-_CHECKPOINTS = "checkpoint/checkpoint-best.pt", "checkpoint/checkpoint.pt"
-"""Artifacts of a run, the one that was exported first."""
 
 
 class ParentModel(Record):
@@ -65,9 +62,8 @@ def find_parent(
             f"{reference} has no run here, and a graph alone is not enough to train on: give --init runs:/ID or "
             "models:/NAME/VERSION of a model that was trained in this project."
         )
-    version = model.version
     return ParentModel(
-        name=f"models:/{version.name}/{version.version}" if version else f"runs:/{run_id}",
+        name=model.version.uri if model.version else f"runs:/{run_id}",
         run_id=run_id,
         num_classes=description.contract.spec.num_classes,
     )
@@ -83,7 +79,7 @@ def begin_from(parent: ParentModel, project: Project, family: Family, ema: Ema, 
     """
     from ganlib.training.checkpoint import read_weights
 
-    checkpoint = _checkpoint(connect(project), parent, project)
+    checkpoint = fetch_checkpoint(project, parent.run_id)
     try:
         fresh = read_weights(checkpoint, family, ema, same_classes=parent.num_classes == family.spec.num_classes)
     except BadInput as error:
@@ -108,7 +104,7 @@ def bring_images_for(project: Project, params: Params, source: Path, report: Rep
         model = fetch(project, params, reference)
         image = describe(model.path.read_bytes(), reference).contract.spec.image
         options = {"size": image.height, "channels": image.channels}
-        pinned = f"models:/{model.version.name}/{model.version.version}" if model.version else reference
+        pinned = model.version.uri if model.version else reference
     version_data(project, source=source, options=options, report=report)
     return pinned
 
@@ -122,12 +118,3 @@ def _require_same(description: Description, reference: str, family: str, spec: D
             f"{reference} makes images of {image}, and {spec.name} has images of {spec.image}: bring them in with "
             f"--size {image.height} --channels {image.channels} (ganlib data version)."
         )
-
-
-def _checkpoint(store: MlflowStore, parent: ParentModel, project: Project) -> Path:
-    for artifact in _CHECKPOINTS:
-        try:
-            return store.download(parent.run_id, artifact, project.state / "cache")
-        except Absent:
-            continue
-    raise BadInput(f"run {parent.run_id} of {parent.name} keeps no checkpoint to begin from.")

@@ -105,7 +105,7 @@ def _build(family: str, session: Session) -> Family:
     import torch
 
     session.team.require_shares(session.options.batch_size)
-    with doing(f"build {family}"), gc_paused():  # the first optimiser imports torch's compiler
+    with doing(f"build {family}"), gc_paused(sweep=True):  # the first optimiser imports torch's compiler
         model = families.build(family, session.options, session.data.spec)
         return model.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

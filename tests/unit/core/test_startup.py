@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -34,5 +36,34 @@ def test_only_what_many_modules_made_is_kept_from_the_collector(monkeypatch: pyt
             for number in range(200):
                 monkeypatch.setitem(sys.modules, f"made_up_{number}", ModuleType(f"made_up_{number}"))
         assert gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
+
+
+class Large:
+    """Something that a caller holds."""
+
+
+def import_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import much, one import of which fails: its error is in a circle, and its traceback in the callers' frames."""
+    with gc_paused(sweep=True):
+        for number in range(200):
+            monkeypatch.setitem(sys.modules, f"made_up_{number}", ModuleType(f"made_up_{number}"))
+        try:
+            import_module("no_such_module")
+        except ImportError as error:
+            error.__dict__["itself"] = error
+
+
+def test_a_failed_import_holds_nothing_of_its_callers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def caller() -> weakref.ref[Large]:
+        large = Large()
+        import_many(monkeypatch)
+        return weakref.ref(large)
+
+    try:
+        reference = caller()
+        gc.collect()
+        assert reference() is None
     finally:
         gc.unfreeze()

@@ -41,9 +41,9 @@ class Corrupt(BadInput):
 class NoSpace(BadInput):
     """The file system cannot hold what is about to be written."""
 
-    def __init__(self, path: object, *, needed: int | None, free: int, detail: str = "") -> None:
-        """``needed`` and ``free`` are bytes, ``needed`` where it is known; ``detail``: of the program that met it."""
-        how_much = f"{needed:,} bytes needed, {free:,} free" if needed else f"{free:,} bytes free"
+    def __init__(self, path: object, *, need: int | None, free: int, detail: str = "") -> None:
+        """``need`` and ``free`` are bytes, ``need`` where it is known; ``detail``: of the program that met it."""
+        how_much = f"{need:,} bytes needed, {free:,} free" if need else f"{free:,} bytes free"
         super().__init__(
             f"no space at {path}: {how_much}{f' ({detail})' if detail else ''}. "
             "What is already there was kept; free some space and run the same command again."
@@ -66,13 +66,13 @@ class Interrupted(GanlibError):
     exit_code = 130
 
 
-_LISTED = 40  # names that still make one line
+_MOST_NAMES = 40  # names that still make one line
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> BadInput:
-    """Return the error for a name that is not among ``allowed``, with the nearest; of many, the first are listed."""
-    names = sorted(allowed)
-    listed = names if len(names) <= _LISTED else [*names[:_LISTED], f"... ({len(names):,} in all)"]
+def unknown(kind: str, name: str, choices: Iterable[str]) -> BadInput:
+    """Return the error for a name that is not among ``choices``, with the nearest; of many, the first are listed."""
+    names = sorted(choices)
+    listing = names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], f"... ({len(names):,} in all)"]
     near = get_close_matches(name, names, n=1, cutoff=0.4) or get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     offer = f" Did you mean {near[0]!r}?" if near else ""
-    return BadInput(f"unknown {kind} {name!r}.{offer} Known: {', '.join(listed) or 'none'}.")
+    return BadInput(f"unknown {kind} {name!r}.{offer} Known: {', '.join(listing) or 'none'}.")

@@ -18,7 +18,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Checked:
+class TrainingCheck:
     """A training has measured its moving average on the validation split."""
 
     stage: ClassVar = "check"
@@ -32,7 +32,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class TrialStarted:
+class TrialStart:
     """A trial of a search has its run in MLflow."""
 
     stage: ClassVar = "trial"
@@ -44,8 +44,8 @@ class TrialStarted:
         return {"run": self.run_id}
 
 
-Event = Remark | Checked | TrialStarted
-_KINDS: dict[str, type[Event]] = {"remark": Remark, "checked": Checked, "trial_started": TrialStarted}
+Event = Remark | TrainingCheck | TrialStart
+_KINDS: dict[str, type[Event]] = {"remark": Remark, "checked": TrainingCheck, "trial_started": TrialStart}
 
 
 def to_json(event: Event) -> dict[str, Any]:

@@ -78,14 +78,14 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json_bytes(value))
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """Raise :class:`NoSpace` unless the file system that holds ``folder`` has ``needed`` bytes free."""
+def require_space(folder: Path, need: int) -> None:
+    """Raise :class:`NoSpace` unless the file system that holds ``folder`` has ``need`` bytes free."""
     there = folder
     while not there.exists():
         there = there.parent
     free = shutil.disk_usage(there).free
-    if free < needed:
-        raise NoSpace(folder, needed=needed, free=free)
+    if free < need:
+        raise NoSpace(folder, need=need, free=free)
 
 
 def require_writable(folder: Path) -> None:
@@ -99,20 +99,20 @@ def require_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def explained(path: Path, needed: int) -> Iterator[None]:
+def explained(path: Path, need: int) -> Iterator[None]:
     """Turn an ``OSError`` from inside into :class:`NoSpace` or :class:`BadInput` about ``path``.
 
-    ``needed`` is how many bytes the whole of the work inside was to write.
+    ``need`` is how many bytes the whole of the work inside was to write.
     """
     try:
         yield
     except OSError as error:
-        raise _explain(error, path, needed) from error
+        raise _explain(error, path, need) from error
 
 
-def _explain(error: OSError, path: Path, needed: int) -> Exception:
+def _explain(error: OSError, path: Path, need: int) -> Exception:
     if error.errno in _FULL:
-        return NoSpace(path, needed=needed, free=0)
+        return NoSpace(path, need=need, free=0)
     kind = ReadOnly if error.errno in _FORBIDDEN else BadInput
     return kind(f"cannot write {path}: {error.strerror}.")
 
@@ -140,7 +140,7 @@ def as_user_error(error: BaseException, *places: Path) -> BadInput | None:
         if number in _FULL or _FULL_WORDS.search(text):
             place, free = _fullest(*places)
             detail = f"{each.__class__.__name__}: {first_line(each)}"
-            return NoSpace(name or place, needed=None, free=free, detail=detail)
+            return NoSpace(name or place, need=None, free=free, detail=detail)
         if number in _FORBIDDEN or "attempt to write a readonly database" in text:
             return ReadOnly(f"no access to {name or ' and '.join(map(str, places))}: {first_line(each)}.")
     return None

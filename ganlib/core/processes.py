@@ -47,8 +47,8 @@ def identity(pid: int | None = None) -> Identity:
     except OSError:  # not Linux
         namespace = ""
     boot = _text("/proc/sys/kernel/random/boot_id")
-    started = _ticks(pid) if boot else psutil.Process(pid).create_time()
-    return Identity(socket.gethostname(), _text("/etc/machine-id"), namespace, boot, pid, started)
+    start = _ticks(pid) if boot else psutil.Process(pid).create_time()
+    return Identity(socket.gethostname(), _text("/etc/machine-id"), namespace, boot, pid, start)
 
 
 def find(record: Mapping[str, Any]) -> psutil.Process | None:
@@ -57,12 +57,12 @@ def find(record: Mapping[str, Any]) -> psutil.Process | None:
     Raises:
         KeyError, TypeError: it names no process.
     """
-    pid, started = record["pid"], record["started"]
+    pid, start = record["pid"], record["started"]
     if elsewhere(record) or rebooted(record):
         return None
     try:
         process = psutil.Process(pid)
-        same = _ticks(pid) == started if _by_ticks(record) else _started_then(process, record)
+        same = _ticks(pid) == start if _by_ticks(record) else _started_then(process, record)
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
@@ -95,8 +95,8 @@ def _started_then(process: psutil.Process, record: Mapping[str, Any]) -> bool:
 
     Those of runs also had the time of the boot, which a clock that is set moves by as much.
     """
-    moved = psutil.boot_time() - record["boot"] if isinstance(record.get("boot"), float) else 0.0
-    return bool(abs(process.create_time() - moved - record["started"]) < 1)
+    shift = psutil.boot_time() - record["boot"] if isinstance(record.get("boot"), float) else 0.0
+    return bool(abs(process.create_time() - shift - record["started"]) < 1)
 
 
 def _ticks(pid: int) -> int:

@@ -47,7 +47,7 @@ silent: Report = _Silent()
 """Tells nobody."""
 
 
-class Titled:
+class TitledReport:
     """Passes everything on under one name in place of the stages' own."""
 
     def __init__(self, report: Report, title: str) -> None:
@@ -116,7 +116,7 @@ class Pulse:
         """Nothing happens before :meth:`start`."""
         self._beat, self._every = beat, every
         self._last = self._news = time.monotonic()
-        self._ended = threading.Event()
+        self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="pulse")
 
     def start(self) -> None:
@@ -130,12 +130,12 @@ class Pulse:
 
     def stop(self) -> None:
         """No beat comes after this."""
-        self._ended.set()
+        self._end.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(max(0.05, self._last + self._every - time.monotonic())):
+        while not self._end.wait(max(0.05, self._last + self._every - time.monotonic())):
             now = time.monotonic()
             if now - self._last >= self._every:
                 self._last = now

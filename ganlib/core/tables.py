@@ -14,6 +14,6 @@ def text(table: Table) -> str:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 1000, color_system=None)
-    with console.capture() as captured:
+    with console.capture() as capture:
         console.print(table)
-    return captured.get()
+    return capture.get()

@@ -121,8 +121,8 @@ def _number(value: Any) -> str:
 
 def nearest(value: Any, error: ErrorDetails) -> str:
     """Return which of the allowed words was meant, perhaps."""
-    allowed = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
-    near = get_close_matches(str(value).lower(), allowed, n=1, cutoff=0.5)
+    words = re.findall(r"'([^']+)'", str(error.get("ctx", {}).get("expected", "")))
+    near = get_close_matches(str(value).lower(), words, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

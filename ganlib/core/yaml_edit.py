@@ -13,7 +13,7 @@ from ganlib.core.errors import BadInput
 
 _GAP = re.compile(r" +(?=#)")
 """Between a value and the comment behind it."""
-_COMMENTED = re.compile(r"( *[^\s#][^#]* )#")
+_COMMENTED_LINE = re.compile(r"( *[^\s#][^#]* )#")
 """A line with a value and a comment: what comes before the comment."""
 
 
@@ -63,7 +63,7 @@ def _set(text: str, path: tuple[str, ...], value: Any) -> str:
 def _comment_column(text: str, line: int) -> int | None:
     """Where the comments of the lines around the one at ``line`` begin, up to empty lines; None if at no one place."""
     above, below = text[:line].rpartition("\n\n")[2], text[line:].partition("\n\n")[0].partition("\n")[2]
-    columns = Counter(len(match[1]) for each in (above + below).split("\n") if (match := _COMMENTED.match(each)))
+    columns = Counter(len(match[1]) for each in (above + below).split("\n") if (match := _COMMENTED_LINE.match(each)))
     column, count = columns.most_common(1)[0] if columns else (0, 0)
     return column if count > 1 else None
 

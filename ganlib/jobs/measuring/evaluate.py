@@ -11,7 +11,7 @@ from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
 from ganlib.core.processes import machine, usable_cores
-from ganlib.core.progress import Report, Titled, doing, silent
+from ganlib.core.progress import Report, TitledReport, doing, silent
 from ganlib.core.project import Project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
@@ -69,22 +69,22 @@ def evaluate(
     graph = OnnxModel(source.path, sha256=source.sha256)
     require_same(graph.spec, data.spec)
     label = graph.metadata.get("family", "model")
-    judge = judge_for(project, params, data, Titled(report, "judge"))
+    judge = judge_for(project, params, data, TitledReport(report, "judge"))
     if smaller := changes(params.evaluate, settings):
         report.event(Remark(f"evaluate {label}", {"note": smaller}))
     request = graph.request(settings.seed)
     codes = request.codes(np.arange(settings.samples))
     start = time.perf_counter()
-    images = graph.draw(request, 0, settings.samples, Titled(report, f"draw {label}"))
+    images = graph.draw(request, 0, settings.samples, TitledReport(report, f"draw {label}"))
     speed = settings.samples / (time.perf_counter() - start)
     reference = load_reference(
         project.prepared, data.md5, judge, settings,
-        cache=project.state / "cache", report=Titled(report, "real images"),
+        cache=project.state / "cache", report=TitledReport(report, "real images"),
     )  # fmt: skip
     result, resampled = score_images(
         images, reference, judge, settings,
         codes=codes, train=None if codes is None else load_split(project.prepared, "train"),
-        report=Titled(report, f"evaluate {label}"),
+        report=TitledReport(report, f"evaluate {label}"),
     )  # fmt: skip
     if result.doubt:
         report.event(Remark(f"evaluate {label}", {"note": result.doubt}))

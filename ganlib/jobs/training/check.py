@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganlib.core.events import Checked
+from ganlib.core.events import TrainingCheck
 from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
 from ganlib.evaluation.judge.judge import Judge
@@ -76,7 +76,7 @@ class Checker:
             step,
         )
         self.fid = measurement.fid
-        self._report.event(Checked(step, measurement.fid))
+        self._report.event(TrainingCheck(step, measurement.fid))
         late = 2 * step >= self._family.horizon and step * self._family.options.batch_size >= _LEARNT
         return Verdict(measurement.fid, measurement.collapsed() if late or measurement.fid > _FALLEN * best else None)
 

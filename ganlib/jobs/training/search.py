@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ganlib.core.errors import GanlibError, Interrupted
-from ganlib.core.events import Checked, Event, TrialStarted
-from ganlib.core.progress import Report, Titled
+from ganlib.core.events import Event, TrainingCheck, TrialStart
+from ganlib.core.progress import Report, TitledReport
 from ganlib.core.project import Project
 from ganlib.core.yaml_edit import flow
 from ganlib.families.parts.space import Space
@@ -29,7 +29,7 @@ class _Pruned(Exception):
     """Raised into a child's progress to end it."""
 
 
-class _TrialListener(Titled):
+class _TrialListener(TitledReport):
     """Hears what a trial's process tells: its run, and its checks, by which Optuna prunes it."""
 
     def __init__(self, report: Report, trial: optuna.Trial) -> None:
@@ -39,10 +39,10 @@ class _TrialListener(Titled):
 
     def event(self, event: Event) -> None:
         match event:
-            case TrialStarted(run_id):
+            case TrialStart(run_id):
                 self.run_id = run_id
                 self._trial.set_user_attr("run", run_id)
-            case Checked(step, fid):
+            case TrainingCheck(step, fid):
                 self._trial.report(fid, step)
                 if self._trial.should_prune():
                     raise _Pruned(f"pruned at step {step}: validation FID {fid:.4g}")

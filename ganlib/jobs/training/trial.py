@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ganlib.config import Params
 from ganlib.core.errors import Interrupted
-from ganlib.core.events import TrialStarted
+from ganlib.core.events import TrialStart
 from ganlib.core.files import require_writable
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
@@ -51,7 +51,7 @@ def score(
             project, params, family, budget=budget, overrides=overrides, verb="try", report=report
         ) as training:
             run_id = training.run.id
-            report.event(TrialStarted(run_id))
+            report.event(TrialStart(run_id))
             require_writable(project.run_folder(run_id))
             model, ema, outcome, checker = fit(project, params, family, training, report, raw=False)
             if outcome.stopped:

@@ -15,19 +15,19 @@ from types import SimpleNamespace
 import pytest
 
 from ganlib.core import progress
-from ganlib.core.events import Checked, Event, Remark, TrialStarted
-from ganlib.core.progress import Lines, Pulse, Titled, console, current, doing, pass_on, words
+from ganlib.core.events import Event, Remark, TrainingCheck, TrialStart
+from ganlib.core.progress import Lines, Pulse, TitledReport, console, current, doing, pass_on, words
 from tests import terminal
 from tests.conftest import ROOT
 from tests.reports import Recorder
 
 _FACTS = {"validation_fid": 4.5, "discriminator_loss": 1.25, "images_per_second": 1234.0}
 _PROGRAM = f"""
-from ganlib.core.events import Checked
+from ganlib.core.events import TrainingCheck
 from ganlib.core.progress import console
 with console() as report:
     report.advance("train vae", 250, 1000, {_FACTS})
-    report.event(Checked(250, 4.5))
+    report.event(TrainingCheck(250, 4.5))
     report.advance("train vae", 1000, 1000, {_FACTS})
 """
 
@@ -76,7 +76,9 @@ def test_events_are_json_objects_of_a_line_each(capsys: pytest.CaptureFixture[st
     assert json.loads(told.err) == {"event": "progress", "stage": "train vae", "done": 250, "total": 1000, **_FACTS}
 
 
-@pytest.mark.parametrize("event", [Remark("git", {"note": "none here"}), Checked(250, 4.5), TrialStarted("0f" * 16)])
+@pytest.mark.parametrize(
+    "event", [Remark("git", {"note": "none here"}), TrainingCheck(250, 4.5), TrialStart("0f" * 16)]
+)
 def test_what_one_process_writes_as_json_another_reports_as_it_was(event: Event) -> None:
     written, report = io.StringIO(), Recorder()
     with Lines(written, as_json=True) as lines:
@@ -94,15 +96,15 @@ def test_an_event_is_never_left_out_for_coming_soon_after_another() -> None:
     out = io.StringIO()
     with Lines(out) as report:
         for step in (10, 20):
-            report.event(Checked(step, 4.5))
+            report.event(TrainingCheck(step, 4.5))
     assert out.getvalue().splitlines() == [f"  check: step {step} validation_fid 4.5" for step in (10, 20)]
 
 
 def test_under_a_title_every_stage_is_called_so() -> None:
     report = Recorder()
-    titled = Titled(report, "trial 3")
+    titled = TitledReport(report, "trial 3")
     titled.advance("train vae", 1, 2)
-    titled.event(Checked(10, 4.5))
+    titled.event(TrainingCheck(10, 4.5))
     assert report.stages == ["trial 3", "trial 3"]
     assert report.remarks == ["trial 3: {'step': 10, 'validation_fid': 4.5}"]
 

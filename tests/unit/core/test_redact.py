@@ -54,7 +54,7 @@ def test_a_link_has_no_user() -> None:
 
 def test_errors_events_and_results_are_cleared(capsys: pytest.CaptureFixture[str]) -> None:
     uri = f"http://ann:{SECRET}@host"
-    for error in (BadInput(f"no {uri}"), Corrupt(uri, expected="a", actual="b"), NoSpace(uri, needed=1, free=0)):
+    for error in (BadInput(f"no {uri}"), Corrupt(uri, expected="a", actual="b"), NoSpace(uri, need=1, free=0)):
         assert SECRET not in str(error)
         assert SECRET not in repr(error)
     for as_json in (True, False):

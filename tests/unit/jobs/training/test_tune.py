@@ -13,7 +13,7 @@ import yaml
 from ganlib import families
 from ganlib.config import Params, load
 from ganlib.core.errors import BadInput, Interrupted, Unavailable
-from ganlib.core.events import Checked, TrialStarted
+from ganlib.core.events import TrainingCheck, TrialStart
 from ganlib.core.locks import hold
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
@@ -81,7 +81,7 @@ class Children:
             self.options.append({name.removeprefix("families.dcgan."): yaml.safe_load(value) for name, value in pairs})
             self.variables.append(variables)
             run_id = factories.finished_run(self.store)
-        report.event(TrialStarted(run_id))
+        report.event(TrialStart(run_id))
         fid = self.answer(place, self.options[place], report)
         return {"run_id": run_id, "fid": fid, "problem": None if fid is not None else "out of memory in step 3"}
 
@@ -144,7 +144,7 @@ def test_a_bad_trial_is_pruned_by_its_checks_and_one_that_breaks_counts_as_bad(
         if place == 6:
             return None
         for step in (10, 20):
-            report.event(Checked(step, 100.0 if place == 5 else 9.0 - place))
+            report.event(TrainingCheck(step, 100.0 if place == 5 else 9.0 - place))
         assert place != 5, "it was to be pruned"
         return 9.0 - place
 

@@ -28,8 +28,8 @@ def shift_and_rotate(images: Tensor, pixels: float, degrees: float) -> Tensor:
 
 def flip(images: Tensor) -> Tensor:
     """Mirror each image left for right with a chance of one half; float [batch, channels, height, width]."""
-    mirrored = torch.rand(len(images), device=images.device) < 0.5
-    return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+    flips = torch.rand(len(images), device=images.device) < 0.5
+    return torch.where(flips.view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def translate_and_cut(images: Tensor, pixels: int, cut: int) -> Tensor:
@@ -44,17 +44,17 @@ def translate_and_cut(images: Tensor, pixels: int, cut: int) -> Tensor:
     device = images.device
     rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
     move = torch.randint(-pixels, pixels + 1, (count, 2, 1), device=device).unbind(1)
-    padded = F.pad(images, [pixels] * 4, value=-1.0)
+    canvas = F.pad(images, [pixels] * 4, value=-1.0)
     sample = torch.arange(count, device=device).view(-1, 1, 1)
     down, right = rows + pixels + move[0], columns + pixels + move[1]
-    moved = padded[sample, :, down.unsqueeze(2), right.unsqueeze(1)].permute(0, 3, 1, 2)
+    crop = canvas[sample, :, down.unsqueeze(2), right.unsqueeze(1)].permute(0, 3, 1, 2)
     if not cut:
-        return moved
+        return crop
     corner = torch.stack([torch.randint(0, size + 1, (count, 1), device=device) for size in (height, width)]) - cut // 2
     inside_rows = (rows >= corner[0]) & (rows < corner[0] + cut)
     inside_columns = (columns >= corner[1]) & (columns < corner[1] + cut)
     hole = (inside_rows.unsqueeze(2) & inside_columns.unsqueeze(1)).unsqueeze(1)
-    return moved.masked_fill(hole, -1.0)
+    return crop.masked_fill(hole, -1.0)
 
 
 def recolour(images: Tensor) -> Tensor:

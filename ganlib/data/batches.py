@@ -16,7 +16,7 @@ from ganlib.core.errors import BadInput
 from ganlib.data.text import CAPTION_LEN
 
 
-class Gathered(NamedTuple):
+class DeviceBatch(NamedTuple):
     """The images of a batch and what belongs to them, on the device."""
 
     images: Tensor
@@ -63,7 +63,7 @@ class DeviceBatches:
         self.per_epoch = len(images) // batch_size
         self._epoch, self._order = -1, torch.empty(0)
 
-    def at(self, step: int) -> Gathered:
+    def at(self, step: int) -> DeviceBatch:
         """The batch of ``step``."""
         return self.gather(self.indices(step))
 
@@ -78,11 +78,11 @@ class DeviceBatches:
         start = place * self._size + part * length
         return self._order[start : start + length]
 
-    def gather(self, indices: Tensor) -> Gathered:
+    def gather(self, indices: Tensor) -> DeviceBatch:
         """The images ``indices``, int64 [batch], with what belongs to them."""
         ranks = None if self._ranks is None else self._ranks[indices]
         captions = None if self._captions is None else self._captions[indices].long()
-        return Gathered(scaled(self._images[indices]), self._labels[indices], ranks, captions)
+        return DeviceBatch(scaled(self._images[indices]), self._labels[indices], ranks, captions)
 
 
 def too_large(batch_size: int, images: int) -> BadInput:

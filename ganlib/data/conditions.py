@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Condition = Literal["label", "caption"]
 """Names of the inputs that a graph can have besides ``noise``."""
 
-_POOLED = 200
+_POOL_SIZE = 200
 
 
 def has_grammar(spec: DatasetSpec) -> bool:
@@ -73,7 +73,7 @@ def pool(captions: NDArray[np.uint8]) -> tuple[str, ...]:
     import numpy as np
 
     texts = sorted(filter(None, map(text.from_bytes, np.unique(captions, axis=0))))
-    return tuple(evenly(texts, _POOLED))
+    return tuple(evenly(texts, _POOL_SIZE))
 
 
 def evenly(items: Sequence[str], most: int) -> Sequence[str]:

@@ -20,7 +20,7 @@ from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.mnist.sources import SOURCES, MnistSource
 from ganlib.data.raw import MNIST_SOURCE, read_report
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 _DECIDES = ("source", "source_sha256", "name", "size", "channels", "fit", "background", "max_unreadable", "max_bytes")
 
@@ -53,11 +53,11 @@ def fetch(
         names: Collection[str] = mnist.SHA256
         _mnist(raw, cache / "downloads", report, sources)
     else:
-        staged = stage(root, cache, config, report)
-        names = {*read_report(staged).files, run.REPORT}
+        folder = stage(root, cache, config, report)
+        names = {*read_report(folder).files, run.REPORT}
         for name in sorted(names, key=lambda name: name == run.REPORT):
-            shutil.move(staged / name, raw / name)
-        staged.rmdir()
+            shutil.move(folder / name, raw / name)
+        folder.rmdir()
     for path in raw.iterdir():
         if path.name not in names:
             path.unlink()
@@ -84,11 +84,11 @@ def stage(root: Path, cache: Path, config: DataConfig, report: Report = silent) 
     Raises:
         BadInput, Unavailable: as :func:`fetch` does.
     """
-    staged = cache / "imports" / _key(config)
-    if staged.is_dir():
-        return staged
-    shutil.rmtree(staged.parent, ignore_errors=True)
-    half = staged.with_suffix(".half")
+    folder = cache / "imports" / _key(config)
+    if folder.is_dir():
+        return folder
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    half = folder.with_suffix(".half")
     if config.source in known.names():
         name = config.source
         layout = known.load(name).open(name, cache / "downloads", report)
@@ -97,11 +97,11 @@ def stage(root: Path, cache: Path, config: DataConfig, report: Report = silent) 
         layout = required_source(root, config).layout
     try:
         run.run(layout, config.name or name, config, half, report)
-        half.rename(staged)
+        half.rename(folder)
     finally:
         shutil.rmtree(half, ignore_errors=True)
     shutil.rmtree(cache / "downloads", ignore_errors=True)
-    return staged
+    return folder
 
 
 def user_place(root: Path, source: str) -> Path:
@@ -139,7 +139,7 @@ def _mnist(raw: Path, downloads: Path, report: Report, sources: Sequence[tuple[s
             break
         try:
             _take(source, missing, raw, downloads, report)
-        except (SourceFailed, Corrupt) as error:
+        except (SourceFailure, Corrupt) as error:
             reasons.append(f"{title}: {error}")
             report.event(Remark(title, {"skipped": str(error)}))
         missing = [name for name in missing if not (raw / name).exists()]

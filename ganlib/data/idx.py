@@ -43,9 +43,9 @@ def parse(data: bytes, name: str, item: Item) -> np.ndarray:
     """
     header = 4 + 4 * (1 + len(item))
     magic = bytes((0, 0, _UNSIGNED_BYTE, 1 + len(item)))
-    for offset, (byte, expected) in enumerate(zip(data, magic, strict=False)):
-        if byte != expected:
-            raise refusal(name, offset, f"{_MAGIC[offset]} is 0x{byte:02x}, expected 0x{expected:02x}")
+    for offset, (byte, magic_byte) in enumerate(zip(data, magic, strict=False)):
+        if byte != magic_byte:
+            raise refusal(name, offset, f"{_MAGIC[offset]} is 0x{byte:02x}, expected 0x{magic_byte:02x}")
     if len(data) < header:
         raise refusal(name, len(data), f"the file ends inside its {header}-byte header")
     sizes = struct.unpack_from(f">{1 + len(item)}I", data, 4)

@@ -18,7 +18,7 @@ from ganlib.data.raw import RawData
 CORRELATION = 0.995
 _STRICTER = (CORRELATION, 0.999, 0.9999)
 """Tried in turn where images are so alike by nature that there are too many pairs to look at."""
-_SIDE = 16  # of the reduced images, at most
+_SIDE = 16  # of thumbnails, at most
 _COARSE = 4  # side of the means that candidates are found by
 MOST_CANDIDATES = 20_000_000  # pairs
 _ROUNDING = 1e-3  # of the candidates' distances, in which floating point numbers may differ between machines
@@ -57,13 +57,13 @@ def _reduced(raw: RawData, once: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _leaders(reduced: np.ndarray) -> np.ndarray:
+def _leaders(thumbnails: np.ndarray) -> np.ndarray:
     """int64 [k]: the first of those that each is connected to by near copies."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    alike = np.concatenate([np.empty((0, 2), np.int64), *_alike(reduced)])
-    count = len(reduced)
+    alike = np.concatenate([np.empty((0, 2), np.int64), *_alike(thumbnails)])
+    count = len(thumbnails)
     graph = coo_array((np.ones(len(alike), np.int8), (alike[:, 0], alike[:, 1])), shape=(count, count))
     _, component = connected_components(graph, directed=False)
     _, smallest = np.unique(component, return_index=True)
@@ -71,11 +71,11 @@ def _leaders(reduced: np.ndarray) -> np.ndarray:
     return leaders
 
 
-def _alike(reduced: np.ndarray) -> Iterator[np.ndarray]:
+def _alike(thumbnails: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs of images that are nearly the same, int64 [m, 2] at a time."""
-    total, contrast = _moments(reduced)
-    able = np.flatnonzero(contrast >= (reduced.shape[1] * _LEAST_CONTRAST) ** 2)
-    coarse = _coarse(reduced[able], total[able], contrast[able])
+    total, contrast = _moments(thumbnails)
+    able = np.flatnonzero(contrast >= (thumbnails.shape[1] * _LEAST_CONTRAST) ** 2)
+    coarse = _coarse(thumbnails[able], total[able], contrast[able])
     for correlation in _STRICTER:
         # Of unit vectors, the squared distance is 2 - 2 * correlation, and that of a projection is no larger.
         radius = (2 - 2 * correlation) ** 0.5 + _ROUNDING
@@ -88,7 +88,7 @@ def _alike(reduced: np.ndarray) -> Iterator[np.ndarray]:
         pairs = able[np.stack([rows[row], columns[column]], axis=1)]
         for start in range(0, len(pairs), PAIRS):
             span = pairs[start : start + PAIRS]
-            yield span[_correlated(reduced, total, contrast, span, correlation)]
+            yield span[_correlated(thumbnails, total, contrast, span, correlation)]
 
 
 def _windows(coarse: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -100,51 +100,54 @@ def _windows(coarse: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, np
         return
     key = coarse[:, np.argmax(coarse.std(0))]
     order = np.argsort(key, kind="stable")
-    key, ordered = key[order], coarse[order]
-    squares = np.square(ordered).sum(1)
+    key, values = key[order], coarse[order]
+    squares = np.square(values).sum(1)
     for start in range(0, len(order), BLOCK):
         end = min(start + BLOCK, len(order))
         last = int(np.searchsorted(key, key[end - 1] + radius, side="right"))
         rows, columns = slice(start, end), slice(start, last)
-        distances = squares[rows, None] + squares[None, columns] - 2 * (ordered[rows] @ ordered[columns].T)
+        distances = squares[rows, None] + squares[None, columns] - 2 * (values[rows] @ values[columns].T)
         later = np.arange(start, last) > np.arange(start, end)[:, None]
         yield order[rows], order[columns], (distances <= radius**2) & later
 
 
-def _moments(reduced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums, and pixels squared times variances, as float64 [k] that hold whole numbers."""
-    total = reduced.sum(1, dtype=np.int64)
+    total = thumbnails.sum(1, dtype=np.int64)
     squares = np.concatenate(
-        [np.square(reduced[start : start + PAIRS], dtype=np.int64).sum(1) for start in range(0, len(reduced), PAIRS)]
+        [
+            np.square(thumbnails[start : start + PAIRS], dtype=np.int64).sum(1)
+            for start in range(0, len(thumbnails), PAIRS)
+        ]
     )
-    return total.astype(np.float64), (reduced.shape[1] * squares - total**2).astype(np.float64)
+    return total.astype(np.float64), (thumbnails.shape[1] * squares - total**2).astype(np.float64)
 
 
-def _coarse(reduced: np.ndarray, total: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+def _coarse(thumbnails: np.ndarray, total: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     """float32 [k, 16]: low frequencies of the images, which are made unit vectors around their means."""
     from scipy.fft import dctn
 
-    count, pixels = reduced.shape
+    count, pixels = thumbnails.shape
     side = next(side for side in range(_SIDE, 0, -1) if pixels in (side**2, 3 * side**2))
     channels = pixels // side**2
     edges = np.arange(_COARSE) * side // _COARSE
-    sums = reduced.reshape(count, channels, side, side).sum(1, dtype=np.int64)
+    sums = thumbnails.reshape(count, channels, side, side).sum(1, dtype=np.int64)
     sums = np.add.reduceat(np.add.reduceat(sums, edges, axis=1), edges, axis=2)
     widths = np.diff(np.append(edges, side))
     sizes = np.outer(widths, widths) * channels
-    centred = sums - sizes * (total / pixels)[:, None, None]
-    squares = centred / np.sqrt(sizes) / np.sqrt(contrast / pixels)[:, None, None]
+    deviations = sums - sizes * (total / pixels)[:, None, None]
+    squares = deviations / np.sqrt(sizes) / np.sqrt(contrast / pixels)[:, None, None]
     # Frequencies leave distances as they are, and gather what differs in a few coordinates.
     frequencies: np.ndarray = dctn(squares, axes=(1, 2), norm="ortho").reshape(count, _COARSE**2).astype(np.float32)
     return frequencies
 
 
 def _correlated(
-    reduced: np.ndarray, total: np.ndarray, contrast: np.ndarray, pairs: np.ndarray, correlation: float
+    thumbnails: np.ndarray, total: np.ndarray, contrast: np.ndarray, pairs: np.ndarray, correlation: float
 ) -> np.ndarray:
     """bool [m]: the correlation of each of ``pairs`` is at least that. Sums are whole numbers below 2**53: exact."""
     one, two = pairs.T
-    products = np.einsum("ij,ij->i", reduced[one].astype(np.float64), reduced[two].astype(np.float64))
-    shared = reduced.shape[1] * products - total[one] * total[two]
-    alike: np.ndarray = (shared > 0) & (shared**2 >= correlation**2 * (contrast[one] * contrast[two]))
+    products = np.einsum("ij,ij->i", thumbnails[one].astype(np.float64), thumbnails[two].astype(np.float64))
+    covariance = thumbnails.shape[1] * products - total[one] * total[two]
+    alike: np.ndarray = (covariance > 0) & (covariance**2 >= correlation**2 * (contrast[one] * contrast[two]))
     return alike

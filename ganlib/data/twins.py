@@ -29,10 +29,10 @@ def count(first: np.ndarray, group: np.ndarray, labels: np.ndarray, left_out: in
         left_out: images given for training that are in the source's test split, too.
     """
     sizes = np.bincount(first, minlength=len(first))
-    disputed = np.zeros(len(first), bool)
-    disputed[first[labels != labels[first]]] = True
+    clash = np.zeros(len(first), bool)
+    clash[first[labels != labels[first]]] = True
     different = np.bincount(group[first == np.arange(len(first))], minlength=len(first))
-    repeated, near = int((sizes[first] > 1).sum()), int((different[group] > 1).sum())
-    if not repeated and not near:
+    copies, near = int((sizes[first] > 1).sum()), int((different[group] > 1).sum())
+    if not copies and not near:
         return None
-    return Twins(repeated=repeated, left_out=left_out, labels_differ=int(disputed[first].sum()), near=near)
+    return Twins(repeated=copies, left_out=left_out, labels_differ=int(clash[first].sum()), near=near)

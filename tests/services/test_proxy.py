@@ -9,7 +9,7 @@ import pytest
 
 from ganlib.core.errors import Unavailable
 from ganlib.data.sources.download import download
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects
@@ -50,7 +50,7 @@ def test_a_server_elsewhere_is_asked_of_the_proxy_which_is_named_without_its_pas
         where = proxy.rpartition("@")[2]
         with pytest.raises(Unavailable, match=rf"mlflow\.invalid through the proxy {where} answers 502") as caught:
             connect(factories.project(tmp_path / "project"), "http://mlflow.invalid")
-        with pytest.raises(SourceFailed, match=f"through the proxy {where}"):
+        with pytest.raises(SourceFailure, match=f"through the proxy {where}"):
             download("http://data.invalid/x", tmp_path / "x", largest=10)
     assert [line.split()[1] for line in asked] == ["http://mlflow.invalid/health", "http://data.invalid/x"]
     assert "secret" not in str(caught.value)

@@ -160,8 +160,8 @@ def _plain_tar(place: Path, max_bytes: int) -> IO[bytes]:
     if unpack is None:
         return place.open("rb")
     plain = tempfile.TemporaryFile()  # noqa: SIM115
-    with unpack(place) as packed:
-        while chunk := packed.read(_CHUNK):
+    with unpack(place) as source:
+        while chunk := source.read(_CHUNK):
             plain.write(chunk)
             # Headers and padding of the tar itself are at most a kilobyte a member and its end.
             if plain.tell() > max_bytes + 2048 * MOST_MEMBERS:

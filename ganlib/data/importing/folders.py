@@ -43,21 +43,21 @@ def recognise(files: Files) -> Layout:
     parts, notes = split_folders(pictures)
     depths = Counter(name.removeprefix(part.prefix).count("/") for part in parts for name in _in(part, pictures))
     labelled = bool(depths.keys() - {0})
-    used: list[str] = []
+    names: list[str] = []
     listing: list[Picture] = []
     for part in parts:
         for name in _in(part, pictures):
             *folders, _ = name.removeprefix(part.prefix).split("/")
             if len(folders) != labelled:
                 continue
-            used.append(name)
+            names.append(name)
             label = unicodedata.normalize("NFC", folders[0]) if labelled else None
             listing.append(Picture(name, partial(files.open, name), label, None, part.split))
     class_names = ordered(str(picture.label) for picture in listing) if labelled else ()
     if labelled and (not listing or len(class_names) < 2):
         raise _no_classes(files, pictures, class_names, len(listing))
     kind = f"a folder for each of {len(class_names):,} classes" if labelled else "a folder of pictures without labels"
-    not_used = passed_over(files.names, used)
+    rest = passed_over(files.names, names)
     listing.sort(
         key=lambda picture: (picture.split == "test", class_names.index(picture.label) if picture.label else 0)
     )
@@ -66,8 +66,8 @@ def recognise(files: Files) -> Layout:
         lambda: iter(listing),
         len(listing),
         class_names,
-        tuple(used),
-        not_used,
+        tuple(names),
+        rest,
         tuple(notes),
     )
 
@@ -109,16 +109,16 @@ def split_folders(names: Iterable[str]) -> tuple[list[_Part], list[str]]:
     return parts, notes
 
 
-def passed_over(names: Iterable[str], used: Iterable[str]) -> str | None:
-    """Return in words what is among ``names`` and not among ``used``; None if nothing is."""
-    used_names = set(used)
-    entered = {""} | {name[: at + 1] for name in used_names for at, letter in enumerate(name) if letter == "/"}
+def passed_over(names: Iterable[str], layout_files: Iterable[str]) -> str | None:
+    """Return in words what is among ``names`` and not among ``layout_files``; None if nothing is."""
+    layout_names = set(layout_files)
+    layout_folders = {""} | {name[: at + 1] for name in layout_names for at, letter in enumerate(name) if letter == "/"}
     files: Counter[str] = Counter()
     folders: Counter[str] = Counter()
     for name in names:
-        if name in used_names:
+        if name in layout_names:
             continue
-        outside = next((head for head in _heads(name) if head not in entered), None)
+        outside = next((head for head in _heads(name) if head not in layout_folders), None)
         if outside is None:
             files[name.rpartition("/")[2]] += 1
         else:

@@ -73,7 +73,7 @@ def recognise(files: Files, idx_pairs: list[_Pair]) -> Layout:
     class_names = ordered(str(label) for _, _, labels in parts for label in np.unique(labels))
     if len(class_names) < 2:
         raise BadInput(f"{files.place} has one label only ({class_names[0]}); at least two are needed.")
-    used = tuple(sorted(name for pair in idx_pairs for name in (pair.images, pair.labels)))
+    names = tuple(sorted(name for pair in idx_pairs for name in (pair.images, pair.labels)))
 
     def pictures() -> Iterator[Picture]:
         for pair, images, labels in parts:
@@ -81,12 +81,12 @@ def recognise(files: Files, idx_pairs: list[_Pair]) -> Layout:
                 yield Picture(f"{pair.images} image {row:,}", image, str(label), None, pair.split)
 
     return Layout(
-        kind=f"IDX files ({', '.join(used)})",
+        kind=f"IDX files ({', '.join(names)})",
         pictures=pictures,
         total=sum(len(labels) for _, _, labels in parts),
         class_names=class_names,
-        files=used,
-        not_used=passed_over(files.names, used),
+        files=names,
+        rest=passed_over(files.names, names),
     )
 
 

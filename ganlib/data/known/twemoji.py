@@ -15,7 +15,7 @@ from ganlib.data.importing.files import Files, open_files
 from ganlib.data.importing.picture import Layout, Picture, ordered
 from ganlib.data.sources import npm
 from ganlib.data.sources.dataset import KnownDataset
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 PACKAGE, VERSION = "emoji-datasource-twitter", "16.0.0"
 _LARGEST = 1 << 30  # bytes, unpacked
@@ -29,7 +29,7 @@ def from_npm(downloads: Path, report: Report) -> Layout:
     """Return the pictures of the npm package, with its categories as classes and its names as captions.
 
     Raises:
-        SourceFailed: no npm, no registry, or a package that is not the one that was examined.
+        SourceFailure: no npm, no registry, or a package that is not the one that was examined.
     """
     tarball = npm.pack(PACKAGE, VERSION, downloads, report)
     try:
@@ -39,10 +39,10 @@ def from_npm(downloads: Path, report: Report) -> Layout:
         digest = _digest(files, [name for name, _, _ in emoji], table)
     except (BadInput, KeyError, ValueError) as error:
         tarball.unlink()
-        raise SourceFailed(f"{tarball.name} cannot be read: {error}") from error
+        raise SourceFailure(f"{tarball.name} cannot be read: {error}") from error
     if digest != _SHA256:
         tarball.unlink()
-        raise SourceFailed(f"{tarball.name}: expected sha256 {_SHA256} of what is read of it, found {digest}")
+        raise SourceFailure(f"{tarball.name}: expected sha256 {_SHA256} of what is read of it, found {digest}")
     pictures = [Picture(name, partial(files.open, name), label, caption) for name, label, caption in emoji]
     return Layout(
         kind=f"the npm package {PACKAGE} {VERSION}",

@@ -68,8 +68,8 @@ def _measure(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _outline(ink: NDArray[np.float32]) -> NDArray[np.float64]:
     """Total variation, float64 [n]: the gradient's length at each corner between four pixels, summed."""
-    padded = np.pad(ink, ((0, 0), (1, 1), (1, 1)))
-    across, along = np.diff(padded, axis=2), np.diff(padded, axis=1)
+    frame = np.pad(ink, ((0, 0), (1, 1), (1, 1)))
+    across, along = np.diff(frame, axis=2), np.diff(frame, axis=1)
     across = across[:, :-1] + across[:, 1:]
     along = along[:, :, :-1] + along[:, :, 1:]
     lengths: NDArray[np.float64] = np.sqrt(across**2 + along**2).sum((1, 2), dtype=np.float64) / 2
@@ -132,5 +132,5 @@ def _rank(values: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np
     levels = _levels(len(table))
     first, end = np.searchsorted(table, values, "left"), np.searchsorted(table, values, "right")
     last = len(table) - 1
-    tied = (levels[np.minimum(first, last)] + levels[np.maximum(end - 1, 0)]) / 2
-    return np.where(first < end, tied, np.interp(values, table, levels))
+    middle = (levels[np.minimum(first, last)] + levels[np.maximum(end - 1, 0)]) / 2
+    return np.where(first < end, middle, np.interp(values, table, levels))

@@ -92,10 +92,10 @@ def _lexicon() -> tuple[re.Pattern[str], dict[str, _Meaning | None]]:
         for attribute, terciles in language.attributes.items():
             for tercile, phrase in enumerate(terciles):
                 words |= {_spaced(word).removesuffix("的"): (attribute, tercile) for form in phrase for word in form}
-    ordered = sorted(words, key=lambda word: (-len(word), word))
+    by_length = sorted(words, key=lambda word: (-len(word), word))
     # Latin words end at a letter's edge; Chinese ones are found anywhere. A run of numerals is one number.
-    patterns = [rf"(?<![a-z]){word}(?![a-z])" if re.match("[a-z]", word) else word for word in ordered]
-    neutral = [word for word in ordered if words[word] is None]
+    patterns = [rf"(?<![a-z]){word}(?![a-z])" if re.match("[a-z]", word) else word for word in by_length]
+    neutral = [word for word in by_length if words[word] is None]
     numerals = "".join(CHINESE.digits)
     numbers = [r"\d\d+", f"[{numerals}]?[十百千][{numerals}]?", f"[{numerals}]{{2,}}"]
     return re.compile("|".join((*neutral, *numbers, *patterns))), words
@@ -171,8 +171,8 @@ def _join(slot: str, words: Sequence[str], language: Language, rng: np.random.Ge
     if language is CHINESE:
         if slot == "before":  # 又细又小的, 细小的, 细的小的
             stems = [word.removesuffix("的") for word in words]
-            joined = _pick(rng, ("".join(words), "".join(stems) + "的", "、".join(stems) + "的", "，".join(words)))
-            return joined if words else ""
+            text = _pick(rng, ("".join(words), "".join(stems) + "的", "、".join(stems) + "的", "，".join(words)))
+            return text if words else ""
         stems = [word if word == words[-1] else word.removesuffix("的") for word in words]
         return _pick(rng, ("，", "、", ",")).join(stems)
     joiners = (" ", " ", ", ", " and ") if slot == "before" else (", ", " ", " and ", " , ")
@@ -182,9 +182,9 @@ def _join(slot: str, words: Sequence[str], language: Language, rng: np.random.Ge
 def _roughen(text: str, wish: Wish, rng: np.random.Generator) -> str:
     """``text`` with up to three changes that leave its meaning (by :func:`parse`) and its fit as they are."""
     for _ in range(rng.integers(4)):
-        changed = _pick(rng, (_insert, _respace, _repunctuate))(text, rng)
-        if _fits(changed) and _reads(changed, wish):
-            text = changed
+        variant = _pick(rng, (_insert, _respace, _repunctuate))(text, rng)
+        if _fits(variant) and _reads(variant, wish):
+            text = variant
     return text
 
 

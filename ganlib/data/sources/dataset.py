@@ -10,11 +10,11 @@ from ganlib.core.errors import Unavailable
 from ganlib.core.events import Remark
 from ganlib.core.progress import Report
 from ganlib.data.importing.picture import Layout
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 Opener = Callable[[Path, Report], Layout]
 """Gets what is needed into the folder for downloads, checks it against a pinned digest, and says what the pictures are;
-:class:`SourceFailed` with the reason if it cannot."""
+:class:`SourceFailure` with the reason if it cannot."""
 
 
 class KnownDataset(NamedTuple):
@@ -35,7 +35,7 @@ class KnownDataset(NamedTuple):
         for title, opener in self.sources:
             try:
                 layout = opener(downloads, report)
-            except SourceFailed as error:
+            except SourceFailure as error:
                 reasons.append(f"{title}: {error}")
                 report.event(Remark(title, {"skipped": str(error)}))
             else:

@@ -9,7 +9,7 @@ import requests
 
 from ganlib.core.progress import Report, silent
 from ganlib.core.proxies import through
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 _CHUNK = 4096  # bytes; what is left of a chunk when the connection breaks is lost
 _ATTEMPTS = 3
@@ -27,7 +27,7 @@ def download(url: str, path: Path, *, largest: int, report: Report = silent, sta
         stage: what to call it.
 
     Raises:
-        SourceFailed: no connection, an HTTP error, or a body too large, or incomplete after three tries.
+        SourceFailure: no connection, an HTTP error, or a body too large, or incomplete after three tries.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     reason = ""
@@ -41,7 +41,7 @@ def download(url: str, path: Path, *, largest: int, report: Report = silent, sta
             reason = _reason(error) + through(url)
         if (path.stat().st_size if path.exists() else 0) <= before:
             break  # no progress: the next source is more likely to help than another try
-    raise SourceFailed(reason)
+    raise SourceFailure(reason)
 
 
 def _continue(url: str, path: Path, largest: int, report: Report, stage: str) -> bool:
@@ -55,14 +55,14 @@ def _continue(url: str, path: Path, largest: int, report: Report, stage: str) ->
         answer.raise_for_status()
         start, total = _extent(answer, have)
         if total > largest:
-            raise SourceFailed(f"{url} has {total:,} bytes, more than the {largest:,} expected")
+            raise SourceFailure(f"{url} has {total:,} bytes, more than the {largest:,} expected")
         with path.open("r+b" if path.exists() else "wb") as stream:
             stream.truncate(start)
             stream.seek(start)
             for chunk in answer.iter_content(_CHUNK):
                 stream.write(chunk)
                 if stream.tell() > largest:
-                    raise SourceFailed(f"{url} has more than the {largest:,} bytes expected")
+                    raise SourceFailure(f"{url} has more than the {largest:,} bytes expected")
                 report.advance(stage, stream.tell(), max(total, stream.tell()))
             return stream.tell() >= total
 
@@ -73,7 +73,7 @@ def _extent(answer: requests.Response, have: int) -> tuple[int, int]:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
         if match and int(match[1]) == have:
             return have, int(match[2])
-        raise SourceFailed("the server answered with another range than asked for")
+        raise SourceFailure("the server answered with another range than asked for")
     return 0, int(answer.headers.get("Content-Length", 0))
 
 

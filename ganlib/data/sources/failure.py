@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 
-class SourceFailed(Exception):
+class SourceFailure(Exception):
     """The reason, in one line."""
 
     def __init__(self, reason: str) -> None:
@@ -16,14 +16,14 @@ class SourceFailed(Exception):
 
 
 def run(command: Sequence[str], *, seconds: float) -> None:
-    """Run a package client; :class:`SourceFailed` with its last words if it fails or takes too long."""
+    """Run a package client; :class:`SourceFailure` with its last words if it fails or takes too long."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
         )
     except OSError as error:
-        raise SourceFailed(f"{command[0]} cannot be started: {error.strerror}") from error
+        raise SourceFailure(f"{command[0]} cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise SourceFailed(f"no answer within {seconds:.0f} s") from error
+        raise SourceFailure(f"no answer within {seconds:.0f} s") from error
     if done.returncode:
-        raise SourceFailed(f"exit code {done.returncode}: {done.stderr or done.stdout}")
+        raise SourceFailure(f"exit code {done.returncode}: {done.stderr or done.stdout}")

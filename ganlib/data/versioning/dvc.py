@@ -44,14 +44,14 @@ _FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
 
 
-class Pinned(Record):
+class OutputPin(Record):
     """What ``dvc.lock`` says of one stage's output."""
 
     md5: str = Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")
     params: dict[str, Any]
 
 
-def pinned(project: Project, stage: str) -> Pinned | None:
+def pinned(project: Project, stage: str) -> OutputPin | None:
     """The record of ``stage`` in ``dvc.lock``; None if there is no such file or stage.
 
     Raises:
@@ -69,13 +69,13 @@ def pinned(project: Project, stage: str) -> Pinned | None:
         ) from error
 
 
-def _stages(text: bytes) -> dict[str, Pinned]:
+def _stages(text: bytes) -> dict[str, OutputPin]:
     """The stages with outputs in a lock file; any of many errors if it is not one, or not whole."""
     stages = {}
     for name, entry in yaml.safe_load(text)["stages"].items():
         params = entry.get("params", {}).get("params.yaml", {})
         for out in entry.get("outs", ())[:1]:
-            stages[name] = Pinned(md5=out["md5"], params=params)
+            stages[name] = OutputPin(md5=out["md5"], params=params)
         if not entry["cmd"] or not (entry.keys() & {"outs", "deps"}):
             raise ValueError(name)
     return stages

@@ -12,7 +12,7 @@ from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project, source
 from ganlib.data.versioning import dvc_cache
-from ganlib.data.versioning.dvc import Pinned, pinned
+from ganlib.data.versioning.dvc import OutputPin, pinned
 from ganlib.data.versioning.record import DataVersion, Summary
 
 AGAIN = "To repair what can be repaired, run: ganlib data version"
@@ -51,7 +51,7 @@ def folder_of(project: Project, stage: Stage) -> Path:
     return project.raw if stage == "fetch" else project.prepared
 
 
-def required(project: Project, stage: Stage) -> Pinned:
+def required(project: Project, stage: Stage) -> OutputPin:
     """The stage's record in ``dvc.lock``. Raises :class:`BadInput` if there is none."""
     pin = pinned(project, stage)
     if pin is None:

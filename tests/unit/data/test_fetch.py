@@ -17,7 +17,7 @@ from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.sources import MnistSource
 from ganlib.data.mnist.sources import mirror as mirrors
 from ganlib.data.raw import read_report
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 from tests.reports import Recorder
 from tests.unit.data.builders import digits, flip, png_folders
 from tests.unit.data.conftest import Mirror
@@ -43,7 +43,7 @@ def giving(files: Mapping[str, bytes], asked: list[list[str]] | None = None) -> 
 
 def failing(names: Collection[str], downloads: Path, report: Report) -> Iterator[tuple[str, bytes]]:
     """A source that never has anything."""
-    raise SourceFailed("out of service")
+    raise SourceFailure("out of service")
 
 
 def content(raw: Path) -> dict[str, bytes]:

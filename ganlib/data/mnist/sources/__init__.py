@@ -1,7 +1,7 @@
 """Where MNIST can be had, in the order in which it is asked for.
 
 A source is a function of (names wanted, downloads folder, report) that yields decompressed IDX files by name, and
-raises :class:`ganlib.data.sources.failure.SourceFailed` with a reason. What it returns is not trusted:
+raises :class:`ganlib.data.sources.failure.SourceFailure` with a reason. What it returns is not trusted:
 ``ganlib.data.fetch`` checks every file against its pinned digest.
 """
 

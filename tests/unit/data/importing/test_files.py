@@ -55,7 +55,7 @@ def test_files_of_file_managers_do_not_hide_the_one_folder_of_an_archive(tmp_pat
             archive.writestr(f"__MACOSX/{path.relative_to(tmp_path).parent}/._{path.name}", b"x")
         archive.writestr("own/.DS_Store", b"x")
     assert layout(tmp_path / "p.zip").class_names == ("cat", "dog")
-    assert layout(tmp_path / "p.zip").not_used is None
+    assert layout(tmp_path / "p.zip").rest is None
 
 
 def tar_with(folder: Path, info: tarfile.TarInfo, data: bytes = b"") -> Path:

@@ -68,14 +68,14 @@ def test_litter_is_passed_over_without_a_word_and_the_rest_is_told(tmp_path: Pat
     for name in (".DS_Store", "a/.DS_Store", "__MACOSX/a/._000.png", "b/Thumbs.db"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert layout(tmp_path).not_used is None
+    assert layout(tmp_path).rest is None
     for name in ("notes.txt", "a/notes.txt", "docs/page.html", "docs/other.html"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert layout(tmp_path).not_used == "docs/ (2 files), notes.txt (2 times)"
+    assert layout(tmp_path).rest == "docs/ (2 files), notes.txt (2 times)"
     save(tmp_path / "loose.png")
     save(tmp_path / "a" / "deeper" / "1.png")
-    assert layout(tmp_path).not_used == "a/deeper/ (1 file), docs/ (2 files), loose.png, notes.txt (2 times)"
+    assert layout(tmp_path).rest == "a/deeper/ (1 file), docs/ (2 files), loose.png, notes.txt (2 times)"
     assert Source(tmp_path, 10**9).digest() == before, "what is not used is no part of the version"
 
 
@@ -131,7 +131,7 @@ def test_a_link_to_a_folder_that_it_lies_in_is_not_followed(tmp_path: Path) -> N
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "z").symlink_to(tmp_path / "x")
     found = layout(tmp_path)
-    assert (found.class_names, found.total, found.not_used) == (("x", "y", "z"), 6, None)
+    assert (found.class_names, found.total, found.rest) == (("x", "y", "z"), 6, None)
 
 
 def test_a_folder_that_may_not_be_read_is_refused_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_other_sizes_names_and_labels(tmp_path: Path) -> None:
     found = layout(write_files(tmp_path / "own", files))
     assert found.class_names[:2] == ("1", "2")
     assert len(found.class_names) == 26
-    assert found.not_used == "mapping.txt"
+    assert found.rest == "mapping.txt"
     assert imported(tmp_path / "own", tmp_path / "raw").spec.image.dims == (1, 32, 32)
 
 

@@ -47,7 +47,7 @@ def test_a_column_of_any_name_is_the_labels_where_the_schema_says_so_and_what_is
     table = pq.read_table(path)
     pq.write_table(table.append_column("url", [["x"] * 12]).replace_schema_metadata(None), path)
     found = layout(path)
-    assert (found.class_names, found.not_used) == ((), "column fine_digit, column url")
+    assert (found.class_names, found.rest) == ((), "column fine_digit, column url")
 
 
 def test_a_folder_of_shards_has_the_splits_of_their_names(tmp_path: Path) -> None:

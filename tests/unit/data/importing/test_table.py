@@ -44,7 +44,7 @@ def test_a_table_gives_labels_and_captions(tmp_path: Path, mark: str, encoding: 
     found = layout(write(tmp_path, mark.join(("File_Name", "Class", "Text")), *rows, encoding=encoding))
     assert found.class_names == ("a", "b")
     assert [each.caption for each in found.pictures()][3] == 'a, "3" thing'
-    assert found.not_used is None
+    assert found.rest is None
 
 
 def test_json_lines_are_a_table_as_hugging_face_writes_it(tmp_path: Path) -> None:

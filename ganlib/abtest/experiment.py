@@ -91,9 +91,9 @@ def stop(project: Project, model: str, *, reason: str = "") -> Test:
         BadInput: none is running.
     """
     with _lock(project):
-        ended = running(project, model).model_copy(update={"ended": _now(), "reason": reason})
-        _write(project, ended)
-    return ended
+        test = running(project, model).model_copy(update={"ended": _now(), "reason": reason})
+        _write(project, test)
+    return test
 
 
 def current(project: Project, model: str) -> Test | None:
@@ -155,8 +155,8 @@ def record(project: Project, model: str, key: str, value: float) -> RecordedOutc
     with _lock(project):
         test = running(project, model)
         if not math.isfinite(value) or (test.outcome == "binary" and value not in (0, 1)):
-            allowed = "0 or 1" if test.outcome == "binary" else "a finite number"
-            raise BadInput(f"outcome {value!r} of {key!r} is not {allowed}. Nothing was recorded.")
+            values = "0 or 1" if test.outcome == "binary" else "a finite number"
+            raise BadInput(f"outcome {value!r} of {key!r} is not {values}. Nothing was recorded.")
         earlier, _ = outcomes(project, test)
         for other in earlier:
             if other.key == key:
@@ -193,14 +193,14 @@ def report(project: Project, model: str) -> TestReport:
 
     test = current(project, model) or running(project, model)
     records, torn = outcomes(project, test)
-    compared = compare(
+    comparison = compare(
         [each.value for each in records],
         [each.side == "b" for each in records],
         kind=test.outcome,
         share_a=test.share_a,
         level=test.level,
     )
-    return TestReport(test=test, comparison=compared.model_dump(mode="json"), torn=torn)
+    return TestReport(test=test, comparison=comparison.model_dump(mode="json"), torn=torn)
 
 
 def split(text: str) -> float:

@@ -76,17 +76,17 @@ def compare(
     evidence, bounds = None, None
     if kind == "binary":
         logs = log_evidence(x, b)
-        crossed = np.flatnonzero(logs >= np.log(1 / level))
+        crossings = np.flatnonzero(logs >= np.log(1 / level))
         evidence = float(np.exp(min(logs[-1], 690.0))) if len(logs) else None
         if all(n):
             ends = [_rate_bounds(x[side], level / 2) for side in (~b, b)]
             bounds = ends[1][0] - ends[0][1], ends[1][1] - ends[0][0]
     else:
         centre, half = difference_sequence(x, b, share_a, level)
-        crossed = np.flatnonzero((np.abs(centre) > half) & (np.arange(1, len(x) + 1) >= LEAST))
+        crossings = np.flatnonzero((np.abs(centre) > half) & (np.arange(1, len(x) + 1) >= LEAST))
         if len(x) >= LEAST:
             bounds = float(centre[-1] - half[-1]), float(centre[-1] + half[-1])
-    first = int(crossed[0]) + 1 if len(crossed) else None
+    first = int(crossings[0]) + 1 if len(crossings) else None
     better: Literal["a", "b"] | None = None
     if first is not None:
         early, sides = x[:first], b[:first]

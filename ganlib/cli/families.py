@@ -33,12 +33,12 @@ def families(
     from ganlib import families as zoo
     from ganlib.jobs.measuring import measured
 
-    requested = zoo.require_all(names) if names else tuple(zoo.names())
+    selection = zoo.require_all(names) if names else tuple(zoo.names())
     rows, best = measured.load(), measured.load(budget=measured.BEST)
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
-    about = {name: zoo.about(name) for name in requested}
+    about = {name: zoo.about(name) for name in selection}
     spec = _other_data()
-    unfit = {name: zoo.unfit(name, spec) if spec else None for name in requested}
+    unfit = {name: zoo.unfit(name, spec) if spec else None for name in selection}
     show(
         [
             {

@@ -33,16 +33,16 @@ class Verb(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Fill in what depends on the project around; nothing of it is read before somebody asks for help."""
         verb = ctx.command_path.partition(" ")[2]
-        filled = copy(self)  # this one is asked again, perhaps in another project
+        command = copy(self)  # this one is asked again, perhaps in another project
         examples = [f"ganlib {verb} {words}".rstrip() for words in EXAMPLES.get(verb, ())]
-        filled.epilog = "\n\n".join(["Examples:", *examples]) if examples else None
+        command.epilog = "\n\n".join(["Examples:", *examples]) if examples else None
         if any(_KEY.search(_help(parameter)) for parameter in self.params):
             params, where = _params()
-            filled.params = [copy(parameter) for parameter in self.params]
-            for parameter in filled.params:
+            command.params = [copy(parameter) for parameter in self.params]
+            for parameter in command.params:
                 text = _KEY.sub(lambda key: _value(params, key, where), _help(parameter))
                 setattr(parameter, "help", text)  # noqa: B010
-        super(Verb, filled).format_help(ctx, formatter)
+        super(Verb, command).format_help(ctx, formatter)
 
 
 def _help(parameter: Any) -> str:

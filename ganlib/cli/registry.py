@@ -131,22 +131,22 @@ def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
     from ganlib.registry.mlflow_ledger import Ledger
 
     snapshot = Ledger(registry.store, registry.name).read()
-    problems, entries, unsealed = snapshot.problems(), snapshot.entries(), beyond_seal(registry, snapshot)
-    bad = bool(problems or snapshot.news or any(each.objection for each in unsealed))
+    problems, entries, beyond = snapshot.problems(), snapshot.entries(), beyond_seal(registry, snapshot)
+    bad = bool(problems or snapshot.news or any(each.objection for each in beyond))
     content = {
         "ok": not bad,
         "entries": len(entries),
         "last": snapshot.last,
         "sha256": entries[-1].sha256 if entries else None,
         "problems": [problem.model_dump(mode="json") for problem in problems],
-        "unsealed": [each.model_dump(mode="json") for each in unsealed],
+        "unsealed": [each.model_dump(mode="json") for each in beyond],
         "strays": {key: key in snapshot.voided for key in sorted(snapshot.strays)},
     }
     whole = f"the ledger is whole: {len(entries)} entries, the last with sha256 {content['sha256']}"
     lines = [
         *([] if bad else [whole]),
         *(f"entry {problem.seq} {problem.what}" for problem in problems),
-        *(f"entry {each.seq} {each}" for each in unsealed),
+        *(f"entry {each.seq} {each}" for each in beyond),
         *(_stray(key, is_voided=key in snapshot.voided) for key in sorted(snapshot.strays)),
     ]
     show(content, as_json=as_json, text=lambda: "\n".join(lines))

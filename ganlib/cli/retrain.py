@@ -27,12 +27,12 @@ def retrain(
     names = (
         params.train.families if families is None else [name.strip() for name in families.split(",") if name.strip()]
     )
-    requested = require_all(names)
+    selection = require_all(names)
     params.require_budget(budget)
     if not library:
-        start("retrain", families=",".join(requested), budget=budget, overrides=overrides, as_json=as_json)
+        start("retrain", families=",".join(selection), budget=budget, overrides=overrides, as_json=as_json)
     from ganlib.jobs.retrain import retrain as job
 
     with reporting(as_json=as_json) as report:
-        result = job(project, params, families=requested, budget=budget, overrides=overrides or [], report=report)
+        result = job(project, params, families=selection, budget=budget, overrides=overrides or [], report=report)
     show(result, as_json=as_json, text=result.decision.summary)

@@ -57,8 +57,8 @@ def train(
         return
     with reporting(as_json=as_json) as report:
         if source:
-            pinned = bring_images_for(project, params, source, report)
-            overrides += [f"train.init={pinned}"] if pinned else []
+            reference = bring_images_for(project, params, source, report)
+            overrides += [f"train.init={reference}"] if reference else []
             project, params = open_project(overrides)
         result = job(project, params, family, budget=budget, resume=resume, overrides=overrides, report=report)
     show(

@@ -122,8 +122,8 @@ def _of_classes(
         "confidence": _two_sided(float(top.mean()) - evaluation.confidence, spread),
     }
     if hits and (theirs := evaluation.agreement.get("class")):
-        pooled = (hits.value * n + theirs.value * total) / (n + total)
-        spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / total))
+        pool = (hits.value * n + theirs.value * total) / (n + total)
+        spread = math.sqrt(pool * (1 - pool) * (1 / n + 1 / total))
         changes["agreement"] = _two_sided(hits.value - theirs.value, spread)
     return changes
 
@@ -133,8 +133,8 @@ def homogeneity(ours: np.ndarray, theirs: np.ndarray) -> float:
     from scipy.stats import chi2_contingency
 
     table = np.stack([ours, theirs]).astype(np.float64)
-    expected = table.sum(axis=0) * table[0].sum() / table.sum()
-    few = expected < _LEAST
+    expectation = table.sum(axis=0) * table[0].sum() / table.sum()
+    few = expectation < _LEAST
     if few.any():
         table = np.concatenate([table[:, ~few], table[:, few].sum(axis=1, keepdims=True)], axis=1)
     table = table[:, table.sum(axis=0) > 0]

@@ -238,7 +238,7 @@ def score_images(
     :func:`ganlib.evaluation.agreement.agreement`.
 
     Returns:
-        The evaluation, and its figures with their replicates as :meth:`Reference.resampled` gives them.
+        The evaluation, and its figures with their replicates as :meth:`Reference.replicates` gives them.
 
     Raises:
         BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
@@ -249,8 +249,8 @@ def score_images(
     if (reference.judge_sha256, reference.config) != (judge.sha256, config):
         raise BadInput("the reference was made by another judge or configuration: its floors do not belong here.")
     output = judge.features(images, report=report)
-    resampled = reference.resampled(output)
-    figures = summarise(resampled, config.confidence)
+    replicates = reference.resampled(output)
+    figures = summarise(replicates, config.confidence)
     report.advance("judge", len(images), len(images), {"fid": figures["fid"].value, "kid": figures["kid"].value})
     extras: dict[str, Any] = {}
     if names := reference.class_names:
@@ -271,7 +271,7 @@ def score_images(
         judge_agreement=reference.judge_accuracy,
         figures=figures,
         floors=reference.floors,
-        resampled={name: pack(resampled[name][1:]) for name in ("fid", "kid")},
+        resampled={name: pack(replicates[name][1:]) for name in ("fid", "kid")},
         **extras,
     )
-    return evaluation, resampled
+    return evaluation, replicates

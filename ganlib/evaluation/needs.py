@@ -27,9 +27,9 @@ def fitted(config: EvaluateConfig, counts: Mapping[str, int]) -> EvaluateConfig:
     """
     for name, least in LEAST.items():
         if counts[name] < least:
-            needed = ", ".join(f"{name} {images}" for name, images in LEAST.items())
+            minimum = ", ".join(f"{name} {images}" for name, images in LEAST.items())
             raise BadInput(
-                f"the {name} split has {counts[name]:,} images, too few for any figure; at least {needed} are needed, "
+                f"the {name} split has {counts[name]:,} images, too few for any figure; at least {minimum} are needed, "
                 "which 200 images in all give. Add images, then run: ganlib data version --from DIR"
             )
     samples = min(config.samples, counts["train"])

@@ -38,7 +38,7 @@ class Balls(NamedTuple):
 
     holding: np.ndarray
     """int [n]: in how many balls each query lies."""
-    filled: np.ndarray
+    fill: np.ndarray
     """int [m]: how many queries lie in each ball."""
 
 
@@ -120,17 +120,17 @@ def balls(centres: np.ndarray, radius: np.ndarray, queries: np.ndarray) -> Balls
     c, q = _centred(theirs, ours)
     limit = torch.from_numpy(np.square(radius).astype(np.float32))
     slack = _ROUNDING * float((c * c).sum(1).max() + (q * q).sum(1).max())
-    holding, filled = np.zeros(len(ours), int), np.zeros(len(theirs), int)
+    holding, fill = np.zeros(len(ours), int), np.zeros(len(theirs), int)
     for rows in _parts(len(q), _ROWS):
         for columns in _parts(len(c), _COLUMNS):
             beyond = _squares(q[rows], c[columns]) - limit[columns]
             inside = beyond <= 0
             at, to = (beyond.abs() <= slack).nonzero().numpy().T
-            measured = _apart(ours[rows.start + at], theirs[columns.start + to]) <= radius[columns.start + to]
-            inside[at, to] = torch.from_numpy(measured)
+            exact = _apart(ours[rows.start + at], theirs[columns.start + to]) <= radius[columns.start + to]
+            inside[at, to] = torch.from_numpy(exact)
             holding[rows] += inside.sum(dim=1).numpy()
-            filled[columns] += inside.sum(dim=0).numpy()
-    return Balls(holding, filled)
+            fill[columns] += inside.sum(dim=0).numpy()
+    return Balls(holding, fill)
 
 
 def _centred(one: np.ndarray, other: np.ndarray) -> tuple[Tensor, Tensor]:

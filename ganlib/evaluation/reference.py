@@ -66,7 +66,7 @@ class _ReferenceFile(Record):
 
 
 def load_reference(
-    prepared: Path,
+    folder: Path,
     data_version: str,
     judge: Judge,
     config: EvaluateConfig,
@@ -74,7 +74,7 @@ def load_reference(
     cache: Path,
     report: Report = silent,
 ) -> Reference:
-    """Return the real images in ``prepared``, with the floors: ``config.samples`` training images, drawn by seed.
+    """Return the real images in ``folder``, with the floors: ``config.samples`` training images, drawn by seed.
 
     All of it depends on nothing but ``data_version`` (DVC's md5), judge and configuration, so it is kept in
     the folder ``cache``; an entry that is damaged or torn is made again.
@@ -83,13 +83,13 @@ def load_reference(
         BadInput: a split is missing or too small for the configuration.
     """
     key = f"{METRIC_VERSION} {_CACHE_VERSION} {data_version} {judge.sha256}"
-    real = _real(prepared, judge, config, cache / _name("real", key), report)
+    real = _real(folder, judge, config, cache / _name("real", key), report)
     record = cache / _name("floors", f"{key} {config.model_dump_json()} {' '.join(metrics())}")
     names = judge.class_names
-    accuracy = float((real.test_classes == load_split(prepared, "test").labels).mean()) if names else None
-    stored = _read(record)
-    if stored and stored[0].floors:
-        ball, floors = stored[1]["ball"], stored[0].floors
+    accuracy = float((real.test_classes == load_split(folder, "test").labels).mean()) if names else None
+    entry = _read(record)
+    if entry and entry[0].floors:
+        ball, floors = entry[1]["ball"], entry[0].floors
     else:
         with doing("find the real images' neighbours (kept for the next time)"):
             ball = radii(real.test, config.neighbours)
@@ -99,20 +99,20 @@ def load_reference(
 
 
 @doing("see real images as the judge does (kept for the next time)")
-def _real(prepared: Path, judge: Judge, config: EvaluateConfig, record: Path, report: Report) -> RealImages:
-    stored = _read(record)
-    if not stored:
-        images = load_split(prepared, "train").images
+def _real(folder: Path, judge: Judge, config: EvaluateConfig, record: Path, report: Report) -> RealImages:
+    entry = _read(record)
+    if not entry:
+        images = load_split(folder, "train").images
         _require(len(images), config)
-        test = judge.features(load_split(prepared, "test").images, report=report)
+        test = judge.features(load_split(folder, "test").images, report=report)
         train = judge.features(images, report=report)
         near = nearest(test.features, train.features)
         real = RealImages(test.features, *train, test.classes, near.distance, near.back).calibrated()
         _write(record, {field.name: getattr(real, field.name) for field in fields(real)})
         return real
-    _require(len(stored[1]["train"]), config)
-    share = float(stored[1].pop("near"))
-    return RealImages(**stored[1], near=share)
+    _require(len(entry[1]["train"]), config)
+    share = float(entry[1].pop("near"))
+    return RealImages(**entry[1], near=share)
 
 
 def _require(images: int, config: EvaluateConfig) -> None:
@@ -132,8 +132,8 @@ def _floors(real: RealImages, ball: np.ndarray, config: EvaluateConfig) -> dict[
     # By definition no real image is a copy: `back` is the nearest that a test image comes.
     none = np.zeros(len(real.forth), np.int64)
     near = Nearest(real.forth, none, np.full(len(real.train), np.inf))
-    unpaired = replace(real, back=np.zeros_like(real.back))
-    return summarise(_computed(Sample(output, unpaired, ball, config, near)), config.confidence)
+    reals = replace(real, back=np.zeros_like(real.back))
+    return summarise(_computed(Sample(output, reals, ball, config, near)), config.confidence)
 
 
 def _computed(sample: Sample) -> dict[str, np.ndarray]:
@@ -142,9 +142,9 @@ def _computed(sample: Sample) -> dict[str, np.ndarray]:
     return {name: metric.compute(sample) for name, metric in active.items()}
 
 
-def summarise(resampled: Mapping[str, np.ndarray], confidence: float) -> dict[str, Interval]:
-    """Return figures with intervals that do not leave a figure's range, of what :meth:`Reference.resampled` gives."""
-    return {name: around(values, confidence).above(metrics()[name].least) for name, values in resampled.items()}
+def summarise(replicates: Mapping[str, np.ndarray], confidence: float) -> dict[str, Interval]:
+    """Return figures with intervals that do not leave a figure's range, of what :meth:`Reference.replicates` gives."""
+    return {name: around(values, confidence).above(metrics()[name].least) for name, values in replicates.items()}
 
 
 def _name(kind: str, key: str) -> str:
@@ -153,14 +153,14 @@ def _name(kind: str, key: str) -> str:
 
 def _read(record: Path) -> tuple[_ReferenceFile, dict[str, np.ndarray]] | None:
     try:
-        stored = _ReferenceFile.model_validate_json(record.read_bytes())
+        entry = _ReferenceFile.model_validate_json(record.read_bytes())
         data = record.with_suffix(".npz").read_bytes()
     except (OSError, ValidationError):
         return None
-    if sha256_bytes(data) != stored.sha256:
+    if sha256_bytes(data) != entry.sha256:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return stored, dict(arrays)
+        return entry, dict(arrays)
 
 
 def _write(record: Path, arrays: dict[str, np.ndarray], floors: dict[str, Interval] | None = None) -> None:

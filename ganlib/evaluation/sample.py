@@ -21,7 +21,7 @@ smaller :attr:`RealImages.near` of a small set."""
 RARE = 0.01
 """Share of training images that may look like near copies of other ones. Few test images lie far from a training image,
 and half as far as that is many a real image: of 300 images of MNIST a tenth of all others."""
-_COMPARED = 2000  # training images that are held against the others
+_SAMPLE_SIZE = 2000  # training images that are held against the others
 _STREAM = 4  # tells their draw from others
 TWIN = 0.05
 """Closer than this share of the spread within classes (the root of :func:`within`), a test image and a training image
@@ -74,7 +74,7 @@ class RealImages:
         back = self.back.copy()
         if twin.any():
             back[twin] = beyond(self.train[twin], self.test, least)[0]
-        some = draw_subsets(len(self.train), 1, min(len(self.train), _COMPARED), 0, _STREAM)[0]
+        some = draw_subsets(len(self.train), 1, min(len(self.train), _SAMPLE_SIZE), 0, _STREAM)[0]
         distance, other = beyond(self.train[some], self.train, least)
         if not (other >= 0).all():  # all training images are one
             return replace(self, back=back)
@@ -119,8 +119,8 @@ class Sample:
     @cached_property
     def copied(self) -> np.ndarray:
         """bool [n]: which images are near copies of training images."""
-        copied: np.ndarray = self.nearest.distance < self.real.near * self.real.back[self.nearest.point]
-        return copied
+        copies: np.ndarray = self.nearest.distance < self.real.near * self.real.back[self.nearest.point]
+        return copies
 
     @cached_property
     def real_balls(self) -> Balls:

@@ -15,7 +15,7 @@ LEAST_DIVERSITY = 0.2
 variety of real images. Wide: the gate has its own, narrower ones, for what is to be promoted."""
 
 
-class Validated(Record):
+class ValidationFigures(Record):
     """Figures of one set of images."""
 
     fid: float
@@ -48,7 +48,7 @@ class Validation:
             shares = np.bincount(output.classes, minlength=len(judge.class_names)) / len(images)
             self._due = due(shares)
 
-    def of(self, images: np.ndarray) -> Validated:
+    def of(self, images: np.ndarray) -> ValidationFigures:
         """Return the figures of uint8 ``images`` [n, channels, height, width]."""
         output = self._judge.features(images)
         ours = moments(output.features)
@@ -58,7 +58,7 @@ class Validation:
             most = int((shares / self._due).argmax())
             name, share = self._judge.class_names[most], float(shares[most])
             excess = share / float(self._due[most])
-        return Validated(
+        return ValidationFigures(
             fid=frechet_distance(ours, self._real),
             most_frequent=name,
             class_excess=excess,

@@ -11,7 +11,7 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.record import Record
 from ganlib.data.spec import DatasetSpec
 from ganlib.data.splits import Split, SplitName
-from ganlib.evaluation.judge.degradations import IMAGES, Graded, graded
+from ganlib.evaluation.judge.degradations import IMAGES, DegradationCurve, graded
 from ganlib.evaluation.judge.judge import Judge
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class JudgeCard(Record):
     """Mean over the classes of the share of their test images that is labelled right; None without such labels."""
     images: int
     """In each of the two sets whose FID the table has."""
-    table: dict[str, Graded]
+    table: dict[str, DegradationCurve]
     """By degradation."""
 
     @property
@@ -107,7 +107,7 @@ def examine(
     Raises:
         BadInput: as :meth:`Judge.features` does.
     """
-    accuracy, balanced = _accuracy(judge, splits) if spec.class_names else ({}, None)
+    accuracy, balanced_accuracy = _accuracy(judge, splits) if spec.class_names else ({}, None)
     images, ranks = _spread(splits, spec)
     return JudgeCard(
         sha256=judge.sha256,
@@ -118,14 +118,14 @@ def examine(
         settings=settings,
         steps=steps,
         accuracy=accuracy,
-        balanced_accuracy=balanced,
+        balanced_accuracy=balanced_accuracy,
         images=len(images) // 2,
         table=graded(judge, images, ranks, report),
     )
 
 
 def _accuracy(judge: Judge, splits: dict[SplitName, Split]) -> tuple[dict[str, float], float | None]:
-    shares, balanced, features = {}, None, {}
+    shares, balanced_accuracy, features = {}, None, {}
     for name in ("validation", "test"):
         split = some(splits[name], _MOST_IMAGES)
         output = judge.features(split.images)
@@ -134,10 +134,12 @@ def _accuracy(judge: Judge, splits: dict[SplitName, Split]) -> tuple[dict[str, f
             right = output.probabilities.argmax(axis=1) == split.labels
             shares[name] = _share(right)
             if name == "test":
-                balanced = _share(np.array([right[split.labels == each].mean() for each in np.unique(split.labels)]))
+                balanced_accuracy = _share(
+                    np.array([right[split.labels == each].mean() for each in np.unique(split.labels)])
+                )
     train, test = some(splits["train"], _MOST_IMAGES), some(splits["test"], _MOST_IMAGES)
     near = _vote(judge.features(train.images).features, train.labels, features["test"])
-    return {**shares, "nearest neighbours": _share(near == test.labels)}, balanced
+    return {**shares, "nearest neighbours": _share(near == test.labels)}, balanced_accuracy
 
 
 def _vote(reference: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> np.ndarray:

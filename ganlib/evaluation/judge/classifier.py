@@ -82,5 +82,5 @@ def warp(images: Tensor) -> Tensor:
         dim=1,
     )
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-    warped = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return warped.contiguous(memory_format=torch.channels_last)
+    out = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return out.contiguous(memory_format=torch.channels_last)

@@ -18,7 +18,7 @@ IMAGES = 1000
 _KEY = 0x64656772  # "degr": the noise is no user's seed
 
 
-class Graded(Record):
+class DegradationCurve(Record):
     """How FID answers to one degradation."""
 
     unit: str
@@ -55,7 +55,7 @@ def degraded(images: np.ndarray, ranks: np.ndarray, kind: str, grade: float) -> 
     return KINDS[kind].degrade(images, ranks, grade)
 
 
-def graded(judge: Judge, images: np.ndarray, ranks: np.ndarray, report: Report = silent) -> dict[str, Graded]:
+def graded(judge: Judge, images: np.ndarray, ranks: np.ndarray, report: Report = silent) -> dict[str, DegradationCurve]:
     """Return how FID by ``judge`` answers to each of :data:`KINDS`, done to every other one of real ``images``.
 
     ``ranks`` are as in :func:`degraded`. The images at all grades are the same ones, so that only the grade differs.
@@ -70,7 +70,7 @@ def graded(judge: Judge, images: np.ndarray, ranks: np.ndarray, report: Report =
             fids.append(float(f"{frechet_distance(moments(features), real):.6g}"))
             done += 1
             report.advance("card of the judge", done, total)
-        grades[name] = Graded(unit=kind.unit, grades=kind.grades, fids=tuple(fids))
+        grades[name] = DegradationCurve(unit=kind.unit, grades=kind.grades, fids=tuple(fids))
     return grades
 
 
@@ -93,8 +93,8 @@ def _noise(images: np.ndarray, _: np.ndarray, grade: float) -> np.ndarray:
 
 def _shift(images: np.ndarray, _: np.ndarray, grade: float) -> np.ndarray:
     pixels = round(_pixels(images, grade))
-    padded = np.pad(images, ((0, 0), (0, 0), (0, 0), (pixels, 0)), mode="edge")
-    return padded[..., : images.shape[-1]]
+    canvas = np.pad(images, ((0, 0), (0, 0), (0, 0), (pixels, 0)), mode="edge")
+    return canvas[..., : images.shape[-1]]
 
 
 def _lost(images: np.ndarray, ranks: np.ndarray, grade: float) -> np.ndarray:

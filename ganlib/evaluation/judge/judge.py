@@ -89,5 +89,5 @@ class Judge(ABC):
         if images.dtype.kind == "f" and not np.isfinite(images).all():
             raise BadInput(f"the images ({actual}) hold NaN or infinity: the generator that made them is broken.")
         if images.dtype != np.uint8 or images.shape[1:] != self.image.dims or not len(images):
-            expected = ", ".join(map(str, self.image.dims))
-            raise BadInput(f"judge {self.name} takes uint8 images [n, {expected}], not {actual}.")
+            dims = ", ".join(map(str, self.image.dims))
+            raise BadInput(f"judge {self.name} takes uint8 images [n, {dims}], not {actual}.")

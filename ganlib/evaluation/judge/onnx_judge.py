@@ -83,12 +83,12 @@ class OnnxJudge(Judge):
     def _require_form(self) -> None:
         """Raise BadInput unless inputs and outputs are as the class says, as far as the graph tells."""
         inputs = {each.name: each for each in self._session.get_inputs()}
-        expected = ", ".join(map(str, self.image.dims))
+        dims = ", ".join(map(str, self.image.dims))
         if set(inputs) != {"image"} or not _fits(inputs["image"], "uint8", (None, *self.image.dims)):
             raise BadInput(
                 f"judge {self.name} takes {_described_ports(inputs)}; images of {self._spec.name} are image "
                 "uint8[batch, "
-                f"{expected}], with a batch of any size. {HELP}."
+                f"{dims}], with a batch of any size. {HELP}."
             )
         outputs = self._outputs()
         if "features" not in outputs or not _fits(outputs["features"], "float", (None, None)):
@@ -120,9 +120,9 @@ def open_judge(path: Path, spec: DatasetSpec, name: str | None = None) -> OnnxJu
         raise BadInput(f"cannot read the judge {path}: {error.strerror}. {HELP}.") from error
     judge = OnnxJudge(data, spec, name or path.name)
     own = judge.metadata.get(DATASET_KEY)
-    if own is not None and (trained := _spec(own, judge)).class_names != spec.class_names:
+    if own is not None and (own_spec := _spec(own, judge)).class_names != spec.class_names:
         raise BadInput(
-            f"judge {judge.name} was trained for {trained.name}, whose classes are not those of {spec.name}. With "
+            f"judge {judge.name} was trained for {own_spec.name}, whose classes are not those of {spec.name}. With "
             "judge.source: auto one is trained for it; run: ganlib judge train"
         )
     return judge

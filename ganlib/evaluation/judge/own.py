@@ -40,7 +40,7 @@ def read_card(folder: Path) -> JudgeCard | None:
 
 
 def train_own(
-    prepared: Path,
+    folder: Path,
     out: Path,
     spec: DatasetSpec,
     data_version: str,
@@ -57,7 +57,7 @@ def train_own(
     Raises:
         BadInput: a split is missing, or ``out`` cannot be written.
     """
-    splits = {name: load_split(prepared, name) for name in SPLITS}
+    splits = {name: load_split(folder, name) for name in SPLITS}
     train, kind = splits["train"], kind_of(spec)
     steps = settings.steps or steps_for(len(train.images))
     with _one_thread(), torch.random.fork_rng(devices=[]):

@@ -47,15 +47,15 @@ def _convolution(inward: int, outward: int, *, stride: int = 1, padding: int = 1
 @torch.no_grad()
 def fold(layers: nn.Sequential) -> nn.Sequential:
     """Return the same function as ``layers`` in eval mode, with batch normalisation folded into the weights."""
-    folded: list[nn.Module] = []
+    parts: list[nn.Module] = []
     for layer in layers.eval():
-        if isinstance(layer, nn.BatchNorm2d) and isinstance(folded[-1], nn.Conv2d):
-            folded[-1] = fuse_conv_bn_eval(folded[-1], layer)
-        elif isinstance(layer, nn.BatchNorm1d) and isinstance(folded[-1], nn.Linear):
-            folded[-1] = fuse_linear_bn_eval(folded[-1], layer)
+        if isinstance(layer, nn.BatchNorm2d) and isinstance(parts[-1], nn.Conv2d):
+            parts[-1] = fuse_conv_bn_eval(parts[-1], layer)
+        elif isinstance(layer, nn.BatchNorm1d) and isinstance(parts[-1], nn.Linear):
+            parts[-1] = fuse_linear_bn_eval(parts[-1], layer)
         else:
-            folded.append(layer)
-    return nn.Sequential(*folded).eval()
+            parts.append(layer)
+    return nn.Sequential(*parts).eval()
 
 
 def to_onnx(

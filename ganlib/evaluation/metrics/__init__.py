@@ -56,5 +56,5 @@ class Metric:
 def metrics() -> dict[str, Metric]:
     """Return all metrics by name, FID and KID first."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
-    ordered = [*_FIRST, *sorted(name for name in names if name not in _FIRST)]
-    return {name: import_module(f"{__name__}.{name}").METRIC for name in ordered}
+    order = [*_FIRST, *sorted(name for name in names if name not in _FIRST)]
+    return {name: import_module(f"{__name__}.{name}").METRIC for name in order}

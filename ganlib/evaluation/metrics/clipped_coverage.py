@@ -15,8 +15,8 @@ from ganlib.evaluation.sample import Sample
 def compute(sample: Sample) -> np.ndarray:
     """Return the clipped coverage and its replicates."""
     k, n = sample.config.neighbours, len(sample.features)
-    filled = sample.mean(np.minimum(sample.real_balls.filled, k) / k)
-    return np.searchsorted(expected(len(sample.real.test), n, k), filled) / (n + 1)
+    fill = sample.mean(np.minimum(sample.real_balls.fill, k) / k)
+    return np.searchsorted(expected(len(sample.real.test), n, k), fill) / (n + 1)
 
 
 def expected(real: int, n: int, k: int) -> np.ndarray:

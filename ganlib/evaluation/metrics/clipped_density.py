@@ -21,8 +21,8 @@ def compute(sample: Sample) -> np.ndarray:
     radius = np.minimum(sample.ball, np.median(sample.ball))
     holding = np.minimum(balls(real, radius, sample.features).holding, k)
     own = np.minimum(balls(real, radius, real).holding - 1, k)  # not its own neighbour
-    clipped: np.ndarray = np.minimum(sample.mean(holding) / own.mean(), 1)
-    return clipped
+    density: np.ndarray = np.minimum(sample.mean(holding) / own.mean(), 1)
+    return density
 
 
 METRIC = Metric("clipped density", "higher", compute, least=0)

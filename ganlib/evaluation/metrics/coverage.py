@@ -10,7 +10,7 @@ from ganlib.evaluation.sample import Sample
 
 def compute(sample: Sample) -> np.ndarray:
     """Return the coverage and its replicates."""
-    return sample.mean(sample.real_balls.filled > 0)
+    return sample.mean(sample.real_balls.fill > 0)
 
 
 METRIC = Metric("coverage", "higher", compute, least=0)

@@ -14,7 +14,7 @@ from ganlib.core.events import TrainingCheck
 from ganlib.core.progress import Report, doing, silent
 from ganlib.data.splits import load_split
 from ganlib.evaluation.judge.judge import Judge
-from ganlib.evaluation.validation import Validated, Validation
+from ganlib.evaluation.validation import Validation, ValidationFigures
 from ganlib.export.sampler import to_pixels
 from ganlib.families.parts.base import Family
 from ganlib.training.loop import Verdict
@@ -96,7 +96,7 @@ class Checker:
 
     @doing("measure the validation FID")
     @torch.no_grad()
-    def _measure(self, model: nn.Module) -> Validated:
+    def _measure(self, model: nn.Module) -> ValidationFigures:
         inputs = self._family.inputs(self._samples, self._seed)
         chunks = zip(*(torch.split(tensor, _CHUNK) for tensor in inputs), strict=True)
         images = [to_pixels(model(*chunk).float()).cpu() for chunk in chunks]

@@ -34,7 +34,7 @@ def plain(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float, flo
 def ours(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float, float, float]:
     there = balls(real, radii(real, k), fake)
     back = balls(fake, radii(fake, k), real)
-    return (there.holding > 0).mean(), (back.holding > 0).mean(), there.holding.mean() / k, (there.filled > 0).mean()
+    return (there.holding > 0).mean(), (back.holding > 0).mean(), there.holding.mean() / k, (there.fill > 0).mean()
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3, 5.0])
@@ -70,7 +70,7 @@ def test_a_set_against_itself_and_growing_balls(n: int, d: int, k: int, seed: in
     other = values[::-1] + np.float32(0.5)
     few, many = (balls(values, radii(values, each), other) for each in (k, k + 1))
     assert (few.holding <= many.holding).all()
-    assert (few.filled <= many.filled).all()
+    assert (few.fill <= many.fill).all()
 
 
 def test_precision_falls_as_images_move_away_and_a_half_that_is_lost_costs_recall() -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ganlib.evaluation.judge.mnist.judge import load_judge
-from ganlib.evaluation.validation import Validated, Validation
+from ganlib.evaluation.validation import Validation, ValidationFigures
 
 
-def found(**changes: object) -> Validated:
-    return Validated(fid=1.0, most_frequent="3", class_excess=1.0, largest_share=0.1, diversity=0.9).model_copy(
+def found(**changes: object) -> ValidationFigures:
+    return ValidationFigures(fid=1.0, most_frequent="3", class_excess=1.0, largest_share=0.1, diversity=0.9).model_copy(
         update=changes
     )
 

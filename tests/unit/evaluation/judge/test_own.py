@@ -13,7 +13,7 @@ from ganlib.core.files import sha256_file
 from ganlib.data.spec import SIDES, DatasetSpec, ImageShape
 from ganlib.evaluation.judge.card import JudgeCard, JudgeSettings
 from ganlib.evaluation.judge.classifier import balanced_order, warp
-from ganlib.evaluation.judge.degradations import KINDS, Graded, degraded
+from ganlib.evaluation.judge.degradations import KINDS, DegradationCurve, degraded
 from ganlib.evaluation.judge.encoder import cluster, clusters_for
 from ganlib.evaluation.judge.onnx_judge import OnnxJudge, open_judge
 from ganlib.evaluation.judge.own import CARD, graph_path, read_card, train_own
@@ -177,7 +177,10 @@ def test_lost_classes_are_those_of_the_highest_ranks_and_copies_repeat_what_is_l
 
 
 def test_a_table_that_does_not_grow_is_warned_of() -> None:
-    rows = {"blur": Graded(unit="", grades=(0, 1), fids=(2, 3)), "noise": Graded(unit="", grades=(0, 1), fids=(2, 2))}
+    rows = {
+        "blur": DegradationCurve(unit="", grades=(0, 1), fids=(2, 3)),
+        "noise": DegradationCurve(unit="", grades=(0, 1), fids=(2, 2)),
+    }
     card = JudgeCard(
         sha256="0" * 64, name="j", kind="file", dataset="d", data_version="v", accuracy={}, images=9, table=rows
     )

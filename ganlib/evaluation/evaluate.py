@@ -238,7 +238,7 @@ def score_images(
     :func:`ganlib.evaluation.agreement.agreement`.
 
     Returns:
-        The evaluation, and its figures with their replicates as :meth:`Reference.replicates` gives them.
+        The evaluation, and its figures with their replicates as :meth:`Reference.resampled` gives them.
 
     Raises:
         BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or

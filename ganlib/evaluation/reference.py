@@ -143,7 +143,7 @@ def _computed(sample: Sample) -> dict[str, np.ndarray]:
 
 
 def summarise(replicates: Mapping[str, np.ndarray], confidence: float) -> dict[str, Interval]:
-    """Return figures with intervals that do not leave a figure's range, of what :meth:`Reference.replicates` gives."""
+    """Return figures with intervals that do not leave a figure's range, of what :meth:`Reference.resampled` gives."""
     return {name: around(values, confidence).above(metrics()[name].least) for name, values in replicates.items()}
 
 

@@ -206,12 +206,12 @@ def _content(tensor: Any) -> bytes:
 
 
 def _check_weights(model: Any, metadata: dict[str, str], name: str) -> None:
-    expected = metadata.get(WEIGHTS_KEY)
-    if expected is None:
+    digest = metadata.get(WEIGHTS_KEY)
+    if digest is None:
         return
     actual = weights_sha256(model)
-    if actual != expected:
-        raise Corrupt(f"the weights in {name}", expected=expected, actual=actual, hint="Download or export it again.")
+    if actual != digest:
+        raise Corrupt(f"the weights in {name}", expected=digest, actual=actual, hint="Download or export it again.")
 
 
 def nodes(graph: Any) -> Iterator[Any]:
@@ -285,8 +285,8 @@ def _type(value: Any) -> TensorType:
 
 
 def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
-    initialised = {tensor.name for tensor in graph.initializer}
-    inputs = {value.name: _type(value) for value in graph.input if value.name not in initialised}
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = {value.name: _type(value) for value in graph.input if value.name not in weights}
     if "noise" not in inputs:
         raise BadInput(f"{name} has no input `noise`, so all its images would be the same.")
     for key, kind in inputs.items():
@@ -301,8 +301,8 @@ def _inputs(graph: Any, name: str) -> dict[str, TensorType]:
 
 
 def _check_output(graph: Any, spec: DatasetSpec, name: str) -> None:
-    expected = {"image": TensorType(dtype="uint8", dims=(None, *spec.image.dims))}
+    contract = {"image": TensorType(dtype="uint8", dims=(None, *spec.image.dims))}
     outputs = {value.name: _type(value) for value in graph.output}
-    if outputs != expected:
+    if outputs != contract:
         text = ", ".join(f"{key} {value}" for key, value in outputs.items())
-        raise BadInput(f"{name} gives {text}; the contract says image {expected['image']} and nothing else.")
+        raise BadInput(f"{name} gives {text}; the contract says image {contract['image']} and nothing else.")

@@ -132,11 +132,9 @@ def _sampler(net: nn.Module) -> Sampler:
 def _check_net(sampler: Sampler, inputs: Inputs, spec: DatasetSpec) -> None:
     import torch
 
-    images, expected = _draw(sampler.net, inputs), [2, *spec.image.dims]
-    if images.dtype != torch.float32 or list(images.shape) != expected:
-        raise ExportError(
-            f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 {expected}."
-        )
+    images, shape = _draw(sampler.net, inputs), [2, *spec.image.dims]
+    if images.dtype != torch.float32 or list(images.shape) != shape:
+        raise ExportError(f"the net gives {images.dtype} {list(images.shape)} for a batch of 2, not float32 {shape}.")
     if not torch.isfinite(images).all():
         raise ExportError("the net's images are not finite: training has diverged, export an earlier checkpoint.")
 
@@ -207,17 +205,17 @@ def _certify(sampler: Sampler, model: Any, batches: Iterable[Inputs], config: Ex
     import numpy as np
 
     session = open_session(model.SerializeToString(), "the exported graph")
-    worst, differing, pixels, first, varied = 0, 0, 0, None, False
+    worst, differing, pixels, first, variety = 0, 0, 0, None, False
     for inputs in batches:
-        expected = _draw(sampler, inputs).numpy()
-        actual = _run(session, inputs, expected.shape)
-        pixels += expected.size
-        gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
+        reference = _draw(sampler, inputs).numpy()
+        actual = _run(session, inputs, reference.shape)
+        pixels += reference.size
+        gaps = np.abs(actual.astype(np.int16) - reference.astype(np.int16))
         worst, differing = max(worst, int(gaps.max())), differing + int(np.count_nonzero(gaps))
         first = actual[:1] if first is None else first
-        varied = varied or bool((actual != first).any())
+        variety = variety or bool((actual != first).any())
     images = sum(config.parity_batches)
-    if images > 1 and not varied:
+    if images > 1 and not variety:
         raise ExportError(f"all of {images:,} images are equal whatever the noise: the generator has collapsed.")
     return Certificate(
         opset=config.opset,
@@ -253,12 +251,12 @@ def _run(session: Any, inputs: Inputs, shape: tuple[int, ...]) -> NDArray[np.uin
 
 def _keeps_contract(data: bytes, noise_dim: int, condition: Condition | None) -> None:
     try:
-        described = contract.describe(data, "the exported graph").contract
+        description = contract.describe(data, "the exported graph").contract
     except BadInput as error:
         raise ExportError(str(error)) from error
-    expected = {"noise", condition} if condition else {"noise"}
-    if set(described.inputs) != expected or described.noise_dim != noise_dim:
-        inputs = ", ".join(f"{name} {kind}" for name, kind in described.inputs.items())
+    names = {"noise", condition} if condition else {"noise"}
+    if set(description.inputs) != names or description.noise_dim != noise_dim:
+        inputs = ", ".join(f"{name} {kind}" for name, kind in description.inputs.items())
         others = f" and {condition}" if condition else " alone"
         raise ExportError(f"the exported graph asks for {inputs}; expected noise float32[batch, {noise_dim}]{others}.")
 

@@ -33,7 +33,7 @@ CALIBRATION_KEY = "calibration"
 Inputs = Mapping[str, "NDArray[Any]"]
 """A batch for a graph: what it asks for, by name."""
 
-_QUANTISED = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
+_QUANTISED_OPS = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
 """Where the weights are. Of the rest nothing is gained, and a softmax or the last step to grey levels loses."""
 _CONVERTING = threading.Lock()  # logging is silenced for the whole process meanwhile
 
@@ -44,8 +44,8 @@ def write(
     path: Path,
     *,
     calibration: Sequence[Inputs],
-    calibrated: str,
-    compared: Sequence[Inputs],
+    calibration_text: str,
+    batches: Sequence[Inputs],
 ) -> Certificate:
     """Write the graph at ``parent`` in ``precision`` to ``path``, and measure how far its images are from the parent's.
 
@@ -56,8 +56,8 @@ def write(
             statically quantised in QDQ form; a product inside a Scan stays.
         path: replaced atomically, once everything below holds.
         calibration: batches whose smallest and largest activations set the scales of ``int8``.
-        calibrated: what those batches are, for the file's metadata.
-        compared: batches that both graphs draw.
+        calibration_text: what those batches are, for the file's metadata.
+        batches: that both graphs draw.
 
     Its ``metadata_props`` are the parent's, with ``precision``, ``parent_sha256``, ``calibration`` (int8), its own
     digest of weights and its own certificate. The same arguments give the same bytes on one machine, with the same
@@ -68,19 +68,19 @@ def write(
         ExportError: the result would not keep the contract.
         NoSpace: ``path`` cannot be written.
     """
-    data, described = _read_parent(parent)
+    data, description = _read_parent(parent)
     model = _convert(data, precision, calibration, parent)
-    certificate = _compare(data, model.SerializeToString(), compared, next(o.version for o in model.opset_import))
+    certificate = _compare(data, model.SerializeToString(), batches, next(o.version for o in model.opset_import))
     facts = {
-        **described.metadata,
+        **description.metadata,
         PRECISION_KEY: precision,
         PARENT_KEY: sha256_bytes(data),
         contract.WEIGHTS_KEY: contract.weights_sha256(model),
         contract.PARITY_KEY: certificate.model_dump_json(),
     }
     if precision == "int8":
-        facts[CALIBRATION_KEY] = calibrated
-    write_bytes(path, with_metadata(model, facts, described.contract, f"the {precision} graph of {parent}"))
+        facts[CALIBRATION_KEY] = calibration_text
+    write_bytes(path, with_metadata(model, facts, description.contract, f"the {precision} graph of {parent}"))
     return certificate
 
 
@@ -90,10 +90,10 @@ def _read_parent(parent: Path) -> tuple[bytes, contract.Description]:
         data = parent.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read {parent}: {error.strerror}.") from error
-    described = contract.describe(data, str(parent))
-    if other := described.metadata.get(PRECISION_KEY):
+    description = contract.describe(data, str(parent))
+    if other := description.metadata.get(PRECISION_KEY):
         raise BadInput(f"{parent} is {other} already: siblings are made of the float32 graph that it came from.")
-    return data, described
+    return data, description
 
 
 def _convert(data: bytes, precision: Precision, calibration: Sequence[Inputs], parent: Path) -> Any:
@@ -111,8 +111,8 @@ def _convert(data: bytes, precision: Precision, calibration: Sequence[Inputs], p
     return model
 
 
-def with_metadata(model: Any, facts: Mapping[str, str], promised: contract.Contract, name: str) -> bytes:
-    """Return the bytes of ``model`` with ``facts`` as its metadata; it has to keep the contract ``promised``."""
+def with_metadata(model: Any, facts: Mapping[str, str], promise: contract.Contract, name: str) -> bytes:
+    """Return the bytes of ``model`` with ``facts`` as its metadata; it has to keep the contract ``promise``."""
     del model.metadata_props[:]
     for key in sorted(facts):
         model.metadata_props.add(key=key, value=facts[key])
@@ -121,7 +121,7 @@ def with_metadata(model: Any, facts: Mapping[str, str], promised: contract.Contr
         after = contract.describe(content, name).contract
     except BadInput as error:
         raise ExportError(f"{error} Nothing was written.") from error
-    if after != promised:
+    if after != promise:
         raise ExportError(f"{name} asks for other inputs. Nothing was written.")
     return content
 
@@ -144,17 +144,17 @@ def _keep_noise_whole(graph: Any) -> None:
     from onnx import TensorProto
 
     inputs = {value.name for value in graph.input}
-    rounded = {
+    sources = {
         node.output[0]: node.input[0]
         for node in graph.node
         if node.op_type == "Cast" and node.input[0] in inputs and node.attribute[0].i == TensorProto.FLOAT16
     }
     for node in graph.node:
-        if node.op_type == "Cast" and node.input[0] in rounded:
-            node.input[0] = rounded[node.input[0]]
-    used = {name for node in contract.nodes(graph) for name in node.input}
-    casts = [node for node in graph.node if node.output[0] in rounded and node.output[0] in used]
-    others = [node for node in graph.node if node.output[0] not in rounded]
+        if node.op_type == "Cast" and node.input[0] in sources:
+            node.input[0] = sources[node.input[0]]
+    needs = {name for node in contract.nodes(graph) for name in node.input}
+    casts = [node for node in graph.node if node.output[0] in sources and node.output[0] in needs]
+    others = [node for node in graph.node if node.output[0] not in sources]
     del graph.node[:]
     graph.node.extend([*casts, *others])
 
@@ -183,7 +183,7 @@ def _eight_bits(data: bytes, calibration: Sequence[Inputs]) -> Any:
             str(out),
             _Batches(calibration),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=_QUANTISED,
+            op_types_to_quantize=_QUANTISED_OPS,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -200,10 +200,10 @@ def _compare(parent: bytes, sibling: bytes, batches: Sequence[Inputs], opset: in
     worst, differing, total, images, pixels = 0, 0, 0, 0, 0
     for batch in batches:
         try:
-            actual, expected = (session.run(["image"], dict(batch))[0] for session in (ours, theirs))
+            actual, reference = (session.run(["image"], dict(batch))[0] for session in (ours, theirs))
         except Exception as error:  # onnxruntime's exceptions have no common base but this one
             raise GanlibError(f"the sibling fails: {first_line(error)}. Nothing was written.") from error
-        gaps = np.abs(actual.astype(np.int16) - expected.astype(np.int16))
+        gaps = np.abs(actual.astype(np.int16) - reference.astype(np.int16))
         worst, total = max(worst, int(gaps.max())), total + int(gaps.sum())
         differing, images = differing + int(np.count_nonzero(gaps)), images + len(gaps)
         pixels += gaps.size

@@ -23,16 +23,16 @@ def rgb(data: bytes, name: str) -> bytes:
         BadInput: it is no graph of the contract.
         Corrupt: its weights are not those that were exported.
     """
-    described = contract.describe(data, name)
-    promised, image = described.contract, described.contract.spec.image
+    description = contract.describe(data, name)
+    promise, image = description.contract, description.contract.spec.image
     if image.channels == 3:
         return data
-    spec = promised.spec.model_copy(update={"image": image.model_copy(update={"channels": 3})})
+    spec = promise.spec.model_copy(update={"image": image.model_copy(update={"channels": 3})})
     facts = {contract.VERSION_KEY: str(contract.VERSION), contract.DATASET_KEY: spec.model_dump_json()}
     model = contract.parse(data, name)
     _repeat(model.graph)
-    wide = promised.model_copy(update={"version": contract.VERSION, "spec": spec})
-    return with_metadata(model, described.metadata | facts, wide, f"the graph of {name} in three channels")
+    wide = promise.model_copy(update={"version": contract.VERSION, "spec": spec})
+    return with_metadata(model, description.metadata | facts, wide, f"the graph of {name} in three channels")
 
 
 def _repeat(graph: Any) -> None:

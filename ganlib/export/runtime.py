@@ -59,10 +59,10 @@ def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bo
         session = onnxruntime.InferenceSession(data, options, providers=chain)
     except Exception as error:  # onnxruntime's exceptions have no common base but this one
         raise BadInput(f"onnxruntime cannot run {name}: {first_line(error)}") from error
-    used = session.get_providers()[0]  # a driver that is missing is no exception there: it falls back in silence
-    if used != provider_name and not allow_cpu:
+    actual = session.get_providers()[0]  # a driver that is missing is no exception there: it falls back in silence
+    if actual != provider_name and not allow_cpu:
         raise GanlibError(
-            f"onnxruntime runs {name} on {used} instead of {provider_name}; nothing was generated. Mend the driver, "
+            f"onnxruntime runs {name} on {actual} instead of {provider_name}; nothing was generated. Mend the driver, "
             "or allow "
             "the processor instead: --allow-cpu."
         )

@@ -42,17 +42,17 @@ AUTO = "auto"
 """In place of names: every family that can be trained on the data."""
 
 
-def require_all(requested: Sequence[str]) -> tuple[str, ...]:
-    """Return ``requested`` without repeats, each checked; :data:`AUTO` alone stays what it is.
+def require_all(selection: Sequence[str]) -> tuple[str, ...]:
+    """Return ``selection`` without repeats, each checked; :data:`AUTO` alone stays what it is.
 
     Raises:
         BadInput: none given, or one is not a family.
     """
-    if not requested:
+    if not selection:
         raise BadInput(f"no family given. Known: {', '.join(names())}, or {AUTO} for all that fit the data.")
-    if list(requested) == [AUTO]:
+    if list(selection) == [AUTO]:
         return (AUTO,)
-    return tuple(dict.fromkeys(require(name) for name in requested))
+    return tuple(dict.fromkeys(require(name) for name in selection))
 
 
 def fitting(candidates: Sequence[str], spec: DatasetSpec) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class TcganOptions(ConvolutionalOptions):
     )
 
 
-class _Captioned(Adversarial):
+class _CaptionGan(Adversarial):
     """Two players of captions, and nets that learn to read before them: what both kinds of captions share."""
 
     Options: ClassVar[type[TcganOptions]] = TcganOptions
@@ -89,7 +89,7 @@ class _Captioned(Adversarial):
         """Return the loss that it learns by, and what is logged of it."""
 
 
-class Tcgan(_Captioned):
+class Tcgan(_CaptionGan):
     """Captions of a grammar: the players are given class and measured ranks; the words are for a net of their own.
 
     Captions of any other kind are for :class:`TableTcgan`.
@@ -175,7 +175,7 @@ class Tcgan(_Captioned):
         return {"text_class": right[:, 0].float().mean().item(), "text_all": right.all(dim=1).float().mean().item()}
 
 
-class TableTcgan(_Captioned):
+class TableTcgan(_CaptionGan):
     """Captions of any kind, one an image: what they mean is learnt from the images that they describe.
 
     A caption becomes a vector that is nearer to that of its own image than to those of others (Radford 2021, CLIP); the

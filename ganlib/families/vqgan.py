@@ -122,8 +122,8 @@ class Vqgan(Family):
 
     def _autoencode(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         options, net = self.options, self._net
-        quantised, commitment, indices = net.quantizer(net.encoder(batch.images))
-        logits = net.logits(quantised)
+        latents, commitment, indices = net.quantizer(net.encoder(batch.images))
+        logits = net.logits(latents)
         images = logits.tanh()
         with torch.no_grad():
             target = self.discriminator.features(batch.images)

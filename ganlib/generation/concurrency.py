@@ -20,24 +20,24 @@ class ConcurrencyLimit:
 
     def __init__(self) -> None:
         """No limit."""
-        self._changed = threading.Condition()
+        self._change = threading.Condition()
         self._busy, self.limit = 0, 1 << 30
 
     @contextmanager
     def turn(self) -> Iterator[int]:
         """Held while a block is worked on; gives the limit that held when it began."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._busy < self.limit)
+        with self._change:
+            self._change.wait_for(lambda: self._busy < self.limit)
             self._busy += 1
             limit = self.limit
         try:
             yield limit
         finally:
-            with self._changed:
+            with self._change:
                 self._busy -= 1
-                self._changed.notify_all()
+                self._change.notify_all()
 
     def halve(self) -> None:
         """Memory ran out: from now on half as many as are at work. To be called by one of them."""
-        with self._changed:
+        with self._change:
             self.limit = max(1, min(self.limit, self._busy) // 2)

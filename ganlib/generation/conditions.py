@@ -26,7 +26,7 @@ _UNIFORM_CAPTIONS = ConditionRecord(kind="captions", choice="uniform")
 _STREAM = 1  # of Philox's key: the noise has 0
 
 
-class Described(Protocol):
+class GraphDescription(Protocol):
     """What says what a graph takes: an opened model, or the description of its file."""
 
     @property
@@ -192,7 +192,9 @@ class Captions:
         return np.array([captions.parse(text).codes() for text in texts(values)], np.int64).reshape(-1, 4)
 
 
-def choose(model: Described, labels: str | None = None, caption: str | None = None, *, files: bool = True) -> Condition:
+def choose(
+    model: GraphDescription, labels: str | None = None, caption: str | None = None, *, files: bool = True
+) -> Condition:
     """Return what to ask of ``model``.
 
     Args:
@@ -220,7 +222,7 @@ def choose(model: Described, labels: str | None = None, caption: str | None = No
     return Unconditional()
 
 
-def recorded(model: Described, record: ConditionRecord, labels: str | None = None) -> Condition:
+def recorded(model: GraphDescription, record: ConditionRecord, labels: str | None = None) -> Condition:
     """Return what an earlier job asked, from its record.
 
     Args:
@@ -249,8 +251,8 @@ def label_of(spec: DatasetSpec, name: str, others: Sequence[str] = ()) -> int:
     """
     if name in spec.class_names:
         return spec.class_names.index(name)
-    numbered = name.isascii() and name.isdigit() and not any(each.isdigit() for each in spec.class_names)
-    if numbered and int(name) < spec.num_classes:
+    by_number = name.isascii() and name.isdigit() and not any(each.isdigit() for each in spec.class_names)
+    if by_number and int(name) < spec.num_classes:
         return int(name)
     raise unknown("class", name, (*spec.class_names, *others))
 

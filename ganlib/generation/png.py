@@ -57,8 +57,8 @@ class Encoder:
             text = text_chunk("index", str(first + at))
             for name, value in facts[at].items() if facts else ():
                 text += international_chunk(name, value)
-            packed = _chunk(b"IDAT", zlib.compress(row.data, _LEVEL, _WINDOW))
-            files.append(b"".join((head, text, packed, END)))
+            pixels = _chunk(b"IDAT", zlib.compress(row.data, _LEVEL, _WINDOW))
+            files.append(b"".join((head, text, pixels, END)))
         return files
 
 

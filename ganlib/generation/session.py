@@ -81,8 +81,8 @@ class OnnxModel:
         self.path, self.sha256 = path, sha256_bytes(data)
         if sha256 is not None and self.sha256 != sha256:
             raise Corrupt(path, expected=sha256, actual=self.sha256, hint="Nothing of it was run; download it again.")
-        described = describe(data, str(path))
-        self.contract, self.metadata, self.spec = described.contract, described.metadata, described.contract.spec
+        description = describe(data, str(path))
+        self.contract, self.metadata, self.spec = description.contract, description.metadata, description.contract.spec
         self.noise_dim, self._limit = self.contract.noise_dim, ConcurrencyLimit()
         self.session = open_session(data, str(path), provider, allow_cpu=allow_cpu)
         self.provider: str = self.session.get_providers()[0]
@@ -199,9 +199,9 @@ class OnnxModel:
 
     def _require(self, inputs: Mapping[str, NDArray[Any]]) -> None:
         """Raise :class:`BadInput` unless ``inputs`` are what the graph asks for."""
-        expected = {name: (kind.dtype, kind.dims[1:]) for name, kind in self.contract.inputs.items()}
+        form = {name: (kind.dtype, kind.dims[1:]) for name, kind in self.contract.inputs.items()}
         actual = {name: (value.dtype.name, value.shape[1:]) for name, value in inputs.items()}
-        if actual != expected or len({len(value) for value in inputs.values()}) != 1:
+        if actual != form or len({len(value) for value in inputs.values()}) != 1:
             takes = ", ".join(f"{name} {kind}" for name, kind in self.contract.inputs.items())
             raise BadInput(
                 f"{self.path} asks for {takes}; given were "

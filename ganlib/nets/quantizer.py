@@ -56,8 +56,8 @@ class VectorQuantizer(nn.Module):
             loss = (unit - codes).square().sum(1).mean()
             if self.training:
                 self._follow(everywhere, self._nearest(everywhere) if everywhere is not vectors else indices)
-        quantised: Tensor = self.expand(unit + (codes - unit).detach())
-        return quantised, loss, indices.view(unit.shape[0], -1)
+        latents: Tensor = self.expand(unit + (codes - unit).detach())
+        return latents, loss, indices.view(unit.shape[0], -1)
 
     def encode(self, features: Tensor) -> Tensor:
         """Float [batch, dim, h, w] to codes, int64 [batch, h * w] row by row; the codebook stays as it is."""
@@ -67,8 +67,8 @@ class VectorQuantizer(nn.Module):
     def decode(self, indices: Tensor, height: int) -> Tensor:
         """Codes int64 [batch, height * w] to quantised features, float [batch, dim, height, w]."""
         codes = F.embedding(indices, self.codebook).transpose(1, 2)
-        quantised: Tensor = self.expand(codes.reshape(*codes.shape[:2], height, -1))
-        return quantised
+        latents: Tensor = self.expand(codes.reshape(*codes.shape[:2], height, -1))
+        return latents
 
     def _unit(self, features: Tensor) -> Tensor:
         return F.normalize(self.project(features).float(), dim=1)

@@ -59,13 +59,13 @@ class VqGenerator(nn.Module):
         self.quantizer.train(training)
         return codes
 
-    def decode(self, quantised: Tensor) -> Tensor:
+    def decode(self, latents: Tensor) -> Tensor:
         """Float [batch, 2c, side, side] to float [batch, channels, height, width] in [-1, 1]."""
-        return self.logits(quantised).tanh()
+        return self.logits(latents).tanh()
 
-    def logits(self, quantised: Tensor) -> Tensor:
+    def logits(self, latents: Tensor) -> Tensor:
         """Float [batch, 2c, side, side] to what ``tanh`` makes the image of."""
-        logits: Tensor = self.last(self.decoder(quantised))
+        logits: Tensor = self.last(self.decoder(latents))
         return logits
 
     def reconstruct(self, images: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def test_a_sibling_is_linked_to_its_parent_over_http_and_takes_no_alias(
     model, before = OnnxModel(graphs[0]), registry.aliases()
     draws = [{"noise": noise_block(1, 0, model.noise_dim)}]
     small = tmp_path / "int8.onnx"
-    write(graphs[0], "int8", small, calibration=draws, calibrated="64 images of seed 1", compared=draws)
+    write(graphs[0], "int8", small, calibration=draws, calibration_text="64 images of seed 1", batches=draws)
     made = registry.register(
         factories.finished_run(store), small, evaluation=factories.evaluation(), data=factories.data_version(),
         sibling_of=versions[0],

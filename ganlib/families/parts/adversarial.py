@@ -112,9 +112,9 @@ def discriminate(
             that a penalty differentiates by are judged on their own all the same, and so are augmented ones, for which
             what is drawn depends on their place in the batch.
     """
-    penalised = options.penalised(step)
-    real = real.detach().requires_grad_(penalised and options.r1_gamma > 0)
-    fake = fake.detach().float().requires_grad_(penalised and options.r2_gamma > 0)
+    penalty_due = options.penalised(step)
+    real = real.detach().requires_grad_(penalty_due and options.r1_gamma > 0)
+    fake = fake.detach().float().requires_grad_(penalty_due and options.r2_gamma > 0)
     alone = real.requires_grad or fake.requires_grad
     with penalties.exact(real, when=alone):
         if separable and not (alone or options.augmented):
@@ -133,7 +133,7 @@ def discriminate(
         "gradient_penalty": (options.gp_lambda, lambda: penalties.one_centred(judge, real, fake)),
     }
     for name, (weight, penalty) in terms.items():
-        if penalised and weight:
+        if penalty_due and weight:
             losses[name] = (penalty_value := penalty()).detach()
             value = value + weight * options.penalty_every * penalty_value
     return value, losses
@@ -188,8 +188,8 @@ class Adversarial(Family):
     def compilable(self) -> Sequence[nn.Module]:
         """The generator, and the discriminator if no penalty takes its gradient."""
         options = self.options
-        penalised = options.r1_gamma or options.r2_gamma or options.gp_lambda
-        return (self._generator,) if penalised else (self._generator, self.discriminator)
+        weight = options.r1_gamma or options.r2_gamma or options.gp_lambda
+        return (self._generator,) if weight else (self._generator, self.discriminator)
 
     def condition_inputs(self, batch: TrainingBatch) -> tuple[Tensor, ...]:
         """The condition of ``batch``, as both nets take it."""

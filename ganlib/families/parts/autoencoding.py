@@ -62,9 +62,9 @@ class Autoencoding(Family):
         out: Tensor = model.decoder(self.code(model.encoder(images, *condition_inputs)), *condition_inputs)
         return out
 
-    def code(self, encoded: Tensor) -> Tensor:
+    def code(self, features: Tensor) -> Tensor:
         """The one code that stands for the encoder's output."""
-        return encoded
+        return features
 
     def _reconstruct(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         condition_inputs = self.condition_inputs(batch.labels)
@@ -86,9 +86,9 @@ class Variational(Autoencoding):
 
     options: VariationalOptions
 
-    def code(self, encoded: Tensor) -> Tensor:
+    def code(self, features: Tensor) -> Tensor:
         """The mean."""
-        return encoded.chunk(2, dim=1)[0]
+        return features.chunk(2, dim=1)[0]
 
     def _reconstruct(self, batch: TrainingBatch, step: int) -> tuple[Tensor, Losses]:
         nll, kl, mse = self._terms(self._net, batch.images, batch.labels)
@@ -102,9 +102,9 @@ class Variational(Autoencoding):
         nll, mse = losses.gaussian_nll_optimal(images, net.decoder(code, *condition_inputs))
         return nll, kl, mse
 
-    def posterior(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Of the encoder's output: codes drawn from it, [batch, latent_dim], and its mean KL divergence in nats."""
-        mean, log_variance = encoded.chunk(2, dim=1)
+        mean, log_variance = features.chunk(2, dim=1)
         code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         return code, losses.gaussian_kl(mean, log_variance).mean()
 

@@ -86,11 +86,11 @@ def value_of(options: Mapping[str, Any], name: str) -> Any:
 
 def tree(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted name as nested mappings, as params.yaml has them."""
-    nested: dict[str, Any] = {}
+    mappings: dict[str, Any] = {}
     for name, value in values.items():
         *parents, last = name.split(".")
-        here = nested
+        here = mappings
         for part in parents:
             here = here.setdefault(part, {})
         here[last] = value
-    return nested
+    return mappings

@@ -164,9 +164,9 @@ def open_batch(
     )
     storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
-    needed = _require_room(storage, job)
+    need = _require_room(storage, job)
     storage.prepare()
-    with storage.locked(), storage.explained(needed):
+    with storage.locked(), storage.explained(need):
         earlier = _earlier(storage, job)
         storage.sweep()
         missing = _missing(storage, job, report)
@@ -221,7 +221,7 @@ def _is_scratch(name: str) -> bool:
 def _require_room(storage: Storage, job: BatchSpec) -> int:
     """Check that there is room for what is still to be made; the bytes needed, by a cautious estimate."""
     form = formats.load(job.file_format)
-    needed = storage.require_room(
+    need = storage.require_room(
         images=job.count,
         shard_size=job.shard_size,
         image_bytes=form.image_bytes(job.dataset),
@@ -229,7 +229,7 @@ def _require_room(storage: Storage, job: BatchSpec) -> int:
         files=(form.files_per_image, form.files_per_shard),
     )
     require_few(job.shard_count)
-    return needed
+    return need
 
 
 def _missing(storage: Storage, job: BatchSpec, report: Report) -> list[int]:
@@ -273,14 +273,14 @@ def _begin(
 def require_versions(manifest: Manifest, out: Storage) -> None:
     """Raise :class:`BadInput` unless the job in ``out`` was begun with the versions that are installed here."""
     began = manifest.versions
-    changed = [
+    changes = [
         f"{name} {began.get(name)}, now {version}"
         for name, version in formats.versions(manifest.file_format).items()
         if version != began.get(name)
     ]
-    if changed:
+    if changes:
         raise BadInput(
-            f"the job in {out} was begun with {'; '.join(changed)}: its images could differ. "
+            f"the job in {out} was begun with {'; '.join(changes)}: its images could differ. "
             "What is there was kept; finish it with those versions or choose another folder."
         )
 
@@ -310,8 +310,8 @@ def make(
         start, stop = job.images(first).start, job.images(last).stop
         blocks = model.blocks(request, start, stop, batch_size, threads)
         for shard, pieces in groupby(_pieces(blocks, job), key=itemgetter(0)):
-            expected = job.shards[shard].sha256 if job.complete else None
-            with shards.new_shard(storage, job, shard, expected=expected, token=token) as add:
+            digest = job.shards[shard].sha256 if job.complete else None
+            with shards.new_shard(storage, job, shard, sha256=digest, token=token) as add:
                 for _, block in pieces:
                     add(block)
                     before, done = done, done + len(block.images)

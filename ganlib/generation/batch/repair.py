@@ -55,17 +55,17 @@ def repair(
     model: OnnxModel,
     out: Where,
     request: SamplingRequest,
-    damaged: Sequence[int],
+    numbers: Sequence[int],
     extra: Sequence[str],
     report: Report = silent,
 ) -> Repair:
-    """Make the shards ``damaged`` of the finished job in ``out`` again; others are not touched.
+    """Make the shards ``numbers`` of the finished job in ``out`` again; others are not touched.
 
     Args:
         model: that made them.
         out: the job's folder, or its URL.
         request: what was asked of the model.
-        damaged: numbers of shards, sorted, as :func:`ganlib.generation.batch.verify.verify` finds them.
+        numbers: of shards, sorted, as :func:`ganlib.generation.batch.verify.verify` finds them.
         extra: what else was found, for the record.
         report: told of progress.
 
@@ -92,9 +92,9 @@ def repair(
     require_versions(manifest, storage)
     with storage.locked(), storage.explained(0):
         storage.sweep()
-        make(model, manifest, request, storage, damaged, report=report)
+        make(model, manifest, request, storage, numbers, report=report)
         require_digest(manifest, storage)
-    names = tuple(shards.location(manifest, shard) for shard in damaged)
+    names = tuple(shards.location(manifest, shard) for shard in numbers)
     return Repair(images=manifest.count, remade=names, extra=tuple(extra))
 
 

@@ -45,7 +45,7 @@ def listed(job: BatchSpec, shard: int) -> dict[str, str]:
 
 @contextmanager
 def new_shard(
-    storage: Storage, job: Manifest, shard: int, *, expected: str | None = None, token: str = ""
+    storage: Storage, job: Manifest, shard: int, *, sha256: str | None = None, token: str = ""
 ) -> Iterator[Add]:
     """Takes the images of ``shard``, which appears in ``storage`` at once, on success; on failure nothing does.
 
@@ -56,7 +56,7 @@ def new_shard(
         storage: of the job.
         job: the job.
         shard: the shard's number.
-        expected: what :attr:`ganlib.generation.batch.manifest.Shard.sha256` must come to.
+        sha256: what :attr:`ganlib.generation.batch.manifest.Shard.sha256` must come to.
         token: part of the scratch names, where several processes work on one job.
 
     Raises:
@@ -71,7 +71,7 @@ def new_shard(
         digests = [
             sums_in_shard.get(name) or sha256_file(part / name if name else part) for name in form.files(job, shard)
         ]
-        if expected is not None and combine(digests) != expected:
+        if sha256 is not None and combine(digests) != sha256:
             raise GanlibError(
                 f"{place} came out with other bytes than {storage} was made of: this machine or its onnxruntime "
                 "rounds differently, or the manifest was changed. What was there was kept; make the job anew elsewhere."

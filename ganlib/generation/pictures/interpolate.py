@@ -11,7 +11,7 @@ from ganlib.core.errors import BadInput
 from ganlib.data.conditions import evenly, has_grammar
 from ganlib.export.contract import caption_pool
 from ganlib.generation.condition_record import Choice
-from ganlib.generation.conditions import Described, choose
+from ganlib.generation.conditions import GraphDescription, choose
 from ganlib.generation.noise import BLOCK, noise_block, require_seed
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 
@@ -74,7 +74,10 @@ def _arc(start: NDArray[np.float64], end: NDArray[np.float64], steps: int) -> ND
 
 
 def conditions(
-    model: Described, labels: Sequence[str] | None = None, captions: Sequence[str] | None = None, most: int = _MOST
+    model: GraphDescription,
+    labels: Sequence[str] | None = None,
+    captions: Sequence[str] | None = None,
+    most: int = _MOST,
 ) -> Conditions:
     """Return what is asked of a conditional model, one row each.
 
@@ -102,7 +105,7 @@ def conditions(
     return {name: np.stack(rows)} if name else {}
 
 
-def examples(model: Described) -> tuple[str, ...]:
+def examples(model: GraphDescription) -> tuple[str, ...]:
     """Return what can be asked of a conditional model: the names of its classes, or captions.
 
     Raises:
@@ -134,8 +137,10 @@ def between_seeds(model: OnnxModel, seed: int, pairs: int, frames: int, conditio
     import numpy as np
 
     path = slerp(*endpoints(seed, pairs, model.noise_dim), frames)
-    fixed = {name: np.repeat(rows[np.arange(pairs) % len(rows)], frames, axis=0) for name, rows in conditions.items()}
-    return _grid(model, path, fixed)
+    constants = {
+        name: np.repeat(rows[np.arange(pairs) % len(rows)], frames, axis=0) for name, rows in conditions.items()
+    }
+    return _grid(model, path, constants)
 
 
 def between_conditions(model: OnnxModel, seed: int, rows: int, conditions: Conditions) -> NDArray[np.uint8]:
@@ -149,9 +154,9 @@ def between_conditions(model: OnnxModel, seed: int, rows: int, conditions: Condi
     )
 
 
-def _grid(model: OnnxModel, noise: NDArray[np.float32], fixed: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+def _grid(model: OnnxModel, noise: NDArray[np.float32], constants: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
     rows, columns, width = noise.shape
-    return model.run({"noise": noise.reshape(-1, width), **fixed}).reshape(rows, columns, *model.spec.image.dims)
+    return model.run({"noise": noise.reshape(-1, width), **constants}).reshape(rows, columns, *model.spec.image.dims)
 
 
 def picture(grid: NDArray[np.uint8]) -> bytes:

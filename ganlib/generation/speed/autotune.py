@@ -98,12 +98,12 @@ def machine(provider: str) -> str:
 
 def _rate(model: OnnxModel, threads: int, batch_size: int, seconds: float) -> float:
     """Images a second over about ``seconds``, with the noise drawn as in a job, once the first block is there."""
-    began, images, passed = 0.0, 0, 0.0
+    began, images, duration = 0.0, 0, 0.0
     for block in model.blocks(model.request(0), 0, 1 << 40, batch_size=batch_size, threads=threads):
         if not began:
             began = time.perf_counter()
             continue
-        images, passed = images + len(block.images), time.perf_counter() - began
-        if passed >= seconds:
+        images, duration = images + len(block.images), time.perf_counter() - began
+        if duration >= seconds:
             break
-    return images / passed
+    return images / duration

@@ -119,8 +119,8 @@ class Storage(ABC):
         """Held by whoever makes shards. Raises :class:`Unavailable` if another process is at work."""
 
     @abstractmethod
-    def explained(self, needed: int) -> AbstractContextManager[None]:
-        """Turn failures of writing inside into our errors; ``needed`` is how many bytes were to be written."""
+    def explained(self, need: int) -> AbstractContextManager[None]:
+        """Turn failures of writing inside into our errors; ``need`` is how many bytes were to be written."""
 
 
 def temporary() -> tempfile.TemporaryDirectory[str]:

@@ -104,14 +104,14 @@ class Folder(Storage):
         todo = max(images - present, 0)
         shards = -(-todo // shard_size)
         unit = max(disk.f_frsize, 1) if files[0] else 1
-        needed = todo * -(-image_bytes // unit) * unit + shards * shard_bytes
-        require_space(self.root, needed)
+        need = todo * -(-image_bytes // unit) * unit + shards * shard_bytes
+        require_space(self.root, need)
         inodes = todo * files[0] + shards * files[1]
         if disk.f_files and disk.f_favail < inodes:
             raise BadInput(
                 f"no room at {self}: {inodes:,} files needed, the file system can hold {disk.f_favail:,} more."
             )
-        return needed
+        return need
 
     def prepare(self) -> None:
         """See :class:`Storage`."""
@@ -124,7 +124,7 @@ class Folder(Storage):
             yield
 
     @contextmanager
-    def explained(self, needed: int) -> Iterator[None]:
+    def explained(self, need: int) -> Iterator[None]:
         """See :class:`Storage`."""
-        with explained(self.root, needed):
+        with explained(self.root, need):
             yield

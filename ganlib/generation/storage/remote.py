@@ -22,7 +22,7 @@ from ganlib.core.files import explained, require_space
 from ganlib.generation.storage.base import Storage, remove, require_few, temporary
 
 _CHUNK = 1 << 20
-_REFUSED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError"}
+_LOGIN_ERRORS = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError"}
 
 
 def _require_url_enough(kind: type, scheme: str) -> None:
@@ -214,28 +214,28 @@ class Remote(Storage):
             raise self._explain(error) from error
 
     @contextmanager
-    def explained(self, needed: int) -> Iterator[None]:
+    def explained(self, need: int) -> Iterator[None]:
         """See :class:`Storage`."""
         try:
             yield
         except FileExistsError:
             raise
         except Exception as error:
-            raise self._explain(error, needed) from error
+            raise self._explain(error, need) from error
 
-    def _explain(self, error: Exception, needed: int = 0) -> Exception:
+    def _explain(self, error: Exception, need: int = 0) -> Exception:
         kind, text = type(error).__name__, " ".join(str(error).split()).rstrip(".") or type(error).__name__
         advice = "What is already there was kept; run the same command again once that is mended."
         if isinstance(error, GanlibError):
             return error
-        if isinstance(error, PermissionError) or kind in _REFUSED:
+        if isinstance(error, PermissionError) or kind in _LOGIN_ERRORS:
             return BadInput(f"{self} refuses these credentials ({text}). {advice}")
         if isinstance(error, FileNotFoundError):
             return BadInput(f"{self} is not there any more ({text}). {advice}")
         # Of this machine, in the scratch folder: a full disk comes without a name where it is met in mid-file.
         if isinstance(error, OSError) and (error.filename or error.errno in (errno.ENOSPC, errno.EDQUOT)):
             try:
-                with explained(self.scratch(), needed):
+                with explained(self.scratch(), need):
                     raise error
             except (NoSpace, BadInput) as ours:
                 return ours

@@ -84,8 +84,8 @@ def siblings(
 
     measured, settings = measure(source), params.export
     images = -(-settings.calibration_images // BLOCK) * BLOCK
-    calibrated = f"{images} images of seed {settings.calibration_seed} ({ALGORITHM})"
-    variants = [_make(project, params, source, parent, each, calibrated, out, report) for each in PRECISIONS]
+    calibration = f"{images} images of seed {settings.calibration_seed} ({ALGORITHM})"
+    variants = [_make(project, params, source, parent, each, calibration, out, report) for each in PRECISIONS]
     graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, model in variants)]
     latency, speed = latencies(graphs), images_per_second(graphs, report=report)
     rows = [_row("fp32", source, measured, latency[0], speed[0])]
@@ -95,7 +95,7 @@ def siblings(
         row = row.model_copy(update={"parity": parity, "fid_change": fid_change(measured, evaluation)})
         decision = _decision(project, params, model, put_through=put_through)
         rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decision), "gate": decision}))
-    return Siblings(reference=reference, calibration=calibrated, machine=machine(), rows=tuple(rows))
+    return Siblings(reference=reference, calibration=calibration, machine=machine(), rows=tuple(rows))
 
 
 def _require_place(source: Model, reference: str, out: Path | None, put_through: bool) -> None:
@@ -114,7 +114,7 @@ def _make(
     source: Model,
     parent: OnnxModel,
     precision: Precision,
-    calibrated: str,
+    calibration: str,
     out: Path | None,
     report: Report,
 ) -> tuple[Certificate, Model]:
@@ -125,8 +125,8 @@ def _make(
         parity = precisions.write(
             source.path, precision, path,
             calibration=_blocks(parent, params.export.calibration_seed, params.export.calibration_images),
-            calibrated=calibrated,
-            compared=_blocks(parent, params.evaluate.seed, _COMPARED),
+            calibration_text=calibration,
+            batches=_blocks(parent, params.evaluate.seed, _COMPARED),
         )  # fmt: skip
         report.advance(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
         reference = str(path)
@@ -134,7 +134,7 @@ def _make(
             write_bytes(out / path.name, path.read_bytes())
             reference = str(out / path.name)
         if source.version:
-            reference = _registered(project, params, source.version, path, precision, calibrated, report).uri
+            reference = _registered(project, params, source.version, path, precision, calibration, report).uri
         return parity, fetch(project, params, reference)
 
 
@@ -164,7 +164,7 @@ def _registered(
     parent: Version,
     path: Path,
     precision: Precision,
-    calibrated: str,
+    calibration: str,
     report: Report,
 ) -> Version:
     """The graph at ``path`` as a version that is linked to ``parent``, with a run of its own below the parent's."""
@@ -178,7 +178,7 @@ def _registered(
         store,
         f"{precision} of version {parent.version}",
         family=f"{parent.family} {precision}",  # not the family's own name: its newest run is another
-        params={**options, "precision": precision, **({"calibration": calibrated} if precision == "int8" else {})},
+        params={**options, "precision": precision, **({"calibration": calibration} if precision == "int8" else {})},
         tags={"ganlib.sibling_of": parent.uri, **tags},
         data=data,
         source=projects.source(project.root),

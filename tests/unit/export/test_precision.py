@@ -60,8 +60,8 @@ def convert(graph: Path, precision: Precision, out: Path) -> Certificate:
         precision,
         out,
         calibration=batches(graph, 1, 2),
-        calibrated="128 images of seed 1",
-        compared=batches(graph, 5, 4),
+        calibration_text="128 images of seed 1",
+        batches=batches(graph, 5, 4),
     )
 
 
@@ -176,7 +176,7 @@ def test_other_calibration_gives_other_scales(graphs: dict[str, Path], tmp_path:
     graph = graphs["plain"]
     for name, seed in (("a", 1), ("b", 2)):
         draws = batches(graph, seed, 1)
-        write(graph, "int8", tmp_path / name, calibration=draws, calibrated="", compared=batches(graph, 5, 1))
+        write(graph, "int8", tmp_path / name, calibration=draws, calibration_text="", batches=batches(graph, 5, 1))
     assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
 
 
@@ -187,7 +187,7 @@ def test_a_sibling_of_a_sibling_is_refused_and_nothing_is_written(
     with pytest.raises(BadInput, match=f"is {precision} already"):
         convert(made["plain", precision], "int8", tmp_path / "again.onnx")
     with pytest.raises(BadInput, match="cannot read"):
-        write(tmp_path / "none.onnx", "fp16", tmp_path / "x.onnx", calibration=[], calibrated="", compared=[])
+        write(tmp_path / "none.onnx", "fp16", tmp_path / "x.onnx", calibration=[], calibration_text="", batches=[])
     assert list(tmp_path.iterdir()) == []
 
 

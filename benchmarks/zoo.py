@@ -65,7 +65,7 @@ def main() -> None:
         _page(folder / f"{name}.md", name, row)
 
 
-def _table(rows: dict[str, measured.Measured], best: dict[str, measured.Measured]) -> str:
+def _table(rows: dict[str, measured.FamilyResult], best: dict[str, measured.FamilyResult]) -> str:
     some = next(iter(rows.values())).evaluation
     columns = (
         "family", "FID", "x F", "goal", "digits, rarest to commonest", "as asked", "held out", "images seen", "minutes",
@@ -121,7 +121,7 @@ def _table(rows: dict[str, measured.Measured], best: dict[str, measured.Measured
     return "\n".join(lines)
 
 
-def _page(path: Path, name: str, row: measured.Measured) -> None:
+def _page(path: Path, name: str, row: measured.FamilyResult) -> None:
     """Put the measured part of a family's page in place of what is between the two marks, or at its end."""
     text = path.read_text()
     before, _, rest = text.partition(_BEGIN)
@@ -159,7 +159,7 @@ def _page(path: Path, name: str, row: measured.Measured) -> None:
     path.write_text(before.rstrip() + "\n\n" + "\n".join(part) + after.rstrip() + "\n")
 
 
-def _fid(item: tuple[str, measured.Measured]) -> float:
+def _fid(item: tuple[str, measured.FamilyResult]) -> float:
     return item[1].evaluation.fid.value
 
 
@@ -167,7 +167,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cells(name: str, row: measured.Measured) -> tuple[str, ...]:
+def _cells(name: str, row: measured.FamilyResult) -> tuple[str, ...]:
     found = row.evaluation
     return (
         f"[{name}]({name}.md)",

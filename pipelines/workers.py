@@ -47,15 +47,15 @@ def generate(
     runner: Any = DaskTaskRunner(address=scheduler) if scheduler else DaskTaskRunner(**local)
     project, params = tasks.opened(str(root), overrides)
     report = flow_reporter()
-    with begin(project, params, model, request, report) as opened:
-        job, spent = opened.job, 0.0
+    with begin(project, params, model, request, report) as batch:
+        job, spent = batch.job, 0.0
         if job.missing:
             size = -(-len(job.missing) // _MOST)
             groups = [job.missing[at : at + size] for at in range(0, len(job.missing), size)]
-            path, threads = str(opened.source.path), None if scheduler else 1
+            path, threads = str(batch.source.path), None if scheduler else 1
             spent = shards.with_options(task_runner=runner)(path, asdict(request), groups, threads)
         manifest = job.finish(spent)
-    return finish(project, params, request, opened, manifest, report)
+    return finish(project, params, request, batch, manifest, report)
 
 
 @flow(name="generate-shards")

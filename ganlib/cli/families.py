@@ -14,9 +14,9 @@ from ganlib.cli.options import Json
 
 if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
-    from ganlib.jobs.measuring.measured import Measured
+    from ganlib.jobs.measuring.measured import FamilyResult
 
-Rows = Mapping[str, "Measured"]
+Rows = Mapping[str, "FamilyResult"]
 
 
 def families(
@@ -80,7 +80,7 @@ def _fit(spec: DatasetSpec | None, unfit: Mapping[str, str | None]) -> list[str]
 
 def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
 
-    def figures(row: Measured | None) -> str:
+    def figures(row: FamilyResult | None) -> str:
         if row is None:
             return f"{'-':>6} {'':>6} {'':>5}"
         evaluation = row.evaluation

@@ -45,4 +45,4 @@ def serve(
     def tell(line: str) -> None:
         say(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
 
-    job(project, params, models, host=host, port=port, started=started, tell=tell)
+    job(project, params, models, host=host, port=port, on_start=started, tell=tell)

@@ -8,7 +8,7 @@ from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import LabelConditional
 from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
-from ganlib.nets.label import Labelled, condition_width
+from ganlib.nets.label import LabelledNet, condition_width
 from ganlib.objectives.losses import BCE
 
 
@@ -23,7 +23,12 @@ class Cgan(LabelConditional):
         generator = ConvGenerator(spec.image, options.latent_dim, options.channels, width)
         discriminator = ConvDiscriminator(spec.image, options.channels, width, normalise=options.normalise)
         super().__init__(
-            options, spec, Labelled(generator, classes), Labelled(discriminator, classes), BCE, discriminator.separable
+            options,
+            spec,
+            LabelledNet(generator, classes),
+            LabelledNet(discriminator, classes),
+            BCE,
+            discriminator.separable,
         )
 
 

@@ -120,10 +120,10 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
     registry = Registry(store, params.registry.model)
     version = resolve_model(registry, params, reference)
-    cached = project.state / "cache" / "models" / f"{version.sha256}.onnx"
-    if not (cached.is_file() and sha256_file(cached) == version.sha256):
+    place = project.state / "cache" / "models" / f"{version.sha256}.onnx"
+    if not (place.is_file() and sha256_file(place) == version.sha256):
         try:
-            cached = registry.download(version, cached)
+            place = registry.download(version, place)
         except ReadOnly:  # a project that is only read: kept for as long as this process
-            cached = registry.download(version, Path(_scratch().name) / cached.name)
-    return Model(reference=reference, path=cached, sha256=version.sha256, version=version)
+            place = registry.download(version, Path(_scratch().name) / place.name)
+    return Model(reference=reference, path=place, sha256=version.sha256, version=version)

@@ -30,8 +30,8 @@ def condition(labels: Tensor, ranks: Tensor, classes: int) -> Tensor:
         ranks: float [batch, attributes] in (0, 1).
         classes: how many there are.
     """
-    centred = (ranks - 0.5) * math.sqrt(12)
-    return torch.cat([F.one_hot(labels, classes).to(ranks.dtype), centred, centred.square() - 1], dim=1)
+    values = (ranks - 0.5) * math.sqrt(12)
+    return torch.cat([F.one_hot(labels, classes).to(ranks.dtype), values, values.square() - 1], dim=1)
 
 
 class GrammarGenerator(nn.Module):

@@ -113,7 +113,7 @@ class ConvDiscriminator(nn.Module):
     ) -> None:
         """``group`` neighbours in the batch share one statistic; ``normalise`` as in :class:`ConvTrunk`."""
         super().__init__()
-        self.group, self._normalised = group, normalise
+        self.group, self._normalise = group, normalise
         self.trunk = ConvTrunk(shape, channels, normalise=normalise)
         width = 8 * channels
         self.dense = nn.Sequential(nn.Linear(self.trunk.features, width), nn.LeakyReLU(0.2, inplace=True))
@@ -134,7 +134,7 @@ class ConvDiscriminator(nn.Module):
 
     def separable(self, size: int) -> bool:
         """Whether ``size`` images have the same logits in a batch with as many after them."""
-        return not self._normalised and size % self.group == 0
+        return not self._normalise and size % self.group == 0
 
     def features(self, images: Tensor) -> Tensor:
         """What the logit is linear in, float [batch, n]."""

@@ -44,7 +44,7 @@ class Label(nn.Module):
         return vectors.to(like.dtype)
 
 
-class Labelled(nn.Module):
+class LabelledNet(nn.Module):
     """A net that takes a float condition, given int64 labels [batch] instead."""
 
     def __init__(self, net: nn.Module, num_classes: int) -> None:

@@ -48,10 +48,10 @@ class GaussianMixture(nn.Module):
         from scipy.special import ndtri
         from sklearn import mixture
 
-        fitted = mixture.GaussianMixture(len(self.means), random_state=seed, reg_covar=1e-6 * float(codes.var()))
-        fitted.fit(codes.astype(np.float64))
-        bounds = np.cumsum(fitted.weights_)[:-1]
+        estimate = mixture.GaussianMixture(len(self.means), random_state=seed, reg_covar=1e-6 * float(codes.var()))
+        estimate.fit(codes.astype(np.float64))
+        bounds = np.cumsum(estimate.weights_)[:-1]
         # Finite, because a moving average of infinities is not a number. float32 noise never gets to 40.
         self.thresholds.copy_(torch.from_numpy(np.clip(ndtri(np.minimum(bounds, 1.0)), -40, 40)))
-        self.means.copy_(torch.from_numpy(fitted.means_))
-        self.factors.copy_(torch.from_numpy(np.linalg.cholesky(fitted.covariances_)))
+        self.means.copy_(torch.from_numpy(estimate.means_))
+        self.factors.copy_(torch.from_numpy(np.linalg.cholesky(estimate.covariances_)))

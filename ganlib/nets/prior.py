@@ -97,8 +97,8 @@ def _scan(step: Callable[[_Tensors, _Tensors], tuple[_Tensors, Tensor]], carry: 
     if torch.compiler.is_exporting():
         from torch._higher_order_ops.scan import scan  # outside of an export it would compile ``step`` first
 
-        stacked: Tensor = scan(step, carry, inputs)[1]
-        return stacked
+        out: Tensor = scan(step, carry, inputs)[1]
+        return out
     results = []
     for row in zip(*inputs, strict=True):
         carry, result = step(carry, row)
@@ -131,9 +131,9 @@ class _Block(nn.Module):
         """All positions at once: float [batch, n, width] to the same."""
         query, key, value = self._split(F.linear(_normalise(hidden), self.attend))
         query = query.view(*query.shape[:2], self.heads, self.head_dim).transpose(1, 2)
-        key, value = (shared.unsqueeze(1).expand_as(query) for shared in (key, value))
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.scale)
-        hidden = hidden + F.linear(attended.transpose(1, 2).flatten(2), self.gather)
+        key, value = (each.unsqueeze(1).expand_as(query) for each in (key, value))
+        attention = F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.scale)
+        hidden = hidden + F.linear(attention.transpose(1, 2).flatten(2), self.gather)
         return hidden + F.linear(F.linear(_normalise(hidden), self.widen).relu(), self.narrow)
 
     def step(
@@ -153,9 +153,9 @@ class _Block(nn.Module):
         hidden = hidden + F.linear((share @ values).flatten(1), gather)
         return hidden + F.linear(F.linear(_normalise(hidden), widen).relu(), narrow), keys, values
 
-    def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _split(self, projection: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries of all heads, the key, the value."""
-        query, key, value = projected.split_with_sizes(
+        query, key, value = projection.split_with_sizes(
             [self.heads * self.head_dim, self.head_dim, self.head_dim], dim=-1
         )
         return query, key, value

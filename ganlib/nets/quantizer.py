@@ -90,9 +90,9 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def _follow(self, vectors: Tensor, indices: Tensor) -> None:
         # A product with one-hot rows, because adding up by index is not repeatable on a GPU.
-        assigned = F.one_hot(indices, self.codes).to(vectors.dtype).T / len(vectors)
-        self.usage.lerp_(assigned.sum(1), 1 - self.decay)
-        self._sums.lerp_(assigned @ vectors, 1 - self.decay)
+        assignment = F.one_hot(indices, self.codes).to(vectors.dtype).T / len(vectors)
+        self.usage.lerp_(assignment.sum(1), 1 - self.decay)
+        self._sums.lerp_(assignment @ vectors, 1 - self.decay)
         self.codebook.copy_(F.normalize(self._sums, dim=1))
 
 

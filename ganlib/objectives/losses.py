@@ -131,5 +131,5 @@ def gaussian_nll_optimal(target: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     mse = collectives.mean((target - mean).square().mean())
     values = target[0].numel()
     # The floor is a grey level's own rounding error: below it a continuous density on 8-bit pixels means nothing.
-    floored = mse.clamp_min((2 / 255) ** 2 / 12)
-    return 0.5 * values * (torch.log(2 * math.pi * floored) + mse / floored), mse
+    floor = mse.clamp_min((2 / 255) ** 2 / 12)
+    return 0.5 * values * (torch.log(2 * math.pi * floor) + mse / floor), mse

@@ -68,7 +68,7 @@ class Pruned(Record):
 
 
 def prune(
-    registry: Registry, *, used: Mapping[str, str], tested: Iterable[int], keep: int, state: Path, dry_run: bool
+    registry: Registry, *, uses: Mapping[str, str], test_versions: Iterable[int], keep: int, state: Path, dry_run: bool
 ) -> Pruned:
     """Remove the versions that nothing needs, with their models' artifacts; orphans are only reported.
 
@@ -78,8 +78,8 @@ def prune(
 
     Args:
         registry: the registered model.
-        used: where images were found, by the sha256 of the model that made them.
-        tested: versions of A/B tests.
+        uses: where images were found, by the sha256 of the model that made them.
+        test_versions: those of A/B tests.
         keep: so many of the newest stay.
         state: folder of the lock.
         dry_run: report only.
@@ -89,7 +89,7 @@ def prune(
     """
     with alias_lock(state):
         versions = registry.versions()
-        reasons = _reasons(registry, versions, used, set(tested), keep)
+        reasons = _reasons(registry, versions, uses, set(test_versions), keep)
         models = {each.version: registry.model_of(each.version) for each in versions}
         rows = tuple(
             VersionInUse(
@@ -111,7 +111,7 @@ def prune(
 
 
 def _reasons(
-    registry: Registry, versions: list[Listing], used: Mapping[str, str], tested: set[int], keep: int
+    registry: Registry, versions: list[Listing], uses: Mapping[str, str], test_versions: set[int], keep: int
 ) -> dict[int, list[str]]:
     """Why each version stays."""
     champion_state = Ledger(registry.store, registry.name).read().champion_state()
@@ -129,12 +129,12 @@ def _reasons(
             why.append("was champion: a rollback may go back to it")
         if APPROVE in own or "awaiting" in (version.gate or ""):
             why.append("waits for a person")
-        if number in tested:
+        if number in test_versions:
             why.append("in an A/B test")
         if number in linked or any(_SIBLING in key for key in own):
             why.append("has siblings")
-        if version.sha256 and version.sha256 in used:
-            why.append(f"made the images in {used[version.sha256]}")
+        if version.sha256 and version.sha256 in uses:
+            why.append(f"made the images in {uses[version.sha256]}")
         if place < keep:
             why.append(f"one of the {keep} newest")
         reasons[number] = why

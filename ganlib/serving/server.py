@@ -60,12 +60,12 @@ def url(bound: socket.socket) -> str:
 
 
 def run(
-    app: Any, server: Server, bound: socket.socket, *, started: Callable[[Callable[[], None]], None] = lambda end: None
+    app: Any, server: Server, bound: socket.socket, *, on_start: Callable[[Callable[[], None]], None] = lambda end: None
 ) -> None:
     """Serve until SIGTERM or SIGINT: then nobody new is let in, who is inside gets an answer, and this returns.
 
-    ``started`` is called once requests are answered, with what ends the server as a signal does. Who is not done within
-    ``drain_seconds`` is cut off. Signals reach it in the main thread alone.
+    ``on_start`` is called once requests are answered, with what ends the server as a signal does. Who is not done
+    within ``drain_seconds`` is cut off. Signals reach it in the main thread alone.
     """
     limits = server.limits
     config = uvicorn.Config(
@@ -81,22 +81,22 @@ def run(
         timeout_graceful_shutdown=int(limits.drain_seconds),
         backlog=2048,
     )
-    _Uvicorn(config, server, started).run_on(bound)
+    _Uvicorn(config, server, on_start).run_on(bound)
 
 
 class _Uvicorn(uvicorn.Server):
     """uvicorn raises the signal that ended it once more, which would make the exit code that of a killed process."""
 
-    def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, config: uvicorn.Config, server: Server, on_start: Callable[[Callable[[], None]], None]) -> None:
         super().__init__(config)
-        self._ganlib, self._started = server, started
+        self._ganlib, self._on_start = server, on_start
 
     def run_on(self, bound: socket.socket) -> None:
         asyncio.run(self.serve(sockets=[bound]))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._started(lambda: self.handle_exit(signal.SIGTERM, None))
+        self._on_start(lambda: self.handle_exit(signal.SIGTERM, None))
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS == 0:

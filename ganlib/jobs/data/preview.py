@@ -64,13 +64,13 @@ def preview_data(
     if config.source == MNIST_SOURCE:
         raise BadInput("mnist is taken as it was published: nothing to try. Name a place: --from PLACE")
     with tempfile.TemporaryDirectory(prefix="ganlib-") as folder:
-        staged = fetch.stage(project.root, Path(folder), config, report)
-        raw = read_raw(staged, config)
+        place = fetch.stage(project.root, Path(folder), config, report)
+        raw = read_raw(place, config)
         division = divide(raw, config)
         sizes = np.bincount(division.side, minlength=len(SPLITS) + 1).tolist()
         return DataPreview(
             source=config.source,
-            imported=read_report(staged),
+            imported=read_report(place),
             counts=dict(zip(SPLITS, sizes, strict=False)),
             left_out=sizes[len(SPLITS)],
             twins=division.twins,
@@ -113,7 +113,7 @@ def _sizes(sizes: PictureSizes) -> str:
     if sizes.different == 1:
         return f"all {sizes.smallest}"
     several = {size: count for size, count in sizes.common.items() if count > 1}
-    listed = ", ".join(f"{count:,} of {size}" for size, count in several.items())
-    common = f": {listed}{', ...' if sizes.different > len(several) else ''}" if several else ""
+    listing = ", ".join(f"{count:,} of {size}" for size, count in several.items())
+    common = f": {listing}{', ...' if sizes.different > len(several) else ''}" if several else ""
     between = f"{sizes.smallest} to {sizes.largest}, median side {sizes.median_side}"
     return f"{between} ({sizes.different:,} different{common})"

@@ -39,10 +39,10 @@ def contact_sheet(project: Project) -> bytes:
         rows = [_spread(np.flatnonzero(labels == label), _ACROSS) for label in range(min(spec.num_classes, _CLASSES))]
     else:
         rows = [_spread(np.arange(len(images)), _ACROSS**2)]
-    padded = [np.full((len(row) + -len(row) % _ACROSS, *spec.image.dims), _BLANK, np.uint8) for row in rows]
-    for part, row in zip(padded, rows, strict=True):
+    blocks = [np.full((len(row) + -len(row) % _ACROSS, *spec.image.dims), _BLANK, np.uint8) for row in rows]
+    for part, row in zip(blocks, rows, strict=True):
         part[: len(row)] = images[row].reshape(len(row), *spec.image.dims)
-    return sheet(np.concatenate(padded), columns=_ACROSS, scale=max(1, 64 // spec.image.width))
+    return sheet(np.concatenate(blocks), columns=_ACROSS, scale=max(1, 64 // spec.image.width))
 
 
 def page(project: Project) -> str:

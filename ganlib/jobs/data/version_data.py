@@ -30,7 +30,7 @@ from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import STAGES, Damage
 
 _COPIES = 5  # of the arrays that are made of an import: prepared, and twice two in DVC's cache and a local remote
-_NEEDED = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
+_ROOM = 400_000_000  # bytes: raw and prepared MNIST, in the tree, in DVC's cache and in a local remote
 
 
 def version_data(
@@ -134,11 +134,11 @@ def _tell(project: Project, data: DataVersion, report: Report) -> None:
 def _restore(project: Project, dvc: Dvc, report: Report) -> bool:
     """Get the pinned version back from cache or remote if the tree does not hold it; true if it now does."""
     if not all(pinned(project, stage) for stage in STAGES):
-        require_space(project.root, _NEEDED)
+        require_space(project.root, _ROOM)
         return False
     if not _problems(project):
         return True
-    require_space(project.root, _NEEDED)
+    require_space(project.root, _ROOM)
     for damage in state.object_damages(project):
         report.event(Remark("damaged copy removed", damage.facts()))
         damage.path.unlink()
@@ -200,19 +200,19 @@ def _adopted(project: Project, values: Mapping[str, Any], report: Report) -> Ite
     The place is read, split and checked before anything is changed; the import is kept for the stage that wants it.
     """
     text = project.params_file.read_text(encoding="utf-8")
-    changed = lay_over(text, {"data": values})
+    params_text = lay_over(text, {"data": values})
     config = changed_config(project, values)
     cache = project.state / "cache"
     try:
         if config.source == MNIST_SOURCE:
             fetch.require_mnist_as_it_is(config)
         else:
-            staged = fetch.stage(project.root, cache, config, report)
-            raw, import_report = read_raw(staged, config), read_report(staged)
+            folder = fetch.stage(project.root, cache, config, report)
+            raw, import_report = read_raw(folder, config), read_report(folder)
             absent = classes_without(raw, divide(raw, config).side)
             require_space(project.root, _COPIES * import_report.images * import_report.spec.image.nbytes)
             tell_import(import_report, absent, report)
-        write_bytes(project.params_file, changed.encode())
+        write_bytes(project.params_file, params_text.encode())
         try:
             yield
         except BaseException:

@@ -68,15 +68,15 @@ def generate(
             written.
         GanlibError: the provider that was asked for is not the one that runs.
     """
-    with begin(project, params, model, request, report) as opened:
-        job, threads, batch_size = opened.job, None, request.batch_size
+    with begin(project, params, model, request, report) as batch:
+        job, threads, batch_size = batch.job, None, request.batch_size
         if batch_size is None:
-            threads, batch_size = _tuned(project, opened, report)
+            threads, batch_size = _tuned(project, batch, report)
         make_missing(
-            opened.model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report
+            batch.model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report
         )
         manifest = job.finish()
-    return finish(project, params, request, opened, manifest, report)
+    return finish(project, params, request, batch, manifest, report)
 
 
 @contextmanager
@@ -88,12 +88,12 @@ def begin(
     defaults = params.generate if params else GenerateConfig()
     count = defaults.count if request.count is None else request.count
     require_range(request.start, count)
-    source, opened = _resolve(project, params, model, request)
+    source, graph = _resolve(project, params, model, request)
     if request.check:
-        _require_same_judge(project, params, opened)
-    sampling = _sampling(opened, request, defaults)
+        _require_same_judge(project, params, graph)
+    sampling = _sampling(graph, request, defaults)
     with open_batch(
-        opened,
+        graph,
         condition=sampling.condition,
         truncation=sampling.truncation,
         out=locate(request.out),
@@ -105,32 +105,32 @@ def begin(
         origin={**source.origin, "ledger": _ledger(project, source.version)},
         report=report,
     ) as job:
-        yield BatchWithModel(job=job, source=source, model=opened)
+        yield BatchWithModel(job=job, source=source, model=graph)
 
 
 def finish(
     project: Project | None,
     params: Params | None,
     request: GenerateRequest,
-    opened: BatchWithModel,
+    batch: BatchWithModel,
     manifest: Manifest,
     report: Report = silent,
 ) -> BatchResult:
     """Draw the sheet and have the judge look at a sample, once all shards are there."""
-    job = opened.job
+    job = batch.job
     if request.grid:
-        _draw_sheet(opened.model, request, manifest.count, job.request, silent)
-    version = opened.source.version
+        _draw_sheet(batch.model, request, manifest.count, job.request, silent)
+    version = batch.source.version
     check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
     if not check:
         return BatchResult(manifest=manifest)
     from ganlib.jobs.measuring.quality import inspect, judge_of
 
-    judge = judge_of(project, params, opened.model.spec)
+    judge = judge_of(project, params, batch.model.spec)
     if isinstance(judge, str):
         report.event(Remark("generate", {"note": f"no figures: {judge}"}))
         return BatchResult(manifest=manifest)
-    quality = inspect(project, params, judge, opened.source, manifest, job.storage, job.request, report)
+    quality = inspect(project, params, judge, batch.source, manifest, job.storage, job.request, report)
     return BatchResult(manifest=manifest, quality=quality)
 
 
@@ -144,8 +144,8 @@ def preview(
     """
     request.require()
     defaults = params.generate if params else GenerateConfig()
-    _, opened = _resolve(project, params, model, request)
-    return _draw_sheet(opened, request, request.count or defaults.count, _sampling(opened, request, defaults), report)
+    _, graph = _resolve(project, params, model, request)
+    return _draw_sheet(graph, request, request.count or defaults.count, _sampling(graph, request, defaults), report)
 
 
 def _resolve(
@@ -210,18 +210,16 @@ def make_shards(
     if manifest is None:
         raise GanlibError(f"{request.out} has no job here: workers need the same file system, or a URL as --out.")
     require_versions(manifest, storage)
-    opened = _opened(model, manifest.model_sha256, request.provider, request.allow_cpu)
-    if opened.provider != manifest.provider:
-        raise GanlibError(
-            f"this worker runs {opened.provider}, and the job in {request.out} is of {manifest.provider}."
-        )
-    condition = recorded(opened, manifest.condition, request.labels)
+    graph = _opened(model, manifest.model_sha256, request.provider, request.allow_cpu)
+    if graph.provider != manifest.provider:
+        raise GanlibError(f"this worker runs {graph.provider}, and the job in {request.out} is of {manifest.provider}.")
+    condition = recorded(graph, manifest.condition, request.labels)
     missing = [shard for shard in shards if not is_whole(storage, manifest, shard)]
     with storage.explained(0):
         make_missing(
-            opened,
+            graph,
             manifest,
-            opened.request(manifest.seed, condition, manifest.truncation),
+            graph.request(manifest.seed, condition, manifest.truncation),
             storage,
             missing,
             request.batch_size,
@@ -249,14 +247,14 @@ def _opened(path: Path, sha256: str, provider: str, allow_cpu: bool) -> OnnxMode
     return OnnxModel(path, sha256=sha256, provider=provider, allow_cpu=allow_cpu)
 
 
-def _tuned(project: Project | None, opened: BatchWithModel, report: Report) -> tuple[int | None, int | None]:
+def _tuned(project: Project | None, batch: BatchWithModel, report: Report) -> tuple[int | None, int | None]:
     """Threads and batch size for a job that is large enough to measure them first; else as the session has it."""
     from ganlib.generation.speed import autotune
 
-    job = opened.job
+    job = batch.job
     if sum(len(job.manifest.images(shard)) for shard in job.missing) < autotune.WORTHWHILE:
         return None, None
-    tuning = autotune.tuned(opened.model, project.state / "cache" if project else None, report)
+    tuning = autotune.tuned(batch.model, project.state / "cache" if project else None, report)
     return tuning.threads, tuning.batch_size
 
 

@@ -54,10 +54,10 @@ def repair(
     from ganlib.generation.session import OnnxModel
 
     provider = next((name for name, full_name in PROVIDERS.items() if full_name == manifest.provider), "cpu")
-    opened = OnnxModel(at.path, sha256=manifest.model_sha256, provider=provider)
-    condition = recorded(opened, manifest.condition, labels)
-    request = opened.request(manifest.seed, condition, manifest.truncation)
-    return remake(opened, out, request, findings.damaged, findings.extra, report)
+    graph = OnnxModel(at.path, sha256=manifest.model_sha256, provider=provider)
+    condition = recorded(graph, manifest.condition, labels)
+    request = graph.request(manifest.seed, condition, manifest.truncation)
+    return remake(graph, out, request, findings.damaged, findings.extra, report)
 
 
 def _reference(manifest: Manifest, out: Where) -> str:

@@ -47,7 +47,7 @@ class ServedModels:
         self._registries: dict[str, Registry] = {}
         self._champions: dict[str, Champion] = {}
         self._tell, self._last_notes = tell, dict[str, str]()
-        self._fixed: dict[str, Model] = {}
+        self._constant_models: dict[str, Model] = {}
         self._aliases: dict[str, tuple[str, str]] = {}
         self._order: list[str] = []
         for reference in references:
@@ -60,25 +60,27 @@ class ServedModels:
             if alias and model.version:
                 self._aliases[alias] = (model.version.name, alias)
             else:
-                self._fixed[name] = model
-        for registered in dict.fromkeys(registered for registered, _ in self._aliases.values()):
+                self._constant_models[name] = model
+        for registered_name in dict.fromkeys(registered_name for registered_name, _ in self._aliases.values()):
             for alias in (CHAMPION, CHALLENGER, PREVIOUS):
-                self._aliases.setdefault(alias, (registered, alias))
+                self._aliases.setdefault(alias, (registered_name, alias))
 
     def look(self) -> Mapping[str, str]:
         """See :class:`ganlib.serving.pool.ModelSource`: a version's URI, or a digest."""
-        digests = {name: model.sha256 for name, model in self._fixed.items()}
-        targets = {name: self._targets(name) for name in {registered for registered, _ in self._aliases.values()}}
-        for name, (registered, alias) in self._aliases.items():
-            if alias in targets[registered]:
-                digests[name] = f"models:/{registered}/{targets[registered][alias]}"
+        digests = {name: model.sha256 for name, model in self._constant_models.items()}
+        targets = {
+            name: self._targets(name) for name in {registered_name for registered_name, _ in self._aliases.values()}
+        }
+        for name, (registered_name, alias) in self._aliases.items():
+            if alias in targets[registered_name]:
+                digests[name] = f"models:/{registered_name}/{targets[registered_name][alias]}"
         return {name: digests[name] for name in [*self._order, *digests] if name in digests}
 
     def open(self, name: str, meaning: str) -> OpenModel:
         """See :class:`ganlib.serving.pool.ModelSource`."""
         from ganlib.generation.session import OnnxModel
 
-        model = self._fixed.get(name) or fetch(self._project, self._params, meaning)
+        model = self._constant_models.get(name) or fetch(self._project, self._params, meaning)
         version = model.version
         return OpenModel(
             OnnxModel(model.path, sha256=model.sha256),
@@ -89,10 +91,10 @@ class ServedModels:
             run_id=model.trained_by,
         )
 
-    def _targets(self, registered: str) -> Mapping[str, int]:
-        if registered not in self._registries:
-            self._registries[registered] = Registry(self._store(), registered)
-        registry = self._registries[registered]
+    def _targets(self, registered_name: str) -> Mapping[str, int]:
+        if registered_name not in self._registries:
+            self._registries[registered_name] = Registry(self._store(), registered_name)
+        registry = self._registries[registered_name]
         targets = registry.aliases()
         if self._params:
             targets.pop(CHAMPION, None)  # that name is earned
@@ -133,7 +135,7 @@ def serve(
     *,
     host: str | None = None,
     port: int | None = None,
-    started: Callable[[Serving], None] = lambda serving: None,
+    on_start: Callable[[Serving], None] = lambda serving: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve ``models`` until SIGTERM or SIGINT; the first is the default.
@@ -144,7 +146,7 @@ def serve(
         models: references; with an alias, champion, challenger and previous are served too where they exist.
         host: None: as ``serve.host`` says.
         port: None: as ``serve.port`` says; 0: any free one.
-        started: called once requests are answered.
+        on_start: called once requests are answered.
         tell: given a line for each change that an operator should know of.
 
     Raises:
@@ -168,9 +170,9 @@ def serve(
         watcher.fill()
         watcher.start()
         announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in pool.all()})
-        shared = app.Server(pool, watcher, metrics, limits)
+        app_server = app.Server(pool, watcher, metrics, limits)
         try:
-            server.run(app.create(shared), shared, bound, started=lambda end: started(announcement))
+            server.run(app.create(app_server), app_server, bound, on_start=lambda end: on_start(announcement))
         finally:
             watcher.stop()
             pool.close()

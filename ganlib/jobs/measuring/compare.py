@@ -25,7 +25,7 @@ from ganlib.jobs.measuring import comparison, measured
 from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.evaluate import evaluate
-from ganlib.jobs.measuring.selection import Selected, of_limits, opened, select
+from ganlib.jobs.measuring.selection import SelectedModel, of_limits, opened, select
 from ganlib.tracking import history, runs
 from ganlib.tracking.store import MlflowStore, connect
 
@@ -83,12 +83,12 @@ def compare(
     campaign = Campaign(project, params, store, data, to_train, budget=budget, overrides=overrides)
     for name, run_id in campaign.run(report).items() if to_train else ():
         by_label[name] = opened(project, params, store, f"runs:/{run_id}", name)
-    selected = [by_label[name] for name in unique]
+    selection = [by_label[name] for name in unique]
     if record:
-        measured.require_finished(project, selected, rows_of)
-    rows = _rows(project, params, store, selected, data, report)
-    recorded = measured.record_all(store, rows, selected, hardware, machine(), rows_of) if record else ()
-    result = _log(project, params, store, rows, selected, data, recorded, overrides, out)
+        measured.require_finished(project, selection, rows_of)
+    rows = _rows(project, params, store, selection, data, report)
+    records = measured.record_all(store, rows, selection, hardware, machine(), rows_of) if record else ()
+    result = _log(project, params, store, rows, selection, data, records, overrides, out)
     campaign.close()
     return result
 
@@ -97,29 +97,35 @@ def _rows(
     project: Project,
     params: Params,
     store: MlflowStore,
-    selected: Sequence[Selected],
+    selection: Sequence[SelectedModel],
     data: DataVersion,
     report: Report,
 ) -> tuple[ComparisonRow, ...]:
     from ganlib.generation.speed.latency import images_per_second
 
-    labels = _labels(selected)
-    evaluations = [_recorded_evaluation(project, params, store, each, data) for each in selected]
+    labels = _labels(selection)
+    evaluations = [_recorded_evaluation(project, params, store, each, data) for each in selection]
     complete = [
         evaluation or evaluate(project, params, each.reference, report=report)
-        for evaluation, each in zip(evaluations, selected, strict=True)
+        for evaluation, each in zip(evaluations, selection, strict=True)
     ]
-    speeds = images_per_second([each.graph for each in selected], report=report)
+    speeds = images_per_second([each.graph for each in selection], report=report)
     return tuple(
-        _row(params, store, each, label, evaluation, recorded is not None, speed)
-        for each, label, evaluation, recorded, speed in zip(
-            selected, labels, complete, evaluations, speeds, strict=True
+        _row(params, store, each, label, evaluation, earlier is not None, speed)
+        for each, label, evaluation, earlier, speed in zip(
+            selection, labels, complete, evaluations, speeds, strict=True
         )
     )
 
 
 def _row(
-    params: Params, store: MlflowStore, each: Selected, label: str, evaluation: Evaluation, reused: bool, speed: float
+    params: Params,
+    store: MlflowStore,
+    each: SelectedModel,
+    label: str,
+    evaluation: Evaluation,
+    reused: bool,
+    speed: float,
 ) -> ComparisonRow:
     run, content = each.run, each.model.path.read_bytes()
     steps = history.last_step(store, run.id, "train_seconds") if run else None
@@ -149,7 +155,7 @@ def _row(
 
 
 def _recorded_evaluation(
-    project: Project, params: Params, store: MlflowStore, each: Selected, data: DataVersion
+    project: Project, params: Params, store: MlflowStore, each: SelectedModel, data: DataVersion
 ) -> Evaluation | None:
     """The evaluation that the model's run already has, if it is of the same images by the same measure."""
     text = history.text(store, each.run.id, "evaluation/evaluation.json") if each.run else None
@@ -164,17 +170,17 @@ def _recorded_evaluation(
     )
 
 
-def _labels(selected: Sequence[Selected]) -> list[str]:
+def _labels(selection: Sequence[SelectedModel]) -> list[str]:
     """The family where one row alone has it, else with its version, run or file."""
-    count = Counter(each.family for each in selected)
+    count = Counter(each.family for each in selection)
 
-    def label(each: Selected) -> str:
+    def label(each: SelectedModel) -> str:
         if count[each.family] == 1 and each.family != "unknown":
             return each.family
         version = each.model.version
         return f"{each.family} {f'v{version.version}' if version else each.run.id[:8] if each.run else each.name}"
 
-    return [label(each) for each in selected]
+    return [label(each) for each in selection]
 
 
 def _log(
@@ -182,9 +188,9 @@ def _log(
     params: Params,
     store: MlflowStore,
     rows: tuple[ComparisonRow, ...],
-    selected: Sequence[Selected],
+    selection: Sequence[SelectedModel],
     data: DataVersion,
-    recorded: tuple[str, ...],
+    records: tuple[str, ...],
     overrides: Sequence[str],
     out: Path | None,
 ) -> Comparison:
@@ -208,13 +214,13 @@ def _log(
         ) as run,
     ):
         result = Comparison(
-            rows=rows, data_version=data.md5, machine=machine(), rounds=ROUNDS, run_id=run.id, recorded=recorded
+            rows=rows, data_version=data.md5, machine=machine(), rounds=ROUNDS, run_id=run.id, recorded=records
         )
         files = {
             "table.json": result.model_dump_json(indent=2).encode(),
             "table.md": comparison.markdown(result).encode(),
             "quality.png": comparison.plot(rows),
-            "sheet.png": comparison.sheet(rows, [each.graph for each in selected], params.generate.seed),
+            "sheet.png": comparison.sheet(rows, [each.graph for each in selection], params.generate.seed),
         }
         for name, content in files.items():
             write_bytes(Path(folder) / name, content)

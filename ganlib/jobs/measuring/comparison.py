@@ -95,8 +95,8 @@ def _shares(shares: Sequence[float]) -> str:
 def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Head and body of the table, without columns that nobody fills."""
     body = [[cell(row) for cell in _CELLS.values()] for row in comparison.rows]
-    used = [at for at in range(len(_CELLS)) if any(line[at] for line in body)]
-    return [list(_CELLS)[at] for at in used], [[line[at] or "-" for at in used] for line in body]
+    columns = [at for at in range(len(_CELLS)) if any(line[at] for line in body)]
+    return [list(_CELLS)[at] for at in columns], [[line[at] or "-" for at in columns] for line in body]
 
 
 def markdown(comparison: Comparison) -> str:

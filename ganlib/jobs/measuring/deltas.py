@@ -66,8 +66,8 @@ def replicates(store: MlflowStore, run_id: str | None, evaluation: Evaluation | 
     if run_id is None or evaluation is None:
         return {}
     try:
-        stored = json.loads(history.text(store, run_id, REPLICATES) or "{}")
-        by_name = {str(name): unpack(text) for name, text in stored.items()}
+        texts = json.loads(history.text(store, run_id, REPLICATES) or "{}")
+        by_name = {str(name): unpack(text) for name, text in texts.items()}
     except (ValueError, AttributeError, TypeError):  # an artifact can be overwritten
         return {}
     fid = by_name.get("fid", np.empty(0))
@@ -75,12 +75,10 @@ def replicates(store: MlflowStore, run_id: str | None, evaluation: Evaluation | 
     return by_name if same else {}
 
 
-def _with_fid(evaluation: Evaluation, stored: Replicates | None) -> Replicates:
+def _with_fid(evaluation: Evaluation, others: Replicates | None) -> Replicates:
     """The replicates, with those of the FID and the KID that an evaluation carries itself."""
-    carried = {
-        name: np.append(evaluation.figures[name].value, unpack(text)) for name, text in evaluation.resampled.items()
-    }
-    return {**carried, **(stored or {})}
+    own = {name: np.append(evaluation.figures[name].value, unpack(text)) for name, text in evaluation.resampled.items()}
+    return {**own, **(others or {})}
 
 
 def _pairs(ours: Replicates, theirs: Replicates, level: float) -> dict[str, Interval]:
@@ -88,14 +86,14 @@ def _pairs(ours: Replicates, theirs: Replicates, level: float) -> dict[str, Inte
     return {name: pair for name, pair in both.items() if pair}
 
 
-def _delta(name: str, a: Interval | float, b: Interval | float, paired: Interval | None) -> Delta:
+def _delta(name: str, a: Interval | float, b: Interval | float, pair: Interval | None) -> Delta:
     low = high = None
-    if paired:
-        low, high = paired.low, paired.high
+    if pair:
+        low, high = pair.low, pair.high
     elif isinstance(a, Interval) and isinstance(b, Interval):
         low, high = b.low - a.high, b.high - a.low
     x, y = (each.value if isinstance(each, Interval) else each for each in (a, b))
-    return Delta(name=name, a=x, b=y, change=y - x, low=low, high=high, paired=paired is not None)
+    return Delta(name=name, a=x, b=y, change=y - x, low=low, high=high, paired=pair is not None)
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:

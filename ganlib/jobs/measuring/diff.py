@@ -107,7 +107,7 @@ def diff(
     ]
     evaluations = [model.version.evaluation if model.version else None for model in models]
     store = connect(project)
-    stored = [replicates(store, model.trained_by, each) for model, each in zip(models, evaluations, strict=True)]
+    pair = [replicates(store, model.trained_by, each) for model, each in zip(models, evaluations, strict=True)]
     ours, theirs = evaluations
     if out is not None:
         titles = [f"{name}: {side.reference} ({side.family or '?'})" for name, side in zip("ab", sides, strict=True)]
@@ -115,7 +115,7 @@ def diff(
     return Diff(
         a=sides[0],
         b=sides[1],
-        metrics=deltas(ours, theirs, *stored),
+        metrics=deltas(ours, theirs, *pair),
         incomparable=ours.unlike(theirs) if ours and theirs else (),
         params=_changed(*pasts),
         grid=out,

@@ -81,7 +81,7 @@ def evaluate(
         project.prepared, data.md5, judge, settings,
         cache=project.state / "cache", report=TitledReport(report, "real images"),
     )  # fmt: skip
-    result, resampled = score_images(
+    result, replicates = score_images(
         images, reference, judge, settings,
         codes=codes, train=None if codes is None else load_split(project.prepared, "train"),
         report=TitledReport(report, f"evaluate {label}"),
@@ -95,30 +95,30 @@ def evaluate(
     if source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         with doing("log the figures"):
-            _log(run, result, resampled, images)
+            _log(run, result, replicates, images)
     if registry and source.version:
         page.update(registry, project.state, always=source.version.version)
     return result
 
 
-def require_same(generated: DatasetSpec, here: DatasetSpec) -> None:
-    """Raise :class:`BadInput` unless a model that draws ``generated`` can be held against the images ``here``."""
-    if (generated.image, generated.class_names) != (here.image, here.class_names):
+def require_same(model_spec: DatasetSpec, here: DatasetSpec) -> None:
+    """Raise :class:`BadInput` unless a model that draws ``model_spec`` can be held against the images ``here``."""
+    if (model_spec.image, model_spec.class_names) != (here.image, here.class_names):
         raise BadInput(
-            f"the model draws {generated.name} ({generated.image}, {generated.num_classes} classes), and the data "
+            f"the model draws {model_spec.name} ({model_spec.image}, {model_spec.num_classes} classes), and the data "
             f"version here is {here.name} ({here.image}, {here.num_classes} classes): they are not compared. Bring "
             "its data back: "
             "ganlib data version --from PLACE"
         )
 
 
-def _log(run: Run, result: Evaluation, resampled: Mapping[str, np.ndarray], images: np.ndarray) -> None:
+def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], images: np.ndarray) -> None:
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     run.log(charts.of_evaluation(result.metrics()), step=0)
     run.text(charts.table(result.metrics()), "evaluation/figures.csv")
     run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
-    run.text(json.dumps({name: pack(values) for name, values in resampled.items()}, indent=2), REPLICATES)
+    run.text(json.dumps({name: pack(values) for name, values in replicates.items()}, indent=2), REPLICATES)
     run.image(contact_sheet(images[:100], columns=10), SAMPLES)
 
 

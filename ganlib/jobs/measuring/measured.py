@@ -18,7 +18,7 @@ from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.measuring.comparison import ComparisonRow
-from ganlib.jobs.measuring.selection import Selected
+from ganlib.jobs.measuring.selection import SelectedModel
 from ganlib.tracking import history
 from ganlib.tracking.history import RunRecord
 from ganlib.tracking.store import MlflowStore
@@ -32,7 +32,7 @@ _PATHS = {BUDGET: _FOLDER / "measured.json", BEST: _FOLDER / "measured-best.json
 _DIRTY = "-dirty"
 
 
-class Measured(Record):
+class FamilyResult(Record):
     """One family."""
 
     evaluation: Evaluation
@@ -58,10 +58,10 @@ class Measured(Record):
 
     def summary(self, budget: str = BUDGET) -> str:
         """Return two lines for people."""
-        evaluation, changed = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
+        evaluation, options = self.evaluation, "" if self.overrides == "none" else f" --set {self.overrides}"
         agreement = "".join(f", {name} as asked {share}" for name, share in evaluation.agreement.items())
         return (
-            f"FID {evaluation.fid} = {evaluation.fid_over_floor:.1f} x F at budget {budget}{changed}{agreement}; "
+            f"FID {evaluation.fid} = {evaluation.fid_over_floor:.1f} x F at budget {budget}{options}{agreement}; "
             f"n {evaluation.n:,}, seed {evaluation.seed}, judge {evaluation.judge_sha256[:12]}, data "
             f"{evaluation.data_version[:12]}\n"
             f"{self.images_seen:,} images in {self.train_seconds / 60:.1f} minutes on {self.hardware}; {self.date}, "
@@ -69,7 +69,7 @@ class Measured(Record):
         )
 
 
-def load(path: Path | None = None, *, budget: str = BUDGET) -> dict[str, Measured]:
+def load(path: Path | None = None, *, budget: str = BUDGET) -> dict[str, FamilyResult]:
     """Return the rows of ``budget`` by family.
 
     Raises:
@@ -84,14 +84,14 @@ def load(path: Path | None = None, *, budget: str = BUDGET) -> dict[str, Measure
         raise BadInput(f"{path} is not JSON: {error}.") from error
     if not isinstance(rows, dict):
         raise BadInput(f"{path} must be a mapping of families.")
-    return {family: parse(Measured, row, where=f"{path.name}: {family}") for family, row in rows.items()}
+    return {family: parse(FamilyResult, row, where=f"{path.name}: {family}") for family, row in rows.items()}
 
 
-def record(rows: Mapping[str, Measured], path: Path | None = None, *, budget: str = BUDGET) -> None:
+def record(rows: Mapping[str, FamilyResult], path: Path | None = None, *, budget: str = BUDGET) -> None:
     """Put ``rows`` in place of those of the same families; the others stay."""
     path = path or _PATHS[budget]
-    merged = {**load(path), **rows}
-    write_json(path, {family: merged[family].model_dump(mode="json") for family in sorted(merged)})
+    all_rows = {**load(path), **rows}
+    write_json(path, {family: all_rows[family].model_dump(mode="json") for family in sorted(all_rows)})
 
 
 def require_as_committed(project: Project, params: Params, budget: str = BUDGET) -> None:
@@ -112,10 +112,10 @@ def _steps(params: Params, budget: str) -> dict[str, int]:
     return {family: params.limits(family, budget).steps for family in families.names()}
 
 
-def require_finished(project: Project, selected: Sequence[Selected], budget: str = BUDGET) -> None:
-    """Raise :class:`BadInput` unless each of ``selected`` is of another family, with the steps of ``budget``."""
+def require_finished(project: Project, selection: Sequence[SelectedModel], budget: str = BUDGET) -> None:
+    """Raise :class:`BadInput` unless each of ``selection`` is of another family, with the steps of ``budget``."""
     steps = _steps(configs.load(project.params_file), budget)
-    for each in selected:
+    for each in selection:
         if each.run is None or each.run.status != "FINISHED" or each.family not in steps:
             raise BadInput(f"--record takes families' finished runs, and {each.name} is none.")
         if each.run.params.get("steps") != str(steps[each.family]):
@@ -123,7 +123,7 @@ def require_finished(project: Project, selected: Sequence[Selected], budget: str
                 f"--record takes runs of budget {budget}, and run {each.run.id} of {each.family} is of another "
                 f"({each.run.params.get('steps')} steps): add --budget {budget} to choose one that is."
             )
-    several = [family for family, count in Counter(each.family for each in selected).items() if count > 1]
+    several = [family for family, count in Counter(each.family for each in selection).items() if count > 1]
     if several:
         raise BadInput(f"--record takes one row a family, and there are several of {several[0]}.")
 
@@ -131,7 +131,7 @@ def require_finished(project: Project, selected: Sequence[Selected], budget: str
 def record_all(
     store: MlflowStore,
     rows: Sequence[ComparisonRow],
-    selected: Sequence[Selected],
+    selection: Sequence[SelectedModel],
     hardware: str | None,
     machine: str,
     budget: str,
@@ -143,18 +143,20 @@ def record_all(
     """
     measurements = {
         row.family: _measured(store, row, each.run, hardware, machine)
-        for row, each in zip(rows, selected, strict=True)
+        for row, each in zip(rows, selection, strict=True)
         if each.run
     }
     record(measurements, budget=budget)
     return tuple(measurements)
 
 
-def _measured(store: MlflowStore, row: ComparisonRow, run: RunRecord, hardware: str | None, machine: str) -> Measured:
+def _measured(
+    store: MlflowStore, row: ComparisonRow, run: RunRecord, hardware: str | None, machine: str
+) -> FamilyResult:
     if row.train_seconds is None or row.images_seen is None or run.ended is None:
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
-    return Measured(
+    return FamilyResult(
         evaluation=row.evaluation.model_copy(update={"resampled": {}}),  # for gates, which compare versions
         held_out=row.held_out,
         train_seconds=row.train_seconds,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Selected:
+class SelectedModel:
     """A model by the name that it was asked for."""
 
     name: str
@@ -39,7 +39,9 @@ class Selected:
         return self.model.version.uri if self.model.version else self.model.reference
 
 
-def select(project: Project, params: Params, store: MlflowStore, name: str, *, budget: str | None = None) -> Selected:
+def select(
+    project: Project, params: Params, store: MlflowStore, name: str, *, budget: str | None = None
+) -> SelectedModel:
     """Return the model ``name``: of a family, the newest finished run in the experiment that has a graph.
 
     Args:
@@ -67,13 +69,13 @@ def select(project: Project, params: Params, store: MlflowStore, name: str, *, b
         raise BadInput(f"{error} Nor is it a family: {unknown('family', name, families.names())}") from None
 
 
-def opened(project: Project, params: Params, store: MlflowStore, reference: str, name: str) -> Selected:
+def opened(project: Project, params: Params, store: MlflowStore, reference: str, name: str) -> SelectedModel:
     """Return the model ``reference``, under ``name``."""
     from ganlib.generation.session import OnnxModel
 
     source = fetch(project, params, reference)
     run = history.read(store, source.trained_by) if source.trained_by else None
-    return Selected(name, source, OnnxModel(source.path, sha256=source.sha256), run)
+    return SelectedModel(name, source, OnnxModel(source.path, sha256=source.sha256), run)
 
 
 def of_limits(run: RunRecord, limits: Limits) -> bool:

@@ -188,10 +188,10 @@ def _registered(
     same = versions_of(registry, sha256)
     version: Listing | None = graph.version if graph and graph.version else same[0] if same else None
     links.append(_version(version, same, registry.name))
-    trained = version
+    origin = version
     if version and version.sibling_of:
-        trained = _parent(registry, version, links)
-    run_id = trained.run_id if trained else graph.run_id if graph else _text(links[-2].found.get("run_id"))
+        origin = _parent(registry, version, links)
+    run_id = origin.run_id if origin else graph.run_id if graph else _text(links[-2].found.get("run_id"))
     try:
         run = history.read(store, run_id) if run_id else None
     except Absent:
@@ -217,15 +217,15 @@ def _registered(
         )
     _data(store, version.data_version if version else run.tags.get("ganlib.data_version") if run else None, run, links)
     if version:
-        promoted = decisions_on(registry, version)
+        decisions = decisions_on(registry, version)
         links.extend(
             Link(
                 what="promotion",
                 found={"entry": e.seq, "time": e.time, "kind": e.kind, "who": e.who, "reason": e.reason},
             )
-            for e in promoted
+            for e in decisions
         )
-        if not promoted:
+        if not decisions:
             links.append(Link(what="promotion", found={}, note="it was never champion"))
 
 

@@ -115,8 +115,8 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
     changes: tuple[Delta, ...] = ()
     if champion:
         both = (champion, challenger)
-        stored = [replicates(registry.store, version.run_id, version.evaluation) for version in both]
-        changes = deltas(champion.evaluation, challenger.evaluation, *stored)
+        pair = [replicates(registry.store, version.run_id, version.evaluation) for version in both]
+        changes = deltas(champion.evaluation, challenger.evaluation, *pair)
     run = runs.open_run(registry.store, challenger.run_id)
     run.text(gate_report.page(decision, challenger, champion, png, changes), gate_report.REPORT)
 

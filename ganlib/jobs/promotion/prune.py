@@ -16,7 +16,7 @@ from ganlib.registry.prune import prune as remove
 from ganlib.registry.registry import registered_model
 from ganlib.tracking.reap import open_store
 
-_SKIPPED = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}
+_FOREIGN = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}
 
 
 def prune(
@@ -43,16 +43,16 @@ def prune(
         Unavailable: the registry cannot be reached.
     """
     registry = registered_model(open_store(project), params, model)
-    used = {sha256: str(path) for folder in (project.root, *folders) for path, sha256 in _manifests(folder)}
-    tested = ab.versions(project, registry.name)
-    return remove(registry, used=used, tested=tested, keep=keep, state=project.state, dry_run=dry_run)
+    uses = {sha256: str(path) for folder in (project.root, *folders) for path, sha256 in _manifests(folder)}
+    test_versions = ab.versions(project, registry.name)
+    return remove(registry, uses=uses, test_versions=test_versions, keep=keep, state=project.state, dry_run=dry_run)
 
 
 def _manifests(folder: Path) -> Iterator[tuple[Path, str]]:
     """Folders of generated images under ``folder``, and the sha256 of the model; of damaged manifests too, if it is
     legible: what is in doubt stays."""
     for here, below, files in os.walk(folder):
-        below[:] = [name for name in below if name not in _SKIPPED]
+        below[:] = [name for name in below if name not in _FOREIGN]
         if FILE not in files:
             continue
         try:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ganlib.data.versioning.record import DataVersion
     from ganlib.generation.session import OnnxModel
 
-_COMPARED = 1024
+_PARITY_IMAGES = 1024
 """Images that the grey levels of parent and sibling are compared on."""
 
 
@@ -82,17 +82,17 @@ def siblings(
     def measure(model: Model) -> Evaluation:
         return _current_evaluation(project, params, model) or evaluate(project, params, str(model.path), report=report)
 
-    measured, settings = measure(source), params.export
+    base, settings = measure(source), params.export
     images = -(-settings.calibration_images // BLOCK) * BLOCK
     calibration = f"{images} images of seed {settings.calibration_seed} ({ALGORITHM})"
     variants = [_make(project, params, source, parent, each, calibration, out, report) for each in PRECISIONS]
     graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, model in variants)]
     latency, speed = latencies(graphs), images_per_second(graphs, report=report)
-    rows = [_row("fp32", source, measured, latency[0], speed[0])]
+    rows = [_row("fp32", source, base, latency[0], speed[0])]
     for at, (precision, (parity, model)) in enumerate(zip(PRECISIONS, variants, strict=True), 1):
         evaluation = measure(model)
         row = _row(precision, model, evaluation, latency[at], speed[at])
-        row = row.model_copy(update={"parity": parity, "fid_change": fid_change(measured, evaluation)})
+        row = row.model_copy(update={"parity": parity, "fid_change": fid_change(base, evaluation)})
         decision = _decision(project, params, model, put_through=put_through)
         rows.append(row.model_copy(update={"remarks": remarks(row, rows[0], decision), "gate": decision}))
     return Siblings(reference=reference, calibration=calibration, machine=machine(), rows=tuple(rows))
@@ -126,7 +126,7 @@ def _make(
             source.path, precision, path,
             calibration=_blocks(parent, params.export.calibration_seed, params.export.calibration_images),
             calibration_text=calibration,
-            batches=_blocks(parent, params.evaluate.seed, _COMPARED),
+            batches=_blocks(parent, params.evaluate.seed, _PARITY_IMAGES),
         )  # fmt: skip
         report.advance(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
         reference = str(path)
@@ -170,9 +170,9 @@ def _registered(
     """The graph at ``path`` as a version that is linked to ``parent``, with a run of its own below the parent's."""
     store = connect(project)
     registry, sha256 = Registry(store, parent.name), sha256_file(path)
-    registered = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
-    if registered:
-        return registry.get(registered[0].version)
+    earlier = [each for each in versions_of(registry, sha256) if each.sibling_of == parent.version]
+    if earlier:
+        return registry.get(earlier[0].version)
     data, options, tags = _of_parent(project, parent)
     with runs.start(
         store,

@@ -32,7 +32,7 @@ class Checker:
     def __init__(
         self,
         family: Family,
-        prepared: Path,
+        folder: Path,
         log: Callable[[dict[str, float], int], None],
         *,
         judge: Callable[[], Judge],
@@ -41,13 +41,13 @@ class Checker:
         raw: bool = True,
         report: Report = silent,
     ) -> None:
-        """The validation split in ``prepared`` is read, and ``judge`` called, at the first check.
+        """The validation split in ``folder`` is read, and ``judge`` called, at the first check.
 
         ``report`` hears of each.
 
         ``raw``: measure the raw generator too, which makes a check take twice as long.
         """
-        self._family, self._prepared, self._log, self._samples, self._seed = family, prepared, log, samples, seed
+        self._family, self._folder, self._log, self._samples, self._seed = family, folder, log, samples, seed
         self._raw, self._report, self._judge = raw, report, judge
         self.fid: float | None = None
         """What the last check found."""
@@ -65,13 +65,13 @@ class Checker:
             return Verdict()
         with torch.random.fork_rng(devices=[]):  # building the judge's net draws from torch's global generator
             measurement = self._measure(model)
-            gained = self._gained(measurement.fid) if self._raw else {}
+            gain = self._gained(measurement.fid) if self._raw else {}
         self._log(
             {
                 "validation_fid": measurement.fid,
                 "validation_diversity": measurement.diversity,
                 "validation_most_of_one_class": measurement.largest_share,
-                **gained,
+                **gain,
             },
             step,
         )
@@ -92,7 +92,7 @@ class Checker:
 
     @cached_property
     def _validation(self) -> Validation:
-        return Validation(self._judge(), load_split(self._prepared, "validation").images)
+        return Validation(self._judge(), load_split(self._folder, "validation").images)
 
     @doing("measure the validation FID")
     @torch.no_grad()

@@ -30,7 +30,7 @@ _ROLLBACKS = 2
 """More of them would train something else than what was asked for."""
 
 
-class Fitted(NamedTuple):
+class Fit(NamedTuple):
     """A trained family in its best state, and how it came about."""
 
     model: Family
@@ -48,7 +48,7 @@ def fit(
     *,
     resume: bool = False,
     raw: bool = True,
-) -> Fitted:
+) -> Fit:
     """Build the family on its device and run the loop; what comes back is in its best state.
 
     ``raw``: checks also measure the generator without its moving average.
@@ -98,7 +98,7 @@ def fit(
         outcome = _keep_healthy(attempt, roll_back, run, report)
     if outcome.best_step and not outcome.stopped and team.leads:
         run.tag("ganlib.selected_step", str(checkpoints.restore_best(model, ema, report).step))
-    return Fitted(model, ema, outcome, checker)
+    return Fit(model, ema, outcome, checker)
 
 
 def _build(family: str, session: Session) -> Family:

@@ -99,14 +99,14 @@ def bring_images_for(project: Project, params: Params, source: Path, report: Rep
     Raises:
         BadInput: no such model, or the images cannot be used; nothing was changed.
     """
-    reference, options, pinned = params.train.init, {}, None
+    reference, options, uri = params.train.init, {}, None
     if reference is not None:
         model = fetch(project, params, reference)
         image = describe(model.path.read_bytes(), reference).contract.spec.image
         options = {"size": image.height, "channels": image.channels}
-        pinned = model.version.uri if model.version else reference
+        uri = model.version.uri if model.version else reference
     version_data(project, source=source, options=options, report=report)
-    return pinned
+    return uri
 
 
 def _require_same(description: Description, reference: str, family: str, spec: DatasetSpec) -> None:

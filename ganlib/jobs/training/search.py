@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import optuna
 
 
-class _Pruned(Exception):
+class _EndOfTrial(Exception):
     """Raised into a child's progress to end it."""
 
 
@@ -45,7 +45,7 @@ class _TrialListener(TitledReport):
             case TrainingCheck(step, fid):
                 self._trial.report(fid, step)
                 if self._trial.should_prune():
-                    raise _Pruned(f"pruned at step {step}: validation FID {fid:.4g}")
+                    raise _EndOfTrial(f"pruned at step {step}: validation FID {fid:.4g}")
         super().event(event)
 
 
@@ -106,20 +106,20 @@ class Search:
         listener = _TrialListener(self._report, trial)
         options = [f"--set=families.{self._family}.{name}={flow(value)}" for name, value in trial.params.items()]
         try:
-            scored = Score.model_validate(
+            score = Score.model_validate(
                 child.run(
                     self._project, ["tune-trial", self._family, *words, *options],
                     timeout=timeout, variables=variables, report=listener,
                 )
             )  # fmt: skip
-            if scored.fid is None:
-                self._finish_trial(trial, TrialState.PRUNED, scored.problem or "its validation FID is not finite")
+            if score.fid is None:
+                self._finish_trial(trial, TrialState.PRUNED, score.problem or "its validation FID is not finite")
             else:
-                self._finish_trial(trial, TrialState.COMPLETE, None, scored.fid)
-        except _Pruned as pruned:
-            self._finish_trial(trial, TrialState.PRUNED, str(pruned))
+                self._finish_trial(trial, TrialState.COMPLETE, None, score.fid)
+        except _EndOfTrial as end:
+            self._finish_trial(trial, TrialState.PRUNED, str(end))
             if listener.run_id:
-                runs.open_run(self._store, listener.run_id).tag(REASON_TAG, str(pruned))
+                runs.open_run(self._store, listener.run_id).tag(REASON_TAG, str(end))
         except Interrupted:
             requeue(self._study, trial.number, trial.params)
             raise
@@ -140,9 +140,9 @@ class Search:
             self._run.log({"quality/validation_fid": fid, "quality/best_validation_fid": best}, trial.number)
 
     def _tell_progress(self, trials: int) -> None:
-        settled = finished_trials(self._study)
-        values = [each.value for each in settled if each.value is not None]
-        facts: dict[str, float | int | str] = {"pruned": sum(each.value is None for each in settled)}
+        results = finished_trials(self._study)
+        values = [each.value for each in results if each.value is not None]
+        facts: dict[str, float | int | str] = {"pruned": sum(each.value is None for each in results)}
         if values:
             facts["best_fid"] = min(values)
-        self._report.advance(f"tune {self._family}", min(len(settled), trials), trials, facts)
+        self._report.advance(f"tune {self._family}", min(len(results), trials), trials, facts)

@@ -76,8 +76,8 @@ def requeue(study: optuna.Study, number: int, params: Mapping[str, Any]) -> None
     """
     from optuna.trial import TrialState
 
-    queued = {trial.user_attrs.get(_AGAIN) for trial in study.get_trials(deepcopy=False)}
-    if params and number not in queued:
+    queue = {trial.user_attrs.get(_AGAIN) for trial in study.get_trials(deepcopy=False)}
+    if params and number not in queue:
         study.enqueue_trial(dict(params), user_attrs={_AGAIN: number})
     study.tell(number, state=TrialState.FAIL)
 

@@ -197,9 +197,9 @@ def _log(run: Run, result: TuneResult) -> TuneResult:
 def _apply(project: Project, result: TuneResult) -> None:
     """Write the best options to params.yaml, whose comments stay."""
     text = project.params_file.read_text(encoding="utf-8")
-    changed = lay_over(text, yaml.safe_load(result.patch))
-    configs.parse(Params, yaml.safe_load(changed), where="params.yaml with the best")
-    write_bytes(project.params_file, changed.encode())
+    new_text = lay_over(text, yaml.safe_load(result.patch))
+    configs.parse(Params, yaml.safe_load(new_text), where="params.yaml with the best")
+    write_bytes(project.params_file, new_text.encode())
 
 
 def _earlier(store: MlflowStore, study: optuna.Study) -> str | None:
@@ -220,10 +220,10 @@ def _result(study: optuna.Study, family: str, run_id: str, patch_file: Path) -> 
         for each in study.get_trials(deepcopy=False)
         if each.state.is_finished()
     )  # fmt: skip
-    scored = [trial for trial in trials if trial.fid is not None]
-    if not scored:
+    candidates = [trial for trial in trials if trial.fid is not None]
+    if not candidates:
         raise BadInput(f"no trial of {family} came to a figure: {'; '.join(t.note or t.state for t in trials)}.")
-    best = min(scored, key=lambda trial: trial.fid or 0.0)
+    best = min(candidates, key=lambda trial: trial.fid or 0.0)
     title = f"# {study.study_name}, trial {best.number} of {len(trials)}: validation FID {best.fid:.4g}\n"
     patch = title + yaml.safe_dump({"families": {family: tree(best.params)}}, sort_keys=False)
     return TuneResult(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib.nets.label import ONE_HOT, Labelled, OwnInput, OwnOutput, condition_width, latent_width
+from ganlib.nets.label import ONE_HOT, LabelledNet, OwnInput, OwnOutput, condition_width, latent_width
 
 
 class Seen(nn.Module):
@@ -43,7 +43,7 @@ def test_any_number_of_classes_makes_a_difference_to_the_net_and_its_width_is_li
     torch.manual_seed(0)
     labels, latent = torch.tensor([0, classes - 1]), torch.ones(2, 5)
     for net, width in (
-        (Labelled(Seen(), classes), 5 + condition_width(classes)),
+        (LabelledNet(Seen(), classes), 5 + condition_width(classes)),
         (OwnInput(Seen(), 5, classes), latent_width(5, classes) + condition_width(classes)),
     ):
         out = net(latent, labels)

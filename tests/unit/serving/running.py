@@ -106,7 +106,7 @@ def running(source: Files, **limits: Any) -> Iterator[Running]:
         ends.append(end)
         begun.set()
 
-    thread = threading.Thread(target=lambda: server.run(app.create(shared), shared, bound, started=started))
+    thread = threading.Thread(target=lambda: server.run(app.create(shared), shared, bound, on_start=started))
     thread.start()
     if settings.poll_seconds < 3600:
         watcher.start()

@@ -73,7 +73,7 @@ def test_a_copy_reads_its_own_and_prune_there_leaves_the_original_byte_for_byte(
     copy = Project(Path(shutil.copytree(made.root, tmp_path / "copy")))
     before = digest(made.root)
     registry = Registry(connect(copy), "mnist-generator")
-    done = prune(registry, used={}, tested=(), keep=0, state=copy.state, dry_run=False)
+    done = prune(registry, uses={}, test_versions=(), keep=0, state=copy.state, dry_run=False)
     assert [each.version for each in done.versions if not each.kept] == [1]
     factories.finished_run(connect(copy))
     assert loads(copy, tmp_path)

@@ -24,8 +24,8 @@ from ganlib.generation.speed.latency import images_per_second
 from ganlib.jobs.measuring import campaign, comparison, measured
 from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
-from ganlib.jobs.measuring.measured import Measured
-from ganlib.jobs.measuring.selection import Selected, opened, select
+from ganlib.jobs.measuring.measured import FamilyResult
+from ganlib.jobs.measuring.selection import SelectedModel, opened, select
 from ganlib.jobs.training.launch import train_in_child
 from ganlib.jobs.training.train import TrainResult
 from ganlib.tracking import runs
@@ -216,8 +216,8 @@ def test_the_plot_is_a_picture_even_of_a_fid_of_zero() -> None:
         assert len(np.unique(np.asarray(plot.convert("L")))) > 10
 
 
-def a_measured(**changes: Any) -> Measured:
-    base = Measured(
+def a_measured(**changes: Any) -> FamilyResult:
+    base = FamilyResult(
         evaluation=factories.evaluation(), held_out={}, train_seconds=90.0, images_seen=6400, hardware="two cores",
         date=date(2025, 1, 2), commit="c" * 40 + "-dirty", overrides="none", images_per_second=1.0, machine="m",
         onnx_bytes=1, parameters=1, sha256="a" * 64, run_id="b" * 32,
@@ -253,7 +253,7 @@ def test_the_shipped_rows_are_of_families_that_there_are() -> None:
 
 
 def test_only_standard_runs_of_different_families_are_recorded(store: MlflowStore, params: Params, onnx: Path) -> None:
-    def run_of(budget: str) -> Selected:
+    def run_of(budget: str) -> SelectedModel:
         return opened(store.project, params, store, f"runs:/{trained(store, params, onnx, budget=budget)}", "a run")
 
     standard = run_of("standard")

@@ -52,21 +52,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--images", type=int, nargs="+", default=[300, 2000, 20000])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4000)
-    asked = parser.parse_args(words)
+    args = parser.parse_args(words)
     project = projects.find()
     params, data = config.load(project.params_file), current_data(project)
     judge, train = judge_for(project, params, data), load_split(project.prepared, "train")
     device.prepare("cpu", 1)
-    print(f"{data.spec.name} {data.spec.image}, judge {judge.sha256[:12]}, {SAMPLES} samples, {asked.steps} steps")
+    print(f"{data.spec.name} {data.spec.image}, judge {judge.sha256[:12]}, {SAMPLES} samples, {args.steps} steps")
     print(
         "| training images | way | FID at the end, a seed each | lowest FID of a run, a seed each |\n|---|---|---|---|"
     )
-    for images in asked.images:
+    for images in args.images:
         for name, options in ways(data).items():
             split = Split(train.images[:images], train.labels[:images])
-            curves = [
-                _curve(project, data.spec, judge, options, split, seed, asked.steps) for seed in range(asked.seeds)
-            ]
+            curves = [_curve(project, data.spec, judge, options, split, seed, args.steps) for seed in range(args.seeds)]
             last, best = (", ".join(f"{pick(curve):.1f}" for curve in curves) for pick in (lambda c: c[-1], min))
             print(f"| {images:,} | {name} | {last} | {best} |", flush=True)
     return 0

@@ -46,8 +46,8 @@ class Simulation:
 
     def __init__(self, n: int, folder: Path) -> None:
         """Draw the data set, and see all images as the judge does."""
-        prepared = project.find().prepared
-        splits = [load_split(prepared, name) for name in ("train", "validation", "test")]
+        splits_folder = project.find().prepared
+        splits = [load_split(splits_folder, name) for name in ("train", "validation", "test")]
         images, labels = (np.concatenate([split[part] for split in splits]) for part in (0, 1))
         order = np.random.default_rng(n).permutation(len(images))
         test, train, left = np.split(order, [n // 7, n // 7 + (n - n // 7) * 11 // 12])
@@ -63,9 +63,9 @@ class Simulation:
         self.pool, self.better = judge.features(noisy), judge.features(images[left])
         real = self.reference.real
         half = JudgeOutput(real.train[::2], real.train_probabilities[::2])
-        blurred = judge.features(degraded(images[left], labels[left], "blur", BLUR))
+        blur = judge.features(degraded(images[left], labels[left], "blur", BLUR))
         ten = JudgeOutput(*(values[:10] for values in self.pool))
-        self.bad = {"a copier of half the training set": half, "ten images": ten, "blurred": blurred}
+        self.bad = {"a copier of half the training set": half, "ten images": ten, "blurred": blur}
 
     def draw(self, pool: JudgeOutput, seed: int, better: float = 0) -> JudgeOutput:
         """Draw as many images as are scored, with replacement; the share ``better`` from the pool without noise."""
@@ -73,9 +73,9 @@ class Simulation:
         chosen = random.integers(0, len(pool.features), self.config.samples)
         drawn = [values[chosen] for values in pool]
         if better:
-            swapped = random.random(len(chosen)) < better
+            swap = random.random(len(chosen)) < better
             for values, other in zip(drawn, self.better, strict=True):
-                values[swapped] = other[chosen[swapped]]
+                values[swap] = other[chosen[swap]]
         return JudgeOutput(*drawn)
 
     def compared(self, seed: int, better: float = 0) -> Version:
@@ -96,12 +96,12 @@ class Simulation:
 
     def measured(self, pool: JudgeOutput, seed: int) -> Version:
         """A version with all figures."""
-        resampled = self.reference.resampled(self.draw(pool, seed))
+        replicates = self.reference.resampled(self.draw(pool, seed))
         made = factories.evaluation(
             n=self.config.samples,
-            figures=summarise(resampled, self.config.confidence),
+            figures=summarise(replicates, self.config.confidence),
             floors=self.reference.floors,
-            resampled={name: pack(resampled[name][1:]) for name in ("fid", "kid")},
+            resampled={name: pack(replicates[name][1:]) for name in ("fid", "kid")},
         )
         return version(seed + 2, made)
 
@@ -120,7 +120,7 @@ def compare(made: Simulation) -> None:
     first = [decide(*pair, policy).promoted for a, b in pairs for pair in ((a, b), (b, a))]
     single = [[decide(each, champion, policy).promoted for each in challengers] for champion in champions]
     series = [
-        any(decide(each, champion, policy, tried).promoted for tried, each in enumerate(challengers))
+        any(decide(each, champion, policy, number).promoted for number, each in enumerate(challengers))
         for champion in champions
     ]
     print(f"  no better, one challenger: promoted {share_text(first)}; level {policy.level / 2:g}")

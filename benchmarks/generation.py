@@ -115,16 +115,16 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=8192, help="images a side makes in a round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--large", type=int, default=1_000_000, help="of part scale, beside a tenth of it")
-    asked = parser.parse_args(words)
-    if min(asked.count // max(BATCHES), asked.rounds, asked.large // 10) < 1:
+    args = parser.parse_args(words)
+    if min(args.count // max(BATCHES), args.rounds, args.large // 10) < 1:
         parser.error(f"--count is at least {max(BATCHES)}, --rounds 1, --large 10")
-    with tempfile.TemporaryDirectory(dir=asked.folder, prefix="ganlib-bench-") as folder:
-        count = asked.count // max(BATCHES) * max(BATCHES)
-        subject = _subject(asked.model, Path(folder), count, asked.rounds, colour=asked.colour)
-        parts = asked.only or PARTS
+    with tempfile.TemporaryDirectory(dir=args.folder, prefix="ganlib-bench-") as folder:
+        count = args.count // max(BATCHES) * max(BATCHES)
+        subject = _subject(args.model, Path(folder), count, args.rounds, colour=args.colour)
+        parts = args.only or PARTS
         rows = _compared([part for part in PARTS if part in parts], subject)
         if "scale" in parts:
-            rows += _scale(subject, asked.large)
+            rows += _scale(subject, args.large)
     return show(rows)
 
 

@@ -36,7 +36,7 @@ from ganlib.training.step import Precision, Step, compile_nets
 BATCH = int(os.environ.get("GANLIB_BENCH_BATCH", "128"))
 SECONDS = float(os.environ.get("GANLIB_BENCH_SECONDS", "1"))
 NAMES = os.environ.get("GANLIB_BENCH_FAMILIES", "").split() or families.names()
-COMPILED = os.environ.get("GANLIB_BENCH_COMPILE", "dcgan vae").split()
+COMPILE = os.environ.get("GANLIB_BENCH_COMPILE", "dcgan vae").split()
 """Compiling takes longer than all else here."""
 _CYCLE = 48
 """Steps after which penalties and critic steps have come round."""
@@ -50,9 +50,9 @@ def main() -> None:
     print(json.dumps({"device": torch.cuda.get_device_name(), "torch": torch.__version__, "batch": BATCH, **peaks}))
     lines = []
     for name in NAMES:
-        for way, precision, graphs, compiled in _ways(name):
+        for way, precision, graphs, compiling in _ways(name):
             try:
-                row = _measure(name, device, precision, peaks, graphs=graphs, compiled=compiled)
+                row = _measure(name, device, precision, peaks, graphs=graphs, compiling=compiling)
             except Exception as error:
                 row = {"error": f"{type(error).__name__}: {error}"[:300]}
             print(json.dumps({"family": name, "way": way, **row}), flush=True)
@@ -76,13 +76,13 @@ def _ways(name: str) -> Iterator[tuple[str, Precision, bool, bool]]:
     yield "one by one", "fp32", False, False
     yield "graphs", "fp32", True, False
     yield "graphs, bf16", "bf16", True, False
-    if name in COMPILED:
+    if name in COMPILE:
         yield "graphs, compiled", "fp32", True, True
         yield "graphs, bf16, compiled", "bf16", True, True
 
 
 def _measure(
-    name: str, device: torch.device, precision: Precision, peaks: dict[str, float], *, graphs: bool, compiled: bool
+    name: str, device: torch.device, precision: Precision, peaks: dict[str, float], *, graphs: bool, compiling: bool
 ) -> dict[str, float]:
     torch.manual_seed(0)
     family = families.build(name, families.options(name, {"batch_size": BATCH}), MNIST)
@@ -93,7 +93,7 @@ def _measure(
     images, labels = random.integers(0, 256, (8192, 1, 28, 28), np.uint8), random.integers(0, 10, 8192)
     data = DeviceBatches(images, labels, BATCH, 0, device, ranks=random.random((8192, 3), np.float32))
     flops = _flops(family, data)
-    if compiled:
+    if compiling:
         compile_nets(family)
     take = Step(family, data, ALONE, precision=precision, graphs=graphs)
     done = 0
@@ -115,9 +115,9 @@ def _measure(
                 step()
             torch.cuda.synchronize()
     seconds = (time.monotonic() - begun) / (done - first)
-    trained = sum(p.numel() for p in family.parameters())
-    moved = 28 * trained + 12 * sum(p.numel() for p in family.generator.parameters()) + 784 * BATCH
-    floor = max(flops / peaks[f"{precision}_flops"], moved / peaks["bytes"])
+    parameters = sum(p.numel() for p in family.parameters())
+    traffic = 28 * parameters + 12 * sum(p.numel() for p in family.generator.parameters()) + 784 * BATCH
+    floor = max(flops / peaks[f"{precision}_flops"], traffic / peaks["bytes"])
     return {
         "images_per_second": BATCH / seconds, "step_us": 1e6 * seconds, "busy": mean(busy) if busy else 0.0,
         "mflop_image": flops / BATCH / 1e6, "floor_us": 1e6 * floor,
@@ -149,10 +149,10 @@ class _Counter(TorchDispatchMode):
 def _busy() -> Iterator[list[int]]:
     """Inside, the share of the time in which a kernel ran, in percent, as the driver says it ten times a second."""
     found: list[int] = []
-    ended = threading.Event()
+    end = threading.Event()
 
     def look() -> None:
-        while not ended.wait(0.1):
+        while not end.wait(0.1):
             found.append(torch.cuda.utilization())
 
     try:
@@ -165,7 +165,7 @@ def _busy() -> Iterator[list[int]]:
     try:
         yield found
     finally:
-        ended.set()
+        end.set()
         thread.join()
 
 

@@ -62,13 +62,13 @@ def survives(
     Returns:
         How many kills hit a process at work, the digest of the killed job, and that of the uninterrupted one.
     """
-    draw, killed = random.Random(seed), folder / "killed"  # noqa: S311  (moments, not secrets)
+    draw, place = random.Random(seed), folder / "killed"  # noqa: S311  (moments, not secrets)
     began = time.monotonic()
     whole = generate(
         OnnxModel(model), out=folder / "whole", count=count, seed=SEED, shard_size=shard_size, file_format=file_format
     )
     each = (time.monotonic() - began) / (kills + 1)
-    words = [str(model), str(killed), str(count), str(SEED), str(shard_size), file_format]
+    words = [str(model), str(place), str(count), str(SEED), str(shard_size), file_format]
     hits = 0
     for number in range(kills):
         with subprocess.Popen([sys.executable, "-c", _PROGRAM, *words], stdout=subprocess.PIPE, bufsize=0) as process:
@@ -78,13 +78,13 @@ def survives(
             time.sleep(moment)
             process.send_signal(signal.SIGKILL)
         hits += process.returncode == -signal.SIGKILL
-        there = sum(entry.suffix != ".sha256" for entry in killed.glob("shard-*"))
+        there = sum(entry.suffix != ".sha256" for entry in place.glob("shard-*"))
         say(f"kill {number + 1} after {moment:.2f} s: {there} of {whole.shard_count} shards are there")
-    resumed = generate(
-        OnnxModel(model), out=killed, count=count, seed=SEED, shard_size=shard_size, file_format=file_format
+    result = generate(
+        OnnxModel(model), out=place, count=count, seed=SEED, shard_size=shard_size, file_format=file_format
     )
-    assert verify(killed).ok
-    return hits, str(resumed.digest), str(whole.digest)
+    assert verify(place).ok
+    return hits, str(result.digest), str(whole.digest)
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
         path = Path(folder) / "g.onnx"
         export(trained_like(), NOISE_DIM, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
         shard_size = max(1, count // 200)
-        hits, resumed, whole = survives(
+        hits, digest, whole = survives(
             path,
             Path(folder),
             count=count,
@@ -105,8 +105,8 @@ def main() -> None:
             say=lambda line: print(line, flush=True),
         )
     print(f"{count:,} images, {hits} of {kills} SIGKILLs hit a process at work")
-    print(f"resumed {resumed}\nwhole   {whole}\n{'equal' if resumed == whole else 'DIFFERENT'}")
-    sys.exit(resumed != whole)
+    print(f"resumed {digest}\nwhole   {whole}\n{'equal' if digest == whole else 'DIFFERENT'}")
+    sys.exit(digest != whole)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Figures:
     """Entries that displace a version which was not champion any more: two that displace the same one."""
     empty: int = 0
     """Promoters that exited 0 and have no entry of their own."""
-    uncompared: int = 0
+    mismatches: int = 0
     """Rounds after which the alias named another version than the last of the chain."""
     strange: int = 0
     """Rounds after which ``previous`` named a version that never was champion."""
@@ -74,7 +74,7 @@ class Figures:
     @property
     def good(self) -> bool:
         """Whether all that is promised was held."""
-        wrong = self.forks + self.empty + self.uncompared + self.strange + self.external
+        wrong = self.forks + self.empty + self.mismatches + self.strange + self.external
         return self.whole and wrong == 0 and set(self.winners) <= {1}
 
     def summary(self) -> str:
@@ -87,7 +87,7 @@ class Figures:
                 f"moves of the champion                               {self.moves}",
                 f"forks: displaced what was champion no more          {self.forks}",
                 f"exit code 0 without an entry                        {self.empty}",
-                f"champions that the chain does not end with          {self.uncompared}",
+                f"champions that the chain does not end with          {self.mismatches}",
                 f"previous that never was champion                    {self.strange}",
                 f"late writes taken for a person's, entries voided    {self.external}",
                 f"the chain of {self.last} entries is whole".ljust(52) + str(self.whole).lower(),
@@ -157,7 +157,7 @@ def returning(registry: Registry, number: int, champion: int) -> int:
 def reconciling(registry: Registry, number: int, champion: int) -> int:
     """``ganlib reconcile``."""
     state = registry.store.project.state
-    reconcile(registry, gate=lambda a, b, tried: decide(a, b, POLICY, tried), rules=RegistryConfig(), state=state)
+    reconcile(registry, gate=lambda a, b, tries: decide(a, b, POLICY, tries), rules=RegistryConfig(), state=state)
     return 0
 
 
@@ -176,9 +176,9 @@ def _promoted(registry: Registry, number: int, **options: Any) -> int:
 
 def _acts(draw: random.Random, count: int) -> list[Act]:
     """Two promoters at least; the others may be anything."""
-    mixed: list[Act] = [expecting, promoting, returning, reconciling, registering, asking]
+    mix: list[Act] = [expecting, promoting, returning, reconciling, registering, asking]
     first = draw.choice([expecting, promoting])
-    return [first, first, *(draw.choice([first, first, *mixed]) for _ in range(count - 2))]
+    return [first, first, *(draw.choice([first, first, *mix]) for _ in range(count - 2))]
 
 
 def _round(
@@ -246,7 +246,7 @@ def _count(
     )  # fmt: skip
     figures.empty += sum((won - own).values())
     aliases = registry.aliases()
-    figures.uncompared += aliases.get(CHAMPION) != champion
+    figures.mismatches += aliases.get(CHAMPION) != champion
     ever = {entry.to_version for entry in snapshot.entries() if entry.kind not in NON_MOVING}
     figures.strange += aliases.get(PREVIOUS) not in {None, *ever}
     figures.external += sum(entry.kind in ("external", "voided") for entry in new)

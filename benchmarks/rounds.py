@@ -40,10 +40,10 @@ def spread(values: Sequence[float], form: str = ".2f") -> str:
 
 def show(figures: Iterable[Figure]) -> int:
     """Print each as it comes, as a row of a table; 1 if a limit is missed."""
-    missed = 0
+    misses = 0
     print("\n| | limit | median [range] over rounds | |\n|---|---|---|---|", flush=True)
     for figure in figures:
         values = f"{spread(figure.values)} over {len(figure.values)}"
         print(f"| {figure.what} | {figure.limit} | {values} | {figure.verdict} |", flush=True)
-        missed |= figure.kept is False
-    return missed
+        misses |= figure.kept is False
+    return misses

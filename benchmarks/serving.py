@@ -65,7 +65,7 @@ def moves(folder: Path) -> None:
     registry.set_alias(CHAMPION, versions[0])
     known = {sha256_file(path): version for path, version in zip(paths, versions, strict=True)}
     drawn = {sha256_file(path): OnnxModel(path).images(0, 0, REQUESTS) for path in paths}
-    numbers, failed, seen = itertools.count(), list[str](), dict[str, int]()
+    numbers, failures, seen = itertools.count(), list[str](), dict[str, int]()
     with serving(project.root, "champion", "--set", "serve.poll_seconds=0.1") as port:
 
         def ask() -> list[float]:
@@ -76,31 +76,31 @@ def moves(folder: Path) -> None:
                     status, headers, body = get(connection, f"/v1/images?start={number}")
                     digest, version = (headers.get(f"X-Ganlib-{name}", "") for name in ("Model-Sha256", "Version"))
                     if status != 200 or version != str(known.get(digest)):
-                        failed.append(f"{status} {digest} version {version}")
+                        failures.append(f"{status} {digest} version {version}")
                     elif told(body) != (digest, drawn[digest][number].tobytes()):
-                        failed.append(f"the image is not one of {digest}")
+                        failures.append(f"the image is not one of {digest}")
                     seen[digest] = seen.get(digest, 0) + 1
                 except (OSError, http.client.HTTPException) as error:
-                    failed.append(repr(error))
+                    failures.append(repr(error))
                 taken.append(time.perf_counter() - began)
             return taken
 
         began = time.perf_counter()
         with ThreadPoolExecutor(MOVING_CLIENTS) as pool:
             clients = [pool.submit(ask) for _ in range(MOVING_CLIENTS)]
-            for moved in range(1, MOVES + 1):  # spread evenly over the requests
-                while sum(seen.copy().values()) + len(failed) < moved * REQUESTS // (MOVES + 1):
+            for move in range(1, MOVES + 1):  # spread evenly over the requests
+                while sum(seen.copy().values()) + len(failures) < move * REQUESTS // (MOVES + 1):
                     time.sleep(0.01)
-                registry.set_alias(CHAMPION, versions[moved % 2])
+                registry.set_alias(CHAMPION, versions[move % 2])
             taken = [second for client in clients for second in client.result()]
         seconds, swaps = time.perf_counter() - began, swaps_of(port)
     print(
         f"{len(taken):,} requests by {MOVING_CLIENTS} clients during {MOVES} moves of the champion ({swaps} seen by "
-        f"the server): {len(failed)} failed, or mixed version, sha256 and pixels of two models; "
+        f"the server): {len(failures)} failed, or mixed version, sha256 and pixels of two models; "
         f"{len(taken) / seconds:.0f} a second, {percentiles(taken)}; "
         f"answers by model: {sorted(seen.values())}"
     )
-    for text in failed[:5]:
+    for text in failures[:5]:
         print("  ", text)
 
 

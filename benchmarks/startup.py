@@ -68,7 +68,7 @@ def _first_step(project: Path, name: str) -> tuple[float, float]:
                 break
         else:
             raise RuntimeError("".join(seen))
-        wall, used = time.monotonic() - begun, psutil.Process(process.pid).cpu_times()
+        wall, cpu = time.monotonic() - begun, psutil.Process(process.pid).cpu_times()
         process.send_signal(signal.SIGTERM)
         process.stderr.read()
-    return wall, used.user + used.system
+    return wall, cpu.user + cpu.system

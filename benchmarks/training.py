@@ -146,19 +146,19 @@ def _engine(name: str, shape: str) -> float:
         with runs.start(store,
             "bench", family=name, params={}, tags={}, data=data_version(), source=SourceRevision(None, dirty=False),
             experiment="bench",
-        ) as logged:  # fmt: skip
+        ) as run:  # fmt: skip
             plan = loop.Plan(
                 "bench", 0, Limits(steps=WARM + STEPS, seconds=3600), Checkpoints(Path(folder) / "c.pt", {}), grids=1,
                 log_every=_READ,
             )  # fmt: skip
 
             def log(metrics: dict[str, float], step: int) -> None:
-                logged.log(metrics, step)
+                run.log(metrics, step)
                 clock.at(step)
 
             hooks = loop.Hooks(
                 log=log,
-                grid=lambda images, step: logged.image(sheet(images.view(8, 8, *images.shape[1:])), f"{step}.png"),
+                grid=lambda images, step: run.image(sheet(images.view(8, 8, *images.shape[1:])), f"{step}.png"),
             )
             ema = Ema(family.generator, 5000)
             clock = _Clock()

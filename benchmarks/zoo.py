@@ -15,7 +15,7 @@ from ganlib import config, families
 from ganlib.core import project as projects
 from ganlib.core.project import Project
 from ganlib.jobs.images.interpolate import interpolate
-from ganlib.jobs.measuring import measured
+from ganlib.jobs.measuring import results
 from ganlib.jobs.measuring.evaluate import SAMPLES
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, MlflowStore, connect
@@ -50,8 +50,8 @@ def main() -> None:
     project = projects.find()
     params = config.load(project.params_file)
     folder = project.root / "docs" / "families"
-    rows = measured.load()
-    (folder / "README.md").write_text(_table(rows, measured.load(budget=measured.BEST)))
+    rows = results.load()
+    (folder / "README.md").write_text(_table(rows, results.load(budget=results.BEST)))
     (folder / "images").mkdir(exist_ok=True)
     store = connect(project)
     for name, row in rows.items():
@@ -65,14 +65,14 @@ def main() -> None:
         _page(folder / f"{name}.md", name, row)
 
 
-def _table(rows: dict[str, measured.FamilyResult], best: dict[str, measured.FamilyResult]) -> str:
+def _table(rows: dict[str, results.FamilyResult], best: dict[str, results.FamilyResult]) -> str:
     some = next(iter(rows.values())).evaluation
     columns = (
         "family", "FID", "x F", "goal", "digits, rarest to commonest", "as asked", "held out", "images seen", "minutes",
         "images/s", "ONNX kB",
     )  # fmt: skip
     intro = (
-        f"Budget `{measured.BUDGET}`. FID of {some.n:,} samples (seed {some.seed}) of the exported graph against the "
+        f"Budget `{results.BUDGET}`. FID of {some.n:,} samples (seed {some.seed}) of the exported graph against the "
         f"test split, with its {100 * some.level:.0f}% interval, and as a multiple of the real-data floor F = "
         f"{some.floor_fid}; judge `{some.judge_sha256[:12]}`, data version `{some.data_version[:12]}`. Each row is one "
         "training run of seed 0. `ganlib families` prints the same rows."
@@ -121,7 +121,7 @@ def _table(rows: dict[str, measured.FamilyResult], best: dict[str, measured.Fami
     return "\n".join(lines)
 
 
-def _page(path: Path, name: str, row: measured.FamilyResult) -> None:
+def _page(path: Path, name: str, row: results.FamilyResult) -> None:
     """Put the measured part of a family's page in place of what is between the two marks, or at its end."""
     text = path.read_text()
     before, _, rest = text.partition(_BEGIN)
@@ -159,7 +159,7 @@ def _page(path: Path, name: str, row: measured.FamilyResult) -> None:
     path.write_text(before.rstrip() + "\n\n" + "\n".join(part) + after.rstrip() + "\n")
 
 
-def _fid(item: tuple[str, measured.FamilyResult]) -> float:
+def _fid(item: tuple[str, results.FamilyResult]) -> float:
     return item[1].evaluation.fid.value
 
 
@@ -167,7 +167,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cells(name: str, row: measured.FamilyResult) -> tuple[str, ...]:
+def _cells(name: str, row: results.FamilyResult) -> tuple[str, ...]:
     found = row.evaluation
     return (
         f"[{name}]({name}.md)",

@@ -41,7 +41,7 @@ def command(as_json: Json = False) -> None:
 
 def demo() -> dict[str, Any]:
     """Both flows, and the contact sheet."""
-    retrained = retrain(budget="demo")
+    result = retrain(budget="demo")
     project = projects.find()
     params = load(project.params_file)
     champion = _champion_version(project, params)
@@ -50,7 +50,7 @@ def demo() -> dict[str, Any]:
     sheet = folder.with_name(f"{folder.name}.png")
     judge = judge_for(project, params, current_data(project))
     write_bytes(sheet, by_class(folder, judge))
-    return {**retrained, "champion": champion, "images": str(folder), "sheet": str(sheet), "manifest": manifest}
+    return {**result, "champion": champion, "images": str(folder), "sheet": str(sheet), "manifest": manifest}
 
 
 def by_class(folder: Path, judge: Judge, columns: int = 15) -> bytes:
@@ -64,8 +64,8 @@ def by_class(folder: Path, judge: Judge, columns: int = 15) -> bytes:
         return contact_sheet(images[: columns * columns], columns=columns)
     classes = judge.features(images).classes
     rows = [images[classes == each][:columns] for each in range(len(judge.class_names))]
-    padded = [np.concatenate([row, np.zeros((columns - len(row), *images.shape[1:]), np.uint8)]) for row in rows]
-    return contact_sheet(np.concatenate(padded), columns=columns)
+    blocks = [np.concatenate([row, np.zeros((columns - len(row), *images.shape[1:]), np.uint8)]) for row in rows]
+    return contact_sheet(np.concatenate(blocks), columns=columns)
 
 
 def _champion_version(project: Project, params: Params) -> int:

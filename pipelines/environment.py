@@ -55,8 +55,8 @@ def login(state: Path) -> dict[str, str]:
     """Return Prefect's settings for a server of ours that asks for a password, and for its clients; empty without."""
     server, client = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
     try:
-        stored = (state / LOGIN_FILE).read_text().strip()
+        password_here = (state / LOGIN_FILE).read_text().strip()
     except OSError:
-        stored = ""
-    password = os.environ.get(server) or stored or os.environ.get(client)
+        password_here = ""
+    password = os.environ.get(server) or password_here or os.environ.get(client)
     return dict.fromkeys((server, client), password) if password else {}

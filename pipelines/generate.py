@@ -51,21 +51,21 @@ def generate(
     out, labels, count, seed = request.out, request.labels, request.count, request.seed
     places.require_output(project, out)
     places.require_sheet_of_folder(out, request.grid)
-    pinned = places.source(project, "model", model) if Path(model).suffix == ".onnx" else model
+    reference = places.source(project, "model", model) if Path(model).suffix == ".onnx" else model
     if labels and names_file(labels):
         labels = places.source(project, "labels", labels)
     if _FIELD.search(out):
-        target = tasks.resolve(str(root), changes, pinned)
-        pinned, out = target["uri"], fill(out, target, seed, count)
+        target = tasks.resolve(str(root), changes, reference)
+        reference, out = target["uri"], fill(out, target, seed, count)
         places.require_output(project, out)
         names.rename(f"{_name({'count': count, 'model': model})} (version {target['version']}, seed {seed})")
     place = out if is_url(out) else str(root / out)
     request = replace(request, out=place, labels=labels)
     request.require()
     if run.runner == "dask":
-        batch = workers.generate(root, changes, pinned, request, run.scheduler)
+        batch = workers.generate(root, changes, reference, request, run.scheduler)
     else:
-        batch = BatchResult.model_validate(tasks.generate(str(root), changes, pinned, asdict(request)))
+        batch = BatchResult.model_validate(tasks.generate(str(root), changes, reference, asdict(request)))
     artifacts.sheet(sheet_of(batch.manifest, place), f"the first of {count} images of {model}")
     if batch.quality:
         artifacts.quality(batch.quality.summary)

@@ -29,9 +29,9 @@ def guarded(app: ASGIApp, origins: Iterable[str]) -> ASGIApp:
     """
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    allowed = frozenset(origin.strip().rstrip("/").lower() for origin in origins if origin.strip())
-    hosts = ["*"] if "*" in allowed else [*filter(None, {urlsplit(origin).hostname for origin in allowed})]
-    inner = app if "*" in allowed else OriginGuard(app, allowed)
+    safe_origins = frozenset(origin.strip().rstrip("/").lower() for origin in origins if origin.strip())
+    hosts = ["*"] if "*" in safe_origins else [*filter(None, {urlsplit(origin).hostname for origin in safe_origins})]
+    inner = app if "*" in safe_origins else OriginGuard(app, safe_origins)
     return TrustedHostMiddleware(inner, allowed_hosts=["127.0.0.1", "localhost", *hosts], www_redirect=False)
 
 

@@ -163,13 +163,13 @@ def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
             type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
         ),
     )
-    marked = []
+    names = []
     with get_client(sync_client=True) as client:
         for flow_run in client.read_flow_runs(flow_run_filter=running):
             if ghost(flow_run):
                 client.set_flow_run_state(flow_run.id, Crashed(message="its process was killed"), force=True)
-                marked.append(flow_run.name)
-    return marked
+                names.append(flow_run.name)
+    return names
 
 
 def identity() -> str:

@@ -49,9 +49,9 @@ def trained(parameters: dict[str, Any]) -> str:
     except GanlibError:  # which the flow itself will tell
         return f"{flow_run.flow_name}"
     families = parameters.get("families") or parameters.get("family") or train.families
-    listed = families.split(",") if isinstance(families, str) else families
+    parts = families.split(",") if isinstance(families, str) else families
     budget = parameters.get("budget") or train.budget
-    return f"{flow_run.flow_name} {' + '.join(name.strip() for name in listed)} ({budget})"
+    return f"{flow_run.flow_name} {' + '.join(name.strip() for name in parts)} ({budget})"
 
 
 def rename(name: str) -> None:

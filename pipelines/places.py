@@ -46,11 +46,11 @@ def _is_deployed() -> bool:
 
 def _require(project: Project, name: str, place: str, *keys: str) -> None:
     services = config.load(project.params_file).services
-    allowed = [folder for key in keys for folder in getattr(services, key)]
-    if not any(_is_below(project.root, place, folder) for folder in allowed):
+    folders = [folder for key in keys for folder in getattr(services, key)]
+    if not any(_is_below(project.root, place, folder) for folder in folders):
         verb = "write" if name == "out" else "read"
         raise BadInput(
-            f"{name} {place} is not below {' or '.join(allowed) or 'any folder'}, where runs that are started in "
+            f"{name} {place} is not below {' or '.join(folders) or 'any folder'}, where runs that are started in "
             f"Prefect's page may {verb} (services.{keys[0]} in params.yaml). Nothing was written."
         )
 

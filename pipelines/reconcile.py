@@ -15,7 +15,7 @@ from ganlib.cli.app import show
 from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError, Unavailable
-from ganlib.registry.reconcile import Pending, Reconciled
+from ganlib.registry.reconcile import Pending, Reconciliation
 from pipelines import names, tasks
 from pipelines.launch import identity, launch
 
@@ -32,7 +32,7 @@ def reconcile() -> dict[str, Any]:
         GanlibError: that; all of it was recorded and carried out.
     """
     done = tasks.reconcile(str(projects.find().root), [])
-    result = Reconciled.model_validate(done)
+    result = Reconciliation.model_validate(done)
     for finding in result.findings:
         get_run_logger().log(_LEVELS[finding.level], str(finding))
     if not result.ok:
@@ -56,22 +56,22 @@ def watch_until(stop: threading.Event) -> None:
 
     project = projects.find()
     params = config.load(project.params_file)
-    finished: Mapping[str, Pending] = {}
+    settlement: Mapping[str, Pending] = {}
     while not stop.wait(params.services.reconcile_seconds):
         try:
             work = pending(project, params)
-            if work and work != finished:
+            if work and work != settlement:
                 with tags("ganlib", identity()):
                     state = reconcile(return_state=True)
                 # A failed run is the message; only what could not be reached is tried again.
                 if isinstance(state.result(raise_on_failure=False), Unavailable):
-                    finished = {}
+                    settlement = {}
                     continue
                 left = pending(project, params)
                 # What people did after the run had looked was not answered by it.
                 by_people = {name for name, each in left.items() if each.done_by_people}
-                finished = {name: each for name, each in left.items() if name not in by_people}
-                finished |= {name: each for name, each in work.items() if name in by_people}
+                settlement = {name: each for name, each in left.items() if name not in by_people}
+                settlement |= {name: each for name, each in work.items() if name in by_people}
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 
@@ -79,5 +79,5 @@ def watch_until(stop: threading.Event) -> None:
 def command(as_json: Json = False) -> None:
     """Reconcile as a Prefect flow; exit code 1 if a consumer should know."""
     done = launch(reconcile, as_json=as_json)
-    show(done, as_json=as_json, text=Reconciled.model_validate(done).summary)
+    show(done, as_json=as_json, text=Reconciliation.model_validate(done).summary)
     raise typer.Exit(0)

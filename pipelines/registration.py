@@ -79,22 +79,22 @@ def _register(
     name = ours.full_name
     before = _read(client, name)
     last = snapshots.get(name, {}) if before else {}
-    changed = _changed(before, last) if before else _carried(former)
+    changes = _changed(before, last) if before else _carried(former)
     theirs = before or former
     if theirs:
-        for field in changed:
+        for field in changes:
             _keep(ours, theirs, field)
             notes.append(f"{name} {_WORDS[field]}")
     try:
         runner.add_deployment(ours)
     except DeploymentApplyError:
-        if "parameters" not in changed:
+        if "parameters" not in changes:
             raise
         ours.parameters = {}
         runner.add_deployment(ours)
         notes[-1:] = [f"{name}: the default parameters that were set in Prefect's page fit no more and were dropped"]
     after = _read(client, name)
-    return (_editable(after) if after else {}) | {field: last[field] for field in changed if field in last}
+    return (_editable(after) if after else {}) | {field: last[field] for field in changes if field in last}
 
 
 def _changed(before: DeploymentResponse, last: dict[str, Any]) -> list[str]:
@@ -167,10 +167,8 @@ def _automate(
     ours = AutomationCore(
         name=automation.name, description=automation.description, trigger=automation.trigger, actions=automation.actions
     )
-    owned = _owned(client, former, ours.name)
-    existing = [
-        one for one in client.read_automations_by_name(ours.name) if one.id not in {other.id for other in owned}
-    ]
+    own = _owned(client, former, ours.name)
+    existing = [one for one in client.read_automations_by_name(ours.name) if one.id not in {other.id for other in own}]
     last = snapshots.get(ours.name)
     if last and last["of"] != str(target.id):  # its deployment was deleted, and is ours again: so is this
         for one in existing:
@@ -181,7 +179,7 @@ def _automate(
         return last
     there: Any = existing[0] if existing else None
     if there is None:
-        ours.enabled = all(one.enabled for one in owned)
+        ours.enabled = all(one.enabled for one in own)
         there = client.read_automation(client.create_automation(ours))
     elif last and _content(there) == last["as"]:
         ours.enabled = there.enabled
@@ -203,8 +201,8 @@ def _content(automation: Any) -> dict[str, Any]:
 
 def _owned(client: SyncPrefectClient, former: DeploymentResponse | None, name: str) -> list[Any]:
     """The automation ``name`` that the deployment ``former`` brought with it: the server does not say who owns one."""
-    related = client.read_resource_related_automations(f"prefect.deployment.{former.id}") if former else []
-    return [one for one in related if one.name == name]
+    candidates = client.read_resource_related_automations(f"prefect.deployment.{former.id}") if former else []
+    return [one for one in candidates if one.name == name]
 
 
 def _remove(client: SyncPrefectClient, former: DeploymentResponse | None) -> None:

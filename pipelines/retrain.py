@@ -23,8 +23,8 @@ from pipelines.launch import launch
 
 def split(families: list[str] | str | None) -> list[str]:
     """``families`` as a list: ``dcgan,vae`` is one, too."""
-    listed = families.split(",") if isinstance(families, str) else families or []
-    return [name.strip() for name in listed if name.strip()]
+    parts = families.split(",") if isinstance(families, str) else families or []
+    return [name.strip() for name in parts if name.strip()]
 
 
 @flow(name="retrain", flow_run_name=names.naming(names.trained))
@@ -41,11 +41,11 @@ def retrain(
     """
     root, changes = str(projects.find().root), overrides or []
     project, params = tasks.opened(root, changes)
-    requested = zoo.require_all(split(families) or params.train.families)
+    selection = zoo.require_all(split(families) or params.train.families)
     limits = params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
     data = tasks.version_data(root, changes)
-    fits = zoo.fitting(requested, DatasetSpec.model_validate(data["spec"]))
+    fits = zoo.fitting(selection, DatasetSpec.model_validate(data["spec"]))
     tasks.judge(root, changes)
     with child.ended_together():
         futures = [tasks.train.submit(root, changes, family, limits, len(fits)) for family in fits]

@@ -32,7 +32,7 @@ from pipelines.reconcile import reconcile, watch
 from pipelines.registration import TAG, register
 from pipelines.retrain import retrain
 from pipelines.train import train
-from pipelines.version_data import CHANGED, RESOURCE, version_data
+from pipelines.version_data import CHANGE_EVENT, RESOURCE, version_data
 
 NAMES = {
     "version-data": "new-data",
@@ -49,10 +49,10 @@ def deployments() -> list[RunnerDeployment]:
     """Return a deployment for each flow, called as :data:`NAMES` has it; their forms offer what params.yaml has."""
     params = config.load(projects.find().params_file)
     on_change = DeploymentEventTrigger(
-        name="data changed -> retrain", expect={CHANGED}, match={"prefect.resource.id": f"{RESOURCE}.*"}
+        name="data changed -> retrain", expect={CHANGE_EVENT}, match={"prefect.resource.id": f"{RESOURCE}.*"}
     )
-    planned = params.services.retrain_schedule
-    schedules = [Cron(planned, timezone="UTC")] if planned else []
+    schedule = params.services.retrain_schedule
+    schedules = [Cron(schedule, timezone="UTC")] if schedule else []
     flows = [
         flow.to_deployment(
             NAMES[flow.name],
@@ -84,14 +84,14 @@ def drop_missed() -> list[str]:
     Returns:
         Names of the runs that were deleted.
     """
-    newest, dropped = set(), []
+    newest, names = set(), []
     with get_client(sync_client=True) as client:
         for flow_run in _planned(client, until=datetime.now(UTC)):
             if flow_run.deployment_id in newest:
                 client.delete_flow_run(flow_run.id)
-                dropped.append(flow_run.name)
+                names.append(flow_run.name)
             newest.add(flow_run.deployment_id)
-    return dropped
+    return names
 
 
 def drop_planned() -> None:
@@ -103,11 +103,11 @@ def drop_planned() -> None:
 
 def _planned(client: SyncPrefectClient, until: datetime | None = None) -> list[FlowRun]:
     """The runs that a schedule has planned, the latest first; ``until``: those whose time had come by then."""
-    planned = FlowRunFilter(
+    run_filter = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=until),
     )
-    runs = client.read_flow_runs(flow_run_filter=planned, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
+    runs = client.read_flow_runs(flow_run_filter=run_filter, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
     return [run for run in runs if run.auto_scheduled]
 
 

@@ -70,8 +70,8 @@ def up(
     if open_browser:
         webbrowser.open(_registered_model(state["mlflow"]["url"], params.registry.model))
         webbrowser.open(state["prefect"]["url"])
-    unmoved = notes.not_moved(params.services, before)
-    remarks = [*notes.left_as_is(project, state, before), *unmoved, *_unlocked(project, state)]
+    place_remarks = notes.not_moved(params.services, before)
+    remarks = [*notes.left_as_is(project, state, before), *place_remarks, *_unlocked(project, state)]
     for note in remarks if as_json else ():
         typer.echo(json.dumps({"event": "note", "message": note}), err=True)
     lines = [*remarks, notes.export(project, state), "stop them with: make down"]
@@ -81,8 +81,8 @@ def up(
 @app.command()
 def down(as_json: Json = False) -> None:
     """Stop what `up` started, with all its children."""
-    stopped = stop(projects.find())
-    show(stopped, as_json=as_json, text=lambda: f"stopped: {', '.join(stopped) or 'nothing was running'}")
+    names = stop(projects.find())
+    show(names, as_json=as_json, text=lambda: f"stopped: {', '.join(names) or 'nothing was running'}")
 
 
 @app.command()
@@ -125,7 +125,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         end_half_started(project)
         before = _recorded(project)
         state = running(project)
-        started = []
+        names = []
         try:
             for name, begin in starters(project, settings, before, state).items():
                 if name == "deployments" and name in state and _moved(before, state):
@@ -134,13 +134,13 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
                     if name in before:
                         _end(before[name])  # its children, if they outlived it: they would keep its port
                     state[name] = begin(report)
-                    started.append(name)
+                    names.append(name)
                     write_json(_file(project), state)
                     starting_file(project).unlink()
                 report.advance(name, 1, 1, {"url": state[name]["url"]})
         except BaseException:
             end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
-            for name in reversed(started):
+            for name in reversed(names):
                 _end(state.pop(name))
             _record(project, state)
             raise
@@ -162,9 +162,9 @@ def stop(project: Project) -> list[str]:
     with hold(project.state / "services.lock", what="`make up` or `make down`", patience=_READY_SECONDS):
         end_half_started(project)
         state = _recorded(project)
-        ended = [name for name in reversed(state) if _end(state[name])]
+        names = [name for name in reversed(state) if _end(state[name])]
         _record(project, {})
-    return ended
+    return names
 
 
 def _recorded(project: Project) -> State:

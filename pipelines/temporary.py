@@ -18,7 +18,7 @@ from ganlib.core.files import require_writable
 from ganlib.jobs.training.child import LIFELINE, watch_lifeline
 from pipelines.guard import guarded
 
-_started: list[subprocess.Popen[bytes]] = []  # each holds the pipe whose closing ends its server
+_servers: list[subprocess.Popen[bytes]] = []  # each holds the pipe whose closing ends its server
 
 
 def start(log: Path, seconds: float) -> str:
@@ -48,7 +48,7 @@ def start(log: Path, seconds: float) -> str:
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
-    _started.append(server)
+    _servers.append(server)
     deadline = time.monotonic() + seconds
     while not _answers(url):
         if server.poll() is not None or time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from ganlib.data import known
 from pipelines import artifacts, names, places, tasks
 from pipelines.launch import launch
 
-CHANGED = "ganlib.data.changed"
+CHANGE_EVENT = "ganlib.data.changed"
 RESOURCE = "ganlib.data"
 
 
@@ -36,7 +36,7 @@ def version_data(source: str | None = None) -> dict[str, Any]:
     artifacts.data(str(project.root))
     if data["changed"]:
         payload = {"md5": data["md5"], "source": data["source"]}
-        emit_event(CHANGED, resource={"prefect.resource.id": f"{RESOURCE}.{data['id']}"}, payload=payload)
+        emit_event(CHANGE_EVENT, resource={"prefect.resource.id": f"{RESOURCE}.{data['id']}"}, payload=payload)
     return data
 
 

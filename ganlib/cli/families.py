@@ -14,7 +14,7 @@ from ganlib.cli.options import Json
 
 if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
-    from ganlib.jobs.measuring.measured import FamilyResult
+    from ganlib.jobs.measuring.results import FamilyResult
 
 Rows = Mapping[str, "FamilyResult"]
 
@@ -31,10 +31,10 @@ def families(
     other data versions the list says which families cannot be trained on them, and why.
     """
     from ganlib import families as zoo
-    from ganlib.jobs.measuring import measured
+    from ganlib.jobs.measuring import results
 
     selection = zoo.require_all(names) if names else tuple(zoo.names())
-    rows, best = measured.load(), measured.load(budget=measured.BEST)
+    rows, best = results.load(), results.load(budget=results.BEST)
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
     about = {name: zoo.about(name) for name in selection}
     spec = _other_data()
@@ -99,7 +99,7 @@ def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
 
 
 def _details(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
-    from ganlib.jobs.measuring.measured import BEST
+    from ganlib.jobs.measuring.results import BEST
 
     def described(name: str) -> str:
         figures = rows[name].summary() if name in rows else "not measured yet"

@@ -19,7 +19,7 @@ def agreement(
     Args:
         images: uint8 [n, channels, height, width].
         predictions: the classes that the judge sees, int [n].
-        codes: int64 [n, 1]: the class; or int64 [n, 4], as :meth:`ganlib.data.mnist.captions.Wish.codes`.
+        codes: int64 [n, 1]: the class; or int64 [n, 4], as :meth:`ganlib.data.mnist.captions.CaptionMeaning.codes`.
         train: the training split, which terciles are relative to.
         confidence: level of the intervals.
     """

@@ -54,8 +54,8 @@ class Condition(Protocol):
     def codes(self, values: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Return what ``values`` ask for as a measurement takes it: int64 [n, 4]; None if no measurement knows it.
 
-        The columns are those of :meth:`ganlib.data.mnist.captions.Wish.codes`: a class, and three attributes, 0 where
-        they are not asked for.
+        The columns are those of :meth:`ganlib.data.mnist.captions.CaptionMeaning.codes`: a class, and three attributes,
+        0 where they are not asked for.
         """
 
 

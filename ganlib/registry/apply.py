@@ -111,19 +111,19 @@ class _PendingApplication:
     def run(self) -> LedgerEntry | None:
         for _ in range(_ROUNDS):
             snapshot, champion = self.ledger.read(), self.registry.alias(CHAMPION)
-            now, expected = _number(champion), snapshot.champion_state().champion
+            now, ledger_champion = _number(champion), snapshot.champion_state().champion
             if void := Auditor(self.registry, snapshot, champion, accept=self.accept).voids(self.own):
                 self._append(void, snapshot)
             elif self._is_external(snapshot, now):
                 self._external(snapshot, champion)
             elif (
-                now != expected
+                now != ledger_champion
                 or self._may_be_late(snapshot)
                 or any(entry.kind not in _IDLE for entry in snapshot.beyond())
             ):
                 self._apply(snapshot)
-            elif unsealed := snapshot.unsealed():
-                self.ledger.seal(unsealed)
+            elif tail := snapshot.unsealed():
+                self.ledger.seal(tail)
             else:
                 self._finish(snapshot)
                 return self.carried_out
@@ -175,8 +175,8 @@ class _PendingApplication:
                 self.registry.set_alias(CHALLENGER, entry.to_version or 0)
             if entry.kind in _MOVED_BY_US and entry not in self.own:
                 self.carried_out = entry
-        if unsealed := snapshot.unsealed():
-            self.ledger.seal(unsealed)
+        if tail := snapshot.unsealed():
+            self.ledger.seal(tail)
 
     def _external(self, snapshot: LedgerSnapshot, champion: Version | None) -> None:
         """The champion is what no command under way makes it: record it, once that was looked at again."""
@@ -187,10 +187,10 @@ class _PendingApplication:
             return
         before = existing(self.registry, champion_state.champion, champion_state)
         left_alone = any(entry.kind not in NON_MOVING for entry in snapshot.beyond())
-        earned = self._earned(snapshot, champion, before) if champion and not left_alone else None
-        kind: Kind = "promoted" if earned else "external"
-        if earned:
-            reason = f"the alias was set outside of ganlib; {earned}"
+        merit = self._earned(snapshot, champion, before) if champion and not left_alone else None
+        kind: Kind = "promoted" if merit else "external"
+        if merit:
+            reason = f"the alias was set outside of ganlib; {merit}"
         elif not snapshot.last:
             reason = "this version was champion when the ledger began"
         elif champion:
@@ -204,9 +204,9 @@ class _PendingApplication:
     def _earned(self, snapshot: LedgerSnapshot, champion: Version, before: Version | None) -> str | None:
         if snapshot.taken_back(champion):
             return None
-        passed = snapshot.verdict(champion)
-        if passed:
-            return f"it had passed the gate (entry {passed.seq})" if passed.kind != "refused" else None
+        verdict = snapshot.verdict(champion)
+        if verdict:
+            return f"it had passed the gate (entry {verdict.seq})" if verdict.kind != "refused" else None
         return self.check(champion, before) if self.check else None
 
     def _append(self, decision: DecisionRecord, snapshot: LedgerSnapshot) -> None:
@@ -234,12 +234,12 @@ def _number(version: Version | None) -> int | None:
 
 
 def _external_record(
-    kind: Kind, reason: str, champion: Version | None, before: Version | None, recorded: int | None
+    kind: Kind, reason: str, champion: Version | None, before: Version | None, ledger_champion: int | None
 ) -> DecisionRecord:
     return DecisionRecord(
         kind=kind,
         found=True,
-        from_version=recorded,
+        from_version=ledger_champion,
         to_version=_number(champion),
         who=f"{'a person' if kind == 'promoted' else 'unknown'}, found by {current_actor()}",
         reason=reason,

@@ -21,7 +21,7 @@ _MOST_KEYS = 20
 """Stray keys that one entry voids; the next takes the rest."""
 
 
-class Unsealed(Record):
+class UnsealedEntry(Record):
     """An entry beyond the seal: written by a command that is at work or was killed, or by somebody else."""
 
     seq: int
@@ -35,7 +35,7 @@ class Unsealed(Record):
         return f"({self.kind}) stands beyond the seal and {fate}"
 
 
-def beyond_seal(registry: Registry, snapshot: LedgerSnapshot) -> list[Unsealed]:
+def beyond_seal(registry: Registry, snapshot: LedgerSnapshot) -> list[UnsealedEntry]:
     """Return the entries of ``snapshot`` that may not have been carried out, put to the gate. Reads only.
 
     Raises:
@@ -43,7 +43,9 @@ def beyond_seal(registry: Registry, snapshot: LedgerSnapshot) -> list[Unsealed]:
     """
     champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
     auditor = Auditor(registry, snapshot, champion)
-    return [Unsealed(seq=entry.seq, kind=entry.kind, objection=auditor.objection(entry)) for entry in snapshot.beyond()]
+    return [
+        UnsealedEntry(seq=entry.seq, kind=entry.kind, objection=auditor.objection(entry)) for entry in snapshot.beyond()
+    ]
 
 
 class Auditor:
@@ -100,13 +102,13 @@ class Auditor:
         return decide(target, rival, policy, before.comparisons(Evidence.of(target)))
 
     def _void_objection(self, entry: LedgerEntry) -> str | None:
-        sealed = self.snapshot.seal.seq if self.snapshot.seal else 0
+        seal_seq = self.snapshot.seal.seq if self.snapshot.seal else 0
         for key in entry.voids:
             number = next((n for n in self.snapshot.lines if self.snapshot.key(n) == key), None)
             if number is None:
                 continue
             spoken_of = next((each for each in self.snapshot.entries() if each.seq == number), None)
-            if number <= sealed or number >= entry.seq or (spoken_of and not self.objection(spoken_of)):
+            if number <= seal_seq or number >= entry.seq or (spoken_of and not self.objection(spoken_of)):
                 return f"entry {number}, which it calls void, is borne out"
         return None
 
@@ -133,23 +135,23 @@ class Auditor:
         return "the gate, asked now, passes it" if decision and decision.promoted else None
 
     def _pass_objection(self, entry: LedgerEntry, target: Version, before: LedgerSnapshot) -> str | None:
-        passed = before.verdict(target)
+        verdict = before.verdict(target)
         if entry.kind == "accepted":
-            earned = entry.to_version == self.now and passed and passed.kind != "refused"
-            return None if earned or self.accept else "no gate has passed it, and the policy does not say so here"
+            merit = entry.to_version == self.now and verdict and verdict.kind != "refused"
+            return None if merit or self.accept else "no gate has passed it, and the policy does not say so here"
         if (rollback := before.taken_back(target)) and not entry.again:
             return f"version {target.version} was rolled back from (entry {rollback.seq}: {rollback.reason})"
-        if passed and entry.found and passed.kind != "refused":
+        if verdict and entry.found and verdict.kind != "refused":
             return None
-        approved = passed and passed.kind == "awaiting" and passed.from_version == entry.from_version
-        return self._refused(passed if passed and approved else entry, target)
+        approval = verdict and verdict.kind == "awaiting" and verdict.from_version == entry.from_version
+        return self._refused(verdict if verdict and approval else entry, target)
 
     def _refused(self, entry: LedgerEntry, target: Version) -> str | None:
         decision = self._ask(entry, target, self.snapshot.until(entry.seq - 1))
         if decision is None:
             return "it names no policy of the gate"
-        failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
-        return f"the gate, asked now, refuses it: {failed}"[:1000] if failed else None
+        failures = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
+        return f"the gate, asked now, refuses it: {failures}"[:1000] if failures else None
 
 
 def displaced(registry: Registry, champion_state: ChampionState) -> Version | None:

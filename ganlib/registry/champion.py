@@ -37,7 +37,7 @@ class Champion:
     def __init__(self, registry: Registry, params: Params) -> None:
         """``params`` has the policy. Nothing is asked of MLflow yet."""
         self._registry, self._params = registry, params
-        self._cached: tuple[object, ChampionChoice | Absent] | None = None
+        self._cache: tuple[object, ChampionChoice | Absent] | None = None
 
     def choose(self) -> ChampionChoice:
         """Return the version to use.
@@ -53,13 +53,13 @@ class Champion:
             Unavailable: MLflow does not answer.
         """
         state = self._state()
-        if self._cached is None or self._cached[0] != state:
+        if self._cache is None or self._cache[0] != state:
             try:
                 answer: ChampionChoice | Absent = self._look()
             except Absent as absent:
                 answer = absent
-            self._cached = state, answer
-        choice = self._cached[1]
+            self._cache = state, answer
+        choice = self._cache[1]
         if isinstance(choice, Absent):
             raise choice
         return choice
@@ -77,8 +77,8 @@ class Champion:
     def _look(self) -> ChampionChoice:
         registry = self._registry
         snapshot = Ledger(registry.store, registry.name).read().sealed()
-        earned, alias = snapshot.earned(), self._alias()
-        if alias and alias.version == earned.champion and _is_same(alias, earned):
+        champion_state, alias = snapshot.earned(), self._alias()
+        if alias and alias.version == champion_state.champion and _is_same(alias, champion_state):
             return ChampionChoice(alias)
         if not snapshot.last and registry.name != self._params.registry.model:
             if alias is None:
@@ -86,21 +86,23 @@ class Champion:
             return ChampionChoice(alias)
         if alias and self._params.registry.external == "accept":
             return ChampionChoice(
-                alias, _differs(alias, earned, "it is used: registry.external is accept") if snapshot.last else ""
+                alias,
+                _differs(alias, champion_state, "it is used: registry.external is accept") if snapshot.last else "",
             )
-        against = existing(registry, earned.champion, earned)
+        against = existing(registry, champion_state.champion, champion_state)
         why = self._objection(alias, snapshot, against) if alias else "the alias was removed"
         if alias and why is None:
             return ChampionChoice(
-                alias, _differs(alias, earned, "the gate passes it, so it is used; `ganlib reconcile` records it")
+                alias,
+                _differs(alias, champion_state, "the gate passes it, so it is used; `ganlib reconcile` records it"),
             )
-        trail = [] if alias is None else [earned.champion]
-        trail += [number for number in reversed(earned.trail) if number != earned.champion]
-        target = next((version for number in trail if (version := existing(registry, number, earned))), None)
+        trail = [] if alias is None else [champion_state.champion]
+        trail += [number for number in reversed(champion_state.trail) if number != champion_state.champion]
+        target = next((version for number in trail if (version := existing(registry, number, champion_state))), None)
         if target is None:
             raise Absent(self._nobody(alias, snapshot, why or ""))
         if alias:
-            return ChampionChoice(target, _differs(alias, earned, f"{why}: version {target.version} is used"))
+            return ChampionChoice(target, _differs(alias, champion_state, f"{why}: version {target.version} is used"))
         return ChampionChoice(target, f"{why}: version {target.version}, the champion before, is used")
 
     def _alias(self) -> Version | None:
@@ -119,8 +121,8 @@ class Champion:
             refused = verdict.kind == "refused"
             return f"the gate refused it ({verdict.reason[:_REASON]})" if refused else None
         decision = decide(version, champion, self._params.gate, snapshot.comparisons(Evidence.of(version)))
-        failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
-        return None if decision.promoted else f"the gate does not pass it ({failed[:_REASON]})"
+        failures = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
+        return None if decision.promoted else f"the gate does not pass it ({failures[:_REASON]})"
 
     def _nobody(self, alias: Version | None, snapshot: LedgerSnapshot, why: str) -> str:
         """Why there is no champion, and what to do."""
@@ -153,6 +155,10 @@ def _is_same(version: Version, champion_state: ChampionState) -> bool:
     return version.sha256 == champion_state.digests.get(version.version)
 
 
-def _differs(alias: Version, earned: ChampionState, what: str) -> str:
-    ledger = f"the ledger's champion is {earned.champion}" if earned.champion else "the ledger has no champion"
+def _differs(alias: Version, champion_state: ChampionState, what: str) -> str:
+    ledger = (
+        f"the ledger's champion is {champion_state.champion}"
+        if champion_state.champion
+        else "the ledger has no champion"
+    )
     return f"version {alias.version} was given the alias champion by hand ({ledger}); {what}"

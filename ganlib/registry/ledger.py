@@ -57,16 +57,16 @@ class LedgerSnapshot(Record):
         for number, _, key in sorted(place for key in params if (place := place_of(key))):
             places.setdefault(number, []).append(key)
         whole = [number for number, keys in places.items() if any(follows(params[key], number, None) for key in keys)]
-        trusted = seal.seq if seal else max(whole, default=0)
+        limit = seal.seq if seal else max(whole, default=0)
         keys: dict[int, str] = {}
         previous, before = GENESIS, 0
         for number in sorted(places):
-            if number > trusted and number > max(before, trusted) + 1:
+            if number > limit and number > max(before, limit) + 1:
                 break
             if number > before + 1:
                 previous = seal.sha256 if seal and number == seal.seq + 1 else ""
             fitting = [key for key in places[number] if follows(params[key], number, previous or None)]
-            if not fitting and number > trusted:
+            if not fitting and number > limit:
                 break
             key = fitting[0] if fitting else places[number][0]
             entry = read(params[key])

@@ -107,8 +107,8 @@ class Ledger:
                 if error.error_code != "INVALID_PARAMETER_VALUE":
                     raise
                 raise _overtaken(entry.seq) from error
-            stored = self.store.client.get_run(run_id).data.params.get(key)
-        if stored != text:
+            value = self.store.client.get_run(run_id).data.params.get(key)
+        if value != text:
             raise GanlibError(
                 f"MLflow at {self.store.display_uri} did not keep entry {entry.seq} whole. No alias was changed."
             )

@@ -168,8 +168,8 @@ def _is_taken_back(number: int, last: LedgerEntry | None) -> bool:
 
 def _why(entry: LedgerEntry, decision: Decision | None) -> str:
     """What the gate found amiss: in its own words where they are kept, else in the ledger's."""
-    failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed] if decision else []
-    return "; ".join(failed) or entry.reason
+    failures = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed] if decision else []
+    return "; ".join(failures) or entry.reason
 
 
 def _gate(history: Story, decision: Decision | None) -> list[str]:

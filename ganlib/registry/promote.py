@@ -56,10 +56,14 @@ def promote(
     """
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
-        finished = None if dry_run else apply_pending(registry, ledger)
+        late_entry = None if dry_run else apply_pending(registry, ledger)
         snapshot, champion = ledger.read(), registry.alias(CHAMPION)
         challenger = registry.get(challenger.version)
-        if finished and finished.to_version == challenger.version and _repeats(finished, "promoted", expect, state):
+        if (
+            late_entry
+            and late_entry.to_version == challenger.version
+            and _repeats(late_entry, "promoted", expect, state)
+        ):
             return _recorded(registry, challenger)
         if expect is not None:
             _require_still(expect, champion)
@@ -148,13 +152,13 @@ def rollback(registry: Registry, *, state: Path, expect: int | None = None, reas
     """
     with alias_lock(state):
         ledger = Ledger(registry.store, registry.name)
-        finished = apply_pending(registry, ledger)
-        if finished and _repeats(finished, "rolled-back", expect, state):
-            return finished
-        if finished and finished.kind == "rolled-back":
+        late_entry = apply_pending(registry, ledger)
+        if late_entry and _repeats(late_entry, "rolled-back", expect, state):
+            return late_entry
+        if late_entry and late_entry.kind == "rolled-back":
             raise Unavailable(
-                f"somebody else's rollback was recorded and not yet carried out (entry {finished.seq}): version "
-                f"{finished.to_version or 'none'} is champion now. To go back further, run the same command again."
+                f"somebody else's rollback was recorded and not yet carried out (entry {late_entry.seq}): version "
+                f"{late_entry.to_version or 'none'} is champion now. To go back further, run the same command again."
             )
         snapshot, champion = ledger.read(), registry.alias(CHAMPION)
         if expect is not None:
@@ -192,18 +196,18 @@ def _with_rollback(decision: Decision, rollback: LedgerEntry, again: bool) -> De
     )
 
 
-def _repeats(finished: LedgerEntry, kind: Kind, expect: int | None, state: Path) -> bool:
+def _repeats(late_entry: LedgerEntry, kind: Kind, expect: int | None, state: Path) -> bool:
     """Whether the command asks for what a killed one had recorded and :func:`apply_pending` has just carried out.
 
     That it was killed is known only of one that held the lock we hold; another's may be at work still.
     """
-    ours = finished.lock in ("", lock_name(state))
-    return ours and finished.kind == kind and (expect is None or expect == (finished.from_version or 0))
+    ours = late_entry.lock in ("", lock_name(state))
+    return ours and late_entry.kind == kind and (expect is None or expect == (late_entry.from_version or 0))
 
 
 def _record_of(decision: Decision, challenger: Version, champion: Version | None, by: str) -> DecisionRecord:
-    failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
-    why = "; ".join(failed) or next(check.detail for check in reversed(decision.checks))
+    failures = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
+    why = "; ".join(failures) or next(check.detail for check in reversed(decision.checks))
     if decision.taken_back is not None:
         why = f"{decision.checks[0].detail}; {why}"
     kind: Kind = "awaiting" if decision.awaiting else "promoted" if decision.promoted else "refused"
@@ -219,11 +223,11 @@ def _record_of(decision: Decision, challenger: Version, champion: Version | None
     )
 
 
-def _require_still(expected: int, champion: Version | None) -> None:
+def _require_still(number: int, champion: Version | None) -> None:
     now = champion.version if champion else 0
-    if now != expected:
+    if now != number:
         raise BadInput(
-            f"champion moved from {expected or 'none'} to {now or 'none'} since you read it. No alias was changed."
+            f"champion moved from {number or 'none'} to {now or 'none'} since you read it. No alias was changed."
         )
 
 

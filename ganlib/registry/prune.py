@@ -37,7 +37,7 @@ class Orphan(Record):
     bytes: int
 
 
-class Pruned(Record):
+class PruneReport(Record):
     """What was found, and what was done about it."""
 
     dry_run: bool
@@ -69,7 +69,7 @@ class Pruned(Record):
 
 def prune(
     registry: Registry, *, uses: Mapping[str, str], test_versions: Iterable[int], keep: int, state: Path, dry_run: bool
-) -> Pruned:
+) -> PruneReport:
     """Remove the versions that nothing needs, with their models' artifacts; orphans are only reported.
 
     A version stays if it has an alias, was champion or can be rolled back to, waits for a person, is in an A/B test, is
@@ -102,12 +102,12 @@ def prune(
             )
             for each in versions
         )
-        shared = {models[each.version] for each in rows if each.kept}
+        models_in_use = {models[each.version] for each in rows if each.kept}
         for each in rows:
             if not each.kept and not dry_run:
-                registry.remove(each.version, None if models[each.version] in shared else models[each.version])
+                registry.remove(each.version, None if models[each.version] in models_in_use else models[each.version])
         orphans, unseen = _orphans(registry.store)
-    return Pruned(dry_run=dry_run, versions=rows, orphans=orphans, unseen=unseen)
+    return PruneReport(dry_run=dry_run, versions=rows, orphans=orphans, unseen=unseen)
 
 
 def _reasons(
@@ -116,7 +116,7 @@ def _reasons(
     """Why each version stays."""
     champion_state = Ledger(registry.store, registry.name).read().champion_state()
     tags = {version.version: registry.tags(version.version) for version in versions}
-    linked = {
+    parents = {
         int(value) for own in tags.values() for key, value in own.items() if _SIBLING in key and value.isdecimal()
     }
     reasons: dict[int, list[str]] = {}
@@ -131,7 +131,7 @@ def _reasons(
             why.append("waits for a person")
         if number in test_versions:
             why.append("in an A/B test")
-        if number in linked or any(_SIBLING in key for key in own):
+        if number in parents or any(_SIBLING in key for key in own):
             why.append("has siblings")
         if version.sha256 and version.sha256 in uses:
             why.append(f"made the images in {uses[version.sha256]}")
@@ -156,12 +156,12 @@ def _orphans(store: MlflowStore) -> tuple[tuple[Orphan, ...], tuple[str, ...]]:
     return tuple({orphan.path: orphan for orphan in orphans}.values()), tuple(sorted(unseen))
 
 
-def _unknown(folder: Path, expected: set[Path], above: set[Path]) -> Iterable[Orphan]:
+def _unknown(folder: Path, places: set[Path], above: set[Path]) -> Iterable[Orphan]:
     for path in sorted(folder.iterdir()):
-        if path in expected:
+        if path in places:
             continue
         if path in above:
-            yield from _unknown(path, expected, above)
+            yield from _unknown(path, places, above)
             continue
         files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
         if files:
@@ -170,7 +170,7 @@ def _unknown(folder: Path, expected: set[Path], above: set[Path]) -> Iterable[Or
 
 def _folder(uri: str) -> Path | None:
     """The folder of this machine that a URI or path names; None if it is somewhere else."""
-    parsed = urlparse(uri)
-    if parsed.scheme not in ("", "file"):
+    parts = urlparse(uri)
+    if parts.scheme not in ("", "file"):
         return None
-    return Path(unquote(parsed.path)).resolve()
+    return Path(unquote(parts.path)).resolve()

@@ -48,7 +48,7 @@ class Finding(Record):
         return f"{self.model}: {self.text}" if self.model else self.text
 
 
-class Reconciled(Record):
+class Reconciliation(Record):
     """All that was found, in order; empty if ledger and aliases agree and nobody has asked for anything."""
 
     findings: tuple[Finding, ...]
@@ -63,7 +63,7 @@ class Reconciled(Record):
         return "\n".join(f"{finding.level}: {finding}" for finding in self.findings) or "ledger and aliases agree"
 
 
-def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: Path) -> Reconciled:
+def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: Path) -> Reconciliation:
     """Record what people did, and do what the policy says about it.
 
     A champion that a person set is kept if it has passed the gate, now or before, and else follows
@@ -83,7 +83,7 @@ def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: P
         Unavailable: MLflow does not answer, or another promotion does not end.
     """
     with alias_lock(state):
-        return Reconciled(findings=tuple(_Reconciler(registry, gate, rules).run()))
+        return Reconciliation(findings=tuple(_Reconciler(registry, gate, rules).run()))
 
 
 class Pending(NamedTuple):
@@ -92,7 +92,7 @@ class Pending(NamedTuple):
     entry: int
     """The ledger's last."""
     champion: int | None
-    recorded: int | None
+    ledger_champion: int | None
     """The champion that the ledger knows of."""
     approvals: tuple[int, ...]
     """Versions whose approval waits for an answer."""
@@ -100,7 +100,7 @@ class Pending(NamedTuple):
     @property
     def done_by_people(self) -> bool:
         """Whether there is something that no call has recorded."""
-        return self.champion != self.recorded or bool(self.approvals)
+        return self.champion != self.ledger_champion or bool(self.approvals)
 
 
 def pending(registry: Registry) -> Pending | None:
@@ -138,8 +138,8 @@ class _Reconciler:
         if self.registry.dangling(CHAMPION):
             self.registry.drop_alias(CHAMPION)  # MLflow does so itself; what is gone is recorded below
         accept = self.rules.external == "accept"
-        finished = apply_pending(self.registry, self.ledger, self._passes, accept=accept)
-        findings = [self._finished(finished)] if finished else []
+        late_entry = apply_pending(self.registry, self.ledger, self._passes, accept=accept)
+        findings = [self._finished(late_entry)] if late_entry else []
         findings += [self._decision_finding(entry) for entry in self.ledger.read().entries() if entry.seq > before.last]
         findings += self._champion()
         for number, text in self.registry.tagged(APPROVE).items():
@@ -196,8 +196,8 @@ class _Reconciler:
     def _refusal(self, champion: Version, last: LedgerEntry, snapshot: LedgerSnapshot) -> str | None:
         """Why the gate does not pass a champion that was found; None: it does."""
         decision = self._decide(champion, existing(self.registry, last.from_version, snapshot.champion_state()))
-        failed = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
-        return None if decision.promoted else f"the gate does not pass it: {'; '.join(failed)}"[:_REASON]
+        failures = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
+        return None if decision.promoted else f"the gate does not pass it: {'; '.join(failures)}"[:_REASON]
 
     def _accept(
         self, snapshot: LedgerSnapshot, champion: Version, why: str, level: Literal["info", "warning"]
@@ -256,8 +256,8 @@ class _Reconciler:
         else:
             decision = self._decide(challenger, champion)
             if not decision.promoted and self.rules.external == "accept":
-                failed = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
-                why = f"approved; policy registry.external: accept, though the gate does not pass it: {failed}"
+                failures = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
+                why = f"approved; policy registry.external: accept, though the gate does not pass it: {failures}"
                 entry = self._promote(snapshot, challenger, champion, approver, why[:_REASON], kind="accepted")
                 finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
                 return self._with_answer(number, finding, f"accepted (entry {entry.seq})")

@@ -31,8 +31,8 @@ FOLDER = "records"
 PARTS = ("evaluation", "certificate", "contract")
 """Of the evidence; before this release each had a tag of its own."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
-_COPIED = re.compile(r"models:/([A-Za-z0-9._-]+)/([0-9]{1,9})")
+_LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
+_COPY = re.compile(r"models:/([A-Za-z0-9._-]+)/([0-9]{1,9})")
 _COPIES = 5  # of copies, before we stop asking where the first one is
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -69,7 +69,7 @@ class Records:
         Raises:
             Unavailable: MLflow does not answer.
         """
-        match = _LOGGED.fullmatch(source)
+        match = _LOGGED_MODEL.fullmatch(source)
         if match is None:
             return text
         self._store.require_writable()
@@ -92,8 +92,8 @@ class Records:
         if not _SHA256.fullmatch(value):
             return value
         with suppress(OSError):
-            if sha256_bytes(cached := self._cache_file(value).read_bytes()) == value:
-                return cached.decode()
+            if sha256_bytes(data := self._cache_file(value).read_bytes()) == value:
+                return data.decode()
         content = self.fetch(source, _file(name, value))
         if content is None or sha256_bytes(content) != value:
             return None
@@ -146,9 +146,9 @@ class Records:
     def _logged(self, source: str) -> str | None:
         """The id of the logged model behind ``source``; *Promote model* in MLflow's page makes copies of versions."""
         for _ in range(_COPIES):
-            if match := _LOGGED.fullmatch(source):
+            if match := _LOGGED_MODEL.fullmatch(source):
                 return match[1]
-            if not (match := _COPIED.fullmatch(source)):
+            if not (match := _COPY.fullmatch(source)):
                 return None
             try:
                 with self._store.translate_errors():

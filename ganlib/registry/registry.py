@@ -19,7 +19,7 @@ from ganlib.export.contract import describe
 from ganlib.registry import logged_models, records
 from ganlib.registry.logged_models import MODELS
 from ganlib.registry.records import DECISION, EVIDENCE, Records
-from ganlib.registry.version import GATE, PRECISION_TAG, SIBLING_TAG, UNDECIDED, listed
+from ganlib.registry.version import GATE, NO_DECISION, PRECISION_TAG, SIBLING_TAG, listed
 from ganlib.registry.version import Listing as Listing
 from ganlib.registry.version import Version as Version
 from ganlib.tracking.runs import UNHEALTHY_TAG
@@ -62,24 +62,24 @@ class Registry:
             Unavailable: MLflow does not answer.
         """
         content = onnx.read_bytes()
-        described = describe(content, str(onnx))
-        if "parity" not in described.metadata:
+        description = describe(content, str(onnx))
+        if "parity" not in description.metadata:
             raise BadInput(f"{onnx} carries no parity certificate: export it with ganlib.")
-        family = described.metadata.get("family", "unknown")
+        family = description.metadata.get("family", "unknown")
         sha256 = sha256_bytes(content)
         tags = {**_figures(evaluation), "family": family, "data_version": data.md5, "sha256": sha256}
         if candidates > 1:
             tags["candidates"] = str(candidates)
         if sibling_of is not None:
-            tags |= {SIBLING_TAG: str(sibling_of), PRECISION_TAG: described.metadata.get("precision", "fp32")}
+            tags |= {SIBLING_TAG: str(sibling_of), PRECISION_TAG: description.metadata.get("precision", "fp32")}
         with self.store.translate_errors():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
-            model_id = logged_models.log(self.store, content, run_id, described.contract, tags)
+            model_id = logged_models.log(self.store, content, run_id, description.contract, tags)
         source = f"{MODELS}{model_id}"
-        proof = records.evidence(evaluation, described.metadata["parity"], described.contract)
+        proof = records.evidence(evaluation, description.metadata["parity"], description.contract)
         # The verdict first, as the page lists tags in this order.
-        tags = {GATE: UNDECIDED, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
+        tags = {GATE: NO_DECISION, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
         with self.store.translate_errors():
             self._ensure_model()
             response = self.store.client.create_model_version(
@@ -169,19 +169,19 @@ class Registry:
                     )
                 except FileNotFoundError as error:
                     raise Absent(f"the artifacts of {version.uri} are gone: {error}.") from error
-            stored = Path(folder) / "model.onnx"
-            if not stored.is_file():
+            graph = Path(folder) / "model.onnx"
+            if not graph.is_file():
                 raise BadInput(f"{version.uri} holds no model.onnx.")
-            if (actual := sha256_file(stored)) != version.sha256:
+            if (actual := sha256_file(graph)) != version.sha256:
                 raise Corrupt(
                     f"the stored graph of {version.uri}",
                     expected=version.sha256,
                     actual=actual,
                     hint="Nothing was loaded. Restore the artifact, or go back: ganlib rollback",
                 )
-            require_space(out.parent, stored.stat().st_size)
+            require_space(out.parent, graph.stat().st_size)
             with atomic_path(out) as part:
-                shutil.copyfile(stored, part)
+                shutil.copyfile(graph, part)
         return out
 
     def set_alias(self, alias: str, number: int) -> None:
@@ -231,8 +231,8 @@ class Registry:
 
     def record_evaluation(self, number: int, evaluation: Evaluation, onnx: Path) -> None:
         """Put ``evaluation``, and what the graph at ``onnx`` says of itself, in place of the evidence of ``number``."""
-        described = describe(onnx.read_bytes(), str(onnx))
-        proof = records.evidence(evaluation, described.metadata.get("parity", "null"), described.contract)
+        description = describe(onnx.read_bytes(), str(onnx))
+        proof = records.evidence(evaluation, description.metadata.get("parity", "null"), description.contract)
         value = self._records.write(self.model_of(number), EVIDENCE, proof)
         self.tag(number, {**_figures(evaluation), EVIDENCE: value})
         for part in records.PARTS:

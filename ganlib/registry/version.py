@@ -19,7 +19,7 @@ GATE = "gate"
 """Tag: the gate's last word, for people. In old registries it holds the whole decision as JSON."""
 
 SIBLING_TAG, PRECISION_TAG = "sibling_of", "precision"
-UNDECIDED = "not decided yet"
+NO_DECISION = "not decided yet"
 """The tag ``gate`` of a version that was never put through it."""
 
 
@@ -97,15 +97,15 @@ def _word(gate: str | None) -> str | None:
     """The tag ``gate``; from the decision that it held before this release, what it would be now."""
     try:
         old = json.loads(gate or "")
-        failed = [check["name"] for check in old["checks"] if not check["passed"]]
-        return verdict_text(failed, awaiting=old.get("awaiting", False))
+        failures = [check["name"] for check in old["checks"] if not check["passed"]]
+        return verdict_text(failures, awaiting=old.get("awaiting", False))
     except (ValueError, TypeError, KeyError):
         return gate
 
 
-def verdict_text(failed: Sequence[str], *, awaiting: bool) -> str:
-    """Return the gate's word for people, by the names of the checks that ``failed``."""
-    return f"refused: {', '.join(failed)}" if failed else "passed, awaiting approval" if awaiting else "passed"
+def verdict_text(failures: Sequence[str], *, awaiting: bool) -> str:
+    """Return the gate's word for people, by the names of the checks that failed, ``failures``."""
+    return f"refused: {', '.join(failures)}" if failures else "passed, awaiting approval" if awaiting else "passed"
 
 
 def _number(text: str | None) -> float | None:

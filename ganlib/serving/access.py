@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganlib.config import ServeConfig
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_EXPOSED = ("X-Ganlib-Model", "X-Ganlib-Model-Sha256", "X-Ganlib-Version", "X-Ganlib-Seed", "Retry-After")
+_EXPOSED_HEADERS = ("X-Ganlib-Model", "X-Ganlib-Model-Sha256", "X-Ganlib-Version", "X-Ganlib-Seed", "Retry-After")
 
 
 def is_loopback(host: str) -> bool:
@@ -87,7 +87,7 @@ class Cors(CORSMiddleware):
             allow_origins=limits.allowed_origins,
             allow_methods=("GET", "HEAD", "POST"),
             allow_private_network=True,  # who is listed may be on the internet, and we on loopback
-            expose_headers=_EXPOSED,
+            expose_headers=_EXPOSED_HEADERS,
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:

@@ -30,8 +30,8 @@ from ganlib.serving.api_page import as_head
 from ganlib.serving.api_page import page as reference_page
 from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
-from ganlib.serving.pool import AliasWatcher, Loaded, ModelPool
-from ganlib.serving.problems import PROBLEMS, Busy, Moved, handle_errors
+from ganlib.serving.pool import AliasWatcher, LoadedModel, ModelPool
+from ganlib.serving.problems import PROBLEMS, Busy, DigestMismatch, handle_errors
 from ganlib.serving.schema import Health, Images, ImagesBody, ImagesRequest, ModelList, Ready, WalkBody, WalkRequest
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Server:
         """Return what is served."""
         default = self.pool.default
         return ModelList(
-            models=[loaded.about(default) for loaded in self.pool.all()],
+            models=[entry.about(default) for entry in self.pool.all()],
             max_images=self.limits.max_images,
             max_requests=self.limits.max_requests,
         )
@@ -176,24 +176,24 @@ def _add_images(app: FastAPI) -> None:
 
 async def _images(query: ImagesRequest, request: Request) -> Response:
     server = _server(request)
-    with server.admitted(), server.pool.use(query.model) as loaded:
-        request.state.headers = _headers(loaded, query.seed)
-        _require_model(loaded, query.sha256)
+    with server.admitted(), server.pool.use(query.model) as entry:
+        request.state.headers = _headers(entry, query.seed)
+        _require_model(entry, query.sha256)
         _require_most("count", query.count, server.limits.max_images)
         if query.format == "png" and query.count != 1:
             raise BadInput(f"a PNG file holds one image, not {query.count}: ask for the format grid or json.")
         require_range(query.start, query.count)
-        wish = _request(loaded, query)
-        images = await server.wait(loaded.engine.images(wish, query.start, query.count))
+        wish = _request(entry, query)
+        images = await server.wait(entry.engine.images(wish, query.start, query.count))
 
         def encode() -> bytes:
-            provenance = pictures.card(loaded, query, str(wish.condition.record))
+            provenance = pictures.card(entry, query, str(wish.condition.record))
             if query.format == "grid":
                 return pictures.sheet(provenance, images, query.columns)
             if query.format == "npy":
                 return pictures.npy(images)
-            conditions = _conditions(loaded, wish, query.start, query.count)
-            spec = loaded.model.spec
+            conditions = _conditions(entry, wish, query.start, query.count)
+            spec = entry.model.spec
             if query.format == "png":
                 condition_texts = texts(spec, conditions)
                 return pictures.single(
@@ -201,76 +201,76 @@ async def _images(query: ImagesRequest, request: Request) -> Response:
                 )
             return pictures.as_json(provenance, spec, images, conditions, pixels=query.format == "pixels")
 
-        return await _answer(request, loaded, encode, query.count, query.format)
+        return await _answer(request, entry, encode, query.count, query.format)
 
 
 async def _walk(query: WalkRequest, request: Request) -> Response:
     import numpy as np
 
     server = _server(request)
-    with server.admitted(), server.pool.use(query.model) as loaded:
-        request.state.headers = _headers(loaded, query.seed)
-        _require_model(loaded, query.sha256)
+    with server.admitted(), server.pool.use(query.model) as entry:
+        request.state.headers = _headers(entry, query.seed)
+        _require_model(entry, query.sha256)
         _require_most("steps", query.steps, server.limits.max_images)
         for index in (query.start, query.to_start):
             require_range(index, 1)
         if query.labels in get_args(Choice):
             raise BadInput(f"labels {query.labels}: a walk has one class all the way; name it, or leave labels out.")
-        wish, width = _request(loaded, query), loaded.model.noise_dim
+        wish, width = _request(entry, query), entry.model.noise_dim
         begin, end = (
             each.rows(width, index, index + 1)
             for each, index in ((wish, query.start), (replace(wish, seed=query.to_seed), query.to_start))
         )
-        fixed = {name: np.repeat(value, query.steps, axis=0) for name, value in begin.items() if name != "noise"}
+        constants = {name: np.repeat(value, query.steps, axis=0) for name, value in begin.items() if name != "noise"}
         path = slerp(begin["noise"], end["noise"], query.steps)[0]
-        images = await server.wait(loaded.engine.run({"noise": path, **fixed}))
+        images = await server.wait(entry.engine.run({"noise": path, **constants}))
 
         def encode() -> bytes:
-            provenance = pictures.card(loaded, query, str(wish.condition.record))
+            provenance = pictures.card(entry, query, str(wish.condition.record))
             if query.format == "strip":
                 return pictures.sheet(provenance, images, query.steps)
-            return pictures.as_json(provenance, loaded.model.spec, images, fixed)
+            return pictures.as_json(provenance, entry.model.spec, images, constants)
 
-        return await _answer(request, loaded, encode, query.steps, query.format)
+        return await _answer(request, entry, encode, query.steps, query.format)
 
 
-def _request(loaded: Loaded, query: ImagesRequest | WalkRequest) -> SamplingRequest:
+def _request(entry: LoadedModel, query: ImagesRequest | WalkRequest) -> SamplingRequest:
     """What is asked of the model; a label names a class here, and never a file."""
-    condition = choose(loaded.model, query.labels, query.caption, files=False)
+    condition = choose(entry.model, query.labels, query.caption, files=False)
     condition.require(1)
-    return loaded.model.request(query.seed, condition, query.truncation)
+    return entry.model.request(query.seed, condition, query.truncation)
 
 
-def _conditions(loaded: Loaded, wish: SamplingRequest, start: int, count: int) -> Mapping[str, Any]:
+def _conditions(entry: LoadedModel, wish: SamplingRequest, start: int, count: int) -> Mapping[str, Any]:
     """What was asked for each image, by the input's name."""
     if wish.condition.record.input_name is None:
         return {}
-    inputs = wish.rows(loaded.model.noise_dim, start, start + count)
+    inputs = wish.rows(entry.model.noise_dim, start, start + count)
     del inputs["noise"]
     return inputs
 
 
-async def _answer(request: Request, loaded: Loaded, encode: Any, count: int, form: str) -> Response:
+async def _answer(request: Request, entry: LoadedModel, encode: Any, count: int, form: str) -> Response:
     body = encode() if count <= _SMALL else await asyncio.to_thread(encode)
-    _server(request).metrics.images.labels(loaded.name).inc(count)
+    _server(request).metrics.images.labels(entry.name).inc(count)
     kind = _NPY if form == "npy" else _KINDS.get(form, "application/json")
     return Response(body, media_type=kind, headers=request.state.headers)
 
 
-def _headers(loaded: Loaded, seed: int) -> dict[str, str]:
-    version = loaded.opened.version
+def _headers(entry: LoadedModel, seed: int) -> dict[str, str]:
+    version = entry.open_model.version
     return {
-        "X-Ganlib-Model": loaded.name if loaded.name.isascii() else "",
-        "X-Ganlib-Model-Sha256": loaded.model.sha256,
+        "X-Ganlib-Model": entry.name if entry.name.isascii() else "",
+        "X-Ganlib-Model-Sha256": entry.model.sha256,
         "X-Ganlib-Version": "" if version is None else str(version),
         "X-Ganlib-Seed": str(seed),
         **_FRESH,  # an alias may move
     }
 
 
-def _require_model(loaded: Loaded, sha256: str | None) -> None:
-    if sha256 and sha256 != loaded.model.sha256:
-        raise Moved(f"{loaded.name} is of sha256 {loaded.model.sha256} now, not {sha256}: ask again without it.")
+def _require_model(entry: LoadedModel, sha256: str | None) -> None:
+    if sha256 and sha256 != entry.model.sha256:
+        raise DigestMismatch(f"{entry.name} is of sha256 {entry.model.sha256} now, not {sha256}: ask again without it.")
 
 
 def _require_most(name: str, value: int, most: int) -> None:
@@ -292,7 +292,7 @@ def _add_operations(app: FastAPI) -> None:
         server = _server(request)
         state = Ready(
             ready=not server.draining,
-            models={loaded.name: loaded.model.sha256 for loaded in server.pool.all()},
+            models={entry.name: entry.model.sha256 for entry in server.pool.all()},
             registry="down" if server.watcher.problem else "up",  # why may name places and people: it is in the log
         )
         return JSONResponse(state.model_dump(), 200 if state.ready else 503)

@@ -49,7 +49,7 @@ class _PendingRequest:
         import numpy as np
 
         self.count, self._make = count, make
-        self.arrived = time.monotonic()
+        self.arrival = time.monotonic()
         self.next_row = self._done = 0
         self.future: Future[NDArray[np.uint8]] = Future()
         self._inputs: Inputs | None = None
@@ -172,7 +172,7 @@ class Engine:
                         return []
                     self._condition.wait()
                     continue
-                left = self._waiting[0].arrived + self._window - time.monotonic()
+                left = self._waiting[0].arrival + self._window - time.monotonic()
                 if left > 0 and not self.closed and self.share and self._rows_waiting() < BLOCK:
                     self._condition.wait(left)
                 elif parts := self._take():

@@ -52,10 +52,10 @@ class Metrics:
         """A block of ``model`` ran with ``rows`` rows that were asked for."""
         self.blocks.labels(model).observe(rows)
 
-    def models(self, served: Iterable[About]) -> None:
+    def models(self, about_models: Iterable[About]) -> None:
         """These are served now, and no others."""
         self._model.clear()
-        for about in served:
+        for about in about_models:
             version = "" if about.version is None else str(about.version)
             self._model.labels(about.name, version, about.sha256, about.family or "").set(1)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganlib.data.spec import DatasetSpec
-    from ganlib.serving.pool import Loaded
+    from ganlib.serving.pool import LoadedModel
 
 _HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
 
@@ -34,17 +34,17 @@ def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
     return png[:_HEAD] + chunks + png[_HEAD:]
 
 
-def card(loaded: Loaded, query: ImagesRequest | WalkRequest, condition: str) -> Provenance:
+def card(entry: LoadedModel, query: ImagesRequest | WalkRequest, condition: str) -> Provenance:
     """Return where the answer to ``query`` comes from; ``condition`` is as in a batch's manifest."""
-    model, opened = loaded.model, loaded.opened
+    model, open_model = entry.model, entry.open_model
     walk = {"to_seed": query.to_seed, "to_start": query.to_start} if isinstance(query, WalkRequest) else {}
     return Provenance(
-        model=loaded.name,
+        model=entry.name,
         model_sha256=model.sha256,
-        registered_model=opened.registered,
-        version=opened.version,
+        registered_model=open_model.registered_model,
+        version=open_model.version,
         family=model.metadata.get("family"),
-        run_id=opened.run_id or model.metadata.get("run_id"),
+        run_id=open_model.run_id or model.metadata.get("run_id"),
         data_version=model.metadata.get("data_version"),
         commit=model.metadata.get("source_commit"),
         seed=query.seed,
@@ -104,7 +104,7 @@ def as_json(
 ) -> bytes:
     """Return an :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
     descriptions: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
-    numbered = [
+    items = [
         _image(
             provenance,
             spec,
@@ -115,7 +115,7 @@ def as_json(
         )
         for at, image in enumerate(images)
     ]
-    return Images(card=provenance, images=numbered).model_dump_json().encode()
+    return Images(card=provenance, images=items).model_dump_json().encode()
 
 
 def _image(

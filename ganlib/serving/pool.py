@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AGAIN_SECONDS = 60.0  # before a model that could not be loaded is tried again
 _STOP_SECONDS = 5.0  # that a model may take to load when the server ends; then it is left behind
-_MOST_UNANSWERED = 4  # questions that a source owes an answer to, before it is asked no more until one of them ends
+_MOST_QUESTIONS = 4  # questions that a source owes an answer to, before it is asked no more until one of them ends
 
 
 class Unknown(GanlibError):
@@ -35,7 +35,7 @@ class OpenModel:
 
     model: OnnxModel
     reference: str
-    registered: str | None = None
+    registered_model: str | None = None
     """Name of the registered model."""
     version: int | None = None
     run_id: str | None = None
@@ -56,13 +56,13 @@ class ModelSource(Protocol):
 
 
 @dataclass(eq=False)
-class Loaded:
+class LoadedModel:
     """A model that requests run on."""
 
     name: str
     meaning: str
     """What :meth:`ModelSource.look` said of it."""
-    opened: OpenModel
+    open_model: OpenModel
     engine: Engine
     since: str
     """UTC, ISO 8601."""
@@ -72,7 +72,7 @@ class Loaded:
     @property
     def model(self) -> OnnxModel:
         """The opened graph."""
-        return self.opened.model
+        return self.open_model.model
 
     def about(self, default: str) -> About:
         """Return what the server tells of it."""
@@ -80,11 +80,11 @@ class Loaded:
         return About(
             name=self.name,
             default=self.name == default,
-            reference=self.opened.reference,
+            reference=self.open_model.reference,
             sha256=self.model.sha256,
-            registered_model=self.opened.registered,
-            version=self.opened.version,
-            run_id=self.opened.run_id or metadata.get("run_id"),
+            registered_model=self.open_model.registered_model,
+            version=self.open_model.version,
+            run_id=self.open_model.run_id or metadata.get("run_id"),
             family=metadata.get("family"),
             data_version=metadata.get("data_version"),
             commit=metadata.get("source_commit"),
@@ -105,43 +105,43 @@ class ModelPool:
     def __init__(self) -> None:
         """Nothing is on it yet."""
         self._lock = threading.Lock()
-        self._models: dict[str, Loaded] = {}
-        self._retired: list[Loaded] = []
+        self._models: dict[str, LoadedModel] = {}
+        self._leavers: list[LoadedModel] = []
 
     @property
     def default(self) -> str:
         """Name of the model that a request without one means: the first that was put here."""
         return next(iter(self._models), "")
 
-    def all(self) -> list[Loaded]:
+    def all(self) -> list[LoadedModel]:
         """Return what is served now."""
         with self._lock:
             return list(self._models.values())
 
     @contextmanager
-    def use(self, name: str | None) -> Iterator[Loaded]:
+    def use(self, name: str | None) -> Iterator[LoadedModel]:
         """Hold the model ``name`` (None: the default).
 
         Raises:
             Unknown: there is none; the names that there are are listed.
         """
         with self._lock:
-            loaded = self._models.get(name or self.default)
-            if loaded is None:
+            entry = self._models.get(name or self.default)
+            if entry is None:
                 raise Unknown(str(unknown("model", name or "", self._models)))
-            loaded.users += 1
+            entry.users += 1
         try:
-            yield loaded
+            yield entry
         finally:
             with self._lock:
-                loaded.users -= 1
-                self._close_if_unused(loaded)
+                entry.users -= 1
+                self._close_if_unused(entry)
 
-    def put(self, loaded: Loaded) -> None:
-        """Serve ``loaded`` from the next request on."""
+    def put(self, entry: LoadedModel) -> None:
+        """Serve ``entry`` from the next request on."""
         with self._lock:
-            self._retire(self._models.get(loaded.name))
-            self._models[loaded.name] = loaded
+            self._retire(self._models.get(entry.name))
+            self._models[entry.name] = entry
 
     def drop(self, name: str) -> None:
         """Serve ``name`` no longer."""
@@ -151,22 +151,22 @@ class ModelPool:
     def close(self) -> None:
         """Finish what is under way and end all threads."""
         with self._lock:
-            models = [*self._models.values(), *self._retired]
-        for loaded in models:
-            loaded.engine.close()
-        for loaded in models:
-            loaded.engine.join()
+            models = [*self._models.values(), *self._leavers]
+        for entry in models:
+            entry.engine.close()
+        for entry in models:
+            entry.engine.join()
 
-    def _retire(self, loaded: Loaded | None) -> None:
-        if loaded:
-            loaded.retired = True
-            self._retired.append(loaded)
-            self._close_if_unused(loaded)
+    def _retire(self, entry: LoadedModel | None) -> None:
+        if entry:
+            entry.retired = True
+            self._leavers.append(entry)
+            self._close_if_unused(entry)
 
-    def _close_if_unused(self, loaded: Loaded) -> None:
-        if loaded.retired and loaded.users == 0 and loaded in self._retired:
-            self._retired.remove(loaded)
-            loaded.engine.close()
+    def _close_if_unused(self, entry: LoadedModel) -> None:
+        if entry.retired and entry.users == 0 and entry in self._leavers:
+            self._leavers.remove(entry)
+            entry.engine.close()
 
 
 class AliasWatcher:
@@ -196,9 +196,9 @@ class AliasWatcher:
         """
         self._source, self._pool, self._metrics = source, pool, metrics
         self._window, self._every, self._patience, self._tell = window, every, patience, tell
-        self._stop, self._unanswered = threading.Event(), threading.BoundedSemaphore(_MOST_UNANSWERED)
+        self._stop, self._questions = threading.Event(), threading.BoundedSemaphore(_MOST_QUESTIONS)
         self._answer: Future[Mapping[str, str]] = Future()
-        self._failed: dict[tuple[str, str], float] = {}
+        self._failures: dict[tuple[str, str], float] = {}
         self.thread: threading.Thread | None = None
         self.problem: str | None = None
         """Why the source could not be asked the last time; None: it could."""
@@ -211,7 +211,7 @@ class AliasWatcher:
         """
         for name, meaning in self._source.look().items():
             self._pool.put(self._load(name, meaning))
-        self._metrics.models([loaded.about(self._pool.default) for loaded in self._pool.all()])
+        self._metrics.models([entry.about(self._pool.default) for entry in self._pool.all()])
 
     def start(self) -> None:
         """Begin to look for changes."""
@@ -241,16 +241,16 @@ class AliasWatcher:
             self._tell("the registry answers again")
         self.problem = None
         self._metrics.registry_up.set(1)
-        served = {loaded.name: loaded.meaning for loaded in self._pool.all()}
-        changed = [name for name, meaning in models.items() if served.get(name) != meaning]
-        for name in changed:
+        meanings = {entry.name: entry.meaning for entry in self._pool.all()}
+        news = [name for name, meaning in models.items() if meanings.get(name) != meaning]
+        for name in news:
             self._swap(name, models[name])
-        removed = [name for name in served if name not in models and name != self._pool.default]
-        for name in removed:
+        obsolete = [name for name in meanings if name not in models and name != self._pool.default]
+        for name in obsolete:
             self._pool.drop(name)
             self._tell(f"{name} is no longer served: the registry has it no more")
-        if changed or removed:
-            self._metrics.models([loaded.about(self._pool.default) for loaded in self._pool.all()])
+        if news or obsolete:
+            self._metrics.models([entry.about(self._pool.default) for entry in self._pool.all()])
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):
@@ -265,8 +265,8 @@ class AliasWatcher:
         Raises:
             Unavailable: it has not answered in time.
         """
-        if not self._unanswered.acquire(blocking=False):
-            raise Unavailable(f"{_MOST_UNANSWERED} earlier questions have not been answered yet.")
+        if not self._questions.acquire(blocking=False):
+            raise Unavailable(f"{_MOST_QUESTIONS} earlier questions have not been answered yet.")
         answer = self._answer = Future[Mapping[str, str]]()
 
         def ask() -> None:
@@ -276,7 +276,7 @@ class AliasWatcher:
                 except Exception as error:
                     answer.set_exception(error)
                 finally:
-                    self._unanswered.release()
+                    self._questions.release()
 
         threading.Thread(target=ask, name="ganlib-serve-question", daemon=True).start()
         try:
@@ -294,28 +294,29 @@ class AliasWatcher:
         self._metrics.registry_up.set(0)
 
     def _swap(self, name: str, meaning: str) -> None:
-        if time.monotonic() < self._failed.get((name, meaning), 0):
+        if time.monotonic() < self._failures.get((name, meaning), 0):
             return
         try:
-            loaded = self._load(name, meaning)
+            entry = self._load(name, meaning)
         except Exception as error:
-            self._failed[name, meaning] = time.monotonic() + _AGAIN_SECONDS
+            self._failures[name, meaning] = time.monotonic() + _AGAIN_SECONDS
             self._metrics.swaps.labels(name, "failed").inc()
             self._tell(f"{name} is now {meaning}, which cannot be loaded; the one before is served on: {error}")
             return
-        self._pool.put(loaded)
+        self._pool.put(entry)
         self._metrics.swaps.labels(name, "done").inc()
-        self._tell(f"{name} is now {meaning} (sha256 {loaded.model.sha256[:12]})")
+        self._tell(f"{name} is now {meaning} (sha256 {entry.model.sha256[:12]})")
 
-    def _load(self, name: str, meaning: str) -> Loaded:
+    def _load(self, name: str, meaning: str) -> LoadedModel:
         """Open, run and check the model; only then threads are made for it.
 
         Raises:
             GanlibError: it does not run.
         """
-        opened = self._source.open(name, meaning)
-        share = rows_are_independent(opened.model)  # the first runs of a session, which allocate, are over then, too
+        open_model = self._source.open(name, meaning)
+        # The first runs of a session, which allocate, are over then, too.
+        share = rows_are_independent(open_model.model)
         engine = Engine(
-            opened.model, window=self._window, share=share, observe=lambda rows: self._metrics.block(name, rows)
+            open_model.model, window=self._window, share=share, observe=lambda rows: self._metrics.block(name, rows)
         )
-        return Loaded(name, meaning, opened, engine, datetime.now(UTC).isoformat(timespec="seconds"))
+        return LoadedModel(name, meaning, open_model, engine, datetime.now(UTC).isoformat(timespec="seconds"))

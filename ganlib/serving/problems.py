@@ -27,7 +27,7 @@ class Busy(GanlibError):
         self.status = status
 
 
-class Moved(GanlibError):
+class DigestMismatch(GanlibError):
     """The model of that name is not the one that was expected."""
 
 
@@ -59,8 +59,8 @@ def handle_errors(app: FastAPI) -> None:
     async def busy(request: Request, error: Busy) -> JSONResponse:
         return _problem(request, str(error), error.status, **{"Retry-After": str(_RETRY_SECONDS)})
 
-    @app.exception_handler(Moved)
-    async def moved(request: Request, error: Moved) -> JSONResponse:
+    @app.exception_handler(DigestMismatch)
+    async def moved(request: Request, error: DigestMismatch) -> JSONResponse:
         return _problem(request, str(error), 409)
 
     @app.exception_handler(Unknown)
@@ -77,8 +77,8 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(405)
     async def unlike(request: Request, error: HTTPException) -> JSONResponse:
-        allowed = ", ".join(_methods(request))
-        return _problem(request, f"{request.method} is not answered here, but {allowed}.", 405, Allow=allowed)
+        methods = ", ".join(_methods(request))
+        return _problem(request, f"{request.method} is not answered here, but {methods}.", 405, Allow=methods)
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> JSONResponse:

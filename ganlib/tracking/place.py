@@ -46,14 +46,14 @@ def update_places(path: Path, project: Project) -> None:
         if old is not None and _same(_folder(old), project.root):
             return
         try:
-            changed = _rewrite(connection, old, project)
+            changes = _rewrite(connection, old, project)
         except sqlite3.OperationalError as error:
             if old:
                 _say(f"this project was moved from {old} and MLflow's database cannot be told so: {error}")
             return
-    if changed:
+    if changes:
         _say(
-            f"this project was moved or copied from {_folder(str(old))}: {changed} places of artifacts in {path.name} "
+            f"this project was moved or copied from {_folder(str(old))}: {changes} places of artifacts in {path.name} "
             "are now in this folder"
         )
 
@@ -84,7 +84,7 @@ def _guessed(connection: sqlite3.Connection, project: Project) -> str | None:
 
 def _rewrite(connection: sqlite3.Connection, old: str | None, project: Project) -> int:
     """Put the project's folder in place of ``old`` wherever a place begins with it, and write the former down."""
-    here, changed = project.root.as_uri(), 0
+    here, changes = project.root.as_uri(), 0
     connection.execute("BEGIN IMMEDIATE")
     present = sqlite.tables(connection)
     for table, column in _PLACES if old else ():
@@ -93,11 +93,11 @@ def _rewrite(connection: sqlite3.Connection, old: str | None, project: Project) 
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608
                 (now, len(was) + 1, len(was) + 1, f"{was}/"),
             ).rowcount
-            changed += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
+            changes += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
     if connection.execute("SELECT 1 FROM experiments WHERE experiment_id = ?", (_DEFAULT,)).fetchone():
         connection.execute("INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", (ROOT_TAG, here, _DEFAULT))
     connection.execute("COMMIT")
-    return changed
+    return changes
 
 
 def _spellings(old: str, root: Path) -> Iterator[tuple[str, str]]:
@@ -110,8 +110,8 @@ def _spellings(old: str, root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _folder(uri: str) -> Path | None:
-    parsed = urlparse(uri)
-    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") and parsed.path.startswith("/") else None
+    parts = urlparse(uri)
+    return Path(unquote(parts.path)) if parts.scheme in ("", "file") and parts.path.startswith("/") else None
 
 
 def _same(folder: Path | None, root: Path) -> bool:

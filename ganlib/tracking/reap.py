@@ -24,7 +24,7 @@ _SILENT = 600
 
 They are counted here, from when the last one was first seen: clocks of two machines differ, and each may be set.
 """
-_REBOOTED = 120
+_RECENT_SECONDS = 120
 """The same in seconds between the last one and now, for a process of an earlier run of this machine.
 
 Another machine of the same name and installation, which clones are, must not have its living trainings ended.
@@ -49,7 +49,7 @@ def reap(store: MlflowStore) -> list[str]:
     Returns:
         Ids of the runs that were ended.
     """
-    ended = []
+    run_ids = []
     watch = _Watch(store.project.state / "heartbeats.json")
     with store.translate_errors():
         experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
@@ -57,10 +57,10 @@ def reap(store: MlflowStore) -> list[str]:
             if reason := _why_dead(run.info.run_id, run.data.tags, watch):
                 store.client.set_tag(run.info.run_id, REASON_TAG, reason)
                 store.client.set_terminated(run.info.run_id, "KILLED")
-                ended.append(run.info.run_id)
+                run_ids.append(run.info.run_id)
     watch.save()
     _replay(store)
-    return ended
+    return run_ids
 
 
 class _Watch:
@@ -101,7 +101,7 @@ def _why_dead(run_id: str, tags: Mapping[str, str], watch: _Watch) -> str | None
             silent = watch.silence(run_id, tags[HEARTBEAT_TAG])
             return f"no sign of life from {process['host']} for {silent:.0f} s" if silent > _SILENT else None
         if processes.rebooted(process):
-            recent = abs(time.time() - float(tags[HEARTBEAT_TAG])) <= _REBOOTED
+            recent = abs(time.time() - float(tags[HEARTBEAT_TAG])) <= _RECENT_SECONDS
             return None if recent else "its machine was started anew"
         return None if processes.find(process) else "its process was killed, or ended while MLflow was away"
     except (KeyError, ValueError, TypeError, AttributeError):

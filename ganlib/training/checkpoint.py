@@ -139,33 +139,33 @@ class Checkpoints:
 
     def newest(self, paths: list[Path], report: Report) -> dict[str, Any]:
         """The first of ``paths`` that can be read."""
-        damaged = []
+        troubles = []
         for path in paths:
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             except FileNotFoundError:
                 continue
             except (RuntimeError, EOFError, pickle.UnpicklingError, BadZipFile, OSError) as error:
-                damaged.append(f"{path} cannot be read ({type(error).__name__})")
+                troubles.append(f"{path} cannot be read ({type(error).__name__})")
                 continue
             if not isinstance(state, dict) or not state.keys() >= _PARTS:
-                damaged.append(f"{path} is not a checkpoint of this version")
+                troubles.append(f"{path} is not a checkpoint of this version")
                 continue
-            if damaged:
-                report.event(Remark("checkpoint", {"damaged": "; ".join(damaged), "used instead": path.name}))
+            if troubles:
+                report.event(Remark("checkpoint", {"damaged": "; ".join(troubles), "used instead": path.name}))
             return state
-        if damaged:
-            raise BadInput(f"checkpoint {'; '.join(damaged)}; there is no older one: train afresh.")
+        if troubles:
+            raise BadInput(f"checkpoint {'; '.join(troubles)}; there is no older one: train afresh.")
         raise BadInput(f"no checkpoint at {self.path}: nothing to resume.")
 
     def _load(self, state: dict[str, Any], family: Family, ema: Ema) -> Progress:
         if state["name"] != family.name:
             raise BadInput(f"{self.path} is a checkpoint of {state['name']}, not of {family.name}.")
         before, now = json.loads(state["config"]), self._config
-        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        if changed:
-            listed = "; ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed)
-            raise BadInput(f"cannot resume with another configuration: {listed}.")
+        changes = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if changes:
+            listing = "; ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changes)
+            raise BadInput(f"cannot resume with another configuration: {listing}.")
         family.load_state_dict(state["family"])
         ema.module.load_state_dict(state["ema"])
         for name, optimizer in family.optimizers.items():

@@ -206,13 +206,13 @@ class _Shard(TorchFunctionMode):
         axes = [0, *range(2, input.dim())]
         shape = [1, -1, *[1] * (input.dim() - 2)]
         mean = collectives.mean(input.mean(axes))
-        centred = input - mean.view(shape)
-        variance = collectives.mean(centred.square().mean(axes))
+        deviation = input - mean.view(shape)
+        variance = collectives.mean(deviation.square().mean(axes))
         if running_mean is not None and running_var is not None:
             count = input.numel() // input.shape[1] * self._size
             running_mean.lerp_(mean.detach(), momentum)
             running_var.lerp_(variance.detach() * (count / (count - 1)), momentum)
-        out = centred * torch.rsqrt(variance + eps).view(shape)
+        out = deviation * torch.rsqrt(variance + eps).view(shape)
         if weight is not None:
             out = out * weight.view(shape)
         return out if bias is None else out + bias.view(shape)

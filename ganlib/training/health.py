@@ -11,7 +11,7 @@ from ganlib.core.errors import GanlibError
 
 PREFIX = "gradient_norm_"
 """Of the metrics that hold a player's gradient norm."""
-EXPLODED = 1000.0
+EXPLOSION = 1000.0
 """Times its median (at least 1) that a gradient norm may reach."""
 _NORMS = 20  # readings that a median needs
 _PINNED_READINGS, _PINNED_SPREAD = 10, 1e-4
@@ -56,7 +56,7 @@ class Watch:
         for name, value in metrics.items():
             if name.startswith(PREFIX):
                 norms = self._norms.setdefault(name, deque(maxlen=200))
-                if len(norms) >= _NORMS and value > EXPLODED * max(usual := median(norms), 1.0):
+                if len(norms) >= _NORMS and value > EXPLOSION * max(usual := median(norms), 1.0):
                     return f"exploding gradients: {name} is {value:.3g} and was {usual:.3g}"
                 norms.append(value)
         if (loss := metrics.get("discriminator_loss")) is not None:

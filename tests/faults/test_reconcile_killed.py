@@ -18,7 +18,7 @@ from ganlib.core.project import Project
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
-from ganlib.registry.reconcile import APPROVE, Reconciled, pending, reconcile
+from ganlib.registry.reconcile import APPROVE, Reconciliation, pending, reconcile
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
@@ -67,7 +67,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return store.project
 
 
-def look(registry: Registry) -> Reconciled:
+def look(registry: Registry) -> Reconciliation:
     return reconcile(
         registry,
         gate=lambda challenger, champion, tried: decide(challenger, champion, POLICY, tried),

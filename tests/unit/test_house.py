@@ -228,7 +228,7 @@ MAY_BE_NAMED = {
     "ganlib/data/importing/record.py": {"given"},  # in the reports of imports that people have
     "ganlib/generation/speed/autotune.py": {"tried"},  # in files that people have
     "ganlib/jobs/measuring/comparison.py": {"images_seen"},  # in people's files, and what the field says
-    "ganlib/jobs/measuring/measured.py": {"images_seen"},  # as above
+    "ganlib/jobs/measuring/results.py": {"images_seen"},  # as above
     "ganlib/jobs/promotion/explain.py": {"asked", "found"},  # in what `registry explain --json` prints
     "ganlib/registry/entries.py": {"found"},  # in people's ledgers
     "ganlib/registry/gate.py": {"tried"},  # in people's ledgers

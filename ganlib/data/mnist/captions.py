@@ -1,4 +1,4 @@
-"""Captions of digits, in English, Chinese and numerals: written from a wish, read back by rule, and as bytes.
+"""Captions of digits, in English, Chinese and numerals: written from a meaning, read back by rule, and as bytes.
 
 The rule (:func:`parse`) defines what a caption means. The encoder net is trained on captions written here and measured
 against it; what the graph does with a caption is the net's reading. Neither understands negation ("not thick").
@@ -22,10 +22,10 @@ from ganlib.data.text import CAPTION_LEN, normalise, to_bytes
 T = TypeVar("T")
 
 _EXAMPLE = "for instance 'a thin seven leaning left' or '一个粗的五'"
-_SHARE_OF_ATTRIBUTES = 0.6  # of each attribute in a drawn wish
+_SHARE_OF_ATTRIBUTES = 0.6  # of each attribute in a drawn meaning
 
 
-class Wish(NamedTuple):
+class CaptionMeaning(NamedTuple):
     """What a caption asks for. An attribute is a tercile (0 low, 1 middle, 2 high) or not asked for (None)."""
 
     digit: int
@@ -40,7 +40,7 @@ class Wish(NamedTuple):
 
 
 CHOICES = (10, *(4 for _ in ATTRIBUTES))
-"""How many values each of :meth:`Wish.codes` can have."""
+"""How many values each of :meth:`CaptionMeaning.codes` can have."""
 
 
 def encode(text: str) -> NDArray[np.int64]:
@@ -53,7 +53,7 @@ def encode(text: str) -> NDArray[np.int64]:
     return _codes(text)
 
 
-def parse(text: str) -> Wish:
+def parse(text: str) -> CaptionMeaning:
     """Read a caption by rule: known words anywhere in it count, the longest first; the rest is ignored.
 
     Raises:
@@ -76,7 +76,9 @@ def parse(text: str) -> Wish:
     for name, words in attributes.items():
         if len(words) > 1:
             raise BadInput(f"the caption {plain!r} asks for two kinds of {name} ({', '.join(words.values())}).")
-    return Wish(next(iter(digits)), **{name: next(iter(words)) for name, words in attributes.items() if words})
+    return CaptionMeaning(
+        next(iter(digits)), **{name: next(iter(words)) for name, words in attributes.items() if words}
+    )
 
 
 _Meaning = tuple[Attribute | None, int]  # None: the digit
@@ -116,52 +118,52 @@ def _readings(plain: str) -> Iterator[tuple[str, _Meaning | None]]:
             yield word, meaning
 
 
-def make(wish: Wish, rng: np.random.Generator, *, held_out: bool = False) -> str:
-    """A caption for ``wish``, of at most ``CAPTION_LEN`` bytes; language, template and words are drawn.
+def make(meaning: CaptionMeaning, rng: np.random.Generator, *, held_out: bool = False) -> str:
+    """A caption for ``meaning``, of at most ``CAPTION_LEN`` bytes; language, template and words are drawn.
 
-    ``held_out`` draws from the templates that :func:`draw` keeps from training. ``parse`` gives ``wish`` back.
+    ``held_out`` draws from the templates that :func:`draw` keeps from training. ``parse`` gives ``meaning`` back.
     """
     while True:  # too long, or its words run together into others ("一笔画细"): both rare
         language = _pick(rng, LANGUAGES)
         template = _pick(rng, language.held_out if held_out else language.templates)
-        text = _fill(template, wish, language, rng)
-        if _fits(text) and _reads(text, wish):
+        text = _fill(template, meaning, language, rng)
+        if _fits(text) and _reads(text, meaning):
             return text
 
 
 def draw(
     rng: np.random.Generator, count: int, *, held_out: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Random wishes and captions for them.
+    """Random meanings and captions for them.
 
     Without ``held_out`` captions are roughened for training: words that ask for nothing, other spacing and
     punctuation. With it they are clean and come from other templates.
 
     Returns:
-        Bytes, int64 [count, CAPTION_LEN]; wishes, int64 [count, 4], see :meth:`Wish.codes`.
+        Bytes, int64 [count, CAPTION_LEN]; meanings, int64 [count, 4], see :meth:`CaptionMeaning.codes`.
     """
-    captions, wishes = np.empty((count, CAPTION_LEN), np.int64), np.empty((count, 4), np.int64)
+    captions, meanings = np.empty((count, CAPTION_LEN), np.int64), np.empty((count, 4), np.int64)
     for row in range(count):
         terciles = [int(rng.integers(3)) if rng.random() < _SHARE_OF_ATTRIBUTES else None for _ in ATTRIBUTES]
-        wish = Wish(int(rng.integers(10)), *terciles)
-        text = make(wish, rng, held_out=held_out)
-        captions[row] = _codes(text if held_out else _roughen(text, wish, rng))
-        wishes[row] = wish.codes()
-    return captions, wishes
+        meaning = CaptionMeaning(int(rng.integers(10)), *terciles)
+        text = make(meaning, rng, held_out=held_out)
+        captions[row] = _codes(text if held_out else _roughen(text, meaning, rng))
+        meanings[row] = meaning.codes()
+    return captions, meanings
 
 
-def _fill(template: str, wish: Wish, language: Language, rng: np.random.Generator) -> str:
+def _fill(template: str, meaning: CaptionMeaning, language: Language, rng: np.random.Generator) -> str:
     slots = re.findall(r"{(before|after|list)}", template)
     parts: dict[str, list[str]] = {"before": [], "after": [], "list": []}
     for column in rng.permutation(len(ATTRIBUTES)):
-        tercile = wish[1 + column]
+        tercile = meaning[1 + column]
         if tercile is None:
             continue
         words = language.attributes[ATTRIBUTES[column]][tercile]
         slot = _pick(rng, slots)
         form = _pick(rng, (words.before, words.after)) if slot == "list" else getattr(words, slot)
         parts[slot].append(_pick(rng, form))
-    digit = _pick(rng, (language.digits[wish.digit], str(wish.digit)))
+    digit = _pick(rng, (language.digits[meaning.digit], str(meaning.digit)))
     text = template.format(digit=digit, **{slot: _join(slot, words, language, rng) for slot, words in parts.items()})
     text = re.sub(r"\(\)|（）|\s+", " ", text).strip(" ,，:;；")
     return re.sub(r"\ba (?=[aeiu8])", "an ", text)
@@ -179,11 +181,11 @@ def _join(slot: str, words: Sequence[str], language: Language, rng: np.random.Ge
     return _pick(rng, joiners).join(words)
 
 
-def _roughen(text: str, wish: Wish, rng: np.random.Generator) -> str:
+def _roughen(text: str, meaning: CaptionMeaning, rng: np.random.Generator) -> str:
     """``text`` with up to three changes that leave its meaning (by :func:`parse`) and its fit as they are."""
     for _ in range(rng.integers(4)):
         variant = _pick(rng, (_insert, _respace, _repunctuate))(text, rng)
-        if _fits(variant) and _reads(variant, wish):
+        if _fits(variant) and _reads(variant, meaning):
             text = variant
     return text
 
@@ -212,9 +214,9 @@ def _repunctuate(text: str, rng: np.random.Generator) -> str:
     return text.replace(old, new) + _pick(rng, ("", ".", "!", "?", "。", "；", "'"))
 
 
-def _reads(text: str, wish: Wish) -> bool:
+def _reads(text: str, meaning: CaptionMeaning) -> bool:
     try:
-        return parse(text) == wish
+        return parse(text) == meaning
     except BadInput:
         return False
 

@@ -86,7 +86,7 @@ class ServedModels:
             OnnxModel(model.path, sha256=model.sha256),
             # Of a file its name alone: where it lies here is nobody's business.
             "models:/{}@{}".format(*self._aliases[name]) if name in self._aliases else Path(model.reference).name,
-            registered=version.name if version else None,
+            registered_model=version.name if version else None,
             version=version.version if version else None,
             run_id=model.trained_by,
         )

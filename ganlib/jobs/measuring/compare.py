@@ -21,7 +21,7 @@ from ganlib.evaluation.needs import fitted
 from ganlib.export.size import parameters
 from ganlib.jobs.data.judge import judge_sha256_for
 from ganlib.jobs.data.version_data import current_data
-from ganlib.jobs.measuring import comparison, measured
+from ganlib.jobs.measuring import comparison, results
 from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.evaluate import evaluate
@@ -71,7 +71,7 @@ def compare(
     if train and not to_train:
         raise BadInput(f"--train: none of {', '.join(unique)} is a family that `ganlib families` lists.")
     if record:
-        measured.require_as_committed(project, params, rows_of := budget or measured.BUDGET)
+        results.require_as_committed(project, params, rows_of := budget or results.BUDGET)
         if to_train and (budget_name := params.require_budget(budget)) != rows_of:
             raise BadInput(f"--record takes runs of budget {rows_of}, not {budget_name}.")
     store, data = connect(project), current_data(project)
@@ -85,9 +85,9 @@ def compare(
         by_label[name] = opened(project, params, store, f"runs:/{run_id}", name)
     selection = [by_label[name] for name in unique]
     if record:
-        measured.require_finished(project, selection, rows_of)
+        results.require_finished(project, selection, rows_of)
     rows = _rows(project, params, store, selection, data, report)
-    records = measured.record_all(store, rows, selection, hardware, machine(), rows_of) if record else ()
+    records = results.record_all(store, rows, selection, hardware, machine(), rows_of) if record else ()
     result = _log(project, params, store, rows, selection, data, records, overrides, out)
     campaign.close()
     return result

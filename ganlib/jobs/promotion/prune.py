@@ -11,7 +11,7 @@ from ganlib.abtest import experiment as ab
 from ganlib.config import Params
 from ganlib.core.project import Project
 from ganlib.generation.batch.manifest import FILE
-from ganlib.registry.prune import Pruned
+from ganlib.registry.prune import PruneReport
 from ganlib.registry.prune import prune as remove
 from ganlib.registry.registry import registered_model
 from ganlib.tracking.reap import open_store
@@ -27,7 +27,7 @@ def prune(
     folders: Sequence[Path] = (),
     keep: int = 5,
     dry_run: bool = False,
-) -> Pruned:
+) -> PruneReport:
     """See :func:`ganlib.registry.prune.prune`.
 
     Args:

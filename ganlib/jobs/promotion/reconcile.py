@@ -11,13 +11,13 @@ from ganlib.registry import page
 from ganlib.registry import reconcile as people
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import models_with_ledger
-from ganlib.registry.reconcile import Finding, Pending, Reconciled
+from ganlib.registry.reconcile import Finding, Pending, Reconciliation
 from ganlib.registry.registry import Registry, registered_models
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import MlflowStore, connect
 
 
-def reconcile(project: Project, params: Params) -> Reconciled:
+def reconcile(project: Project, params: Params) -> Reconciliation:
     """Record and answer promotions, approvals and removals that people made in MLflow's page, of all registered models.
 
     What hinders one model, such as a damaged ledger, is a finding, and the others are done all the same. The policy
@@ -43,7 +43,7 @@ def reconcile(project: Project, params: Params) -> Reconciled:
             continue
         findings += [each.model_copy(update={"model": registry.name}) for each in done.findings]
         page.update(registry, project.state)
-    return Reconciled(findings=tuple(findings))
+    return Reconciliation(findings=tuple(findings))
 
 
 def pending(project: Project, params: Params) -> Mapping[str, Pending]:

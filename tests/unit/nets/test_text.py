@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib.data.mnist.captions import CAPTION_LEN, CHOICES, Wish, draw, encode, make
+from ganlib.data.mnist.captions import CAPTION_LEN, CHOICES, CaptionMeaning, draw, encode, make
 from ganlib.nets.text import CaptionEncoder, WishSampler, caption_loss, decide
 
 
@@ -93,7 +93,7 @@ def test_any_integers_give_finite_logits() -> None:
 NORMAL = torch.linspace(-4, 4, 4001)
 
 
-def ranks(wish: Wish, noise: Tensor = NORMAL) -> Tensor:
+def ranks(wish: CaptionMeaning, noise: Tensor = NORMAL) -> Tensor:
     wishes = torch.tensor([wish.codes()]).expand(len(noise), 4)
     got: Tensor = WishSampler()(noise.unsqueeze(1).expand(-1, 3), wishes)
     return got
@@ -101,7 +101,7 @@ def ranks(wish: Wish, noise: Tensor = NORMAL) -> Tensor:
 
 @pytest.mark.parametrize("tercile", [0, 1, 2])
 def test_an_asked_tercile_is_met_about_its_middle(tercile: int) -> None:
-    thickness, slant, size = ranks(Wish(3, thickness=tercile)).unbind(dim=1)
+    thickness, slant, size = ranks(CaptionMeaning(3, thickness=tercile)).unbind(dim=1)
     assert (thickness * 3).floor().unique().tolist() == [tercile]
     assert thickness.median().item() == pytest.approx((tercile + 0.5) / 3, abs=1e-5)
     assert (thickness.max() - thickness.min()).item() == pytest.approx(0.7 / 3, abs=1e-3)
@@ -111,12 +111,12 @@ def test_an_asked_tercile_is_met_about_its_middle(tercile: int) -> None:
 
 def test_ranks_that_are_not_asked_for_are_uniform() -> None:
     noise = torch.randn(100_000, generator=torch.Generator().manual_seed(0))
-    counts = torch.histc(ranks(Wish(0), noise)[:, 1], 10, 0, 1) / len(noise)
+    counts = torch.histc(ranks(CaptionMeaning(0), noise)[:, 1], 10, 0, 1) / len(noise)
     assert counts.tolist() == pytest.approx([0.1] * 10, abs=0.005)
 
 
 def test_ranks_grow_with_the_noise_and_stay_inside_zero_and_one_however_large_it_is() -> None:
-    for wish in (Wish(0), Wish(0, size=1)):
+    for wish in (CaptionMeaning(0), CaptionMeaning(0, size=1)):
         assert (ranks(wish)[:, 2].diff() >= 0).all()
         extreme = ranks(wish, torch.tensor([-1e30, -9.0, 9.0, 1e30]))
         assert ((extreme > 0) & (extreme < 1)).all()
@@ -163,7 +163,7 @@ def test_onnxruntime_reads_and_draws_as_torch_does(drawer: tuple[Drawer, Path], 
     net, path = drawer
     rng = np.random.default_rng(batch)
     noise = rng.standard_normal((batch, 3), np.float32)
-    wishes = [Wish(int(rng.integers(10)), *rng.choice([None, 0, 1, 2], 3)) for _ in range(batch)]
+    wishes = [CaptionMeaning(int(rng.integers(10)), *rng.choice([None, 0, 1, 2], 3)) for _ in range(batch)]
     caption = np.stack([encode(make(wish, rng, held_out=True)) for wish in wishes])
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     actual = session.run(None, {"noise": noise, "caption": caption})[0]

@@ -16,7 +16,7 @@ from ganlib.registry.entries import AppliedMark, DecisionRecord, Evidence, Ledge
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
-from ganlib.registry.reconcile import Reconciled, pending, reconcile
+from ganlib.registry.reconcile import Reconciliation, pending, reconcile
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
@@ -60,7 +60,7 @@ def registering(registry: Registry) -> None:
         apply_pending(registry, Ledger(registry.store, NAME))
 
 
-def reconciling(registry: Registry) -> Reconciled:
+def reconciling(registry: Registry) -> Reconciliation:
     return reconcile(
         registry,
         gate=lambda challenger, champion, tried: decide(challenger, champion, POLICY, tried),

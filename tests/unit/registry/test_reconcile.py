@@ -14,7 +14,7 @@ from ganlib.registry.apply import apply_pending
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
-from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, pending, reconcile
+from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciliation, pending, reconcile
 from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
@@ -58,11 +58,11 @@ def win(registry: Registry, number: int, **options: bool) -> bool:
     return promote(registry, registry.get(number), policy=POLICY, state=state, **options).promoted
 
 
-def look(registry: Registry, **rules: str) -> Reconciled:
+def look(registry: Registry, **rules: str) -> Reconciliation:
     """Reconcile twice: the second time there must be nothing left to do."""
     wanted = RegistryConfig.model_validate(rules)
 
-    def once() -> Reconciled:
+    def once() -> Reconciliation:
         return reconcile(
             registry,
             gate=lambda challenger, champion, tried: decide(challenger, champion, POLICY, tried),

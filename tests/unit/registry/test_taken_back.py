@@ -10,7 +10,7 @@ from ganlib.config import GateConfig, RegistryConfig
 from ganlib.registry.gate import Decision, decide
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote, rollback
-from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciled, reconcile
+from ganlib.registry.reconcile import APPROVAL, APPROVE, Reconciliation, reconcile
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
@@ -43,7 +43,7 @@ def win(registry: Registry, number: int, **options: bool) -> Decision:
     return promote(registry, registry.get(number), policy=POLICY, state=state, **options)  # type: ignore[arg-type]
 
 
-def look(registry: Registry, external: str = "revert") -> Reconciled:
+def look(registry: Registry, external: str = "revert") -> Reconciliation:
     return reconcile(
         registry,
         gate=lambda challenger, champion, tried: decide(challenger, champion, POLICY, tried),

@@ -45,7 +45,7 @@ class Files:
         return {name: str(path) for name, path in self.paths.items()}
 
     def open(self, name: str, meaning: str) -> OpenModel:
-        return OpenModel(OnnxModel(Path(meaning)), f"{name}.onnx", registered="small", version=len(meaning))
+        return OpenModel(OnnxModel(Path(meaning)), f"{name}.onnx", registered_model="small", version=len(meaning))
 
 
 class Running:

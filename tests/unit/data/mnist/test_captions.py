@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
 from ganlib.data.mnist.attributes import ATTRIBUTES
-from ganlib.data.mnist.captions import CAPTION_LEN, Wish, draw, encode, make, normalise, parse
+from ganlib.data.mnist.captions import CAPTION_LEN, CaptionMeaning, draw, encode, make, normalise, parse
 from ganlib.data.mnist.vocabulary import LANGUAGES
 
 LOW, MIDDLE, HIGH = range(3)
@@ -20,29 +20,29 @@ LOW, MIDDLE, HIGH = range(3)
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("7", Wish(7)),
-        ("a thin seven leaning left", Wish(7, thickness=LOW, slant=LOW)),
-        ("bold 3", Wish(3, thickness=HIGH)),
-        ("small upright nine, thick strokes", Wish(9, thickness=HIGH, slant=MIDDLE, size=LOW)),
-        ("A Thin SEVEN", Wish(7, thickness=LOW)),
-        ("a medium-sized 8", Wish(8, size=MIDDLE)),
-        ("8 with medium strokes", Wish(8, thickness=MIDDLE)),
-        ("an eight, medium, in medium lines", Wish(8, thickness=MIDDLE, size=MIDDLE)),
-        ("one, leaning slightly to the right", Wish(1, slant=HIGH)),
-        ("an upright zero", Wish(0, slant=MIDDLE)),
-        ("a red 4 on a sunny day", Wish(4)),
-        ("一个粗的五", Wish(5, thickness=HIGH)),
-        ("向左倾斜的细长的7", Wish(7, thickness=LOW, slant=LOW)),
-        ("一个一", Wish(1)),
-        ("画一个不粗不细、中等大小的零", Wish(0, thickness=MIDDLE, size=MIDDLE)),
-        ("请仔细写一个大的八", Wish(8, size=HIGH)),
-        ("十分粗的五", Wish(5, thickness=HIGH)),
-        ("７，右倾", Wish(7, slant=HIGH)),
-        ("a thin 七", Wish(7, thickness=LOW)),
-        ("seven (7)", Wish(7)),
+        ("7", CaptionMeaning(7)),
+        ("a thin seven leaning left", CaptionMeaning(7, thickness=LOW, slant=LOW)),
+        ("bold 3", CaptionMeaning(3, thickness=HIGH)),
+        ("small upright nine, thick strokes", CaptionMeaning(9, thickness=HIGH, slant=MIDDLE, size=LOW)),
+        ("A Thin SEVEN", CaptionMeaning(7, thickness=LOW)),
+        ("a medium-sized 8", CaptionMeaning(8, size=MIDDLE)),
+        ("8 with medium strokes", CaptionMeaning(8, thickness=MIDDLE)),
+        ("an eight, medium, in medium lines", CaptionMeaning(8, thickness=MIDDLE, size=MIDDLE)),
+        ("one, leaning slightly to the right", CaptionMeaning(1, slant=HIGH)),
+        ("an upright zero", CaptionMeaning(0, slant=MIDDLE)),
+        ("a red 4 on a sunny day", CaptionMeaning(4)),
+        ("一个粗的五", CaptionMeaning(5, thickness=HIGH)),
+        ("向左倾斜的细长的7", CaptionMeaning(7, thickness=LOW, slant=LOW)),
+        ("一个一", CaptionMeaning(1)),
+        ("画一个不粗不细、中等大小的零", CaptionMeaning(0, thickness=MIDDLE, size=MIDDLE)),
+        ("请仔细写一个大的八", CaptionMeaning(8, size=HIGH)),
+        ("十分粗的五", CaptionMeaning(5, thickness=HIGH)),
+        ("７，右倾", CaptionMeaning(7, slant=HIGH)),
+        ("a thin 七", CaptionMeaning(7, thickness=LOW)),
+        ("seven (7)", CaptionMeaning(7)),
     ],
 )
-def test_captions_mean_what_people_read_in_them(text: str, wish: Wish) -> None:
+def test_captions_mean_what_people_read_in_them(text: str, wish: CaptionMeaning) -> None:
     assert parse(text) == wish
 
 
@@ -90,9 +90,9 @@ def test_any_text_is_encoded_or_refused_in_words(text: str) -> None:
     assert bytes(codes.tolist()).rstrip(b"\0").decode() == normalise(text) == normalise(normalise(text))
 
 
-def every_wish() -> list[Wish]:
+def every_wish() -> list[CaptionMeaning]:
     terciles = (None, LOW, MIDDLE, HIGH)
-    return [Wish(digit, *asked) for digit in range(10) for asked in itertools.product(terciles, repeat=3)]
+    return [CaptionMeaning(digit, *asked) for digit in range(10) for asked in itertools.product(terciles, repeat=3)]
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -109,13 +109,13 @@ def test_every_form_in_the_vocabulary_reads_as_its_tercile() -> None:
         for attribute, terciles in language.attributes.items():
             for tercile, words in enumerate(terciles):
                 for form in itertools.chain(*words):
-                    assert parse(f"{form}{language.space}7") == Wish(7, **{attribute: tercile}), form
+                    assert parse(f"{form}{language.space}7") == CaptionMeaning(7, **{attribute: tercile}), form
 
 
 def test_every_filler_asks_for_nothing() -> None:
     for language in LANGUAGES:
         for filler in (*language.fillers, *language.neutral):
-            assert parse(f"{filler} 7") == Wish(7), filler
+            assert parse(f"{filler} 7") == CaptionMeaning(7), filler
 
 
 def test_the_same_random_numbers_write_the_same_captions() -> None:
@@ -145,6 +145,6 @@ def test_held_out_templates_are_none_of_those_trained_on() -> None:
 
 def test_english_articles_agree() -> None:
     rng = np.random.default_rng(2)
-    texts = [make(Wish(8), rng) for _ in range(300)]
+    texts = [make(CaptionMeaning(8), rng) for _ in range(300)]
     assert any("an 8" in text or "an eight" in text for text in texts)
     assert not any(" a 8" in f" {text}" or " a eight" in f" {text}" for text in texts)

@@ -21,10 +21,10 @@ from ganlib.core.project import SourceRevision
 from ganlib.export.size import parameters
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import images_per_second
-from ganlib.jobs.measuring import campaign, comparison, measured
+from ganlib.jobs.measuring import campaign, comparison, results
 from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
-from ganlib.jobs.measuring.measured import FamilyResult
+from ganlib.jobs.measuring.results import FamilyResult
 from ganlib.jobs.measuring.selection import SelectedModel, opened, select
 from ganlib.jobs.training.launch import train_in_child
 from ganlib.jobs.training.train import TrainResult
@@ -228,12 +228,12 @@ def a_measured(**changes: Any) -> FamilyResult:
 def test_recording_replaces_the_rows_of_these_families_and_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "measured.json"
     path.write_text("{}")
-    measured.record({"vae": a_measured(), "dcgan": a_measured()}, path)
-    measured.record({"vae": a_measured(images_seen=1)}, path)
-    assert {name: row.images_seen for name, row in measured.load(path).items()} == {"dcgan": 6400, "vae": 1}
+    results.record({"vae": a_measured(), "dcgan": a_measured()}, path)
+    results.record({"vae": a_measured(images_seen=1)}, path)
+    assert {name: row.images_seen for name, row in results.load(path).items()} == {"dcgan": 6400, "vae": 1}
     path.write_text('{"vae": {}}')
     with pytest.raises(BadInput, match=r"measured\.json: vae"):
-        measured.load(path)
+        results.load(path)
 
 
 def test_a_measured_row_says_all_that_its_figure_depends_on() -> None:
@@ -248,8 +248,8 @@ def test_a_measured_row_says_all_that_its_figure_depends_on() -> None:
 def test_the_shipped_rows_are_of_families_that_there_are() -> None:
     from ganlib import families
 
-    assert set(measured.load()) <= set(families.names())
-    assert set(measured.load(budget=measured.BEST)) <= set(measured.load())
+    assert set(results.load()) <= set(families.names())
+    assert set(results.load(budget=results.BEST)) <= set(results.load())
 
 
 def test_only_standard_runs_of_different_families_are_recorded(store: MlflowStore, params: Params, onnx: Path) -> None:
@@ -257,18 +257,18 @@ def test_only_standard_runs_of_different_families_are_recorded(store: MlflowStor
         return opened(store.project, params, store, f"runs:/{trained(store, params, onnx, budget=budget)}", "a run")
 
     standard = run_of("standard")
-    measured.require_finished(store.project, [standard])
+    results.require_finished(store.project, [standard])
     for wrong, message in (
         ([run_of("smoke")], r"of another \(30 steps\): add --budget standard"),
         ([standard, standard], "several of dcgan"),
         ([opened(store.project, params, store, str(onnx), "file")], "file is none"),
     ):
         with pytest.raises(BadInput, match=message):
-            measured.require_finished(store.project, wrong)
+            results.require_finished(store.project, wrong)
     with pytest.raises(BadInput, match="runs of budget standard or best, not smoke"):
-        measured.require_as_committed(store.project, params, "smoke")
+        results.require_as_committed(store.project, params, "smoke")
     with pytest.raises(BadInput, match="leave those out of --set"):
-        measured.require_as_committed(store.project, load(store.project.params_file, ["evaluate.seed=1"]))
+        results.require_as_committed(store.project, load(store.project.params_file, ["evaluate.seed=1"]))
 
 
 @pytest.mark.slow

@@ -19,9 +19,9 @@ class RunRecord(Record):
 
     id: str
     status: str
-    started: int
+    start: int
     """Unix time in milliseconds."""
-    ended: datetime | None
+    end: datetime | None
     params: dict[str, str]
     metrics: dict[str, float]
     """The last value of each, by its plain name, without the group of charts that it is in."""
@@ -115,8 +115,8 @@ def _past(run: Any) -> RunRecord:
     return RunRecord(
         id=run.info.run_id,
         status=run.info.status,
-        started=run.info.start_time,
-        ended=datetime.fromtimestamp(end / 1000, UTC) if end else None,
+        start=run.info.start_time,
+        end=datetime.fromtimestamp(end / 1000, UTC) if end else None,
         params=run.data.params,
         metrics={charts.plain(name): value for name, value in run.data.metrics.items()},
         tags=run.data.tags,

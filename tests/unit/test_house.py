@@ -224,17 +224,39 @@ PARTICIPLES = re.compile(
     "made|meant|named|said|seen|shown|taken|told|tried|wanted|wished|written"
 )
 """No names for values: they tell that something was done to a value, and not what it is."""
+NO_PARTICIPLES = {"bed", "embed", "feed", "need", "red", "seed", "speed"}
+"""Nouns and adjectives that end as regular participles do, whose last letters are ``ed``. Functions are called so where
+they give back a changed copy, as Python's ``sorted`` is, and so is what is true or false: ``finished: bool``."""
 MAY_BE_NAMED = {
-    "ganlib/data/importing/record.py": {"given"},  # in the reports of imports that people have
+    "ganlib/abtest/records.py": {"ended", "started"},  # in people's files
+    "ganlib/core/errors.py": {"Interrupted", "expected"},  # in the reasons of runs that people have; beside `actual`
+    "ganlib/core/processes.py": {"started"},  # in files that people have
+    "ganlib/data/importing/record.py": {"given", "not_used"},  # in the reports of imports that people have
+    "ganlib/data/versioning/record.py": {"repeated"},  # in what DVC pins
+    "ganlib/data/versioning/state.py": {"expected"},  # in what `data verify --json` prints
+    "ganlib/evaluation/drift.py": {"evaluated", "sampled"},  # in people's batches
+    "ganlib/evaluation/evaluate.py": {"resampled"},  # in people's registries
+    "ganlib/evaluation/judge/mnist/judge.py": {"expected"},  # of a frozen stage of DVC
+    "ganlib/evaluation/judge/mnist/train.py": {"prepared", "warped"},  # as above
+    "ganlib/export/onnx.py": {"images_compared"},  # in people's certificates
+    "ganlib/generation/batch/verify.py": {"altered", "damaged", "truncated"},  # in what `verify --json` prints
     "ganlib/generation/speed/autotune.py": {"tried"},  # in files that people have
-    "ganlib/jobs/measuring/comparison.py": {"images_seen"},  # in people's files, and what the field says
+    "ganlib/jobs/data/preview.py": {"imported"},  # in what `data preview --json` prints
+    "ganlib/jobs/measuring/comparison.py": {"images_seen", "recorded"},  # in people's files, and what the field says
     "ganlib/jobs/measuring/results.py": {"images_seen"},  # as above
     "ganlib/jobs/promotion/explain.py": {"asked", "found"},  # in what `registry explain --json` prints
     "ganlib/registry/entries.py": {"found"},  # in people's ledgers
     "ganlib/registry/gate.py": {"tried"},  # in people's ledgers
-    "ganlib/registry/prune.py": {"kept"},  # in what `registry prune --json` prints
+    "ganlib/registry/prune.py": {"created", "kept"},  # in what `registry prune --json` prints
+    "ganlib/registry/version.py": {"created"},  # in what `registry list --json` prints
     "ganlib/serving/connection.py": {"connection_made"},  # asyncio's
+    "ganlib/tracking/failures.py": {"Refused"},  # in the reasons of runs that people have
     "ganlib/training/ema.py": {"images_seen"},  # what the field says
+    "ganlib/training/loop.py": {"_saved"},  # TODO
+    "ganlib/training/step.py": {"_recorded", "fixed"},  # TODO
+    "tests/support/described.py": {"CAPTIONED", "LABELLED", "POOLED"},  # TODO
+    "tests/support/forks.py": {"printed"},  # TODO
+    "tests/support/once.py": {"SHARED"},  # TODO
 }
 
 
@@ -255,9 +277,53 @@ def last_word(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip("_")).rpartition("_")[2].lower()
 
 
+def is_truth(value: ast.AST | None) -> bool:
+    """Whether an expression is true or false, as far as it tells."""
+    match value:
+        case ast.BoolOp(values=values):
+            return all(map(is_truth, values))
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name in ("all", "any", "bool") or name.startswith(("has_", "is"))
+    return (
+        isinstance(value, ast.Compare)
+        or (isinstance(value, ast.Constant) and isinstance(value.value, bool))
+        or (isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not))
+    )
+
+
+def pairs(target: ast.AST, value: ast.AST | None) -> Iterator[tuple[ast.AST, ast.AST | None]]:
+    """Each single name that is assigned to, and what it gets."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for each, part in zip(target.elts, value.elts, strict=False):
+            yield from pairs(each, part)
+    else:
+        yield target, value
+
+
+def truths(tree: ast.AST) -> Iterator[str]:
+    """The names of ``tree`` for what is true or false."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(arg=name, annotation=ast.Name(id="bool")):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name) | ast.Attribute(attr=name), annotation=ast.Name(id="bool")):
+                yield name
+            case ast.Assign(targets=targets, value=value):
+                for one, part in (pair for target in targets for pair in pairs(target, value)):
+                    if isinstance(one, ast.Name | ast.Attribute) and is_truth(part):
+                        yield one.id if isinstance(one, ast.Name) else one.attr
+
+
+def functions_of(tree: ast.AST) -> set[str]:
+    return {node.name for node in ast.walk(tree) if isinstance(node, Function)}
+
+
 def participles(tree: ast.AST) -> set[str]:
-    """The names of ``tree`` that end in a participle."""
-    return {name for name in bound(tree) if PARTICIPLES.fullmatch(last_word(name)) and not name.startswith("test_")}
+    """The names of ``tree`` that end in a participle: irregular ones anywhere, regular ones where they name a value."""
+    names = {name for name in bound(tree) if not name.startswith("test_")}
+    values = names - functions_of(tree) - set(truths(tree))
+    regular = {name for name in values if last_word(name).endswith("ed") and last_word(name) not in NO_PARTICIPLES}
+    return regular | {name for name in names if PARTICIPLES.fullmatch(last_word(name))}
 
 
 def test_no_value_is_named_by_what_was_done_to_it() -> None:
@@ -283,6 +349,12 @@ def test_no_value_is_named_by_what_was_done_to_it() -> None:
         "with f() as held: pass",
         "try: pass\nexcept E as taken: pass",
         "match x:\n    case [known]: pass",
+        "def f(stored): pass",
+        "def f(stored: bool | None): pass",
+        "class Loaded: pass",
+        "class C:\n    listed: int",
+        "self._opened, x = 3, True",
+        "_NEEDED = 3",
     ],
 )
 def test_a_participle_would_be_seen(code: str) -> None:
@@ -290,9 +362,14 @@ def test_a_participle_would_be_seen(code: str) -> None:
 
 
 def test_and_no_other_name() -> None:
-    assert (
-        participles(ast.parse("def hold(choice, findings): path.read(); x = seen + len(told); threaded = x")) == set()
-    )
+    code = """
+class Shard:
+    finished: bool
+    def padded(self, seed, *, resumed: bool): self.speed, self.closed = 3, False
+def hold(choice, findings):
+    path.read(); x = seen + len(told); passed = x > 3 and not stored
+"""
+    assert participles(ast.parse(code)) == set()
 
 
 IMPORTED_OR_REPLACED = re.compile(

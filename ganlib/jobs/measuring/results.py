@@ -153,7 +153,7 @@ def record_all(
 def _measured(
     store: MlflowStore, row: ComparisonRow, run: RunRecord, hardware: str | None, machine: str
 ) -> FamilyResult:
-    if row.train_seconds is None or row.images_seen is None or run.ended is None:
+    if row.train_seconds is None or row.images_seen is None or run.end is None:
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     return FamilyResult(
@@ -162,7 +162,7 @@ def _measured(
         train_seconds=row.train_seconds,
         images_seen=row.images_seen,
         hardware=hardware or _hardware(store, run),
-        date=run.ended.date(),
+        date=run.end.date(),
         commit=commit + _DIRTY * (run.tags.get("ganlib.source_dirty") == "true"),
         overrides=run.tags.get("ganlib.overrides", "none"),
         images_per_second=row.images_per_second,

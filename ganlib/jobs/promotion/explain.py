@@ -202,7 +202,7 @@ def _registered(
         facts: dict[str, JsonValue] = {
             "id": run.id,
             "status": run.status,
-            "ended": run.ended.isoformat(timespec="seconds") if run.ended else None,
+            "ended": run.end.isoformat(timespec="seconds") if run.end else None,
             "user": run.tags.get("mlflow.user"),
         }
         if begun_from := run.tags.get(INIT_TAG):

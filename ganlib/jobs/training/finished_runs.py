@@ -58,7 +58,7 @@ def unused(
             return None
         result = _result(project, params, store, run)
         if result:
-            when = f" at {run.ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if run.ended else ""
+            when = f" at {run.end.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if run.end else ""
             remark = (
                 f"run {run.id} of the same settings, seed, data and code ended{when} and no command has used it yet: "
                 "going on from its evaluation (to train anew: --set train.seed=N)"
@@ -73,7 +73,7 @@ def _used(project: Project, params: Params, run: RunRecord, serves: Service) -> 
     if serves == "evaluation":
         return "fid" in run.metrics
     versions = Registry(connect(project), params.registry.model).versions()
-    return run.ended is None or any(datetime.fromisoformat(each.created) >= run.ended for each in versions)
+    return run.end is None or any(datetime.fromisoformat(each.created) >= run.end for each in versions)
 
 
 def _fits(run: RunRecord, values: dict[str, str]) -> bool:

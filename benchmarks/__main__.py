@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import generation, startup, training
+from benchmarks import generation, quota, startup, training
 from ganlib.cli.app import set_environment_defaults
 
 
@@ -14,7 +14,7 @@ def main() -> int:
     modules = {"startup": startup, "training": training, "generation": generation}
     if sys.argv[1:]:
         name, *words = sys.argv[1:]
-        return modules[name].main(words)
+        return (modules | {"quota": quota})[name].main(words)  # which needs root
     return max([module.main([]) for module in modules.values()])
 
 

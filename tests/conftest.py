@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from ganlib.cli.app import set_environment_defaults
-from tests.support.once import SHARED
+from tests.support.once import FOLDER_VARIABLE
 from tests.told import pytest_sessionstart, pytest_terminal_summary
 
 __all__ = ["ROOT", "pytest_sessionstart", "pytest_terminal_summary"]
@@ -69,7 +69,7 @@ def checkout() -> Path:
 def _projects_share(tmp_path_factory: pytest.TempPathFactory) -> None:
     """See :mod:`tests.support.once`."""
     base = tmp_path_factory.getbasetemp()
-    os.environ[SHARED] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
+    os.environ[FOLDER_VARIABLE] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 
 
 @pytest.fixture

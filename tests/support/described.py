@@ -21,6 +21,6 @@ def described(*names: str, spec: DatasetSpec = MNIST, captions: tuple[str, ...] 
     return Description(contract=contract, metadata={"captions": json.dumps(captions)} if captions else {})
 
 
-PLAIN, LABELLED, CAPTIONED = described(), described("label"), described("caption")
+PLAIN, WITH_LABEL, WITH_CAPTION = described(), described("label"), described("caption")
 WITH_CLASS_NAMES = described("label", spec=SHOP)
-POOLED = described("caption", spec=ICONS, captions=CAPTIONS)
+WITH_POOL = described("caption", spec=ICONS, captions=CAPTIONS)

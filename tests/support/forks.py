@@ -90,11 +90,11 @@ def run(
     """Run ``python -m WORDS`` in such a process to its end, which comes within ``timeout`` seconds."""
     command = Command(words, cwd, environment)
     try:
-        printed, messages = command.communicate(timeout)
+        output, messages = command.communicate(timeout)
     except subprocess.TimeoutExpired:
         command.kill()
         raise
-    return subprocess.CompletedProcess(command.args, command.wait(), printed, messages)
+    return subprocess.CompletedProcess(command.args, command.wait(), output, messages)
 
 
 def _text(end: Any) -> IO[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganlib.core.locks import hold
 
-SHARED = "GANLIB_TESTS_SHARED"
+FOLDER_VARIABLE = "GANLIB_TESTS_SHARED"
 """Names the folder in the environment; not set outside of pytest, where everything is made anew."""
 
 
@@ -23,9 +23,9 @@ def once(name: str, make: Callable[[Path], object]) -> Path | None:
     Returns:
         Its path, to be read and copied and never written; None outside of pytest.
     """
-    if SHARED not in os.environ:
+    if FOLDER_VARIABLE not in os.environ:
         return None
-    path = Path(os.environ[SHARED]) / name
+    path = Path(os.environ[FOLDER_VARIABLE]) / name
     with hold(path.with_name(f"{name}.lock"), what=f"test session that makes {name}", patience=3600):
         if not path.exists():
             half = path.with_name(f"half-{name}")

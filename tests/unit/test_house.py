@@ -254,9 +254,6 @@ MAY_BE_NAMED = {
     "ganlib/training/ema.py": {"images_seen"},  # what the field says
     "ganlib/training/loop.py": {"_saved"},  # TODO
     "ganlib/training/step.py": {"_recorded", "fixed"},  # TODO
-    "tests/support/described.py": {"CAPTIONED", "LABELLED", "POOLED"},  # TODO
-    "tests/support/forks.py": {"printed"},  # TODO
-    "tests/support/once.py": {"SHARED"},  # TODO
 }
 
 

@@ -22,7 +22,7 @@ from ganlib.generation.conditions import ClassLabels, Condition, choose, label_o
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import OnnxModel
 from tests.support import graphs
-from tests.support.described import CAPTIONED, LABELLED, PLAIN, POOLED, WITH_CLASS_NAMES, described
+from tests.support.described import PLAIN, WITH_CAPTION, WITH_CLASS_NAMES, WITH_LABEL, WITH_POOL, described
 from tests.support.specs import CAPTIONS, CELLS, ICONS, LETTERS, SHOP
 
 
@@ -41,14 +41,14 @@ def labels(condition: Condition, seed: int, start: int, stop: int) -> list[int]:
 
 
 def test_each_image_has_the_label_of_its_number_wherever_the_stretch_begins() -> None:
-    assert labels(choose(LABELLED, "balanced"), 0, 61, 73) == [(61 + k) % 10 for k in range(12)]
+    assert labels(choose(WITH_LABEL, "balanced"), 0, 61, 73) == [(61 + k) % 10 for k in range(12)]
     assert labels(choose(WITH_CLASS_NAMES, "balanced"), 0, 61, 73) == [(61 + k) % 3 for k in range(12)]
-    assert labels(choose(LABELLED, "7"), 0, 60, 70) == [7] * 10
+    assert labels(choose(WITH_LABEL, "7"), 0, 60, 70) == [7] * 10
     assert labels(choose(WITH_CLASS_NAMES, "shoe"), 0, 60, 70) == [1] * 10
 
 
 def test_labels_that_nobody_chose_are_uniform_and_a_function_of_seed_and_number() -> None:
-    for model, least in ((LABELLED, 400), (WITH_CLASS_NAMES, 1500)):
+    for model, least in ((WITH_LABEL, 400), (WITH_CLASS_NAMES, 1500)):
         drawn = labels(choose(model), 3, 0, 5000)
         assert min(np.bincount(drawn, minlength=model.contract.spec.num_classes)) > least
         assert labels(choose(model, "uniform"), 3, 4000, 5000) == drawn[4000:]
@@ -81,14 +81,14 @@ def test_the_words_for_all_classes_win_over_classes_of_that_name_which_keep_thei
     ("model", "option", "message"),
     [
         (PLAIN, "7", "takes no label: it is unconditional"),
-        (CAPTIONED, "7", "takes no label, only a caption"),
-        (LABELLED, "10", "unknown class '10'"),
-        (LABELLED, "-1", "unknown class '-1'"),
-        (LABELLED, "seven", "unknown class 'seven'"),
+        (WITH_CAPTION, "7", "takes no label, only a caption"),
+        (WITH_LABEL, "10", "unknown class '10'"),
+        (WITH_LABEL, "-1", "unknown class '-1'"),
+        (WITH_LABEL, "seven", "unknown class 'seven'"),
         (WITH_CLASS_NAMES, "Shoes", "unknown class 'Shoes'. Did you mean 'shoe'?"),
         (WITH_CLASS_NAMES, "3", "unknown class '3'"),
         (WITH_CLASS_NAMES, "balance", "Did you mean 'balanced'?"),
-        (LABELLED, "nowhere.csv", "cannot read the labels nowhere.csv"),
+        (WITH_LABEL, "nowhere.csv", "cannot read the labels nowhere.csv"),
     ],
 )
 def test_labels_that_make_no_sense_are_refused(model: Description, option: str, message: str) -> None:
@@ -146,13 +146,13 @@ def test_a_file_of_labels_is_taken_line_by_line(tmp_path: Path, text: str, expec
 def test_a_bad_line_is_named(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "l.csv").write_text(text)
     with pytest.raises(BadInput, match=f"line {line}: unknown class"):
-        choose(LABELLED, str(tmp_path / "l.csv"))
+        choose(WITH_LABEL, str(tmp_path / "l.csv"))
 
 
 def test_a_file_without_a_label_is_refused(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("label\n")
     with pytest.raises(BadInput, match="has no label in it"):
-        choose(LABELLED, str(tmp_path / "l.csv"))
+        choose(WITH_LABEL, str(tmp_path / "l.csv"))
 
 
 def test_where_files_are_out_of_reach_a_path_is_no_label(tmp_path: Path) -> None:
@@ -177,26 +177,26 @@ def said(condition: Condition, seed: int, stop: int) -> list[str]:
 
 
 def test_any_caption_is_taken_where_no_grammar_reads_it_written_as_those_of_training() -> None:
-    assert said(choose(POOLED, None, "  A Heart, très ROUGE! "), 0, 3) == ["a heart, très rouge!"] * 3
-    assert said(choose(CAPTIONED, None, "Bold  THREE"), 0, 2) == ["bold three"] * 2
+    assert said(choose(WITH_POOL, None, "  A Heart, très ROUGE! "), 0, 3) == ["a heart, très rouge!"] * 3
+    assert said(choose(WITH_CAPTION, None, "Bold  THREE"), 0, 2) == ["bold three"] * 2
 
 
 def test_captions_that_nobody_gave_are_those_that_the_file_keeps() -> None:
-    drawn = said(choose(POOLED), 3, 300)
+    drawn = said(choose(WITH_POOL), 3, 300)
     assert {text: drawn.count(text) > 60 for text in set(drawn)} == dict.fromkeys(CAPTIONS, True)
-    assert said(choose(POOLED), 3, 100) == drawn[:100]
-    assert said(choose(POOLED), 4, 300) != drawn
+    assert said(choose(WITH_POOL), 3, 100) == drawn[:100]
+    assert said(choose(WITH_POOL), 4, 300) != drawn
 
 
 @pytest.mark.parametrize(
     ("model", "caption", "message"),
     [
-        (LABELLED, "a seven", "takes no caption, only a label"),
+        (WITH_LABEL, "a seven", "takes no caption, only a label"),
         (PLAIN, "a seven", "takes no caption: it is unconditional"),
-        (CAPTIONED, "a dog", "names no digit"),
-        (POOLED, "x" * 65, "takes 65 bytes of UTF-8 and 64 fit"),
-        (POOLED, "裏" * 22, "takes 66 bytes of UTF-8 and 64 fit"),
-        (POOLED, " ", "is empty"),
+        (WITH_CAPTION, "a dog", "names no digit"),
+        (WITH_POOL, "x" * 65, "takes 65 bytes of UTF-8 and 64 fit"),
+        (WITH_POOL, "裏" * 22, "takes 66 bytes of UTF-8 and 64 fit"),
+        (WITH_POOL, " ", "is empty"),
     ],
 )
 def test_captions_that_make_no_sense_are_refused(model: Description, caption: str, message: str) -> None:
@@ -216,13 +216,13 @@ def test_a_file_that_keeps_no_captions_needs_one_to_be_given() -> None:
 
 def test_codes_tell_class_and_attributes_where_a_measurement_knows_them() -> None:
     numbers = np.array([3, 64, 200])
-    assert SamplingRequest(0, choose(LABELLED, "balanced")).codes(numbers).tolist() == [  # type: ignore[union-attr]
+    assert SamplingRequest(0, choose(WITH_LABEL, "balanced")).codes(numbers).tolist() == [  # type: ignore[union-attr]
         [3, 0, 0, 0], [4, 0, 0, 0], [0, 0, 0, 0],
     ]  # fmt: skip
-    bold = SamplingRequest(0, choose(CAPTIONED, None, "bold 3")).codes(numbers)
+    bold = SamplingRequest(0, choose(WITH_CAPTION, None, "bold 3")).codes(numbers)
     assert bold is not None
     assert bold.tolist() == [[3, 3, 0, 0]] * 3
-    for model in (PLAIN, POOLED):
+    for model in (PLAIN, WITH_POOL):
         assert SamplingRequest(0, choose(model)).codes(numbers) is None
 
 
@@ -231,13 +231,13 @@ def test_codes_tell_class_and_attributes_where_a_measurement_knows_them() -> Non
 
 CONDITIONS = [
     (PLAIN, {}, {"kind": "none"}, "none"),
-    (LABELLED, {}, {"kind": "labels", "choice": "uniform"}, "labels uniform"),
+    (WITH_LABEL, {}, {"kind": "labels", "choice": "uniform"}, "labels uniform"),
     (WITH_CLASS_NAMES, {"labels": "balanced"}, {"kind": "labels", "choice": "balanced"}, "labels balanced"),
-    (LABELLED, {"labels": "7"}, {"kind": "labels", "class_name": "7"}, "label 7"),
+    (WITH_LABEL, {"labels": "7"}, {"kind": "labels", "class_name": "7"}, "label 7"),
     (WITH_CLASS_NAMES, {"labels": "hat"}, {"kind": "labels", "class_name": "hat"}, "label hat"),
-    (CAPTIONED, {}, {"kind": "captions", "choice": "uniform"}, "captions uniform"),
-    (CAPTIONED, {"caption": "一个粗的五"}, {"kind": "captions", "caption": "一个粗的五"}, "caption '一个粗的五'"),
-    (POOLED, {"caption": "it's"}, {"kind": "captions", "caption": "it's"}, 'caption "it\'s"'),
+    (WITH_CAPTION, {}, {"kind": "captions", "choice": "uniform"}, "captions uniform"),
+    (WITH_CAPTION, {"caption": "一个粗的五"}, {"kind": "captions", "caption": "一个粗的五"}, "caption '一个粗的五'"),
+    (WITH_POOL, {"caption": "it's"}, {"kind": "captions", "caption": "it's"}, 'caption "it\'s"'),
 ]
 
 
@@ -272,7 +272,7 @@ def test_words_that_are_none_of_ours_are_refused(words: str) -> None:
 
 def test_a_caption_with_quotes_is_the_same_one_when_a_job_goes_on() -> None:
     caption = "a 'thin' \"seven\"\\ leaning left"
-    again = recorded(CAPTIONED, ConditionRecord.model_validate(str(choose(CAPTIONED, None, caption).record)))
+    again = recorded(WITH_CAPTION, ConditionRecord.model_validate(str(choose(WITH_CAPTION, None, caption).record)))
     np.testing.assert_array_equal(again.values(1, 2), [encode_caption(caption)] * 64)
 
 
@@ -287,6 +287,6 @@ def test_the_manifest_says_what_was_asked_and_another_wish_is_another_job(tmp_pa
 
 
 def test_ten_classes_are_drawn_alike_whatever_they_are_called() -> None:
-    assert labels(choose(LABELLED), 5, 0, 100) == labels(choose(described("label", spec=LETTERS)), 5, 0, 100)
+    assert labels(choose(WITH_LABEL), 5, 0, 100) == labels(choose(described("label", spec=LETTERS)), 5, 0, 100)
     assert ClassLabels.of(LETTERS, "c").values(0, 0).tolist() == [2] * 64
     assert choose(described(spec=CELLS)).record == ConditionRecord()

@@ -25,7 +25,7 @@ from ganlib.generation.pictures.interpolate import (
     slerp,
 )
 from ganlib.generation.session import OnnxModel
-from tests.support.described import CAPTIONED, LABELLED, PLAIN, POOLED, WITH_CLASS_NAMES, described
+from tests.support.described import PLAIN, WITH_CAPTION, WITH_CLASS_NAMES, WITH_LABEL, WITH_POOL, described
 from tests.support.painters import Halves
 from tests.support.specs import CAPTIONS, ICONS, SHOP
 
@@ -80,11 +80,11 @@ def test_where_there_is_no_turn_the_way_is_straight(start: list[float], end: lis
     [
         (PLAIN, ["3"], None, "takes no label: it is unconditional"),
         (PLAIN, None, ["bold 3"], "takes no caption: it is unconditional"),
-        (CAPTIONED, ["3"], None, "takes no label, only a caption"),
-        (LABELLED, None, ["bold 3"], "takes no caption, only a label"),
-        (LABELLED, ["3", "10"], None, "unknown class '10'"),
-        (LABELLED, ["balanced"], None, "'balanced' is not the name of one class"),
-        (CAPTIONED, None, ["bold"], "names no digit"),
+        (WITH_CAPTION, ["3"], None, "takes no label, only a caption"),
+        (WITH_LABEL, None, ["bold 3"], "takes no caption, only a label"),
+        (WITH_LABEL, ["3", "10"], None, "unknown class '10'"),
+        (WITH_LABEL, ["balanced"], None, "'balanced' is not the name of one class"),
+        (WITH_CAPTION, None, ["bold"], "names no digit"),
     ],
 )
 def test_what_a_model_does_not_take_is_refused(
@@ -96,12 +96,12 @@ def test_what_a_model_does_not_take_is_refused(
 
 def test_conditions_are_what_was_asked_or_else_all_classes() -> None:
     assert conditions(PLAIN) == {}
-    assert conditions(LABELLED, ["3", "8"])["label"].tolist() == [3, 8]
-    assert conditions(LABELLED)["label"].tolist() == list(range(10))
+    assert conditions(WITH_LABEL, ["3", "8"])["label"].tolist() == [3, 8]
+    assert conditions(WITH_LABEL)["label"].tolist() == list(range(10))
     assert conditions(WITH_CLASS_NAMES)["label"].tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(conditions(CAPTIONED, None, ["bold 3"])["caption"], [encode("bold 3")])
-    np.testing.assert_array_equal(conditions(CAPTIONED)["caption"][7], encode("7"))
-    assert list(texts(conditions(POOLED)["caption"])) == list(CAPTIONS)
+    np.testing.assert_array_equal(conditions(WITH_CAPTION, None, ["bold 3"])["caption"], [encode("bold 3")])
+    np.testing.assert_array_equal(conditions(WITH_CAPTION)["caption"][7], encode("7"))
+    assert list(texts(conditions(WITH_POOL)["caption"])) == list(CAPTIONS)
 
 
 def test_of_many_classes_some_are_shown_from_first_to_last() -> None:

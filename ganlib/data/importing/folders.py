@@ -41,14 +41,17 @@ def recognise(files: Files) -> Layout:
     if not pictures:
         raise BadInput(f"{files.place} holds no pictures. {LAYOUTS}. There is: {_endings(files.names) or 'nothing'}.")
     parts, notes = split_folders(pictures)
-    depths = Counter(name.removeprefix(part.prefix).count("/") for part in parts for name in _in(part, pictures))
-    labelled = bool(depths.keys() - {0})
+    between = _between(parts[0], pictures)
+    labelled = any("/" in name.removeprefix(parts[0].prefix) for name in _in(parts[0], pictures))
+    if labelled and (others := [part.prefix for part in parts[1:] if not _has_classes(part, pictures, between)]):
+        parts, notes = split_folders(name for name in pictures if not name.startswith(tuple(others)))
+        notes += [f"{prefix} has no folder for each class: not used" for prefix in others]
     names: list[str] = []
     listing: list[Picture] = []
     for part in parts:
         for name in _in(part, pictures):
             *folders, _ = name.removeprefix(part.prefix).split("/")
-            if len(folders) != labelled:
+            if folders[1:] != ([between] if between else []) or len(folders) < labelled:
                 continue
             names.append(name)
             label = unicodedata.normalize("NFC", folders[0]) if labelled else None
@@ -107,6 +110,22 @@ def split_folders(names: Iterable[str]) -> tuple[list[_Part], list[str]]:
         remark = f"counted into {train}/, of which validation is drawn" if test else "the test split: there is no test/"
         notes.append(f"{validation}/ is {remark}")
     return parts, notes
+
+
+def _between(part: _Part, pictures: list[str]) -> str | None:
+    """Return the folder that lies between every class and its pictures, as ``images`` in ``CLASS/images/1.png``.
+
+    Tiny ImageNet is published so. None if the pictures of ``part`` lie otherwise.
+    """
+    folders = {tuple(name.removeprefix(part.prefix).split("/")[:-1]) for name in _in(part, pictures)}
+    middles = {names[1:] for names in folders}
+    return middles.pop()[0] if len(folders) > 1 and len(middles) == 1 and len(min(middles)) == 1 else None
+
+
+def _has_classes(part: _Part, pictures: list[str], between: str | None) -> bool:
+    """Whether ``part`` has a folder for each class, as tests without answers have not."""
+    depth = 2 if between else 1
+    return any(name.removeprefix(part.prefix).count("/") >= depth for name in _in(part, pictures))
 
 
 def passed_over(names: Iterable[str], layout_files: Iterable[str]) -> str | None:

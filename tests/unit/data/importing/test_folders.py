@@ -54,6 +54,26 @@ def test_train_and_test_are_splits_and_validation_is_told(tmp_path: Path) -> Non
     assert labels(tmp_path) == [("a", None), ("b", None)], "train/ alone says nothing of a test split"
 
 
+def test_a_folder_between_each_class_and_its_pictures_is_passed_through(tmp_path: Path) -> None:
+    """As in Tiny ImageNet, whose ``val`` and ``test`` have no folder for each class."""
+    for name in ("n01", "n02"):
+        class_folders(tmp_path / "train" / name, ["images"])
+    class_folders(tmp_path / "val", ["images"])
+    assert labels(tmp_path) == [("n01", None), ("n02", None)], "without a split that has classes, ours is drawn"
+    assert layout(tmp_path).notes == ("val/ has no folder for each class: not used",)
+    class_folders(tmp_path / "test" / "n01", ["images"])
+    assert labels(tmp_path) == [("n01", "test"), ("n01", "train"), ("n02", "train")]
+
+
+def test_a_split_without_classes_beside_one_with_them_is_not_used(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", ["a", "b"])
+    class_folders(tmp_path / "val", ["a", "b"])
+    save(tmp_path / "test" / "1.png")
+    assert labels(tmp_path) == [("a", "test"), ("a", "train"), ("b", "test"), ("b", "train")]
+    assert layout(tmp_path).total == 24
+    assert "test/ has no folder for each class: not used" in layout(tmp_path).notes
+
+
 def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
     for name in ("one.png", "two.JPG", "three.WebP"):
         save(tmp_path / name)

@@ -16,6 +16,7 @@ from ganlib.core import accounts, progress, threads, wording
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import as_user_error
+from ganlib.core.project import NoProject
 from ganlib.core.proxies import spare_loopback
 from ganlib.core.redact import redacted
 
@@ -60,8 +61,14 @@ def perhaps_project(model: str | None, overrides: list[str] | None = None) -> tu
     """Open the project around, if there is one: a bare graph needs none, but what was set must not be lost."""
     try:
         return open_project(overrides)
-    except BadInput:
-        if overrides or (model and not model.endswith(".onnx") and not Path(model).exists()):
+    except BadInput as error:
+        from ganlib import pretrained
+        from ganlib.jobs.models import needs_project
+
+        asks = model is not None and needs_project(model) and not Path(model).exists()
+        if asks and isinstance(error, NoProject):
+            raise NoProject(f"{error} A model that ships with ganlib needs none: {pretrained.EXAMPLE}.") from None
+        if asks or overrides:
             raise
         return None, None
 

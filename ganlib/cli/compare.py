@@ -15,7 +15,8 @@ def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="Families (the newest finished run of each), models:/NAME@ALIAS, runs:/ID, files."
+            metavar="NAME...",
+            help="Families (the newest finished run of each), models:/NAME@ALIAS, runs:/ID, pretrained:NAME, files.",
         ),
     ],
     train: Annotated[bool, typer.Option("--train", help="Train the families first; goes on after a stop.")] = False,

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from ganlib.cli.app import open_project, reporting, show
-from ganlib.cli.options import Json, Set
+from ganlib.cli.options import Json, ModelArgument, Set
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
+    model: ModelArgument,
     record: Annotated[
         bool, typer.Option("--record", help="Put the figures in place of the version's evidence, for the gate.")
     ] = False,

@@ -9,7 +9,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "judge train": ("",),
     "judge show": ("", "--set judge.source=inception.onnx"),
     "judge check": ("inception.onnx",),
-    "families": ("", "dcgan vae", "--json"),
+    "families": ("", "dcgan vae", "cgan --json"),
     "train": (
         "dcgan --budget demo",
         "vae --set train.seed=1 --set families.vae.latent_dim=32",
@@ -33,6 +33,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "reconcile": ("",),
     "retrain": ("", "--families dcgan,vae --budget demo", "--no-prefect --set train.seed=3"),
     "generate": (
+        "--model pretrained:cgan --labels 7 --count 64 --out out/sevens",
         "--count 5000 --seed 7 --out out/batch",
         "--model models:/mnist-generator@champion --count 1e6 --format parquet --out s3://bucket/batch",
         "--model 7 --labels balanced --count 1000 --out out/balanced",
@@ -45,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "registry list": ("", "--json", "--model mnist-generator"),
     "registry show": ("champion", "7 --json"),
     "registry diff": ("champion challenger --out diff.png", "6 7"),
+    "registry import": ("pretrained:cgan",),
     "registry download": ("champion --out champion.onnx",),
     "registry prune": ("--dry-run", "--keep 10 --manifests ~/images"),
     "registry history": ("", "--json"),

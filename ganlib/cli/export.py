@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ganlib.cli.app import open_project, output_file, output_folder, reporting, show
-from ganlib.cli.options import Json, Set
+from ganlib.cli.app import open_project, output_file, output_folder, perhaps_project, reporting, show
+from ganlib.cli.options import Json, ModelArgument, Set
 from ganlib.core.errors import BadInput
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
+    model: ModelArgument,
     siblings: Annotated[
         bool, typer.Option("--siblings", help="Make it in fp16 and int8, measure both, ask the gate about both.")
     ] = False,
@@ -38,13 +38,16 @@ def export(
         raise BadInput("--promote goes with --siblings; a version goes through the gate by: ganlib promote VERSION")
     if rgb and siblings:
         raise BadInput("--rgb is of one file for other tools; siblings are versions: ask for one of them.")
-    project, params = open_project(overrides)
     if siblings:
         from ganlib.jobs.promotion.siblings import siblings as job
 
         with reporting(as_json=as_json) as report:
             result = job(
-                project, params, model, out=output_folder(out) if out else None, put_through=promote, report=report
+                *open_project(overrides),
+                model,
+                out=output_folder(out) if out else None,
+                put_through=promote,
+                report=report,
             )
         show(result, as_json=as_json, text=result.summary)
         return
@@ -56,7 +59,7 @@ def export(
     from ganlib.jobs.models import fetch
 
     path = output_file(out)
-    source = fetch(project, params, model)
+    source = fetch(*perhaps_project(model, overrides), model)
     content = source.path.read_bytes()
     describe(content, str(source.path))  # what is no model of ours is not handed on as one
     graph = colour.rgb(content, str(source.path)) if rgb else content

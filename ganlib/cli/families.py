@@ -15,8 +15,10 @@ from ganlib.cli.options import Json
 if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
     from ganlib.jobs.measuring.results import FamilyResult
+    from ganlib.pretrained import PretrainedCard
 
 Rows = Mapping[str, "FamilyResult"]
+Cards = Mapping[str, "PretrainedCard"]
 
 
 def families(
@@ -28,13 +30,15 @@ def families(
     """List the generator families, with the FID that each has reached at budgets standard and best.
 
     A lower FID is better; `x real` is the FID as a multiple of what real images score. Both were measured on MNIST. Of
-    other data versions the list says which families cannot be trained on them, and why.
+    other data versions the list says which families cannot be trained on them, and why. Of those with a star a trained
+    graph ships with ganlib: --model pretrained:NAME.
     """
     from ganlib import families as zoo
+    from ganlib import pretrained
     from ganlib.jobs.measuring import results
 
     selection = zoo.require_all(names) if names else tuple(zoo.names())
-    rows, best = results.load(), results.load(budget=results.BEST)
+    rows, best, cards = results.load(), results.load(budget=results.BEST), pretrained.cards()
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
     about = {name: zoo.about(name) for name in selection}
     spec = _other_data()
@@ -47,11 +51,12 @@ def families(
                 "unfit": unfit[name],
                 "measured": rows[name].model_dump(mode="json") if name in rows else None,
                 "measured_best": best[name].model_dump(mode="json") if name in best else None,
+                "pretrained": cards[name].model_dump(mode="json") if name in cards else None,
             }
             for name, text in about.items()
         ],
         as_json=as_json,
-        text=lambda: "\n".join([(_details if names else _table)(about, rows, best, width), *_fit(spec, unfit)]),
+        text=lambda: "\n".join([(_details if names else _table)(about, rows, best, cards, width), *_fit(spec, unfit)]),
     )
 
 
@@ -78,7 +83,7 @@ def _fit(spec: DatasetSpec | None, unfit: Mapping[str, str | None]) -> list[str]
     return [f"the FIDs are MNIST's, not those of {spec.name} ({spec.image}) here{rest}", *reasons]
 
 
-def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
+def _table(about: Mapping[str, str], rows: Rows, best: Rows, cards: Cards, width: int) -> str:
 
     def figures(row: FamilyResult | None) -> str:
         if row is None:
@@ -87,24 +92,25 @@ def _table(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
         return f"{evaluation.fid.value:>6.3g} {evaluation.fid_over_floor:>6.1f} {row.train_seconds / 60:>5.1f}"
 
     def line(name: str) -> str:
-        start = f"{name:8} {figures(rows.get(name))}   {figures(best.get(name))}   "
+        start = f"{name + '*' * (name in cards):8} {figures(rows.get(name))}   {figures(best.get(name))}   "
         return start + textwrap.shorten(
             about[name].partition(": ")[2] or about[name], width - len(start), placeholder=" ..."
         )
 
     columns = f"{'FID':>6} {'x real':>6} {'min':>5}"
     head = [f"{'budget':8} {'standard':^19}   {'best':^19}", f"{'family':8} {columns}   {columns}   what it is"]
-    tail = "minutes of training; all that was measured of one: ganlib families NAME"
+    tail = "minutes of training; *: a trained one ships with ganlib; all of one: ganlib families NAME"
     return "\n".join([*head, *map(line, about), tail])
 
 
-def _details(about: Mapping[str, str], rows: Rows, best: Rows, width: int) -> str:
+def _details(about: Mapping[str, str], rows: Rows, best: Rows, cards: Cards, width: int) -> str:
     from ganlib.jobs.measuring.results import BEST
 
     def described(name: str) -> str:
         figures = rows[name].summary() if name in rows else "not measured yet"
         longer = best[name].summary(BEST) if name in best else ""
-        lines = [about[name], *figures.splitlines(), *longer.splitlines()]
+        graph = cards[name].summary() if name in cards else ""
+        lines = [about[name], *figures.splitlines(), *longer.splitlines(), *graph.splitlines()]
         body = "\n".join(
             textwrap.fill(line, width - 9, subsequent_indent="  ", break_on_hyphens=False) for line in lines
         )

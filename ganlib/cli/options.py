@@ -38,7 +38,14 @@ Budget = Annotated[
     str | None, typer.Option(help="How long to train, whichever comes first: {budgets}; default: {train.budget}.")
 ]
 Model = Annotated[
-    str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file.")
+    str,
+    typer.Option(
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias, pretrained:NAME or .onnx file."
+    ),
+]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias, pretrained:NAME or an .onnx file."),
 ]
 
 RegisteredModel = Annotated[

@@ -68,6 +68,23 @@ def diff_versions(
     show(result, as_json=as_json, text=result.summary)
 
 
+@app.command("import")
+def import_model(
+    reference: Annotated[
+        str, typer.Argument(metavar="pretrained:NAME", help="A trained graph that ships with ganlib.")
+    ],
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Make a trained graph that ships with ganlib a version, as challenger: with a run, measured on the data here."""
+    project, params = open_project(overrides)
+    from ganlib.jobs.promotion.pretrained import import_pretrained as job
+
+    with reporting(as_json=as_json) as report:
+        result = job(project, params, reference, report=report)
+    show(result, as_json=as_json, text=result.summary)
+
+
 @app.command()
 def download(
     reference: Reference,

@@ -18,8 +18,8 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias or an .onnx file "
-            "(repeatable; the first is the default). An alias is followed as it moves.  [default: champion]"
+            help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID, a version, an alias, pretrained:NAME or an "
+            ".onnx file (repeatable; the first is the default). An alias is followed as it moves.  [default: champion]"
         ),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: {serve.host}.")] = None,
@@ -31,9 +31,10 @@ def serve(
 ) -> None:
     """Serve images over HTTP, with a page to draw in, until SIGTERM or Ctrl-C."""
     models = model or ["champion"]
-    files = all(name.endswith(".onnx") for name in models)
-    project, params = perhaps_project(models[0] if files else "champion", overrides)
     from ganlib.jobs.images.serve import serve as job
+    from ganlib.jobs.models import needs_project
+
+    project, params = perhaps_project(next(filter(needs_project, models), models[0]), overrides)
 
     def started(serving: Serving) -> None:
         if as_json:

@@ -10,7 +10,7 @@ import typer
 
 from ganlib.cli.app import open_project, output_folder, perhaps_project, reporting, show
 from ganlib.cli.help import Verbs
-from ganlib.cli.options import Json, Set
+from ganlib.cli.options import Json, ModelArgument, Set
 
 app = Verbs(no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def pictures() -> None:
 
 @app.command()
 def interpolate(
-    model: Annotated[str, typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias or an .onnx file.")],
+    model: ModelArgument,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     seed: Annotated[int, typer.Option(help="A number: row r goes from image 2r of this seed to image 2r + 1.")] = 0,
     pairs: Annotated[int, typer.Option(help="Rows of the picture.")] = 8,

@@ -11,6 +11,10 @@ from pathlib import Path
 from ganlib.core.errors import BadInput
 
 
+class NoProject(BadInput):
+    """There is no project around the working folder."""
+
+
 @dataclass(frozen=True)
 class Project:
     """A checkout with a ``params.yaml``. All paths are absolute."""
@@ -64,13 +68,13 @@ def find(start: Path | None = None) -> Project:
     """Return the project around ``start`` (default: $GANLIB_ROOT, else the working folder), looking upwards.
 
     Raises:
-        BadInput: no ``params.yaml`` in that folder or any above it.
+        NoProject: no ``params.yaml`` in that folder or any above it.
     """
     here = (start or Path(os.environ.get("GANLIB_ROOT", "."))).resolve()
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():
             return Project(folder)
-    raise BadInput(f"no params.yaml in {here} or above it: run ganlib inside a checkout, or set GANLIB_ROOT.")
+    raise NoProject(f"no params.yaml in {here} or above it: run ganlib inside a checkout, or set GANLIB_ROOT.")
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from ganlib import pretrained
 from ganlib.config import Params
 from ganlib.core.errors import BadInput, ReadOnly
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.core.record import Record
+from ganlib.evaluation.evaluate import Evaluation
 from ganlib.generation.storage.base import temporary
+from ganlib.pretrained import PretrainedCard
 from ganlib.registry import names
 from ganlib.registry.registry import Registry, Version
 from ganlib.registry.resolve import resolve_model
@@ -32,11 +35,18 @@ class Model(Record):
     sha256: str
     version: Version | None = None
     run_id: str | None = None
+    card: PretrainedCard | None = None
+    """Of one that ships with the package."""
 
     @property
     def trained_by(self) -> str | None:
         """Id of the run that it came from, if that is known."""
         return self.run_id or (self.version.run_id if self.version else None)
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """What was measured of it, if that came with it."""
+        return self.version.evaluation if self.version else self.card.evaluation if self.card else None
 
     @property
     def origin(self) -> dict[str, object]:
@@ -83,6 +93,11 @@ def fetch_checkpoint(project: Project, run_id: str) -> Path:
     raise BadInput(f"run {run_id} has no checkpoint, neither on this machine nor in MLflow.")
 
 
+def needs_project(reference: str) -> bool:
+    """Say whether a registry has to be asked for ``reference``: not for a file, nor for what ships with ganlib."""
+    return not reference.endswith(".onnx") and not reference.startswith(pretrained.PREFIX)
+
+
 def fetch(project: Project | None, params: Params | None, reference: str) -> Model:
     """Find the graph that ``reference`` names, once: an alias is pinned to the version it points to now.
 
@@ -90,16 +105,19 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
     of the log where that is not the alias's own.
 
     Args:
-        project: needed for anything but a file.
-        params: needed for anything but a file.
-        reference: a path to an ``.onnx`` file, ``runs:/ID``, ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, a
-            version number, or an alias.
+        project: needed where :func:`needs_project` says so.
+        params: the same.
+        reference: a path to an ``.onnx`` file, ``pretrained:NAME``, ``runs:/ID``, ``models:/NAME@ALIAS``,
+            ``models:/NAME/VERSION``, a version number, or an alias.
 
     Raises:
         BadInput: nothing of that name.
-        Corrupt: the stored bytes are not those that were registered.
+        Corrupt: the stored bytes are not those that were registered, or not those that ship with ganlib.
         Unavailable: the registry cannot be reached.
     """
+    if reference.startswith(pretrained.PREFIX):
+        model = pretrained.find(reference)
+        return Model(reference=reference, path=model.path, sha256=model.sha256, card=model.card)
     path = Path(reference)
     if path.suffix == ".onnx":
         if not path.is_file():

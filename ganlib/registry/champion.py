@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ganlib.config import Params
+from ganlib.pretrained import EXAMPLE
 from ganlib.registry import names
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import ChampionState, Evidence
@@ -136,7 +137,10 @@ class Champion:
         if snapshot.last_move():
             return f"{name} has no champion any more: {why}. Promote one: ganlib promote VERSION, or ganlib rollback."
         if not decisions:
-            return f"{name} has no 'champion': see `ganlib registry list`, or train one: `ganlib retrain`."
+            return (
+                f"{name} has no 'champion': see `ganlib registry list`, train one: `ganlib retrain`, or take a "
+                f"model that ships with ganlib: {EXAMPLE}."
+            )
         last = decisions[-1]
         uri = f"models:/{name}/{last.to_version}"
         if last.kind == "awaiting":

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ganlib import families
+from ganlib import families, pretrained
 from ganlib.core.errors import BadInput
 from ganlib.tracking import history
 from ganlib.tracking.store import Absent, MlflowStore
@@ -53,6 +53,11 @@ def parse(text: str, name: str) -> VersionReference:
             f"{text!r} is no version of the registry, and one is wanted here. A run's graph becomes one by: "
             "ganlib register RUN_ID"
         )
+    if text.startswith(pretrained.PREFIX):
+        raise BadInput(
+            f"{text!r} is no version of the registry, and one is wanted here. It becomes one by: "
+            f"ganlib registry import {text}"
+        )
     if _ALIAS.fullmatch(text):
         return VersionReference(name, text, None)
     raise BadInput(f"{no_file(text) or f'{text!r} names no version.'} Wanted is {_FORMS}.{_guess(text)}")
@@ -68,7 +73,8 @@ def absent(store: MlflowStore, name: str, alias: str, versions: Sequence[Listing
         )
     if not versions:
         return Absent(
-            f"{name} has no {alias!r}: nothing of that name is registered. Train and register: ganlib retrain"
+            f"{name} has no {alias!r}: nothing of that name is registered. Train and register: ganlib retrain; or take "
+            f"a model that ships with ganlib: {pretrained.EXAMPLE}"
         )
     aliases = sorted({alias for version in versions for alias in version.aliases})
     near = get_close_matches(alias, aliases, n=1, cutoff=0.6)
@@ -92,7 +98,8 @@ def no_file(text: str) -> str:
 def _of_family(store: MlflowStore, family: str, versions: Sequence[Listing]) -> str:
     runs = history.newest(store, family)
     if not runs:
-        return f"No run of it has finished: ganlib train {family}"
+        offer = f"; or take the one that ships with ganlib: {pretrained.PREFIX}{family}"
+        return f"No run of it has finished: ganlib train {family}{offer if family in pretrained.names() else ''}"
     hint = f"Its newest runs: {', '.join(f'runs:/{run}' for run in runs)}."
     theirs = [str(version.version) for version in versions if version.family == family]
     return (

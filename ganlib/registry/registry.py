@@ -71,7 +71,9 @@ class Registry:
         if candidates > 1:
             tags["candidates"] = str(candidates)
         if sibling_of is not None:
-            tags |= {SIBLING_TAG: str(sibling_of), PRECISION_TAG: description.metadata.get("precision", "fp32")}
+            tags[SIBLING_TAG] = str(sibling_of)
+        if precision := description.metadata.get("precision"):
+            tags[PRECISION_TAG] = precision
         with self.store.translate_errors():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem

@@ -45,7 +45,7 @@ class Listing(Record):
     sibling_of: int | None = None
     """The version that it is the same net of, in fewer bits."""
     precision: str | None = None
-    """``fp16`` or ``int8`` of a sibling; None: float32."""
+    """``fp16`` or ``int8``; None: float32."""
     fid_text: str | None = Field(None, exclude=True)
     """The FID with its interval, for people."""
     description: str = Field("", exclude=True)

@@ -37,6 +37,8 @@ UNHEALTHY_TAG = "ganlib.unhealthy"
 """What broke in a training, in words."""
 INIT_TAG = "ganlib.init"
 """The model whose weights a training began from, and that model's run."""
+IMPORT_TAG = "ganlib.imported_from"
+"""What a run's graph was imported from, and its sha256: it was trained elsewhere."""
 _PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
 
 

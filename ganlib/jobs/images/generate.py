@@ -60,8 +60,8 @@ def generate(
 ) -> BatchResult:
     """Make the images of ``request`` with ``model``; what is there and whole is kept.
 
-    Image i depends only on (model sha256, seed, i) and on what is asked of the model. With an ``.onnx`` file as
-    ``model``, neither project nor registry is needed.
+    Image i depends only on (model sha256, seed, i) and on what is asked of the model. With an ``.onnx`` file or
+    ``pretrained:NAME`` as ``model``, neither project nor registry is needed.
 
     Raises:
         BadInput: a count below one, no such format or model, an output folder of another job or that cannot be

@@ -27,8 +27,8 @@ def repair(
     """Make the missing, altered and truncated shards under ``out`` again, byte for byte; the others stay.
 
     Args:
-        project: needed unless the model is a file.
-        params: needed unless the model is a file.
+        project: as for :func:`ganlib.jobs.models.fetch`.
+        params: the same.
         out: a folder that a finished job filled, or its URL.
         model: the model that made the images; None: the one that the manifest names.
         labels: the file of labels, if the job was given one.

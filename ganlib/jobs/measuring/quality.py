@@ -94,7 +94,7 @@ def inspect(
 
 def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluation | None, str | None]:
     """The evaluation that the images can be held against, or why there is none."""
-    evaluation = model.version.evaluation if model.version else None
+    evaluation = model.evaluation
     if evaluation is None:
         return None, f"no evaluation of {model.reference} is known"
     if (evaluation.judge_sha256, evaluation.metric_version) != (judge.sha256, METRIC_VERSION):

@@ -161,7 +161,7 @@ def _measured(
         held_out=row.held_out,
         train_seconds=row.train_seconds,
         images_seen=row.images_seen,
-        hardware=hardware or _hardware(store, run),
+        hardware=hardware or hardware_of(store, run),
         date=run.end.date(),
         commit=commit + _DIRTY * (run.tags.get("ganlib.source_dirty") == "true"),
         overrides=run.tags.get("ganlib.overrides", "none"),
@@ -174,8 +174,8 @@ def _measured(
     )
 
 
-def _hardware(store: MlflowStore, run: RunRecord) -> str:
-    """What the run says of the machine that it was trained on."""
+def hardware_of(store: MlflowStore, run: RunRecord) -> str:
+    """Return what the run says of the machine that it was trained on."""
     device = run.tags.get("ganlib.device", "unknown device")
     try:
         environment = json.loads(history.text(store, run.id, "environment.json") or "")

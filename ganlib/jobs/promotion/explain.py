@@ -21,7 +21,7 @@ from ganlib.registry.lineage import decisions_on, versions_of
 from ganlib.registry.registry import Listing, Registry, registered_models
 from ganlib.tracking import history
 from ganlib.tracking.history import RunRecord
-from ganlib.tracking.runs import INIT_TAG
+from ganlib.tracking.runs import IMPORT_TAG, INIT_TAG
 from ganlib.tracking.store import Absent, MlflowStore, connect
 
 What = Literal["image", "manifest", "model", "version", "parent", "run", "source", "data", "checksums", "promotion"]
@@ -207,6 +207,8 @@ def _registered(
         }
         if begun_from := run.tags.get(INIT_TAG):
             facts["began from"] = begun_from
+        if origin_graph := run.tags.get(IMPORT_TAG):
+            facts["imported from"] = origin_graph
         links.append(Link(what="run", found=facts))
         dirty = run.tags.get("ganlib.source_dirty") == "true"
         links.append(

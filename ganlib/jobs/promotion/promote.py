@@ -7,6 +7,7 @@ import logging
 from ganlib.config import Params
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring.deltas import Delta, deltas, replicates
@@ -32,11 +33,13 @@ def register(
     evaluation: Evaluation,
     *,
     candidates: int = 1,
+    data: DataVersion | None = None,
     report: Report = silent,
 ) -> Version:
     """Make the graph of ``run_id`` a version of the registered model, tagged with its evidence, as ``challenger``.
 
-    ``candidates`` is the number of runs that it was chosen from by its figures.
+    ``candidates`` is the number of runs that it was chosen from by its figures; ``data`` is what it was trained on,
+    where that is not the data version here.
     """
     report.advance("register", 0, 1)
     source = fetch(project, params, f"runs:/{run_id}")
@@ -44,7 +47,7 @@ def register(
     with alias_lock(project.state):
         apply_pending(registry, Ledger(registry.store, registry.name))
     version = registry.register(
-        run_id, source.path, evaluation=evaluation, data=current_data(project), candidates=candidates
+        run_id, source.path, evaluation=evaluation, data=data or current_data(project), candidates=candidates
     )
     page.update(registry, project.state)
     report.advance("register", 1, 1, {"version": version.version})

@@ -92,6 +92,11 @@ def fid_change(parent: Evaluation, sibling: Evaluation) -> Interval | None:
     return difference(a, b, parent.level)
 
 
+def as_good(change: Interval, parent: Evaluation) -> bool:
+    """Say whether a sibling whose FID is that of ``parent`` plus ``change`` is as good as its parent."""
+    return abs(change.value) < _NOTHING * parent.floor_fid.value
+
+
 def remarks(row: SiblingRow, parent: SiblingRow, decision: Decision | None) -> tuple[str, ...]:
     """Return what a sibling is beside its parent, in words: what is lost is said as plainly as what is gained."""
     size = row.bytes / parent.bytes
@@ -103,10 +108,9 @@ def remarks(row: SiblingRow, parent: SiblingRow, decision: Decision | None) -> t
         verb = "slower" if ratio > _SLOWER else "faster" if ratio < 1 / _SLOWER else "no faster"
         words.append(f"{verb}: {ratio:.2f} x {name}")
     change = row.fid_change
-    least = _NOTHING * parent.evaluation.floor_fid.value
     if change is None:
         words.append("its FID cannot be compared")
-    elif abs(change.value) < least:
+    elif as_good(change, parent.evaluation):
         words.append(f"as good: FID changed by {change.value:+.2g}, less than a hundredth of what real images score")
     elif change.low > 0:
         words.append(f"worse: FID higher by {change}")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ganlib.data.versioning.record import DataVersion
     from ganlib.generation.session import OnnxModel
 
-_PARITY_IMAGES = 1024
+PARITY_IMAGES = 1024
 """Images that the grey levels of parent and sibling are compared on."""
 
 
@@ -124,9 +124,9 @@ def _make(
         path = Path(folder) / f"{_stem(source)}-{precision}.onnx"
         parity = precisions.write(
             source.path, precision, path,
-            calibration=_blocks(parent, params.export.calibration_seed, params.export.calibration_images),
+            calibration=blocks(parent, params.export.calibration_seed, params.export.calibration_images),
             calibration_text=calibration,
-            batches=_blocks(parent, params.evaluate.seed, _PARITY_IMAGES),
+            batches=blocks(parent, params.evaluate.seed, PARITY_IMAGES),
         )  # fmt: skip
         report.advance(f"export {precision}", 1, 1, {"mean_difference": parity.mean_difference or 0.0})
         reference = str(path)
@@ -142,8 +142,8 @@ def _stem(source: Model) -> str:
     return f"version-{source.version.version}" if source.version else source.path.stem
 
 
-def _blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]:
-    """Inputs of the first blocks of ``seed``: at least ``images`` rows, drawn as any batch job draws them."""
+def blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]:
+    """Return inputs of the first blocks of ``seed``: at least ``images`` rows, drawn as any batch job draws them."""
     request = model.request(seed)
     return [request.inputs(model.noise_dim, block) for block in range(-(-images // BLOCK))]
 

@@ -127,7 +127,7 @@ class _Trainer:
         family.horizon = self._total
         self._window, self._watch = _Window(), Watch()
         self._take = Step(family, data, team, precision=plan.precision, graphs=plan.graphs)
-        self._start = self._saved = time.monotonic()
+        self._start = self._last_save = time.monotonic()
         self._before = progress.seconds + progress.checking
 
     def run(self) -> TrainingOutcome:
@@ -173,9 +173,9 @@ class _Trainer:
         self._ema.update(self._family.generator, batch=self._size, images_seen=self._step * self._size)
         if read:
             self._read_losses()
-            if self._team.agree(time.monotonic() - self._saved > plan.checkpoint_seconds):
+            if self._team.agree(time.monotonic() - self._last_save > plan.checkpoint_seconds):
                 self._save()
-                self._saved = time.monotonic()
+                self._last_save = time.monotonic()
         if self._step in self._grid_at and self._team.leads:
             self._hooks.grid(_draw(self._ema, self._inputs), self._step)
 

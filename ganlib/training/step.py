@@ -67,7 +67,7 @@ class Step:
             indices, variant = self._data.indices(step), self._family.variant(step)
             if self.recorder is None or variant is None:
                 return self._take(indices, step, norms)
-            return self.recorder((variant, norms), indices, lambda fixed: self._take(fixed, step, norms))
+            return self.recorder((variant, norms), indices, lambda place: self._take(place, step, norms))
 
     def _take(self, indices: Tensor, step: int, norms: bool) -> StepLosses:
         with self._team.step(len(indices)):
@@ -116,22 +116,22 @@ class Recorder:
         self._pool = torch.cuda.graph_pool_handle()
         self._indices: Tensor | None = None
         self._counts: Counter[Hashable] = Counter()
-        self._recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, StepLosses]] = {}
+        self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, StepLosses]] = {}
 
     def __call__(self, variant: Hashable, indices: Tensor, take: _Take) -> StepLosses:
         """``take`` of ``indices``, which is to be the same work in every call with the same ``variant``."""
         if self._indices is None:
             self._indices = torch.empty_like(indices)
         self._indices.copy_(indices)
-        if variant not in self._recorded:
+        if variant not in self._graphs:
             self._counts[variant] += 1
             if self._counts[variant] <= _WARM:
                 return self._beside(take)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 turns = take(self._indices)
-            self._recorded[variant] = graph, turns
-        graph, turns = self._recorded[variant]
+            self._graphs[variant] = graph, turns
+        graph, turns = self._graphs[variant]
         graph.replay()
         return turns
 

@@ -252,8 +252,6 @@ MAY_BE_NAMED = {
     "ganlib/serving/connection.py": {"connection_made"},  # asyncio's
     "ganlib/tracking/failures.py": {"Refused"},  # in the reasons of runs that people have
     "ganlib/training/ema.py": {"images_seen"},  # what the field says
-    "ganlib/training/loop.py": {"_saved"},  # when a checkpoint was; to be renamed with the next change there
-    "ganlib/training/step.py": {"_recorded", "fixed"},  # as above
 }
 
 

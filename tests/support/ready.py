@@ -6,14 +6,16 @@ environment as it is imported.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pkgutil
 
+gc.disable()  # no fork looks for garbage among modules, nor copies their pages as it does
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"  # as :func:`ganlib.tracking.store.connect` has it
 
-import ganlib
+import ganlib  # noqa: E402  (after what is to be so while it is imported)
 
 LATE = (
     "fsspec.implementations.local",
@@ -44,3 +46,5 @@ for _module in pkgutil.walk_packages(ganlib.__path__, "ganlib."):
         importlib.import_module(_module.name)
 for _name in LATE:
     importlib.import_module(_name)
+gc.freeze()
+gc.enable()

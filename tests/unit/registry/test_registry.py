@@ -84,7 +84,11 @@ def test_every_way_to_name_a_version_finds_it(store: MlflowStore, graphs: list[P
         "a b",
     ],
 )
-def test_a_malformed_reference_is_refused(store: MlflowStore, reference: str) -> None:
+def test_a_malformed_reference_is_refused(
+    store: MlflowStore, reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")  # where no such file or folder is, which would be told
     with pytest.raises(BadInput, match=r"(names|is) no version"):
         resolve_version(Registry(store, "mnist-generator"), reference)
 

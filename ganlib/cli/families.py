@@ -99,7 +99,7 @@ def _table(about: Mapping[str, str], rows: Rows, best: Rows, cards: Cards, width
 
     columns = f"{'FID':>6} {'x real':>6} {'min':>5}"
     head = [f"{'budget':8} {'standard':^19}   {'best':^19}", f"{'family':8} {columns}   {columns}   what it is"]
-    tail = "minutes of training; *: a trained one ships with ganlib; all of one: ganlib families NAME"
+    tail = "minutes of training; *: ships as pretrained:NAME; more: ganlib families NAME"
     return "\n".join([*head, *map(line, about), tail])
 
 

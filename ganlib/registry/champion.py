@@ -138,7 +138,7 @@ class Champion:
             return f"{name} has no champion any more: {why}. Promote one: ganlib promote VERSION, or ganlib rollback."
         if not decisions:
             return (
-                f"{name} has no 'champion': see `ganlib registry list`, train one: `ganlib retrain`, or take a "
+                f"{name} has no 'champion': see `ganlib registry list`, or train one: `ganlib retrain`; or take a "
                 f"model that ships with ganlib: {EXAMPLE}."
             )
         last = decisions[-1]

@@ -33,7 +33,7 @@ class ImportResult(Record):
         version = self.version
         if not self.is_new:
             return f"{self.reference} is version {version.version} of {version.name} already: nothing was changed"
-        return f"version {version.version} of {version.name}: {version.family}, FID {version.fid}; {self.reference}"
+        return f"{self.reference} is version {version.version} of {version.name}: FID {version.fid_text}, as challenger"
 
 
 def import_pretrained(project: Project, params: Params, reference: str, *, report: Report = silent) -> ImportResult:

@@ -92,7 +92,7 @@ def _table(about: Mapping[str, str], rows: Rows, best: Rows, cards: Cards, width
         return f"{evaluation.fid.value:>6.3g} {evaluation.fid_over_floor:>6.1f} {row.train_seconds / 60:>5.1f}"
 
     def line(name: str) -> str:
-        start = f"{name + '*' * (name in cards):8} {figures(rows.get(name))}   {figures(best.get(name))}   "
+        start = f"{name:8}{'*' if name in cards else ' '}{figures(rows.get(name))}   {figures(best.get(name))}   "
         return start + textwrap.shorten(
             about[name].partition(": ")[2] or about[name], width - len(start), placeholder=" ..."
         )

@@ -18,6 +18,8 @@ Condition = Literal["label", "caption"]
 """Names of the inputs that a graph can have besides ``noise``."""
 
 _POOL_SIZE = 200
+_UNEVEN = 2.0
+"""From so many times an even share on, or from as small a part of one, the classes of a data set are uneven."""
 
 
 def has_grammar(spec: DatasetSpec) -> bool:
@@ -26,24 +28,34 @@ def has_grammar(spec: DatasetSpec) -> bool:
 
 
 def draw(
-    condition: Condition, spec: DatasetSpec, random: np.random.Generator, count: int, captions: Sequence[str] = ()
+    condition: Condition,
+    spec: DatasetSpec,
+    random: np.random.Generator,
+    count: int,
+    captions: Sequence[str] = (),
+    shares: Sequence[float] = (),
 ) -> NDArray[np.int64]:
-    """Return ``count`` uniform conditions: labels int64 [count], or captions as UTF-8 bytes int64 [count, length].
+    """Return ``count`` conditions: labels int64 [count], or captions as UTF-8 bytes int64 [count, length].
 
     A caption of MNIST's grammar names a uniform class and perhaps terciles of thickness, slant and size, in wordings
     that no text encoder was trained on; of other data it is one of ``captions``.
 
+    ``shares``: how often each class is drawn, float [classes], with the sum 1; empty: all alike.
+
     Raises:
         BadInput: there are no ``captions`` to draw from.
     """
+    import numpy as np
+
+    if condition == "label" and shares:
+        places = np.searchsorted(np.cumsum(shares)[:-1], random.random(count), side="right")
+        return places.astype(np.int64)
     if condition == "label":
         return random.integers(0, spec.num_classes, count)
     if has_grammar(spec):
         from ganlib.data.mnist.captions import draw as write
 
         return write(random, count, held_out=True)[0]
-    import numpy as np
-
     if not captions:
         raise BadInput(f"there are no captions of {spec.name} to draw from: give one.")
     return np.stack([encode(caption) for caption in captions])[random.integers(0, len(captions), count)]
@@ -63,6 +75,22 @@ def encode(caption: str, length: int = text.CAPTION_LEN) -> NDArray[np.int64]:
     if (size := len(plain.encode())) > length:
         raise BadInput(f"the caption takes {size} bytes of UTF-8 and {length} fit; say it shorter.")
     return text.to_bytes(plain, length).astype(np.int64)
+
+
+def uneven(labels: NDArray[np.int64], num_classes: int) -> tuple[float, ...]:
+    """Return the share of each class among ``labels``, int64 [n]; empty where all have about as many.
+
+    That is where no class has twice an even share or more, or half of one or less, as in MNIST. A set of one class of
+    10,000 beside one of 40 is not like as many of each: figures of a model that was asked for as many would say how
+    uneven the data are, and not what the model draws.
+    """
+    import numpy as np
+
+    counts = np.bincount(labels, minlength=num_classes)
+    even = len(labels) / num_classes
+    if even / _UNEVEN < counts.min() and counts.max() < _UNEVEN * even:
+        return ()
+    return tuple((counts / len(labels)).tolist())
 
 
 def pool(captions: NDArray[np.uint8]) -> tuple[str, ...]:

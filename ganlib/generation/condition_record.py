@@ -12,8 +12,9 @@ from pydantic import ModelWrapValidatorHandler, SerializerFunctionWrapHandler, m
 from ganlib.core.record import Record
 from ganlib.data.conditions import Condition
 
-Choice = Literal["uniform", "balanced"]
-"""``uniform``: drawn from seed and number; ``balanced``: the classes in turn."""
+Choice = Literal["uniform", "balanced", "data"]
+"""``uniform``: drawn from seed and number; ``data``: drawn so, each class as often as the training data have it;
+``balanced``: the classes in turn."""
 
 _OF_A_FILE = re.compile(r"labels of (.*) \(sha256 ([0-9a-f]{64})\)", re.DOTALL)
 

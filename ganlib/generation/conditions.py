@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.files import sha256_bytes
 from ganlib.data import conditions, text
-from ganlib.export.contract import caption_pool
+from ganlib.export.contract import caption_pool, class_shares
 from ganlib.generation import label_file
 from ganlib.generation.condition_record import Choice, ConditionRecord
 from ganlib.generation.noise import BLOCK, philox
@@ -83,16 +83,23 @@ class ClassLabels:
     record: ConditionRecord
     table: tuple[int, ...] = ()
     """The labels of a file, the first for image 0."""
+    shares: tuple[float, ...] = ()
+    """How often ``data`` draws each class."""
 
     @classmethod
-    def of(cls, spec: DatasetSpec, option: str) -> ClassLabels:
-        """Return what ``option`` means, which is ``balanced``, ``uniform``, the name of a class or its number.
+    def of(cls, spec: DatasetSpec, option: str, shares: tuple[float, ...] = ()) -> ClassLabels:
+        """Return what ``option`` means: ``balanced``, ``uniform``, ``data``, the name of a class or its number.
+
+        ``shares`` are those of the classes in the data; empty: they are about even, and ``data`` is ``uniform``.
 
         Raises:
             BadInput: it is none of them; the nearest name is offered.
         """
+        if option == "data" and shares:
+            return cls(spec, ConditionRecord(kind="labels", choice="data"), shares=shares)
         if option in get_args(Choice):
-            return cls(spec, ConditionRecord(kind="labels", choice=option))
+            choice: Choice = "balanced" if option == "balanced" else "uniform"
+            return cls(spec, ConditionRecord(kind="labels", choice=choice))
         label = label_of(spec, option, get_args(Choice))
         return cls(spec, ConditionRecord(kind="labels", class_name=spec.class_names[label]))
 
@@ -122,7 +129,7 @@ class ClassLabels:
             return np.full(BLOCK, self.spec.class_names.index(self.record.class_name), np.int64)
         if self.record.choice == "balanced":
             return numbers % self.spec.num_classes
-        return conditions.draw("label", self.spec, philox(seed, block, _STREAM), BLOCK)
+        return conditions.draw("label", self.spec, philox(seed, block, _STREAM), BLOCK, shares=self.shares)
 
     def require(self, count: int) -> None:
         """See :class:`Condition`: a file has so many lines."""
@@ -200,8 +207,9 @@ def choose(
     Args:
         model: opened, or the description of its file.
         labels: for models with classes: a class name (or its number), ``balanced`` (the classes in turn), ``uniform``
-            (drawn from the seed and the image's number, as for None), or a file with a name a line, the first for
-            image 0. A file with a header may have more columns than ``label``, separated by commas.
+            (drawn from the seed and the image's number), ``data`` (so, each class as often as the training data have
+            it, as for None), or a file with a name a line, the first for image 0. A file with a header may have more
+            columns than ``label``, separated by commas.
         caption: for models of captions: one for all images. None: drawn from the seed and the image's number.
         files: whether ``labels`` may be a file.
 
@@ -215,7 +223,7 @@ def choose(
     if caption is not None and "caption" not in contract.inputs:
         raise BadInput(f"--caption: this model takes no caption{_takes(contract)}.")
     if "label" in contract.inputs:
-        return _labels(contract.spec, labels or "uniform", files)
+        return _labels(model, labels or "data", files)
     if "caption" in contract.inputs:
         captions = Captions(contract.spec, contract.inputs["caption"].dims[1] or 0, caption_pool(model.metadata))
         return captions if caption is None else captions.with_caption(caption)
@@ -236,7 +244,9 @@ def recorded(model: GraphDescription, record: ConditionRecord, labels: str | Non
     if record.file is not None and labels is None:
         raise BadInput(f"these images were made with {record}: name that file with --labels. Nothing was changed.")
     if record.kind == "labels" and labels is None and "label" in model.contract.inputs:
-        return ClassLabels(model.contract.spec, record)
+        spec = model.contract.spec
+        shares = class_shares(model.metadata, spec.num_classes) if record.choice == "data" else ()
+        return ClassLabels(spec, record, shares=shares)
     condition = choose(model, labels, record.caption)
     if condition.record != record:
         raise BadInput(f"these images were made with {record}, not {condition.record}. Nothing was changed.")
@@ -267,9 +277,10 @@ def _takes(contract: Contract) -> str:
     return f", only a {' and a '.join(others)}" if others else ": it is unconditional"
 
 
-def _labels(spec: DatasetSpec, option: str, files: bool) -> ClassLabels:
+def _labels(model: GraphDescription, option: str, files: bool) -> ClassLabels:
+    spec = model.contract.spec
     try:
-        return ClassLabels.of(spec, option)
+        return ClassLabels.of(spec, option, class_shares(model.metadata, spec.num_classes))
     except BadInput:
         if files and label_file.names_file(option):
             return ClassLabels.of_file(spec, Path(option))

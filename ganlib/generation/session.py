@@ -88,7 +88,7 @@ class OnnxModel:
         self.provider: str = self.session.get_providers()[0]
 
     def request(self, seed: int, condition: Condition | None = None, truncation: float = 1.0) -> SamplingRequest:
-        """Return a request for images of ``seed``; ``condition`` None: drawn uniformly, from the seed.
+        """Return a request for images of ``seed``; ``condition`` None: drawn from the seed.
 
         Raises:
             BadInput: a seed that does not fit 64 bits, or a truncation out of range.

@@ -252,11 +252,12 @@ def _most_frequent(name: str, evaluation: Evaluation) -> str:
     """Name the class that the images have too many of."""
     if name != "class_excess" or not evaluation.class_shares:
         return ""
-    shares = np.array(evaluation.class_shares)
-    most = int((shares / due(np.array(evaluation.real_class_shares))).argmax())
+    shares, real = np.array(evaluation.class_shares), np.array(evaluation.real_class_shares)
+    most = int((shares / due(real)).argmax())
+    rare = f" (a rare one: held against an even share, {100 / len(real):.1f}%)" if due(real)[most] > real[most] else ""
     return (
         f"most frequent class {evaluation.class_names[most]} with {100 * shares[most]:.1f}% of the images and "
-        f"{100 * evaluation.real_class_shares[most]:.1f}% of the data, "
+        f"{100 * real[most]:.1f}% of the data{rare}, "
     )
 
 

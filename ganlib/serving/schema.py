@@ -37,7 +37,7 @@ class ImagesRequest(ModelRequest):
         None,
         max_length=256,
         description="for models with classes: a class name that /v1/models lists (or its place there, from 0), "
-        "balanced (the classes in turn) or uniform; none: uniform",
+        "balanced (the classes in turn), uniform, or data (each as often as the training data have it); none: data",
     )
     format: Literal["png", "grid", "json", "pixels", "npy"] = Field(
         "png",

@@ -21,7 +21,8 @@ from ganlib.config import load
 from ganlib.core.project import Project
 from ganlib.data.spec import DatasetSpec
 from ganlib.evaluation.judge.mnist.judge import judge_sha256
-from ganlib.export.contract import describe
+from ganlib.export.contract import class_shares, describe
+from ganlib.generation.conditions import choose
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import CHAMPION, Registry
@@ -41,9 +42,11 @@ COUNT = 20  # images of a batch
 
 
 def shape_folders(place: Path) -> None:
-    """A folder for each of three shapes, in colour."""
-    pictures = shapes.drawn(210)
+    """A folder for each of three shapes, in colour; of the last there are few."""
+    pictures = shapes.drawn(330)
     for number, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
+        if label == len(SHAPES) - 1 and number > 60:
+            continue
         _save(place / SHAPES[label] / f"{number}.png", image)
 
 
@@ -174,6 +177,17 @@ def test_the_pictures_become_a_data_version_that_says_what_they_are(made: Made) 
     assert (spec.class_names, spec.captions) == (made.kind.class_names, made.kind.captions)
     assert sum(made.data["counts"].values()) >= 210
     assert min(made.data["counts"].values()) >= 10
+
+
+def test_of_uneven_classes_each_is_drawn_as_often_as_the_data_have_it(
+    sets: Callable[[str], Made], project: Project
+) -> None:
+    made = sets("shapes")
+    path = Registry(connect(project), made.version.name).download(made.version, project.root / "uneven.onnx")
+    description = describe(path.read_bytes(), "model")
+    shares = class_shares(description.metadata, 3)
+    assert min(shares) < 1 / 6
+    assert choose(description).record.choice == "data"
 
 
 def test_the_gate_decides_by_figures_of_a_judge_of_the_data_s_own(made: Made, project: Project) -> None:

@@ -16,9 +16,12 @@ INPUTS = {
 }
 
 
-def described(*names: str, spec: DatasetSpec = MNIST, captions: tuple[str, ...] = ()) -> Description:
+def described(
+    *names: str, spec: DatasetSpec = MNIST, captions: tuple[str, ...] = (), shares: tuple[float, ...] = ()
+) -> Description:
     contract = Contract(inputs={name: INPUTS[name] for name in ("noise", *names)}, spec=spec)
-    return Description(contract=contract, metadata={"captions": json.dumps(captions)} if captions else {})
+    notes = {"captions": captions, "class_shares": shares}
+    return Description(contract=contract, metadata={key: json.dumps(value) for key, value in notes.items() if value})
 
 
 PLAIN, WITH_LABEL, WITH_CAPTION = described(), described("label"), described("caption")

@@ -129,6 +129,8 @@ class Family(nn.Module, ABC):
         """Steps of the budget, set before training: schedules are functions of (step, horizon)."""
         self.captions: tuple[str, ...] = ()
         """Captions of the training images to draw from, set before training; none where they are of a grammar."""
+        self.shares: tuple[float, ...] = ()
+        """How often each class is drawn, set before training; none where all are drawn alike."""
 
     @classmethod
     def kind(cls, spec: DatasetSpec) -> type[Family]:
@@ -174,7 +176,7 @@ class Family(nn.Module, ABC):
         inputs = [torch.randn(count, self.noise_dim, generator=generator)]
         if self.condition:
             random = np.random.default_rng(seed)
-            values = conditions.draw(self.condition, self.spec, random, count, self.captions)
+            values = conditions.draw(self.condition, self.spec, random, count, self.captions, self.shares)
             inputs.append(torch.from_numpy(values))
         device = next(self.parameters()).device
         return [tensor.to(device) for tensor in inputs]

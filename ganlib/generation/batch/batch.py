@@ -104,7 +104,7 @@ def generate(
         threads: blocks of 64 worked on at once; decides speed, not images.
         start: number of the first image: what a job of as many images has made already, to extend it.
         file_format: of the shards.
-        condition: what to ask of a conditional model; None: drawn uniformly, from the seed.
+        condition: what to ask of a conditional model; None: drawn from the seed.
         truncation: what the noise is multiplied by, above 0 and at most 1.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.

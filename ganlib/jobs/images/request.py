@@ -34,7 +34,8 @@ class GenerateRequest:
     ] = None
     labels: Annotated[
         str | None,
-        "For models with classes: a class name, 'balanced' (all in turn), 'uniform' (drawn), or a file, a name a line.",
+        "For models with classes: a class name, 'balanced' (all in turn), 'uniform' (drawn), 'data' (drawn, each as "
+        "often as the training data have it; the default), or a file, a name a line.",
     ] = None
     caption: Annotated[str | None, "For models of captions: one for all images; default: drawn."] = None
     truncation: Annotated[float, "Factor of the noise, above 0 and at most 1: below 1, images vary less."] = 1.0

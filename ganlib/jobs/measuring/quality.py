@@ -16,9 +16,12 @@ from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_referenc
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.evaluation.needs import fitted
+from ganlib.export.contract import describe
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import read_back
 from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.condition_record import Choice
+from ganlib.generation.conditions import choose
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.storage.base import Storage
 from ganlib.jobs.data.judge import judge_for, judge_sha256_for
@@ -101,9 +104,17 @@ def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluat
         return None, "the evaluation was made by another judge"
     if manifest.truncation != 1:
         return None, f"truncation {manifest.truncation} is meant to change the images"
-    if manifest.condition.kind != "none" and manifest.condition.choice is None:
+    if manifest.condition.kind != "none" and not _as_evaluated(manifest.condition.choice, model):
         return None, f"{manifest.condition} is not what an evaluation asks for"
     return evaluation, None
+
+
+def _as_evaluated(choice: Choice | None, model: Model) -> bool:
+    """Whether a batch of ``choice`` has the classes as often as an evaluation, which asks for nothing in particular."""
+    if choice is None:
+        return False
+    default = choose(describe(model.path.read_bytes(), model.reference)).record.choice
+    return (choice == "data") == (default == "data")
 
 
 def _reference(

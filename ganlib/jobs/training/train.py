@@ -139,7 +139,7 @@ def _export(
     report: Report,
 ) -> TrainResult:
     """Write the moving average's graph beside the checkpoint and log it with its certificate."""
-    from ganlib.export.contract import CAPTIONS_KEY, JUDGE_KEY
+    from ganlib.export.contract import CAPTIONS_KEY, JUDGE_KEY, SHARES_KEY
     from ganlib.export.onnx import export
 
     report.advance(f"export {family}", 0, 1)
@@ -157,6 +157,8 @@ def _export(
         metadata["init_run_id"] = session.parent.run_id
     if model.captions:
         metadata[CAPTIONS_KEY] = json.dumps(model.captions, ensure_ascii=False)
+    if model.shares:
+        metadata[SHARES_KEY] = json.dumps(model.shares)
     certificate = export(ema.module, model.noise_dim, path, params.export, metadata, data.spec, model.condition)
     run.artifact(path, "onnx")
     run.text(certificate.model_dump_json(indent=2), "onnx/parity.json")

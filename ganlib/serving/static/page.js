@@ -46,7 +46,7 @@ function offer() {
       option("", "drawn from the seed"),
       option("balanced", "each in turn", "several"),
       // A class that is called like a word of the API has its place for a name.
-      ...classes.map((name, place) => option(["balanced", "uniform"].includes(name) ? place : name, name)),
+      ...classes.map((name, place) => option(["balanced", "data", "uniform"].includes(name) ? place : name, name)),
     );
     select.value = before;
     if (select.selectedIndex < 0) select.value = "";
@@ -143,7 +143,6 @@ async function grid(name, count) {
 
 async function walk(name) {
   const base = { ...asked(name), to_seed: field("to_seed").value, steps: field("steps").value };
-  if (base.labels === "uniform") base.labels = "";
   const answer = await ask("v1/walk", { ...base, format: "json" });
   const card = answer.card;
   const steps = answer.images.length;

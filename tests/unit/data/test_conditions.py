@@ -7,7 +7,8 @@ import pytest
 
 from ganlib.core.errors import BadInput
 from ganlib.data import text
-from ganlib.data.conditions import encode, evenly, pool
+from ganlib.data.conditions import draw, encode, evenly, pool, uneven
+from tests.support.specs import SHOP
 
 
 def test_a_given_caption_is_normalised_as_training_captions_are() -> None:
@@ -29,3 +30,19 @@ def test_the_pool_is_the_distinct_captions_sorted_and_of_many_evenly_spaced_ones
     rows = np.stack([text.to_bytes(f"thing {place:03d}") for place in range(400)] * 2)
     assert pool(rows) == tuple(f"thing {place:03d}" for place in range(0, 400, 2))
     assert evenly(["a", "b"], 3) == ["a", "b"]
+
+
+def test_classes_are_uneven_from_twice_an_even_share_on_or_from_half_of_one() -> None:
+    def of(*counts: int) -> tuple[float, ...]:
+        return uneven(np.repeat(np.arange(len(counts)), counts), len(counts))
+
+    assert of(100, 100, 100) == of(190, 60, 55) == ()
+    assert of(100, 150, 50) == (1 / 3, 1 / 2, 1 / 6)
+    assert of(200, 55, 45) == (200 / 300, 55 / 300, 45 / 300)
+    assert of(6742, 5923, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949) == (), "MNIST"
+
+
+def test_labels_are_drawn_by_the_shares() -> None:
+    drawn = draw("label", SHOP, np.random.default_rng(0), 10_000, shares=(0.7, 0.3, 0.0))
+    assert drawn.dtype == np.int64
+    np.testing.assert_allclose(np.bincount(drawn, minlength=3) / 10_000, (0.7, 0.3, 0), atol=0.02)

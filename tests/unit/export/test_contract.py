@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ganlib.core.errors import BadInput
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
-from ganlib.export.contract import Contract, TensorType, caption_pool, describe, read_contract
+from ganlib.export.contract import Contract, TensorType, caption_pool, class_shares, describe, read_contract
 from ganlib.export.onnx import Certificate
 from tests.support.specs import CAPTIONS, CELLS, LETTERS, SHOP
 
@@ -120,6 +120,13 @@ def test_a_file_of_version_2_that_says_nothing_or_something_else_is_refused(data
 
 def test_labels_of_a_data_set_without_classes_are_refused() -> None:
     assert "its data set cells has no classes" in refused(colour(CELLS, LABEL))
+
+
+def test_shares_that_a_file_keeps_are_read_and_nonsense_is_none() -> None:
+    assert class_shares({"class_shares": "[0.5, 0.25, 0.25]"}, 3) == (0.5, 0.25, 0.25)
+    for nonsense in ("[", "7", "{}", "[0.5, 0.5]", "[2, -1, 0]", "[0.1, 0.1, 0.1]", '["a", "b", "c"]', "[1, 0, null]"):
+        assert class_shares({"class_shares": nonsense}, 3) == ()
+    assert class_shares({}, 3) == ()
 
 
 def test_captions_that_a_file_keeps_are_read_and_nonsense_is_none() -> None:

@@ -55,6 +55,18 @@ def test_labels_that_nobody_chose_are_uniform_and_a_function_of_seed_and_number(
         assert labels(choose(model), 4, 0, 5000) != drawn
 
 
+def test_of_uneven_data_labels_that_nobody_chose_are_as_often_as_there() -> None:
+    model = described("label", spec=SHOP, shares=(0.9, 0.08, 0.02))
+    default = choose(model)
+    assert str(default.record) == "labels data"
+    drawn = labels(default, 3, 0, 5000)
+    np.testing.assert_allclose(np.bincount(drawn) / 5000, (0.9, 0.08, 0.02), atol=0.01)
+    assert labels(choose(model, "data"), 3, 4000, 5000) == drawn[4000:]
+    assert labels(recorded(model, default.record), 3, 0, 5000) == drawn
+    assert min(np.bincount(labels(choose(model, "uniform"), 3, 0, 5000))) > 1500
+    assert choose(WITH_CLASS_NAMES, "data").record == choose(WITH_CLASS_NAMES).record, "about even: uniform"
+
+
 def test_the_images_are_those_of_the_labels(labelled: OnnxModel) -> None:
     rows = labelled.request(3, choose(labelled, "balanced")).rows(labelled.noise_dim, 50, 150)
     assert rows["label"].tolist() == [number % 3 for number in range(50, 150)]
@@ -100,7 +112,7 @@ def test_labels_that_make_no_sense_are_refused(model: Description, option: str, 
 
 def test_of_a_thousand_classes_the_message_lists_some() -> None:
     many = described("label", spec=SHOP.model_copy(update={"class_names": tuple(f"kind {k:03}" for k in range(1000))}))
-    with pytest.raises(BadInput, match=r"Did you mean 'kind 7\d\d'\?.* \.\.\. \(1,002 in all\)\.") as caught:
+    with pytest.raises(BadInput, match=r"Did you mean 'kind 7\d\d'\?.* \.\.\. \(1,003 in all\)\.") as caught:
         choose(many, "kind 7777")
     assert len(str(caught.value)) < 600
 

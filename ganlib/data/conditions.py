@@ -19,7 +19,7 @@ Condition = Literal["label", "caption"]
 
 _POOL_SIZE = 200
 _UNEVEN = 2.0
-"""From so many times an even share on, or from as small a part of one, the classes of a data set are uneven."""
+"""From so many times an even share on, or from as small a part of one, classes or captions are uneven."""
 
 
 def has_grammar(spec: DatasetSpec) -> bool:
@@ -40,25 +40,31 @@ def draw(
     A caption of MNIST's grammar names a uniform class and perhaps terciles of thickness, slant and size, in wordings
     that no text encoder was trained on; of other data it is one of ``captions``.
 
-    ``shares``: how often each class is drawn, float [classes], with the sum 1; empty: all alike.
+    ``shares``: how often each class or caption is drawn, floats with the sum 1; empty: all alike.
 
     Raises:
         BadInput: there are no ``captions`` to draw from.
     """
-    import numpy as np
-
-    if condition == "label" and shares:
-        places = np.searchsorted(np.cumsum(shares)[:-1], random.random(count), side="right")
-        return places.astype(np.int64)
     if condition == "label":
-        return random.integers(0, spec.num_classes, count)
+        return _places(random, count, spec.num_classes, shares)
     if has_grammar(spec):
         from ganlib.data.mnist.captions import draw as write
 
         return write(random, count, held_out=True)[0]
+    import numpy as np
+
     if not captions:
         raise BadInput(f"there are no captions of {spec.name} to draw from: give one.")
-    return np.stack([encode(caption) for caption in captions])[random.integers(0, len(captions), count)]
+    return np.stack([encode(caption) for caption in captions])[_places(random, count, len(captions), shares)]
+
+
+def _places(random: np.random.Generator, count: int, choices: int, shares: Sequence[float]) -> NDArray[np.int64]:
+    """Draw ``count`` of so many ``choices``: int64 [count]."""
+    import numpy as np
+
+    if not shares:
+        return random.integers(0, choices, count)
+    return np.searchsorted(np.cumsum(shares)[:-1], random.random(count), side="right").astype(np.int64)
 
 
 def encode(caption: str, length: int = text.CAPTION_LEN) -> NDArray[np.int64]:
@@ -77,31 +83,37 @@ def encode(caption: str, length: int = text.CAPTION_LEN) -> NDArray[np.int64]:
     return text.to_bytes(plain, length).astype(np.int64)
 
 
-def uneven(labels: NDArray[np.int64], num_classes: int) -> tuple[float, ...]:
+def class_shares(labels: NDArray[np.int64], num_classes: int) -> tuple[float, ...]:
     """Return the share of each class among ``labels``, int64 [n]; empty where all have about as many.
 
-    That is where no class has twice an even share or more, or half of one or less, as in MNIST. A set of one class of
-    10,000 beside one of 40 is not like as many of each: figures of a model that was asked for as many would say how
-    uneven the data are, and not what the model draws.
+    A set of one class of 10,000 beside one of 40 is not like as many of each: figures of a model that was asked for as
+    many would say how uneven the data are, and not what the model draws.
     """
     import numpy as np
 
-    counts = np.bincount(labels, minlength=num_classes)
-    even = len(labels) / num_classes
-    if even / _UNEVEN < counts.min() and counts.max() < _UNEVEN * even:
-        return ()
-    return tuple((counts / len(labels)).tolist())
+    return _uneven(np.bincount(labels, minlength=num_classes))
 
 
-def pool(captions: NDArray[np.uint8]) -> tuple[str, ...]:
+def pool(captions: NDArray[np.uint8]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the distinct captions among rows of UTF-8 bytes [n, length], sorted; of more than 200, evenly spaced ones.
 
-    They are what is drawn from where nobody asks for a caption.
+    They are what is drawn from where nobody asks for a caption. The numbers beside them are their shares, with the sum
+    1; none where all are about as frequent.
     """
     import numpy as np
 
-    texts = sorted(filter(None, map(text.from_bytes, np.unique(captions, axis=0))))
-    return tuple(evenly(texts, _POOL_SIZE))
+    rows, counts = np.unique(captions, axis=0, return_counts=True)
+    texts = dict(sorted(item for item in zip(map(text.from_bytes, rows), counts, strict=True) if item[0]))
+    most = evenly(list(texts), _POOL_SIZE)
+    return tuple(most), _uneven(np.array([texts[caption] for caption in most]))
+
+
+def _uneven(counts: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return ``counts`` as shares; none where no one is twice an even share or more, or half of one or less."""
+    even = counts.sum() / max(1, len(counts))
+    if all(even / _UNEVEN < count < _UNEVEN * even for count in counts.tolist()):
+        return ()
+    return tuple((counts / counts.sum()).tolist())
 
 
 def evenly(items: Sequence[str], most: int) -> Sequence[str]:

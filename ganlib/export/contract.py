@@ -38,11 +38,9 @@ LABEL_RANGE_KEY = "label_range"
 """The smallest and the largest label, a JSON list: the graph itself does not look at what it is given."""
 CAPTIONS_KEY = "captions"
 """Captions of the training images, a JSON list: what a batch draws from that was given none."""
-SHARES_KEY = "class_shares"
-"""Shares of the classes among the training images, a JSON list: how often a batch draws each that was given no labels.
-
-A file of data whose classes are about even has none: each is drawn alike.
-"""
+SHARES_KEY = "shares"
+"""Shares of the classes, or of the ``captions``, among the training images, a JSON list: how often a batch draws each
+that was given none. A file of data that has about as many of each has no such list: each is drawn alike."""
 JUDGE_KEY = "judge"
 """sha256 of the judge that knows this data; absent where none does."""
 NOISE_DIM_KEY = "noise_dim"
@@ -144,12 +142,14 @@ def caption_pool(metadata: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(text for text in pool if isinstance(text, str)) if isinstance(pool, list) else ()
 
 
-def class_shares(metadata: Mapping[str, str], num_classes: int) -> tuple[float, ...]:
-    """Return how often each of ``num_classes`` classes is drawn, with the sum 1; empty: all alike, as the file says
-    nothing else, or nothing that can be read."""
+def read_shares(metadata: Mapping[str, str], choices: int) -> tuple[float, ...]:
+    """Return how often each of ``choices`` classes or captions is drawn, with the sum 1.
+
+    Empty: all alike, as the file says nothing else, or nothing that can be read.
+    """
     try:
         shares = json.loads(metadata.get(SHARES_KEY, "[]"))
-        sound = len(shares) == num_classes and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6
+        sound = len(shares) == choices and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6
     except (ValueError, TypeError):
         return ()
     return tuple(map(float, shares)) if sound else ()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, get_args
 
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.files import sha256_bytes
 from ganlib.data import conditions, text
-from ganlib.export.contract import caption_pool, class_shares
+from ganlib.export.contract import caption_pool, read_shares
 from ganlib.generation import label_file
 from ganlib.generation.condition_record import Choice, ConditionRecord
 from ganlib.generation.noise import BLOCK, philox
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
     from ganlib.export.contract import Contract
 
-_UNIFORM_CAPTIONS = ConditionRecord(kind="captions", choice="uniform")
 _STREAM = 1  # of Philox's key: the noise has 0
 
 
@@ -155,7 +154,17 @@ class Captions:
     """Bytes of UTF-8 that the graph takes."""
     pool: tuple[str, ...] = ()
     """What is drawn from where there is no grammar."""
-    record: ConditionRecord = _UNIFORM_CAPTIONS
+    shares: tuple[float, ...] = ()
+    """How often each of the pool is drawn; empty: all alike."""
+    caption: str | None = None
+    """The one for all images."""
+
+    @property
+    def record(self) -> ConditionRecord:
+        """See :class:`Condition`."""
+        if self.caption is not None:
+            return ConditionRecord(kind="captions", caption=self.caption)
+        return ConditionRecord(kind="captions", choice="data" if self.shares else "uniform")
 
     def with_caption(self, caption: str) -> Captions:
         """Return the same with ``caption`` for all images.
@@ -163,7 +172,7 @@ class Captions:
         Raises:
             BadInput: it does not fit, or the grammar does not know what it asks for.
         """
-        condition = Captions(self.spec, self.length, self.pool, ConditionRecord(kind="captions", caption=caption))
+        condition = replace(self, caption=caption)
         condition.encoded(caption)
         return condition
 
@@ -179,13 +188,14 @@ class Captions:
         """See :class:`Condition`: int64 [64, length]."""
         import numpy as np
 
-        if self.record.caption is not None:
-            return np.tile(self.encoded(self.record.caption), (BLOCK, 1))
-        return conditions.draw("caption", self.spec, philox(seed, block, _STREAM), BLOCK, self.pool)
+        if self.caption is not None:
+            return np.tile(self.encoded(self.caption), (BLOCK, 1))
+        random = philox(seed, block, _STREAM)
+        return conditions.draw("caption", self.spec, random, BLOCK, self.pool, self.shares)
 
     def require(self, count: int) -> None:
         """See :class:`Condition`: there is no limit, but there must be captions to draw from."""
-        if not (self.pool or conditions.has_grammar(self.spec) or self.record.caption is not None):
+        if not (self.pool or conditions.has_grammar(self.spec) or self.caption is not None):
             raise BadInput("this model's file keeps no captions to draw from: give one with --caption.")
 
     def codes(self, values: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -225,7 +235,9 @@ def choose(
     if "label" in contract.inputs:
         return _labels(model, labels or "data", files)
     if "caption" in contract.inputs:
-        captions = Captions(contract.spec, contract.inputs["caption"].dims[1] or 0, caption_pool(model.metadata))
+        pool = caption_pool(model.metadata)
+        shares = read_shares(model.metadata, len(pool))
+        captions = Captions(contract.spec, contract.inputs["caption"].dims[1] or 0, pool, shares)
         return captions if caption is None else captions.with_caption(caption)
     return Unconditional()
 
@@ -245,7 +257,7 @@ def recorded(model: GraphDescription, record: ConditionRecord, labels: str | Non
         raise BadInput(f"these images were made with {record}: name that file with --labels. Nothing was changed.")
     if record.kind == "labels" and labels is None and "label" in model.contract.inputs:
         spec = model.contract.spec
-        shares = class_shares(model.metadata, spec.num_classes) if record.choice == "data" else ()
+        shares = read_shares(model.metadata, spec.num_classes) if record.choice == "data" else ()
         return ClassLabels(spec, record, shares=shares)
     condition = choose(model, labels, record.caption)
     if condition.record != record:
@@ -280,7 +292,7 @@ def _takes(contract: Contract) -> str:
 def _labels(model: GraphDescription, option: str, files: bool) -> ClassLabels:
     spec = model.contract.spec
     try:
-        return ClassLabels.of(spec, option, class_shares(model.metadata, spec.num_classes))
+        return ClassLabels.of(spec, option, read_shares(model.metadata, spec.num_classes))
     except BadInput:
         if files and label_file.names_file(option):
             return ClassLabels.of_file(spec, Path(option))

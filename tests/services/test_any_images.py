@@ -21,7 +21,7 @@ from ganlib.config import load
 from ganlib.core.project import Project
 from ganlib.data.spec import DatasetSpec
 from ganlib.evaluation.judge.mnist.judge import judge_sha256
-from ganlib.export.contract import class_shares, describe
+from ganlib.export.contract import describe, read_shares
 from ganlib.generation.conditions import choose
 from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
@@ -185,7 +185,7 @@ def test_of_uneven_classes_each_is_drawn_as_often_as_the_data_have_it(
     made = sets("shapes")
     path = Registry(connect(project), made.version.name).download(made.version, project.root / "uneven.onnx")
     description = describe(path.read_bytes(), "model")
-    shares = class_shares(description.metadata, 3)
+    shares = read_shares(description.metadata, 3)
     assert min(shares) < 1 / 6
     assert choose(description).record.choice == "data"
 

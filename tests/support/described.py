@@ -20,7 +20,7 @@ def described(
     *names: str, spec: DatasetSpec = MNIST, captions: tuple[str, ...] = (), shares: tuple[float, ...] = ()
 ) -> Description:
     contract = Contract(inputs={name: INPUTS[name] for name in ("noise", *names)}, spec=spec)
-    notes = {"captions": captions, "class_shares": shares}
+    notes = {"captions": captions, "shares": shares}
     return Description(contract=contract, metadata={key: json.dumps(value) for key, value in notes.items() if value})
 
 

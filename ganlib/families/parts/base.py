@@ -130,7 +130,7 @@ class Family(nn.Module, ABC):
         self.captions: tuple[str, ...] = ()
         """Captions of the training images to draw from, set before training; none where they are of a grammar."""
         self.shares: tuple[float, ...] = ()
-        """How often each class is drawn, set before training; none where all are drawn alike."""
+        """How often each class or caption is drawn, set before training; none where all are drawn alike."""
 
     @classmethod
     def kind(cls, spec: DatasetSpec) -> type[Family]:

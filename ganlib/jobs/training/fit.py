@@ -113,15 +113,15 @@ def _build(family: str, session: Session) -> Family:
 def _batches(project: Project, params: Params, model: Family, session: Session) -> DeviceBatches:
     """Return the training split on the device, or this process's share of it."""
     from ganlib.data.batches import DeviceBatches
-    from ganlib.data.conditions import pool, uneven
+    from ganlib.data.conditions import class_shares, pool
     from ganlib.data.splits import load_split
 
     with doing("read the training images"):
         split = load_split(project.prepared, "train")
     if split.captions is not None and model.condition == "caption":
-        model.captions = pool(split.captions)
+        model.captions, model.shares = pool(split.captions)
     if model.condition == "label":
-        model.shares = uneven(split.labels, session.data.spec.num_classes)
+        model.shares = class_shares(split.labels, session.data.spec.num_classes)
     return DeviceBatches(
         split.images,
         split.labels,

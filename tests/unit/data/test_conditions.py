@@ -7,7 +7,7 @@ import pytest
 
 from ganlib.core.errors import BadInput
 from ganlib.data import text
-from ganlib.data.conditions import draw, encode, evenly, pool, uneven
+from ganlib.data.conditions import class_shares, draw, encode, evenly, pool
 from tests.support.specs import SHOP
 
 
@@ -28,13 +28,15 @@ def test_a_caption_of_nothing_or_of_too_much_is_refused() -> None:
 
 def test_the_pool_is_the_distinct_captions_sorted_and_of_many_evenly_spaced_ones() -> None:
     rows = np.stack([text.to_bytes(f"thing {place:03d}") for place in range(400)] * 2)
-    assert pool(rows) == tuple(f"thing {place:03d}" for place in range(0, 400, 2))
+    assert pool(rows) == (tuple(f"thing {place:03d}" for place in range(0, 400, 2)), ())
+    few = np.stack([text.to_bytes(caption) for caption in ("a", "b", "a", "a", "", "a")])
+    assert pool(few) == (("a", "b"), (0.8, 0.2))
     assert evenly(["a", "b"], 3) == ["a", "b"]
 
 
 def test_classes_are_uneven_from_twice_an_even_share_on_or_from_half_of_one() -> None:
     def of(*counts: int) -> tuple[float, ...]:
-        return uneven(np.repeat(np.arange(len(counts)), counts), len(counts))
+        return class_shares(np.repeat(np.arange(len(counts)), counts), len(counts))
 
     assert of(100, 100, 100) == of(190, 60, 55) == ()
     assert of(100, 150, 50) == (1 / 3, 1 / 2, 1 / 6)

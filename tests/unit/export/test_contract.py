@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ganlib.core.errors import BadInput
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
-from ganlib.export.contract import Contract, TensorType, caption_pool, class_shares, describe, read_contract
+from ganlib.export.contract import Contract, TensorType, caption_pool, describe, read_contract, read_shares
 from ganlib.export.onnx import Certificate
 from tests.support.specs import CAPTIONS, CELLS, LETTERS, SHOP
 
@@ -123,10 +123,10 @@ def test_labels_of_a_data_set_without_classes_are_refused() -> None:
 
 
 def test_shares_that_a_file_keeps_are_read_and_nonsense_is_none() -> None:
-    assert class_shares({"class_shares": "[0.5, 0.25, 0.25]"}, 3) == (0.5, 0.25, 0.25)
+    assert read_shares({"shares": "[0.5, 0.25, 0.25]"}, 3) == (0.5, 0.25, 0.25)
     for nonsense in ("[", "7", "{}", "[0.5, 0.5]", "[2, -1, 0]", "[0.1, 0.1, 0.1]", '["a", "b", "c"]', "[1, 0, null]"):
-        assert class_shares({"class_shares": nonsense}, 3) == ()
-    assert class_shares({}, 3) == ()
+        assert read_shares({"shares": nonsense}, 3) == ()
+    assert read_shares({}, 3) == ()
 
 
 def test_captions_that_a_file_keeps_are_read_and_nonsense_is_none() -> None:

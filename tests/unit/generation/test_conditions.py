@@ -67,6 +67,14 @@ def test_of_uneven_data_labels_that_nobody_chose_are_as_often_as_there() -> None
     assert choose(WITH_CLASS_NAMES, "data").record == choose(WITH_CLASS_NAMES).record, "about even: uniform"
 
 
+def test_of_uneven_captions_those_that_nobody_chose_are_as_often_as_there() -> None:
+    shares = (0.9, *[0.1 / (len(CAPTIONS) - 1)] * (len(CAPTIONS) - 1))
+    default = choose(described("caption", spec=ICONS, captions=CAPTIONS, shares=shares))
+    assert str(default.record) == "captions data"
+    drawn = texts(np.concatenate([values for block in range(20) if (values := default.values(3, block)) is not None]))
+    assert 0.85 < drawn.count(CAPTIONS[0]) / len(drawn) < 0.95
+
+
 def test_the_images_are_those_of_the_labels(labelled: OnnxModel) -> None:
     rows = labelled.request(3, choose(labelled, "balanced")).rows(labelled.noise_dim, 50, 150)
     assert rows["label"].tolist() == [number % 3 for number in range(50, 150)]

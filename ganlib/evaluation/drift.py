@@ -70,8 +70,10 @@ def drift(
     """Compare a sample to ``evaluation``, whose images were drawn in the same way.
 
     - ``classes``: the two histograms, by a chi-squared test of homogeneity (classes that both have few of as one).
-    - ``confidence``: the first moment of the judge's confidence, by a z test.
-    - ``agreement``: the shares of images that are of the class that was asked for, by a z test of two proportions.
+    - ``confidence``: the judge's mean confidence, by Hoeffding's inequality for means of bounded numbers (1963, theorem
+      1). A good model's is near its bound and skewed: a hundred images may hold none of the few that it is unsure of,
+      and by their own spread a z test takes that for a change.
+    - ``agreement``: the shares of images that are of the class that was asked for, by Fisher's exact test.
     - ``fid``: one-sided, by a z test. The FID's bias falls as 1 over the number of images (Chong 2020), so that of the
       sample is carried over to the evaluation's number with the jackknife's estimate of it; the jackknife gives its
       spread, too.
@@ -115,17 +117,30 @@ def _of_classes(
     if evaluation.confidence is None or not len(counts):
         return {}
     n, total = len(output.features), evaluation.n
-    top = output.probabilities.max(axis=1)
-    spread = float(top.std(ddof=1)) * math.sqrt(1 / n + 1 / total)
+    mean = float(output.probabilities.max(axis=1).mean())
     changes = {
         "classes": homogeneity(counts, np.round(np.array(evaluation.class_shares) * total)),
-        "confidence": _two_sided(float(top.mean()) - evaluation.confidence, spread),
+        "confidence": of_means(mean, evaluation.confidence, 1 / len(counts), 1 / (1 / n + 1 / total)),
     }
     if hits and (theirs := evaluation.agreement.get("class")):
-        pool = (hits.value * n + theirs.value * total) / (n + total)
-        spread = math.sqrt(pool * (1 - pool) * (1 / n + 1 / total))
-        changes["agreement"] = _two_sided(hits.value - theirs.value, spread)
+        changes["agreement"] = of_shares(round(hits.value * n), n, round(theirs.value * total), total)
     return changes
+
+
+def of_means(ours: float, theirs: float, least: float, n: float) -> float:
+    """p-value, or more, of a mean ``ours`` of ``n`` numbers between ``least`` and 1 whose expectation is ``theirs``."""
+    from scipy.special import rel_entr
+
+    p, q = ((value - least) / (1 - least) for value in (ours, theirs))
+    p, q = (min(max(share, 0.0), 1.0) for share in (p, q))
+    return min(1.0, 2 * math.exp(-n * float(rel_entr(p, q) + rel_entr(1 - p, 1 - q))))
+
+
+def of_shares(ours: int, n: int, theirs: int, total: int) -> float:
+    """p-value of ``ours`` of ``n`` beside ``theirs`` of ``total``, if both are of one share."""
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact([[ours, n - ours], [theirs, total - theirs]]).pvalue)
 
 
 def homogeneity(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -151,12 +166,6 @@ def carried_over(features: np.ndarray, reference: Moments, total: int) -> tuple[
     bias = (groups - 1) * float(without.mean() - whole)  # to first order in 1 / n
     error = math.sqrt((groups - 1) / groups * float(((without - without.mean()) ** 2).sum()))
     return whole - bias * (1 - n / total), error
-
-
-def _two_sided(difference: float, spread: float) -> float:
-    if spread == 0:
-        return 1.0 if difference == 0 else 0.0
-    return min(1.0, 2 * _tail(abs(difference) / spread))
 
 
 def _tail(z: float) -> float:

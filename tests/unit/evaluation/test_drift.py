@@ -7,7 +7,7 @@ import pytest
 
 from ganlib.evaluation.bootstrap import Interval
 from ganlib.evaluation.distances import frechet_distance, moments
-from ganlib.evaluation.drift import FALSE_ALARMS, carried_over, drift, homogeneity
+from ganlib.evaluation.drift import FALSE_ALARMS, carried_over, drift, homogeneity, of_means, of_shares
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import JudgeOutput
 from tests import factories
@@ -54,7 +54,37 @@ def test_false_alarms_are_no_more_than_stated() -> None:
         values = np.array([each[name] for each in found])
         assert (values < 0.05).sum() <= 11, name
         assert (values < 0.001).sum() <= 2, name
-        assert 0.35 < values.mean() < 0.65, name
+        assert values.mean() > 0.35, name
+    assert np.mean([each["classes"] for each in found]) < 0.65, "that of the confidence is a bound, and is larger"
+
+
+@pytest.mark.parametrize("n", [50, 100, 300, 2000])
+def test_a_good_model_s_few_images_are_not_taken_for_drift(n: int) -> None:
+    """One image in 50 is one that the judge is unsure of, and one in 150 is of another class than was asked for."""
+    draw, rounds = np.random.default_rng(6), 3000
+    unsure = draw.random((rounds, n)) < 0.02
+    means = np.where(unsure, draw.uniform(0.4, 0.9, (rounds, n)), draw.uniform(0.995, 1.0, (rounds, n))).mean(axis=1)
+    expectation = 0.02 * 0.65 + 0.98 * 0.9975
+    values = np.array([of_means(mean, expectation, 0.1, n) for mean in means])
+    assert (values < FALSE_ALARMS / 4).mean() < FALSE_ALARMS
+    hits = draw.binomial(n, 149 / 150, rounds)
+    by_count = {count: of_shares(int(count), n, 9933, 10_000) for count in np.unique(hits)}
+    assert np.mean([by_count[count] < FALSE_ALARMS / 4 for count in hits]) < FALSE_ALARMS
+
+
+def test_a_mean_s_p_value_is_hoeffding_s() -> None:
+    # n KL(0.9 || 0.8) of 100: 100 (0.9 ln 1.125 + 0.1 ln 0.5) = 3.6690
+    assert of_means(0.9, 0.8, 0.0, 100) == pytest.approx(2 * np.exp(-3.6690), rel=1e-3)
+    assert of_means(0.95, 0.9, 0.5, 100) == pytest.approx(2 * np.exp(-3.6690), rel=1e-3), "between 0.5 and 1"
+    assert of_means(0.99, 0.99, 0.1, 2000) == 1.0
+    assert of_means(0.98, 0.99, 0.1, 2000) < 0.001, "half of the certainty is lost"
+    assert of_means(1.0, 0.9999, 0.1, 100) == pytest.approx(1.0), "surer than ever"
+
+
+def test_shares_are_told_apart_by_fisher_s_test() -> None:
+    # The lady who tastes tea: of 70 ways to choose four cups, 1 + 16 are as good on either side.
+    assert of_shares(3, 4, 1, 4) == pytest.approx(2 * 17 / 70)
+    assert of_shares(95, 100, 9940, 10_000) < 0.001
 
 
 def test_the_fid_is_carried_over_to_as_many_images_without_bias() -> None:

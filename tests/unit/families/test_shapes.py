@@ -47,7 +47,7 @@ def build(name: str, data: DatasetSpec, **row: object) -> Family:
     tiny = {"channels": 8 if name == "sagan" else 2, "batch_size": 8, "latent_dim": 4, "components": 2, "width": 8}
     options = {key: value for key, value in {**tiny, "layers": 1, "heads": 2, **row}.items() if key in known}
     family = families.build(name, families.options(name, options), data)
-    family.captions = pool(_captions(4)) if data.captions == "table" else ()
+    family.captions, family.shares = pool(_captions(4)) if data.captions == "table" else ((), ())
     return family
 
 

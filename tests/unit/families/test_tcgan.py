@@ -40,7 +40,7 @@ def trained(images: np.ndarray, captions: np.ndarray) -> tuple[Family, Ema]:
     family = families.build(
         "tcgan", families.options("tcgan", {"channels": 8, "batch_size": SIZE, "latent_dim": 16}), TOYS
     )
-    family.captions, family.horizon = pool(captions), STEPS
+    (family.captions, family.shares), family.horizon = pool(captions), STEPS
     ema = Ema(family.generator, 1000)
     labels = np.zeros(len(images), np.int64)
     step = Step(family, DeviceBatches(images, labels, SIZE, 0, torch.device("cpu"), captions=captions), ALONE)

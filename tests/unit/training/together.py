@@ -54,7 +54,7 @@ def train(
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
     captions = np.stack([encode(f"the number {label}") for label in labels]).astype(np.uint8)
-    family.captions = pool(captions)
+    family.captions, family.shares = pool(captions)
     data = DeviceBatches(images, labels, 32, 7, torch.device("cpu"), captions=captions, share=(team.rank, team.size))
     logged: list[tuple[int, dict[str, float]]] = []
     path = folder / f"{name}-{team.rank}" / "c.pt"

@@ -130,7 +130,7 @@ def finish(
     if isinstance(judge, str):
         report.event(Remark("generate", {"note": f"no figures: {judge}"}))
         return BatchResult(manifest=manifest)
-    quality = inspect(project, params, judge, batch.source, manifest, job.storage, job.request, report)
+    quality = inspect(project, params, judge, batch.source, batch.model, manifest, job.storage, job.request, report)
     return BatchResult(manifest=manifest, quality=quality)
 
 

@@ -16,12 +16,11 @@ from ganlib.evaluation.evaluate import METRIC_VERSION, Evaluation, load_referenc
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.judge.mnist.judge import load_judge
 from ganlib.evaluation.needs import fitted
-from ganlib.export.contract import describe
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import read_back
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.condition_record import Choice
-from ganlib.generation.conditions import choose
+from ganlib.generation.conditions import GraphDescription, choose
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.storage.base import Storage
 from ganlib.jobs.data.judge import judge_for, judge_sha256_for
@@ -62,6 +61,7 @@ def inspect(
     params: Params | None,
     judge: Judge,
     model: Model,
+    graph: GraphDescription,
     manifest: Manifest,
     storage: Storage,
     request: SamplingRequest,
@@ -82,7 +82,7 @@ def inspect(
     except (OSError, ValueError, KeyError) as error:
         raise Corrupt(storage, expected="images that can be read back", actual=str(error), algorithm="file") from error
     output = judge.features(images, report=report)
-    evaluation, why_not = _comparable(model, manifest, judge)
+    evaluation, why_not = _comparable(model, graph, manifest, judge)
     reference = _reference(project, params, evaluation, judge, report) if evaluation else None
     codes = request.codes(numbers)
     labels = None if codes is None else codes[:, 0]
@@ -95,7 +95,9 @@ def inspect(
     return result
 
 
-def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluation | None, str | None]:
+def _comparable(
+    model: Model, graph: GraphDescription, manifest: Manifest, judge: Judge
+) -> tuple[Evaluation | None, str | None]:
     """The evaluation that the images can be held against, or why there is none."""
     evaluation = model.evaluation
     if evaluation is None:
@@ -104,17 +106,14 @@ def _comparable(model: Model, manifest: Manifest, judge: Judge) -> tuple[Evaluat
         return None, "the evaluation was made by another judge"
     if manifest.truncation != 1:
         return None, f"truncation {manifest.truncation} is meant to change the images"
-    if manifest.condition.kind != "none" and not _as_evaluated(manifest.condition.choice, model):
+    if manifest.condition.kind != "none" and not _as_evaluated(manifest.condition.choice, graph):
         return None, f"{manifest.condition} is not what an evaluation asks for"
     return evaluation, None
 
 
-def _as_evaluated(choice: Choice | None, model: Model) -> bool:
+def _as_evaluated(choice: Choice | None, graph: GraphDescription) -> bool:
     """Whether a batch of ``choice`` has the classes as often as an evaluation, which asks for nothing in particular."""
-    if choice is None:
-        return False
-    default = choose(describe(model.path.read_bytes(), model.reference)).record.choice
-    return (choice == "data") == (default == "data")
+    return choice is not None and (choice == "data") == (choose(graph).record.choice == "data")
 
 
 def _reference(

@@ -34,14 +34,12 @@ import torch
 from PIL import Image
 
 import ganlib
+from benchmarks import untrained
 from benchmarks.rounds import Figure, at_least, at_most, show, spread
-from ganlib import families
 from ganlib.cli.app import set_environment_defaults
-from ganlib.config import ExportConfig
 from ganlib.core.processes import machine, usable_cores
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec, ImageShape
-from ganlib.export.onnx import export
 from ganlib.generation import formats
 from ganlib.generation.batch import shards
 from ganlib.generation.batch.batch import generate
@@ -132,10 +130,8 @@ def _subject(path: Path | None, folder: Path, count: int, rounds: int, *, colour
     """The graph at ``path``; None: the net of dcgan, or one in colour, with random weights."""
     net = None
     if path is None:
-        options, spec, path = families.options("dcgan", {}), COLOUR if colour else MNIST, folder / "g.onnx"
-        torch.manual_seed(0)
-        net = families.build("dcgan", options, spec).generator.eval().requires_grad_(False)
-        export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, spec)
+        path = folder / "g.onnx"
+        net = untrained.write(path, COLOUR if colour else MNIST)
     model = OnnxModel(path)
     tuning = measure(model)
     print(f"{machine()}; onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; files in {folder.parent}")

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.pages import put
 from ganlib import config, pretrained
 from ganlib.cli.app import set_environment_defaults
 from ganlib.config import Params
@@ -41,7 +42,7 @@ DATA_LICENCE = (
     " 3.0 (https://creativecommons.org/licenses/by-sa/3.0/). No image of it is in the graph's file."
 )
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "pretrained.md"
-BEGIN, END = "<!-- what ships: by python -m benchmarks.pretrained -->", "<!-- end -->"
+MARK = "<!-- what ships: by python -m benchmarks.pretrained -->"
 OPTIONS = {None: "", "label": "--labels 7 ", "caption": "--caption 'a thin seven leaning left' "}
 
 
@@ -63,12 +64,10 @@ def main(words: Sequence[str]) -> int:
 
 def write_table(page: Path) -> None:
     """Put a row for each graph that ships between the two marks of ``page``."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
     head = ("", "FID", "times real images'", "n", "seed", "judge", "precision", "kB", "sha256", "draw from it")
     rows = [head, ("---",) * len(head), *map(_row, pretrained.cards().values())]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    put(page, MARK, table)
 
 
 def _row(card: PretrainedCard) -> tuple[str, ...]:
@@ -106,7 +105,10 @@ def ship(project: Project, params: Params, run_id: str, hardware: str | None, re
         float32 = None
         if change is not None and as_good(change, whole):
             float32 = Float32Graph(
-                sha256=source.sha256, bytes=source.path.stat().st_size, evaluation=_bare(whole), fid_change=change
+                sha256=source.sha256,
+                bytes=source.path.stat().st_size,
+                evaluation=whole.without_replicates(),
+                fid_change=change,
             )
         content = (half if float32 else source.path).read_bytes()
         card = _card(project, params, run_id, hardware, graph, content, small if float32 else whole, float32)
@@ -145,7 +147,7 @@ def _card(
         parameters=parameters(content, family),
         precision="fp16" if float32 else "fp32",
         float32=float32,
-        evaluation=_bare(evaluation),
+        evaluation=evaluation.without_replicates(),
         data=data,
         budget=budgets[0] if budgets else "none",
         overrides=run.tags.get("ganlib.overrides", "none"),
@@ -161,11 +163,6 @@ def _card(
         data_licence=DATA_LICENCE,
         command=f"ganlib generate --model pretrained:{family} {OPTIONS[condition]}--count 64 --out out/{family}",
     )
-
-
-def _bare(evaluation: Evaluation) -> Evaluation:
-    """Without replicates, which are for gates, and those measure anew."""
-    return evaluation.model_copy(update={"resampled": {}})
 
 
 if __name__ == "__main__":

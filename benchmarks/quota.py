@@ -21,13 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import untrained
 from benchmarks.rounds import Figure, at_least, show
 from ganlib import families
-from ganlib.config import ExportConfig
 from ganlib.core import threads
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.mnist.dataset import MNIST
-from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
 from ganlib.training import device
 from ganlib.training.distributed import ALONE
@@ -55,9 +54,8 @@ def main(words: Sequence[str]) -> int:
 def run() -> Iterator[Figure]:
     """Ratios of drawing and of training; the two ways take turns."""
     with tempfile.TemporaryDirectory() as folder, _group() as group:
-        path, options = Path(folder) / "dcgan.onnx", families.options("dcgan", {})
-        net = families.build("dcgan", options, MNIST).generator.eval().requires_grad_(False)
-        export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {"family": "dcgan"}, MNIST)
+        path = Path(folder) / "dcgan.onnx"
+        untrained.write(path)
         for work in ("draw", "train"):
             rates: dict[str, list[float]] = {"visible": [], "quota": []}
             for _ in range(ROUNDS):

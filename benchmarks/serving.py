@@ -24,16 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import torch
 from PIL import Image
 
+from benchmarks import untrained
 from benchmarks.rounds import spread
 from ganlib import families
-from ganlib.config import ExportConfig
 from ganlib.core.files import sha256_file
 from ganlib.core.processes import usable_cores
-from ganlib.data.mnist.dataset import MNIST
-from ganlib.export.onnx import export
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
@@ -114,10 +111,8 @@ def told(png: bytes) -> tuple[str, bytes]:
 def latencies(folder: Path) -> None:
     """One PNG a request by several numbers of clients; 64 images a request against a bare ``session.run`` loop."""
     path = folder / "dcgan.onnx"
-    options = families.options("dcgan", {})
-    torch.manual_seed(0)
-    net = families.build("dcgan", options, MNIST).generator
-    export(net, options.latent_dim, path, ExportConfig(parity_batches=(2,)), {}, MNIST)
+    untrained.write(path)
+    width = families.options("dcgan", {}).latent_dim
     with serving(folder, str(path)) as port:
         for clients in CLIENTS:
             rates, taken = list[float](), list[float]()
@@ -131,7 +126,7 @@ def latencies(folder: Path) -> None:
         for count, form in ((256, "npy"), (64, "grid"), (64, "json")):
             ratios, bares, ours = list[float](), list[float](), list[float]()
             for _ in range(ROUNDS):
-                bares.append(bare(path, options.latent_dim))
+                bares.append(bare(path, width))
                 seconds, _ = load(port, f"/v1/images?count={count}&format={form}&seed={{}}", MANY // count, 8)
                 ours.append(MANY / seconds)
                 ratios.append(ours[-1] / bares[-1])

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.pages import put
 from ganlib import config, families
 from ganlib.core import project as projects
 from ganlib.core.project import Project
@@ -42,7 +43,7 @@ _GOAL = {
     "vgan": 40, "vqgan": 25, "wgan": 40, "wgan_gp": 20,
 }  # fmt: skip
 """Times F that each was to reach at most, where that was set beforehand."""
-_BEGIN, _END = "<!-- measured: by python -m benchmarks.zoo -->", "<!-- end -->"
+_MARK = "<!-- measured: by python -m benchmarks.zoo -->"
 
 
 def main() -> None:
@@ -123,15 +124,11 @@ def _table(rows: dict[str, results.FamilyResult], best: dict[str, results.Family
 
 def _page(path: Path, name: str, row: results.FamilyResult) -> None:
     """Put the measured part of a family's page in place of what is between the two marks, or at its end."""
-    text = path.read_text()
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
     found = row.evaluation
     rarest, commonest = (f"{100 * end(found.class_shares):.1f}%" for end in (min, max))
     shares = f"The rarest class is {rarest} of them, the commonest {commonest}."
     held_out = ", ".join(f"{what.replace('_', ' ')} {value:.4g}" for what, value in row.held_out.items())
     part = [
-        _BEGIN,
         "## Measured",
         "",
         *textwrap.wrap(f"{' '.join(row.summary().split())}. {shares}", 120),
@@ -154,9 +151,8 @@ def _page(path: Path, name: str, row: results.FamilyResult) -> None:
             if (path.parent / "images" / f"{name}-interpolation.png").exists()
             else []
         ),
-        _END,
     ]
-    path.write_text(before.rstrip() + "\n\n" + "\n".join(part) + after.rstrip() + "\n")
+    put(path, _MARK, "\n".join(part))
 
 
 def _fid(item: tuple[str, results.FamilyResult]) -> float:

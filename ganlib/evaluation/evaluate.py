@@ -132,6 +132,10 @@ class Evaluation(Record):
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in SETTINGS}
         return tuple(name for name, (a, b) in pairs.items() if a != b and not (name in _LATER and None in (a, b)))
 
+    def without_replicates(self) -> Evaluation:
+        """Return the figures alone, for what ships: replicates are long, and are for gates, which compare versions."""
+        return self.model_copy(update={"resampled": {}})
+
     @property
     def fid_over_floor(self) -> float:
         """FID as a multiple of what real images score."""

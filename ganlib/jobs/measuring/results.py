@@ -157,7 +157,7 @@ def _measured(
         raise BadInput(f"run {run.id} does not say how long it trained: its row cannot be recorded.")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     return FamilyResult(
-        evaluation=row.evaluation.model_copy(update={"resampled": {}}),  # for gates, which compare versions
+        evaluation=row.evaluation.without_replicates(),
         held_out=row.held_out,
         train_seconds=row.train_seconds,
         images_seen=row.images_seen,

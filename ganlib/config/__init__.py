@@ -21,6 +21,7 @@ from ganlib.config.promotion import GateConfig as GateConfig
 from ganlib.config.promotion import Limit as Limit
 from ganlib.config.promotion import RegistryConfig as RegistryConfig
 from ganlib.config.services import GenerateConfig as GenerateConfig
+from ganlib.config.services import MarkConfig as MarkConfig
 from ganlib.config.services import ServeConfig as ServeConfig
 from ganlib.config.services import ServicesConfig as ServicesConfig
 from ganlib.config.training import Budget as Budget
@@ -49,6 +50,7 @@ class Params(Record):
     registry: RegistryConfig = RegistryConfig()
     gate: GateConfig = GateConfig()
     generate: GenerateConfig = GenerateConfig()
+    mark: MarkConfig = MarkConfig()
     serve: ServeConfig = ServeConfig()
     services: ServicesConfig = ServicesConfig()
 

@@ -18,6 +18,20 @@ class GenerateConfig(Record):
     shard_size: PositiveInt = Field(1000, description="images in a shard")
 
 
+class MarkConfig(Record):
+    """What the marks of images name besides that a model made them (docs/marks.md)."""
+
+    producer: str = Field(
+        "",
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="who makes the images: a name, or the code that an authority gave; empty: nobody is named",
+    )
+
+    def __str__(self) -> str:
+        return f"of producer {self.producer!r}"
+
+
 _HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
 _ORIGIN = r"^(\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$"  # as browsers spell them
 

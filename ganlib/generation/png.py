@@ -7,14 +7,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ganlib.config import MarkConfig
+from ganlib.generation.mark import KEYWORD, SYNTHETIC, packet, packet_parts, system_version
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SYNTHETIC = "trainedAlgorithmicMedia"
-"""What a trained model made, in IPTC's vocabulary of digital source types."""
 END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 """The chunk every whole PNG ends with."""
+_HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {1: 0, 3: 2}  # PNG's name of what a pixel is, by its channels: grey, and red, green and blue
 _WINDOW = 10  # log2 of zlib's window: what is only stored needs none, and setting up a larger one takes longer
@@ -25,18 +27,21 @@ done to a file, and such a file is one block of the disk either way."""
 
 
 class Encoder:
-    """Makes the PNG files of one job: 8-bit grey or RGB, with their origin in text chunks.
+    """Makes the PNG files of one job: 8-bit grey or RGB, with their origin in text chunks and their marks in XMP.
 
     Written by the specification (https://www.w3.org/TR/png-3/), because a small image takes Pillow several times as
     long to set up as to pack. The bytes depend on the arguments and on zlib's version alone: there is no time stamp.
     """
 
-    def __init__(self, *, model_sha256: str, seed: int, truncation: float = 1.0) -> None:
-        """Prepare what all files of the job have in common."""
+    def __init__(
+        self, *, model_sha256: str, seed: int, truncation: float = 1.0, mark: MarkConfig | None = None
+    ) -> None:
+        """Prepare what all files of the job have in common; ``mark`` None: of a job that is older than the marks."""
         facts = {"synthetic": SYNTHETIC, "model_sha256": model_sha256, "seed": str(seed)}
         if truncation != 1:
             facts["truncation"] = repr(truncation)
         self._facts = b"".join(text_chunk(name, value) for name, value in facts.items())
+        self._packet = packet_parts(mark, model_sha256, seed) if mark else None
 
     def encode(
         self, images: NDArray[np.uint8], first: int, facts: Sequence[Mapping[str, str]] | None = None
@@ -57,6 +62,9 @@ class Encoder:
             text = text_chunk("index", str(first + at))
             for name, value in facts[at].items() if facts else ():
                 text += international_chunk(name, value)
+            if self._packet:
+                before, after = self._packet
+                text += xmp_chunk(b"%b%d%b" % (before, first + at, after))
             pixels = _chunk(b"IDAT", zlib.compress(row.data, _LEVEL, _WINDOW))
             files.append(b"".join((head, text, pixels, END)))
         return files
@@ -74,3 +82,18 @@ def text_chunk(name: str, value: str) -> bytes:
 def international_chunk(name: str, value: str) -> bytes:
     """Return a fact in UTF-8, uncompressed, of no stated language, as a chunk: captions may be Chinese."""
     return _chunk(b"iTXt", f"ganlib:{name}\0\0\0\0\0{value}".encode())
+
+
+def xmp_chunk(packet: bytes) -> bytes:
+    """Return an XMP packet as the chunk in which readers of PNG look for it."""
+    return _chunk(b"iTXt", KEYWORD.encode() + bytes(5) + packet)
+
+
+def marked(png: bytes, mark: MarkConfig, models: Sequence[str], what: str) -> bytes:
+    """Return ``png``, a picture of several images of ``models`` (their sha256), with marks that call it ``what``."""
+    return with_chunks(png, xmp_chunk(packet(mark, system_version(*models), "-".join((*models, what))).encode()))
+
+
+def with_chunks(png: bytes, chunks: bytes) -> bytes:
+    """Return ``png`` with ``chunks`` before its pixels."""
+    return png[:_HEAD] + chunks + png[_HEAD:]

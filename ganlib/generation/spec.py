@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganlib.config import MarkConfig
 from ganlib.core.record import Record
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
@@ -31,6 +32,8 @@ class BatchSpec(Record):
     """What the noise is multiplied by."""
     dataset: DatasetSpec = MNIST
     """What the model's images are like; of manifests that do not say it, MNIST."""
+    mark: MarkConfig | None = None
+    """What marks each image for others' readers; None: the job was begun before there were marks."""
 
     @property
     def shard_count(self) -> int:

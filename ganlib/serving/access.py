@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from ganlib.config import ServeConfig
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_EXPOSED_HEADERS = ("X-Ganlib-Model", "X-Ganlib-Model-Sha256", "X-Ganlib-Version", "X-Ganlib-Seed", "Retry-After")
+_EXPOSED_HEADERS = (
+    "X-Ganlib-Model",
+    "X-Ganlib-Model-Sha256",
+    "X-Ganlib-Version",
+    "X-Ganlib-Seed",
+    "X-Ganlib-Digital-Source-Type",
+    "X-Ganlib-AIGC",
+    "Retry-After",
+)
 
 
 def is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import ganlib
-from ganlib.config import ServeConfig
+from ganlib.config import MarkConfig, ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.generation.batch.batch import require_range
 from ganlib.generation.condition_record import Choice
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+_ANONYMOUS = MarkConfig()
 _FRESH = {"Cache-Control": "no-cache"}  # keep it, but ask whether it still holds
 _SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
 _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
@@ -49,9 +50,16 @@ _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/p
 class Server:
     """What requests share."""
 
-    def __init__(self, pool: ModelPool, watcher: AliasWatcher, metrics: Metrics, limits: ServeConfig) -> None:
-        """The pool is filled already."""
-        self.pool, self.watcher, self.metrics, self.limits = pool, watcher, metrics, limits
+    def __init__(
+        self,
+        pool: ModelPool,
+        watcher: AliasWatcher,
+        metrics: Metrics,
+        limits: ServeConfig,
+        mark: MarkConfig = _ANONYMOUS,
+    ) -> None:
+        """The pool is filled already; ``mark`` is what images say of who makes them."""
+        self.pool, self.watcher, self.metrics, self.limits, self.mark = pool, watcher, metrics, limits, mark
         self.draining = False
         self.at_work = 0
 
@@ -137,6 +145,8 @@ _IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
             "X-Ganlib-Model-Sha256": {"schema": {"type": "string"}, "description": "of the ONNX file"},
             "X-Ganlib-Version": {"schema": {"type": "string"}, "description": "in the registry, if it is there"},
             "X-Ganlib-Seed": {"schema": {"type": "string"}},
+            "X-Ganlib-Digital-Source-Type": {"schema": {"type": "string"}, "description": "IPTC's: made by a model"},
+            "X-Ganlib-AIGC": {"schema": {"type": "string"}, "description": "GB 45438-2025: JSON, in ASCII"},
         },
     }
 }
@@ -186,8 +196,10 @@ async def _images(query: ImagesRequest, request: Request) -> Response:
         wish = _request(entry, query)
         images = await server.wait(entry.engine.images(wish, query.start, query.count))
 
+        provenance = pictures.card(entry, query, str(wish.condition.record), server.mark)
+        request.state.headers |= pictures.headers(provenance)
+
         def encode() -> bytes:
-            provenance = pictures.card(entry, query, str(wish.condition.record))
             if query.format == "grid":
                 return pictures.sheet(provenance, images, query.columns)
             if query.format == "npy":
@@ -225,8 +237,10 @@ async def _walk(query: WalkRequest, request: Request) -> Response:
         path = slerp(begin["noise"], end["noise"], query.steps)[0]
         images = await server.wait(entry.engine.run({"noise": path, **constants}))
 
+        provenance = pictures.card(entry, query, str(wish.condition.record), server.mark)
+        request.state.headers |= pictures.headers(provenance)
+
         def encode() -> bytes:
-            provenance = pictures.card(entry, query, str(wish.condition.record))
             if query.format == "strip":
                 return pictures.sheet(provenance, images, query.steps)
             return pictures.as_json(provenance, entry.model.spec, images, constants)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import ganlib
+from ganlib.config import MarkConfig
 from ganlib.generation.formats.base import texts
+from ganlib.generation.mark import SOURCE_TYPE, SYNTHETIC, aigc
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
-from ganlib.generation.png import SYNTHETIC, Encoder, international_chunk, text_chunk
+from ganlib.generation.png import Encoder, international_chunk, marked, text_chunk, with_chunks
 from ganlib.serving.schema import Image, Images, ImagesRequest, Provenance, WalkRequest
 
 if TYPE_CHECKING:
@@ -23,18 +26,16 @@ if TYPE_CHECKING:
     from ganlib.data.spec import DatasetSpec
     from ganlib.serving.pool import LoadedModel
 
-_HEAD = 8 + 25  # signature and the IHDR chunk, which comes first
-
 
 def with_facts(png: bytes, facts: Mapping[str, str]) -> bytes:
     """``png`` with ``facts`` as text chunks before its pixels: ASCII as tEXt, the rest as UTF-8 in iTXt."""
     chunks = b"".join(
         (text_chunk if text.isascii() else international_chunk)(name, text) for name, text in facts.items()
     )
-    return png[:_HEAD] + chunks + png[_HEAD:]
+    return with_chunks(png, chunks)
 
 
-def card(entry: LoadedModel, query: ImagesRequest | WalkRequest, condition: str) -> Provenance:
+def card(entry: LoadedModel, query: ImagesRequest | WalkRequest, condition: str, mark: MarkConfig) -> Provenance:
     """Return where the answer to ``query`` comes from; ``condition`` is as in a batch's manifest."""
     model, open_model = entry.model, entry.open_model
     walk = {"to_seed": query.to_seed, "to_start": query.to_start} if isinstance(query, WalkRequest) else {}
@@ -50,6 +51,7 @@ def card(entry: LoadedModel, query: ImagesRequest | WalkRequest, condition: str)
         seed=query.seed,
         start=query.start,
         count=query.steps if isinstance(query, WalkRequest) else query.count,
+        producer=mark.producer,
         condition=condition,
         truncation=query.truncation,
         noise_dim=model.noise_dim,
@@ -65,7 +67,12 @@ def single(
     provenance: Provenance, image: NDArray[np.uint8], index: int, description: Mapping[str, str] | None
 ) -> bytes:
     """Return one image, uint8 ``[channels, height, width]``, as the very file that `ganlib generate` writes."""
-    encoder = Encoder(model_sha256=provenance.model_sha256, seed=provenance.seed, truncation=provenance.truncation)
+    encoder = Encoder(
+        model_sha256=provenance.model_sha256,
+        seed=provenance.seed,
+        truncation=provenance.truncation,
+        mark=MarkConfig(producer=provenance.producer),
+    )
     return encoder.encode(image[None], index, [description] if description else None)[0]
 
 
@@ -82,7 +89,7 @@ def sheet(provenance: Provenance, images: NDArray[np.uint8], columns: int | None
     }
     if provenance.to_seed is not None:
         facts |= {"to_seed": str(provenance.to_seed), "to_index": str(provenance.to_start)}
-    return with_facts(contact_sheet(images, columns=columns, quick=True), facts)
+    return _marked(with_facts(contact_sheet(images, columns=columns, quick=True), facts), provenance)
 
 
 def npy(images: NDArray[np.uint8]) -> bytes:
@@ -143,7 +150,27 @@ def step(provenance: Provenance, image: NDArray[np.uint8], number: int) -> bytes
     """Return image ``number`` of a walk, uint8 ``[channels, height, width]``, as a PNG of its own size."""
     bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
     facts = {"synthetic": SYNTHETIC, "model_sha256": provenance.model_sha256, "step": str(number)}
-    return with_facts(bare, facts)
+    return _marked(with_facts(bare, facts), provenance, f"-step-{number}")
+
+
+def headers(provenance: Provenance) -> dict[str, str]:
+    """Return the marks of all images of an answer as its headers: JSON and arrays have no other place for them."""
+    mark, content = MarkConfig(producer=provenance.producer), range_of(provenance)
+    field = json.loads(aigc(mark, f"{provenance.model_sha256}-{content}"))
+    return {"X-Ganlib-Digital-Source-Type": SOURCE_TYPE, "X-Ganlib-AIGC": json.dumps(field, separators=(",", ":"))}
+
+
+def range_of(provenance: Provenance) -> str:
+    """Return which images of its model an answer holds: seed, first and last; of a walk, where it begins and ends."""
+    begin = f"{provenance.seed}-{provenance.start}"
+    if provenance.to_seed is not None:
+        return f"{begin}-to-{provenance.to_seed}-{provenance.to_start}"
+    return begin if provenance.count == 1 else f"{begin}-{provenance.start + provenance.count - 1}"
+
+
+def _marked(png: bytes, provenance: Provenance, more: str = "") -> bytes:
+    mark = MarkConfig(producer=provenance.producer)
+    return marked(png, mark, [provenance.model_sha256], range_of(provenance) + more)
 
 
 @cache

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from ganlib.core.record import Record
 from ganlib.core.seeds import NOISE_SEEDS
-from ganlib.generation.png import SYNTHETIC
+from ganlib.generation.mark import SYNTHETIC
 
 MAX_SEED = NOISE_SEEDS - 1
 MAX_INDEX = 2**63 - 1
@@ -123,6 +123,7 @@ class Provenance(Record):
     seed: int
     start: int
     count: int
+    producer: str = Field(description="whom the images' marks name; empty: nobody")
     condition: str = Field(description="what was asked of a conditional model, as in a batch's manifest")
     truncation: float
     noise_dim: int = Field(

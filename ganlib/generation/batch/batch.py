@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 import ganlib
+from ganlib.config import MarkConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.generation import formats
@@ -32,6 +33,7 @@ from ganlib.generation.storage.lock import LOCK
 __all__ = ["Manifest", "Verification", "generate", "open_batch", "verify"]
 
 _REPORT_EVERY = 256
+_ANONYMOUS = MarkConfig()
 _LAST = 2**63  # image numbers are int64 in files
 
 
@@ -83,6 +85,7 @@ def generate(
     file_format: str = "png",
     condition: Condition | None = None,
     truncation: float = 1.0,
+    mark: MarkConfig | None = _ANONYMOUS,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Manifest:
@@ -106,6 +109,7 @@ def generate(
         file_format: of the shards.
         condition: what to ask of a conditional model; None: drawn from the seed.
         truncation: what the noise is multiplied by, above 0 and at most 1.
+        mark: what to tell others' readers of each image; None: nothing. A job that was begun without goes on so.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.
 
@@ -119,7 +123,7 @@ def generate(
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
     with open_batch(
         model, out=out, count=count, seed=seed, shard_size=shard_size, start=start, file_format=file_format,
-        condition=condition, truncation=truncation, origin=origin, report=report,
+        condition=condition, truncation=truncation, mark=mark, origin=origin, report=report,
     ) as job:  # fmt: skip
         make(model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report)
         return job.finish()
@@ -137,6 +141,7 @@ def open_batch(
     file_format: str = "png",
     condition: Condition | None = None,
     truncation: float = 1.0,
+    mark: MarkConfig | None = _ANONYMOUS,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Iterator[OpenBatch]:
@@ -161,6 +166,7 @@ def open_batch(
         file_format=formats.require(file_format),
         truncation=truncation,
         dataset=model.spec,
+        mark=mark,
     )
     storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
@@ -205,6 +211,8 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
                 "and holds no job of ours; nothing was changed. Choose another folder."
             )
         return None
+    if manifest.mark is None:  # it goes on as it was begun
+        job = job.model_copy(update={"mark": None})
     differences = manifest.differences(job)
     if differences:
         raise BadInput(

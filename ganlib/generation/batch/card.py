@@ -11,12 +11,16 @@ from pydantic import JsonValue, ValidationError
 from ganlib.core.files import json_bytes
 from ganlib.core.record import Record
 from ganlib.export.runtime import PROVIDER
+from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.mark import of_all
 from ganlib.generation.storage.base import Storage
 
 FILE, TEXT, QUALITY = "card.json", "card.md", "quality.json"
-BESIDE = (FILE, TEXT, QUALITY)
-"""What lies beside the shards and holds times and costs: no two jobs have the same, so no digest is of it."""
+MARKS = "marks.json"
+"""The marks of images that do not have them with them (:meth:`ganlib.generation.mark.of_all`)."""
+BESIDE = (FILE, TEXT, QUALITY, MARKS)
+"""What lies beside the shards and tells of them: no digest is of it."""
 
 
 class CallRecord(Record):
@@ -153,6 +157,9 @@ def write(storage: Storage, manifest: Manifest, run: CallRecord) -> BatchCard:
         runs=(*(earlier.runs if earlier else ()), run),
     )
     put(storage, card)
+    if manifest.mark and not formats.load(manifest.file_format).marks_images:
+        marks = of_all(manifest.mark, manifest.model_sha256, manifest.seed)
+        storage.write(MARKS, json_bytes(marks))
     return card
 
 

@@ -32,7 +32,7 @@ class Shard(Record):
 class Manifest(BatchSpec):
     """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
 
-    format: Literal[5] = 5
+    format: Literal[6] = 6
     """Of this record."""
     complete: bool = False
     synthetic: Literal[True] = True
@@ -54,10 +54,11 @@ def encoded(manifest: Manifest) -> bytes:
 
 
 def _upgraded(fields: Any) -> Any:
-    """Return a manifest's ``fields`` as format 5 has them. Format 4 had the condition in words, and MNIST alone."""
-    if isinstance(fields, dict) and fields.get("format") == 4 and isinstance(fields.get("condition"), str):
-        return {**fields, "format": 5}
-    return fields
+    """Return a manifest's ``fields`` as format 6 has them: 5 had no marks, 4 the condition in words and MNIST alone."""
+    if not isinstance(fields, dict):
+        return fields
+    words = isinstance(fields.get("condition"), str)
+    return {**fields, "format": 6} if fields.get("format") == (4 if words else 5) else fields
 
 
 def read(out: Where) -> Manifest | None:

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ganlib.generation.mark import SYNTHETIC, of_all
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,6 +30,8 @@ class Format(ABC):
     """Of a shard's name."""
     sums_inside: bool = False
     """Whether the list of digests lies in the shard, rather than beside it, where readers expect nothing else."""
+    marks_images: bool = False
+    """Whether each image has its marks with it; the others' are in a file beside the shards."""
     files_per_image: int = 0
     """Files that each image takes of the file system."""
     files_per_shard: int = 30
@@ -109,17 +113,17 @@ def columns(job: BatchSpec, block: ImageBlock) -> dict[str, NDArray[Any]]:
 
 def facts(job: BatchSpec) -> dict[str, str]:
     """What a file says of its origin, where its format has a place for that."""
-    from ganlib.generation.png import SYNTHETIC
-
     cut = {"ganlib:truncation": repr(job.truncation)} if job.truncation != 1 else {}
     names = class_names(job)
     classes = {"ganlib:class_names": json.dumps(names, ensure_ascii=False)} if names else {}
+    marks = of_all(job.mark, job.model_sha256, job.seed) if job.mark else {}
     return {
         "ganlib:synthetic": SYNTHETIC,
         "ganlib:model_sha256": job.model_sha256,
         "ganlib:condition": str(job.condition),
         **cut,
         **classes,
+        **{f"ganlib:{name}": value for name, value in marks.items()},
     }
 
 

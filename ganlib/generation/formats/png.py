@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.core.files import sha256_bytes
 from ganlib.generation.formats.base import Add, Format, texts
+from ganlib.generation.mark import PACKET_BYTES
 from ganlib.generation.png import END, Encoder
 from ganlib.generation.spec import file_name
 
@@ -28,14 +29,15 @@ class Png(Format):
     """``shard-00000/00000000.png`` and so on."""
 
     sums_inside = True
+    marks_images = True
     files_per_image = 1
     files_per_shard = 2
     shard_bytes = 0
 
     def image_bytes(self, spec: DatasetSpec) -> int:
-        """See :class:`Format`: pixels as they are, the text chunks, a line in the list of digests."""
+        """See :class:`Format`: pixels as they are, text chunks, marks, a line in the list of digests."""
         names = max((len(name.encode()) for name in spec.class_names), default=0)
-        return spec.image.nbytes + spec.image.height + names + 868
+        return spec.image.nbytes + spec.image.height + names + PACKET_BYTES + 868
 
     def versions(self) -> dict[str, str]:
         """See :class:`Format`."""
@@ -87,7 +89,7 @@ def _create(folder: int, name: str, data: bytes) -> None:
 def encoded(job: BatchSpec, block: ImageBlock) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each image's PNG file."""
     names = [file_name(index) for index in range(block.first, block.stop)]
-    maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation)
+    maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation, mark=job.mark)
     yield from zip(names, maker.encode(block.images, block.first, texts(job.dataset, block.conditions)), strict=True)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ganlib.generation.formats.base import Add, Format, texts
 from ganlib.generation.formats.png import FORMAT as PNG
 from ganlib.generation.formats.png import encoded, pixels, png_versions
+from ganlib.generation.mark import PACKET_BYTES, of_image
 from ganlib.generation.spec import file_name
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ class WebDataset(Format):
     """``00000000.png``, ``00000000.json`` and, as asked, ``00000000.cls`` or ``00000000.txt``."""
 
     suffix = ".tar"
+    marks_images = True
 
     def image_bytes(self, spec: DatasetSpec) -> int:
         """See :class:`Format`: three headers, and contents rounded up to tar's blocks."""
         names = max((len(name.encode()) for name in spec.class_names), default=0)
-        contents = (PNG.image_bytes(spec), 512 + names, 64)
+        contents = (PNG.image_bytes(spec), 512 + names + PACKET_BYTES, 64)
         return sum(tarfile.BLOCKSIZE * (1 - -size // tarfile.BLOCKSIZE) for size in contents)
 
     def versions(self) -> dict[str, str]:
@@ -55,11 +57,13 @@ class WebDataset(Format):
                 cut = {"truncation": job.truncation} if job.truncation != 1 else {}
                 for at, (name, data) in enumerate(encoded(job, block)):
                     stem = name.removesuffix(".png")
-                    facts = {"index": block.first + at, "seed": job.seed, "model_sha256": job.model_sha256, **cut}
+                    index = block.first + at
+                    facts = {"index": index, "seed": job.seed, "model_sha256": job.model_sha256, **cut}
+                    marks = of_image(job.mark, job.model_sha256, job.seed, index) if job.mark else {}
                     description = dict(descriptions[at]) if descriptions else {}
                     class_name = {"class": description.pop("class")} if "class" in description else {}
                     put(name, data)
-                    put(f"{stem}.json", json.dumps({**facts, **class_name, "synthetic": True}).encode())
+                    put(f"{stem}.json", json.dumps({**facts, **class_name, "synthetic": True, **marks}).encode())
                     for kind, text in description.items():
                         put(f"{stem}.{_SUFFIX[kind]}", text.encode())
 

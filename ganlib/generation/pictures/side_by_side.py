@@ -6,9 +6,11 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ganlib.config import MarkConfig
 from ganlib.generation.noise import BLOCK, noise_block
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.pictures.interpolate import conditions
+from ganlib.generation.png import marked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,12 +19,20 @@ if TYPE_CHECKING:
 
     from ganlib.generation.session import OnnxModel
 
+_ANONYMOUS = MarkConfig()
 MARGIN, HEAD, BETWEEN = 170, 24, 16
 """Pixels for a title at the left of a sheet or above it, and between two sheets."""
 
 
 def picture(
-    models: Sequence[OnnxModel], titles: Sequence[str], seed: int, *, count: int, columns: int, beside: bool
+    models: Sequence[OnnxModel],
+    titles: Sequence[str],
+    seed: int,
+    *,
+    count: int,
+    columns: int,
+    beside: bool,
+    mark: MarkConfig = _ANONYMOUS,
 ) -> bytes:
     """A PNG with a titled sheet of each model's first ``count`` images of ``seed``.
 
@@ -35,6 +45,7 @@ def picture(
         count: images of each.
         columns: images a row.
         beside: sheets from left to right, titles above; otherwise below each other, titles at the left.
+        mark: what its marks say of who makes it.
     """
     from PIL import Image
 
@@ -45,7 +56,7 @@ def picture(
     canvas = _beside(sheets, titles) if beside else _below(sheets, titles)
     file = io.BytesIO()
     canvas.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return marked(file.getvalue(), mark, [model.sha256 for model in models], f"{seed}-0-{count - 1}")
 
 
 def draw(model: OnnxModel, seed: int, count: int) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from ganlib.config import GenerateConfig, Params
+from ganlib.config import GenerateConfig, MarkConfig, Params
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import write_bytes
@@ -26,6 +26,7 @@ from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch, require_range
 from ganlib.generation.batch.batch import make as make_missing
 from ganlib.generation.pictures.contact_sheet import contact_sheet
+from ganlib.generation.png import marked
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.models import Model, fetch
@@ -96,6 +97,7 @@ def begin(
         graph,
         condition=sampling.condition,
         truncation=sampling.truncation,
+        mark=_mark(params, report),
         out=locate(request.out),
         count=count,
         start=request.start,
@@ -119,7 +121,7 @@ def finish(
     """Draw the sheet and have the judge look at a sample, once all shards are there."""
     job = batch.job
     if request.grid:
-        _draw_sheet(batch.model, request, manifest.count, job.request, silent)
+        _draw_sheet(batch.model, request, manifest.count, job.request, manifest.mark or MarkConfig())
     version = batch.source.version
     check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
     if not check:
@@ -145,7 +147,16 @@ def preview(
     request.require()
     defaults = params.generate if params else GenerateConfig()
     _, graph = _resolve(project, params, model, request)
-    return _draw_sheet(graph, request, request.count or defaults.count, _sampling(graph, request, defaults), report)
+    sampling, mark = _sampling(graph, request, defaults), _mark(params, report)
+    return _draw_sheet(graph, request, request.count or defaults.count, sampling, mark, report)
+
+
+def _mark(params: Params | None, report: Report) -> MarkConfig:
+    """What the images' marks name; that they name nobody is said, once."""
+    mark = params.mark if params else MarkConfig()
+    if not mark.producer:
+        report.event(Remark("generate", {"note": "mark.producer in params.yaml is empty: the marks name no producer"}))
+    return mark
 
 
 def _resolve(
@@ -175,11 +186,18 @@ def _require_same_judge(project: Project | None, params: Params | None, model: O
 
 
 def _draw_sheet(
-    model: OnnxModel, request: GenerateRequest, count: int, sampling: SamplingRequest, report: Report
+    model: OnnxModel,
+    request: GenerateRequest,
+    count: int,
+    sampling: SamplingRequest,
+    mark: MarkConfig,
+    report: Report = silent,
 ) -> Path:
     """The first hundred of ``count`` images on one sheet, at :func:`grid_path`."""
     images = model.draw(sampling, request.start, min(count, _ON_GRID), report)
-    write_bytes(grid_path(request.out), contact_sheet(images, columns=_COLUMNS))
+    sheet = contact_sheet(images, columns=_COLUMNS)
+    what = f"{sampling.seed}-{request.start}-{request.start + len(images) - 1}"
+    write_bytes(grid_path(request.out), marked(sheet, mark, [model.sha256], what))
     return grid_path(request.out)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ganlib.config import Params
+from ganlib.config import MarkConfig, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import Model, fetch
 from ganlib.tracking import runs
 from ganlib.tracking.store import connect
 
@@ -79,13 +79,25 @@ def interpolate(
     pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
     for name in conditions:
         pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, conditions))
-    require_writable(out)
-    for name, data in pictures.items():
-        write_bytes(out / name, data)
-    files = tuple(out / name for name in pictures)
+    mark = params.mark if params else MarkConfig()
+    files = _write(out, {name: _marked(data, name, mark, source, seed) for name, data in pictures.items()})
     if project and source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         for file in files:
             run.artifact(file, "interpolation")
     report.advance(title, 1, 1)
     return Interpolation(model=source.origin, seed=seed, pairs=pairs, frames=frames, files=files)
+
+
+def _marked(data: bytes, name: str, mark: MarkConfig, source: Model, seed: int) -> bytes:
+    """A PNG with its marks; a GIF has no place for them that readers look at."""
+    from ganlib.generation.png import marked
+
+    return marked(data, mark, [source.sha256], f"{seed}-{name}") if name.endswith(".png") else data
+
+
+def _write(out: Path, pictures: Mapping[str, bytes]) -> tuple[Path, ...]:
+    require_writable(out)
+    for name, data in pictures.items():
+        write_bytes(out / name, data)
+    return tuple(out / name for name in pictures)

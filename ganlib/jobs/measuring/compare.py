@@ -220,7 +220,7 @@ def _log(
             "table.json": result.model_dump_json(indent=2).encode(),
             "table.md": comparison.markdown(result).encode(),
             "quality.png": comparison.plot(rows),
-            "sheet.png": comparison.sheet(rows, [each.graph for each in selection], params.generate.seed),
+            "sheet.png": comparison.sheet(rows, [each.graph for each in selection], params.generate.seed, params.mark),
         }
         for name, content in files.items():
             write_bytes(Path(folder) / name, content)

@@ -12,6 +12,7 @@ from ganlib.evaluation.evaluate import Evaluation
 from ganlib.generation.noise import BLOCK
 
 if TYPE_CHECKING:
+    from ganlib.config import MarkConfig
     from ganlib.generation.session import OnnxModel
 
 _COLUMNS = 20  # images of each model on the sheet
@@ -142,8 +143,9 @@ def plot(rows: Sequence[ComparisonRow]) -> bytes:
     return file.getvalue()
 
 
-def sheet(rows: Sequence[ComparisonRow], models: Sequence[OnnxModel], seed: int) -> bytes:
+def sheet(rows: Sequence[ComparisonRow], models: Sequence[OnnxModel], seed: int, mark: MarkConfig) -> bytes:
     """Return a PNG with a row of images a model, all of one ``seed``; of a conditional model its classes in turn."""
     from ganlib.generation.pictures.side_by_side import picture
 
-    return picture(models, [row.label for row in rows], seed, count=_COLUMNS, columns=_COLUMNS, beside=False)
+    labels = [row.label for row in rows]
+    return picture(models, labels, seed, count=_COLUMNS, columns=_COLUMNS, beside=False, mark=mark)

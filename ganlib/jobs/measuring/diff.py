@@ -111,7 +111,7 @@ def diff(
     ours, theirs = evaluations
     if out is not None:
         titles = [f"{name}: {side.reference} ({side.family or '?'})" for name, side in zip("ab", sides, strict=True)]
-        write_bytes(out, picture(graphs, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True))
+        write_bytes(out, picture(graphs, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True, mark=params.mark))
     return Diff(
         a=sides[0],
         b=sides[1],

@@ -15,6 +15,7 @@ from ganlib.registry.gate import Decision
 from ganlib.registry.version import Version
 
 if TYPE_CHECKING:
+    from ganlib.config import MarkConfig
     from ganlib.generation.session import OnnxModel
 
 REPORT = "gate/report.html"
@@ -57,9 +58,9 @@ def page(
     return "\n".join(["<!doctype html>", head, *body, ""])
 
 
-def picture(models: Sequence[OnnxModel], titles: Sequence[str], seed: int) -> bytes:
+def picture(models: Sequence[OnnxModel], titles: Sequence[str], seed: int, mark: MarkConfig) -> bytes:
     """Return one PNG: what both make of the same noise, the champion at the left and the challenger at the right."""
-    return side_by_side.picture(models, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True)
+    return side_by_side.picture(models, titles, seed, count=_IMAGES, columns=_COLUMNS, beside=True, mark=mark)
 
 
 def _figures(champion: Version | None, challenger: Version, deltas: Sequence[Delta]) -> list[str]:

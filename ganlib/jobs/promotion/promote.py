@@ -114,7 +114,7 @@ def _report(project: Project, params: Params, registry: Registry, decision: Deci
             source = fetch(project, params, version.uri)
             graphs.append(OnnxModel(source.path, sha256=source.sha256))
             titles.append(f"{role}: version {version.version} ({version.family}), seed {params.generate.seed}")
-    png = gate_report.picture(graphs, titles, params.generate.seed)
+    png = gate_report.picture(graphs, titles, params.generate.seed, params.mark)
     changes: tuple[Delta, ...] = ()
     if champion:
         both = (champion, challenger)

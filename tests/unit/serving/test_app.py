@@ -86,6 +86,24 @@ def test_an_answer_tells_model_version_and_seed(server: Running, small_graphs: d
 
 
 @pytest.mark.parametrize(
+    ("path", "query", "images"),
+    [
+        ("/v1/images", {"start": 4}, "9-4"),
+        ("/v1/images", {"start": 4, "count": 3, "format": "pixels"}, "9-4-6"),
+        ("/v1/images", {"count": 3, "format": "npy"}, "9-0-2"),
+        ("/v1/walk", {"to_seed": 5, "to_start": 7, "format": "json"}, "9-0-to-5-7"),
+    ],
+)
+def test_an_answer_without_a_picture_has_its_marks_in_its_headers(
+    server: Running, small_graphs: dict[str, Path], path: str, query: dict[str, Any], images: str
+) -> None:
+    headers = server.get(path, model="second", seed=9, **query).headers
+    assert headers["X-Ganlib-Digital-Source-Type"].endswith("/digitalsourcetype/trainedAlgorithmicMedia")
+    field = json.loads(headers["X-Ganlib-AIGC"])
+    assert (field["Label"], field["ProduceID"]) == ("1", f"{sha256_file(small_graphs['second'])}-{images}")
+
+
+@pytest.mark.parametrize(
     ("path", "query"),
     [
         ("/v1/images", {"truncation": 0.5, "seed": 3}),

@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 import pytest
 
+from ganlib.config import MarkConfig
 from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.generation.batch import manifest as manifests
@@ -144,7 +145,7 @@ def test_a_file_of_labels_has_to_be_named_again_and_has_to_be_the_same(labelled:
 def old(out: Path) -> None:
     """Make the manifest what it was before a condition was a record and there was a second data set."""
     manifest = json.loads((out / manifests.FILE).read_text())
-    del manifest["dataset"]
+    del manifest["dataset"], manifest["mark"]
     record = manifest["condition"]
     words = {"none": "none", "labels": f"labels {record.get('choice')}"}[record["kind"]]
     (out / manifests.FILE).write_text(json.dumps({**manifest, "format": 4, "condition": words}))
@@ -156,7 +157,7 @@ def test_a_folder_that_was_made_before_is_verified_resumed_and_repaired(
 ) -> None:
     graphs.write(tmp_path / "g.onnx", condition=condition)
     model, out = OnnxModel(tmp_path / "g.onnx"), tmp_path / "out"
-    options = {"condition": choose(model, labels), "origin": {"reference": str(model.path)}}
+    options = {"condition": choose(model, labels), "origin": {"reference": str(model.path)}, "mark": None}
     digest = make(model, out, "parquet", **options).digest
     old(out)
     before = files(out)
@@ -165,8 +166,8 @@ def test_a_folder_that_was_made_before_is_verified_resumed_and_repaired(
     repair(None, None, out)
     assert files(out) == before, "its manifest too"
     (out / "shard-00002.parquet").unlink()
-    again = make(model, out, "parquet", **options)
-    assert (again.digest, again.format) == (digest, 5)
+    again = make(model, out, "parquet", **options | {"mark": MarkConfig(producer="Ada")})
+    assert (again.digest, again.format, again.mark) == (digest, 6, None), "it goes on as it was begun"
     assert {name: data for name, data in files(out).items() if name != manifests.FILE} == {
         name: data for name, data in before.items() if name != manifests.FILE
     }

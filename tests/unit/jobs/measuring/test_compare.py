@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from ganlib.config import Params, load
+from ganlib.config import MarkConfig, Params, load
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.core.project import SourceRevision
@@ -202,7 +202,7 @@ def test_the_table_tells_what_every_figure_depends_on_and_drops_columns_that_are
 
 def test_the_sheet_gives_each_model_a_row_of_the_same_noise(onnx: Path) -> None:
     model = OnnxModel(onnx)
-    with Image.open(io.BytesIO(comparison.sheet([row("one"), row("two")], [model, model], 3))) as sheet:
+    with Image.open(io.BytesIO(comparison.sheet([row("one"), row("two")], [model, model], 3, MarkConfig()))) as sheet:
         pixels = np.asarray(sheet)
     top, bottom = (pixels[60 * at + 2 : 60 * at + 58, 172:-2] for at in range(2))
     np.testing.assert_array_equal(top, bottom)

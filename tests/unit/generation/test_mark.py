@@ -1,0 +1,151 @@
+"""The marks as others read them: ExifTool, a parser of XML, and each format's own reader."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+
+from ganlib.config import MarkConfig
+from ganlib.core.errors import BadInput
+from ganlib.generation import mark as marks
+from ganlib.generation.batch.batch import verify
+from ganlib.generation.batch.card import MARKS
+from ganlib.generation.png import Encoder, marked
+from ganlib.generation.session import OnnxModel
+from tests.unit.generation.formats.suite import make
+
+SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+KEYS = [
+    "Label", "ContentProducer", "ProduceID", "ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2",
+]  # fmt: skip
+IPTC, TC260 = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}", "{http://www.tc260.org.cn/ns/AIGC/1.0/}"
+HARD = 'Ada & Söhne <"{index}"> %d 甲'
+SHA = "a" * 64
+
+
+def exiftool(*files: Path) -> list[dict[str, Any]]:
+    """What ExifTool finds in the XMP of each file."""
+    if not shutil.which("exiftool"):
+        pytest.skip("no ExifTool: apt-get install libimage-exiftool-perl")
+    words = ["exiftool", "-json", "-XMP:all", *map(str, files)]
+    return list(json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout))
+
+
+def description(packet: str) -> ET.Element:
+    """The one element of an XMP packet that says anything, as a parser of XML has it."""
+    (found,) = ET.fromstring(packet).iter("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description")  # noqa: S314  (our own)
+    return found
+
+
+def test_exiftool_reads_both_marks_in_every_png_of_a_batch(model: OnnxModel, tmp_path: Path) -> None:
+    make(model, tmp_path / "out", "png", count=3, seed=5, start=9, mark=MarkConfig(producer=HARD))
+    found = exiftool(*sorted((tmp_path / "out").rglob("*.png")))
+    assert len(found) == 3
+    for index, each in enumerate(found, 9):
+        assert each["AISystemUsed"] == "ganlib"
+        assert each["AISystemVersionUsed"] == f"model {model.sha256[:12]}"
+        field = json.loads(each.get("AIGC") or each["Aigc"])  # newer releases of ExifTool know how it is spelt
+        assert list(field) == KEYS
+        assert field["Label"] == "1"
+        assert field["ContentProducer"] == HARD
+        assert field["ProduceID"] == f"{model.sha256}-5-{index}"
+    raw = subprocess.run(
+        ["exiftool", "-n", "-s3", "-DigitalSourceType", *map(str, (tmp_path / "out").rglob("*09.png"))],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert raw.strip() == SOURCE
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=100), st.integers(0, 2**64 - 1))
+def test_any_producer_comes_out_as_it_went_in_and_within_the_room_that_is_kept(producer: str, seed: int) -> None:
+    mark = MarkConfig(producer=producer)
+    before, after = marks.packet_parts(mark, SHA, seed)
+    packet = before + b"%d" % (2**63 - 1) + after
+    assert len(packet) <= marks.PACKET_BYTES
+    found = description(packet.decode())
+    assert found.get(f"{IPTC}DigitalSourceType") == SOURCE
+    field = json.loads(found.findtext(f"{TC260}AIGC") or "")
+    assert list(field) == KEYS
+    assert (field["ContentProducer"], field["ProduceID"]) == (producer, f"{SHA}-{seed}-{2**63 - 1}")
+    assert packet.decode() == marks.packet(mark, marks.system_version(SHA), marks.identity(SHA, seed, 2**63 - 1)), (
+        "as one that is made at once"
+    )
+
+
+def test_the_longest_packets_keep_within_their_room() -> None:
+    for letter in '&"\\<𐍈':
+        assert len(marks.packet(MarkConfig(producer=letter * 100), SHA, f"{SHA}-{2**64}-{2**63}").encode()) <= 1536
+
+
+@pytest.mark.parametrize("producer", ["a\nb", "\x00", "a" * 101])
+def test_a_producer_that_fits_in_no_line_is_refused(producer: str) -> None:
+    with pytest.raises(ValidationError):
+        MarkConfig(producer=producer)
+
+
+def test_a_marked_file_of_a_digit_is_still_one_block_of_the_disk() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 1, 28, 28), np.uint8)
+    facts = [{"label": "7", "class": "a class of a long name"}]
+    mark = MarkConfig(producer="A company of a long name, Ltd.")
+    (data,) = Encoder(model_sha256=SHA, seed=2**64 - 1, mark=mark).encode(image, 10**9, facts)
+    (bare,) = Encoder(model_sha256=SHA, seed=2**64 - 1).encode(image, 10**9, facts)
+    assert len(bare) < len(data) <= 4096
+
+
+def test_a_sheet_of_several_models_names_them_all(tmp_path: Path) -> None:
+    Image.new("L", (40, 30)).save(tmp_path / "sheet.png")
+    data = marked((tmp_path / "sheet.png").read_bytes(), MarkConfig(), [SHA, "b" * 64], "3-0-9")
+    (tmp_path / "sheet.png").write_bytes(data)
+    with Image.open(tmp_path / "sheet.png") as opened:
+        opened.load()
+        field = json.loads(description(opened.info[marks.KEYWORD]).findtext(f"{TC260}AIGC") or "")
+    assert field["ProduceID"] == f"{SHA}-{'b' * 64}-3-0-9"
+
+
+def test_formats_that_have_no_place_for_xmp_have_the_marks_beside_them(model: OnnxModel, tmp_path: Path) -> None:
+    for form in ("npy", "npz", "parquet", "zarr"):
+        make(model, tmp_path / form, form, count=3, seed=5, mark=MarkConfig(producer=HARD))
+        text = (tmp_path / form / MARKS).read_text()
+        found = json.loads(text)
+        assert found["DigitalSourceType"] == SOURCE
+        assert json.loads(found["AIGC"]) == dict.fromkeys(KEYS, "") | {
+            "Label": "1", "ContentProducer": HARD, "ProduceID": f"{model.sha256}-5-{{index}}",
+        }  # fmt: skip
+        assert verify(tmp_path / form).ok
+    for form in ("png", "webdataset"):
+        make(model, tmp_path / form, form, count=3)
+        assert not (tmp_path / form / MARKS).exists(), "each image has its own"
+
+
+def test_parquet_zarr_and_webdataset_have_them_inside_too(model: OnnxModel, tmp_path: Path) -> None:
+    for form in ("parquet", "zarr", "webdataset"):
+        make(model, tmp_path / form, form, count=3, seed=5)
+    metadata = pq.read_schema(tmp_path / "parquet/shard-00000.parquet").metadata
+    assert metadata[b"ganlib:DigitalSourceType"].decode() == SOURCE
+    group = json.loads((tmp_path / "zarr/shard-00000.zarr/zarr.json").read_text())
+    assert group["attributes"]["ganlib:DigitalSourceType"] == SOURCE
+    with tarfile.open(tmp_path / "webdataset/shard-00000.tar") as archive:
+        member = archive.extractfile("00000002.json")
+        assert member
+        facts = json.load(member)
+    assert facts["DigitalSourceType"] == SOURCE
+    assert json.loads(facts["AIGC"])["ProduceID"] == f"{model.sha256}-5-2"
+
+
+def test_a_job_is_not_resumed_for_another_producer(model: OnnxModel, tmp_path: Path) -> None:
+    make(model, tmp_path / "out", "npy", count=3, mark=MarkConfig(producer="Ada"))
+    with pytest.raises(BadInput, match="mark is of producer 'Ada', not of producer 'Grace'"):
+        make(model, tmp_path / "out", "npy", count=3, mark=MarkConfig(producer="Grace"))

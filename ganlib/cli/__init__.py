@@ -6,6 +6,7 @@ from ganlib.cli import (
     ab,
     compare,
     data,
+    detect,
     evaluate,
     explain,
     export,
@@ -50,6 +51,7 @@ app.command()(retrain.retrain)
 app.command()(command(generate.generate))
 app.command()(verify.verify)
 app.command()(repair.repair)
+app.command()(detect.detect)
 app.command()(serve.serve)
 app.command()(explain.explain)
 app.command("tune-trial", hidden=True)(tune.trial)

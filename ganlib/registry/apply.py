@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.registry.audit import Auditor, displaced, existing
-from ganlib.registry.entries import NON_MOVING, DecisionRecord, Evidence, Kind, LedgerEntry, MoveMark
+from ganlib.registry.entries import NON_MOVING, DecisionRecord, Evidence, Kind, LedgerEntry, MoveIntent
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
@@ -104,7 +104,7 @@ class _PendingApplication:
     ) -> None:
         self.registry, self.ledger, self.check, self.accept = registry, ledger, check, accept
         self.own = [own] if own else []
-        self.marks: list[MoveMark] = []
+        self.intents: list[MoveIntent] = []
         self.taken_back_pairs: set[tuple[int, frozenset[str]]] = set()
         self.carried_out: LedgerEntry | None = None
 
@@ -140,15 +140,15 @@ class _PendingApplication:
 
     def _may_be_late(self, snapshot: LedgerSnapshot) -> bool:
         """Whether a write for an older entry may have come after those for the last one: of ours, or of others."""
-        if self.marks and self.marks[-1].seq != snapshot.last:
+        if self.intents and self.intents[-1].seq != snapshot.last:
             return True
-        others = _others(snapshot, self.marks)
+        others = _others(snapshot, self.intents)
         return bool(others) and (snapshot.last, others) not in self.taken_back_pairs
 
     def _apply(self, snapshot: LedgerSnapshot) -> None:
         """Set all aliases as ``snapshot`` says, if it is the newest still; as often as need be, with one result."""
-        mark = self.ledger.mark(snapshot.last)
-        self.marks.append(mark)
+        intent = self.ledger.announce(snapshot.last)
+        self.intents.append(intent)
         if self.ledger.read().last != snapshot.last:
             return
         champion_state, last, aliases = snapshot.champion_state(), snapshot.last_move(), self.registry.aliases()
@@ -167,7 +167,7 @@ class _PendingApplication:
         if target:
             self.registry.retire_challenger(target.version)
         self._seal(snapshot)
-        self.taken_back_pairs.add((snapshot.last, _others(snapshot, self.marks)))
+        self.taken_back_pairs.add((snapshot.last, _others(snapshot, self.intents)))
 
     def _seal(self, snapshot: LedgerSnapshot) -> None:
         for entry in snapshot.beyond():
@@ -215,17 +215,19 @@ class _PendingApplication:
             self.own.append(self.ledger.append(decision, snapshot))
 
     def _finish(self, snapshot: LedgerSnapshot) -> None:
-        """Take off our marks, and those of commands that have died."""
-        old = [mark for mark in snapshot.marks if not mark.live(datetime.now(UTC))]
-        for mark in (*self.marks, *old):
-            self.ledger.unmark(mark)
+        """Take off our intents, and those of commands that have died."""
+        old = [intent for intent in snapshot.intents if not intent.live(datetime.now(UTC))]
+        for intent in (*self.intents, *old):
+            self.ledger.withdraw(intent)
 
 
-def _others(snapshot: LedgerSnapshot, ours: list[MoveMark]) -> frozenset[str]:
-    """The marks of other commands that move aliases for an older entry than the last."""
-    now, own_ids = datetime.now(UTC), {mark.id for mark in ours}
+def _others(snapshot: LedgerSnapshot, ours: list[MoveIntent]) -> frozenset[str]:
+    """The intents of other commands that move aliases for an older entry than the last."""
+    now, own_ids = datetime.now(UTC), {intent.id for intent in ours}
     return frozenset(
-        mark.id for mark in snapshot.marks if mark.live(now) and mark.id not in own_ids and mark.seq != snapshot.last
+        intent.id
+        for intent in snapshot.intents
+        if intent.live(now) and intent.id not in own_ids and intent.seq != snapshot.last
     )
 
 

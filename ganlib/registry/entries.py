@@ -29,8 +29,8 @@ GENESIS = "0" * 64
 """What stands for the entry before the first."""
 RECONCILE = "ganlib reconcile"
 """Begins the name of who decided where it was the policy, and no person."""
-_MARK_LIFE = timedelta(hours=1)
-"""How long a command may take to move the aliases; one that died leaves its mark for as long."""
+_INTENT_LIFE = timedelta(hours=1)
+"""How long a command may take to move the aliases; one that died leaves its intent for as long."""
 _KEY = re.compile(r"([0-9]{6,})(?:\.([0-9]{1,4}))?")
 
 
@@ -109,7 +109,7 @@ class LedgerEntry(DecisionRecord):
         return ChampionState(digests={evidence.version: evidence.sha256 for evidence in self.evidence})
 
 
-class AppliedMark(Record):
+class Seal(Record):
     """The last entry whose decision was carried out in full; kept apart from the entries."""
 
     seq: int = Field(ge=0)
@@ -123,7 +123,7 @@ class LedgerProblem(Record):
     what: str
 
 
-class MoveMark(Record):
+class MoveIntent(Record):
     """Left by a command while it moves aliases as the ledger says up to entry ``seq``: its writes may come late."""
 
     id: str
@@ -132,7 +132,7 @@ class MoveMark(Record):
 
     def live(self, now: datetime) -> bool:
         """Return whether the command may still be at work."""
-        return stamp(now - _MARK_LIFE) <= self.time <= stamp(now + _MARK_LIFE)
+        return stamp(now - _INTENT_LIFE) <= self.time <= stamp(now + _INTENT_LIFE)
 
 
 def stamp(moment: datetime) -> str:

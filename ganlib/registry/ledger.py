@@ -16,13 +16,13 @@ from ganlib.registry.entries import (
     GENESIS,
     NON_MOVING,
     RECONCILE,
-    AppliedMark,
     ChampionState,
     DecisionRecord,
     Evidence,
     LedgerEntry,
     LedgerProblem,
-    MoveMark,
+    MoveIntent,
+    Seal,
     canonical,
     digest,
     fold,
@@ -40,14 +40,14 @@ class LedgerSnapshot(Record):
     """All that is stored: the entries' texts by number, the seal, and what stands beside them."""
 
     lines: dict[int, str] = Field({})
-    seal: AppliedMark | None = None
+    seal: Seal | None = None
     keys: dict[int, str] = Field({}, description="where an entry is kept, unless it is under its number")
     strays: dict[str, str] = Field({}, description="what is kept beside the entries and is none of them")
-    marks: tuple[MoveMark, ...] = ()
+    intents: tuple[MoveIntent, ...] = ()
     void: frozenset[str] = Field(frozenset(), description="keys that entries void which were left out")
 
     @classmethod
-    def of(cls, params: Mapping[str, str], seal: AppliedMark | None, marks: Iterable[MoveMark] = ()) -> LedgerSnapshot:
+    def of(cls, params: Mapping[str, str], seal: Seal | None, intents: Iterable[MoveIntent] = ()) -> LedgerSnapshot:
         """Find the chain among ``params``, by key.
 
         Entry n is the first text under ``n``, ``n.2``, ``n.3``... that follows entry n - 1. Beyond the seal the chain
@@ -76,7 +76,7 @@ class LedgerSnapshot(Record):
             seal=seal,
             keys=keys,
             strays={key: text for key, text in params.items() if key not in keys.values()},
-            marks=tuple(marks),
+            intents=tuple(intents),
         )
 
     @property
@@ -136,7 +136,7 @@ class LedgerSnapshot(Record):
     def until(self, seq: int) -> LedgerSnapshot:
         """Return the ledger as it was when entry ``seq`` was the last, knowing what was found void since."""
         lines = {number: text for number, text in self.lines.items() if number <= seq}
-        return self.model_copy(update={"lines": lines, "marks": (), "void": self.voided})
+        return self.model_copy(update={"lines": lines, "intents": (), "void": self.voided})
 
     def sealed(self) -> LedgerSnapshot:
         """Return the ledger up to the seal: what was carried out, which is what a consumer may rely on."""
@@ -145,7 +145,7 @@ class LedgerSnapshot(Record):
     def under_way(self, now: datetime) -> frozenset[int | None]:
         """Return the champions that a command at work, or one that died, may leave the alias at."""
         versions: set[int | None] = {
-            self.until(mark.seq).champion_state().champion for mark in self.marks if mark.live(now)
+            self.until(intent.seq).champion_state().champion for intent in self.intents if intent.live(now)
         }  # fmt: skip
         if pending := self.beyond():
             versions.add(self.until(pending[0].seq - 1).champion_state().champion)

@@ -13,10 +13,10 @@ from ganlib.core import accounts
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import (
     GENESIS,
-    AppliedMark,
     DecisionRecord,
     LedgerEntry,
-    MoveMark,
+    MoveIntent,
+    Seal,
     canonical,
     digest,
     stamp,
@@ -28,7 +28,7 @@ TAG = "ganlib.ledger"
 """On the run: the model whose ledger it is. On the registered model: the seal."""
 
 MOVING = "ganlib.moving."
-"""Begins the tags of the ledger's run that say who moves aliases now (:class:`ganlib.registry.entries.MoveMark`)."""
+"""Begins the tags of the ledger's run that say who moves aliases now (:class:`ganlib.registry.entries.MoveIntent`)."""
 
 _LIMIT = 6000  # characters in a parameter of MLflow, which cuts longer ones off without a word
 
@@ -75,7 +75,7 @@ class Ledger:
         """
         seal = self._seal()  # first: it may be older than the entries, and never newer
         run = self._again() or self._run()
-        return LedgerSnapshot.of(run.params, seal, _marks(run.tags)) if run else LedgerSnapshot(seal=seal)
+        return LedgerSnapshot.of(run.params, seal, _intents(run.tags)) if run else LedgerSnapshot(seal=seal)
 
     def append(self, decision: DecisionRecord, snapshot: LedgerSnapshot) -> LedgerEntry:
         """Write the entry after the last of ``snapshot``, which the decision was made from.
@@ -99,7 +99,7 @@ class Ledger:
             )
         run_id = self._open()
         if snapshot.seal is None and snapshot.lines:  # lost with the registered model: nothing from before is done
-            self._write_seal(AppliedMark(seq=snapshot.last, sha256=entry.previous_sha256))
+            self._write_seal(Seal(seq=snapshot.last, sha256=entry.previous_sha256))
         with self.store.translate_errors():
             try:
                 self.store.client.log_param(run_id, key, text)
@@ -114,44 +114,44 @@ class Ledger:
             )
         return entry
 
-    def mark(self, seq: int) -> MoveMark:
-        """Say that aliases are being moved as the ledger says up to entry ``seq``, until :meth:`unmark`.
+    def announce(self, seq: int) -> MoveIntent:
+        """Say that aliases are being moved as the ledger says up to entry ``seq``, until :meth:`withdraw`.
 
         Raises:
             Unavailable: MLflow does not answer.
         """
-        mark = MoveMark(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
+        intent = MoveIntent(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
         run = self._again() or self._run()
         if run is None:
             raise _overtaken(seq)
         with self.store.translate_errors():
-            self.store.client.set_tag(run.id, MOVING + mark.id, mark.model_dump_json())
-        return mark
+            self.store.client.set_tag(run.id, MOVING + intent.id, intent.model_dump_json())
+        return intent
 
-    def unmark(self, mark: MoveMark) -> None:
-        """Say that no write of ``mark`` is to come any more."""
+    def withdraw(self, intent: MoveIntent) -> None:
+        """Say that no write of ``intent`` is to come any more."""
         run = self._again() or self._run()
-        if run and MOVING + mark.id in run.tags:
+        if run and MOVING + intent.id in run.tags:
             with self.store.translate_errors():
-                self.store.client.delete_tag(run.id, MOVING + mark.id)
+                self.store.client.delete_tag(run.id, MOVING + intent.id)
 
     def seal(self, entry: LedgerEntry) -> None:
         """Say that ``entry`` was carried out, unless a later one was."""
         if (seal := self._seal()) is None or seal.seq < entry.seq:
-            self._write_seal(AppliedMark(seq=entry.seq, sha256=entry.sha256))
+            self._write_seal(Seal(seq=entry.seq, sha256=entry.sha256))
 
-    def _write_seal(self, seal: AppliedMark) -> None:
+    def _write_seal(self, seal: Seal) -> None:
         with self.store.translate_errors():
             self.store.client.set_registered_model_tag(self.model, TAG, seal.model_dump_json())
 
-    def _seal(self) -> AppliedMark | None:
+    def _seal(self) -> Seal | None:
         try:
             with self.store.translate_errors():
                 text = self.store.client.get_registered_model(self.model).tags.get(TAG)
         except Absent:
             return None
         try:
-            return AppliedMark.model_validate_json(text) if text else None
+            return Seal.model_validate_json(text) if text else None
         except ValueError:  # overwritten by a person
             return None
 
@@ -196,7 +196,7 @@ class Ledger:
             )
         run_id = run.id if run else self._start()
         if not (run and run.params) and self._seal() is None:
-            self._write_seal(AppliedMark(seq=0, sha256=GENESIS))
+            self._write_seal(Seal(seq=0, sha256=GENESIS))
         return run_id
 
     def _start(self) -> str:
@@ -232,13 +232,13 @@ class Ledger:
         return str(run.info.run_id)
 
 
-def _marks(tags: dict[str, str]) -> list[MoveMark]:
-    marks = []
+def _intents(tags: dict[str, str]) -> list[MoveIntent]:
+    intents = []
     for key, text in tags.items():
         if key.startswith(MOVING):
             with suppress(ValueError):  # written by a person
-                marks.append(MoveMark.model_validate_json(text))
-    return [mark for mark in marks if MOVING + mark.id in tags]
+                intents.append(MoveIntent.model_validate_json(text))
+    return [intent for intent in intents if MOVING + intent.id in tags]
 
 
 def _overtaken(number: int) -> Unavailable:

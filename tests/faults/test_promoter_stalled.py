@@ -145,7 +145,7 @@ def stand(store: MlflowStore) -> tuple[int | None, int | None, list[tuple[str, i
     registry, snapshot = Registry(store, NAME), Ledger(store, NAME).read()
     assert snapshot.problems() == []
     assert snapshot.beyond() == []
-    assert snapshot.marks == ()
+    assert snapshot.intents == ()
     moves = [
         (entry.kind, entry.from_version, entry.to_version)
         for entry in snapshot.entries()
@@ -226,7 +226,7 @@ def test_a_late_alias_is_no_persons_for_a_command_that_sees_it_before_its_writer
     ours, theirs = machines(before, tmp_path)
     stalled = _before_alias(ours, promoting(3))
     assert promoting(4)(theirs)  # which first carries out what the stalled one has recorded
-    assert stand_with_marks(theirs) == 4
+    assert stand_with_intents(theirs) == 4
     stalled.write_and_stop()
     assert theirs.aliases()[CHAMPION] == 3
     look(theirs)
@@ -238,9 +238,9 @@ def test_a_late_alias_is_no_persons_for_a_command_that_sees_it_before_its_writer
     assert (champion, previous) == ((4, 3) if look is not returning else (3, 2))
 
 
-def stand_with_marks(registry: Registry) -> int | None:
+def stand_with_intents(registry: Registry) -> int | None:
     """The champion, while another command has not said yet that it has ended."""
-    assert Ledger(registry.store, NAME).read().marks
+    assert Ledger(registry.store, NAME).read().intents
     return registry.aliases().get(CHAMPION)
 
 

@@ -12,7 +12,7 @@ import pytest
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.registry.apply import apply_pending
 from ganlib.registry.audit import beyond_seal
-from ganlib.registry.entries import AppliedMark, DecisionRecord, Evidence, LedgerEntry, canonical
+from ganlib.registry.entries import DecisionRecord, Evidence, LedgerEntry, Seal, canonical
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
@@ -237,7 +237,7 @@ def test_strays_without_end_cost_an_entry_for_every_twenty_and_block_nobody(regi
 def test_an_older_seal_changes_nothing_that_was_carried_out(registry: Registry) -> None:
     first = Ledger(registry.store, NAME).read().entries()[0]
     registry.store.client.set_registered_model_tag(
-        NAME, TAG, AppliedMark(seq=first.seq, sha256=first.sha256).model_dump_json()
+        NAME, TAG, Seal(seq=first.seq, sha256=first.sha256).model_dump_json()
     )
     registering(registry)
     assert moves(registry) == []

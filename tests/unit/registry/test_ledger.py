@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganlib.core.errors import BadInput
-from ganlib.registry.entries import AppliedMark, DecisionRecord, Kind, canonical
+from ganlib.registry.entries import DecisionRecord, Kind, Seal, canonical
 from ganlib.registry.ledger import LedgerSnapshot, champion_at, moment
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ def written(moves: tuple[Move, ...] = MOVES, reason: str = "because") -> LedgerS
         decided = DecisionRecord(kind=kind, from_version=before, to_version=after, who="me@here", reason=reason)
         entry = snapshot.next_entry(decided, START + timedelta(hours=hour))
         lines = {**snapshot.lines, entry.seq: canonical(entry.model_dump(mode="json"))}
-        snapshot = LedgerSnapshot(lines=lines, seal=AppliedMark(seq=entry.seq, sha256=entry.sha256))
+        snapshot = LedgerSnapshot(lines=lines, seal=Seal(seq=entry.seq, sha256=entry.sha256))
     return snapshot
 
 

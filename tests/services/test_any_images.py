@@ -122,7 +122,7 @@ class Made(NamedTuple):
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Where MNIST was never fetched: small nets, judges of a few steps, and figures of few images."""
     made = dvc_project(tmp_path_factory.mktemp("any") / "project")
-    shutil.copytree(ROOT / "pipelines", made.root / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "pipelines", made.root / "pipelines", ignore=shutil.ignore_patterns("*.pyc.*"))
     if database := factories.empty_database():
         shutil.copy(database, made.root)
         shutil.copytree(projects.empty_prefect(), made.state / "prefect")

@@ -81,7 +81,7 @@ def raw_of(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 def dvc_project(folder: Path) -> Project:
     """A checkout of its own, outside git: this code, these stages, nothing fetched, nothing pinned."""
-    ignored = shutil.ignore_patterns("__pycache__", "weights")
+    ignored = shutil.ignore_patterns("*.pyc.*", "weights")
     shutil.copytree(ROOT / "ganlib", folder / "ganlib", ignore=ignored)
     for name in ("dvc.yaml", ".dvcignore", "params.yaml", ".dvc/config", ".dvc/.gitignore", "data/.gitignore"):
         (folder / name).parent.mkdir(exist_ok=True)

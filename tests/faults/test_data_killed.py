@@ -19,26 +19,40 @@ from ganlib.jobs.data.version_data import verify_data, version_data
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 
 pytestmark = pytest.mark.faults
+COUNT = 600
+"""Images to train on: each of the command's processes takes longer to start than to handle them."""
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The md5 of an undisturbed version."""
-    project = dvc_project(tmp_path_factory.mktemp("reference") / "project")
-    return version_data(project, source=_own(project)).md5
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project without a version, its source beside it."""
-    made = dvc_project(tmp_path / "project")
-    _own(made)
+    made = dvc_project(tmp_path_factory.mktemp("bare") / "project")
+    write_files(made.root / "own", idx_files(COUNT, 100))
     return made
 
 
-def _own(project: Project) -> Path:
-    # Large enough that a kill comes before the end.
-    return write_files(project.root / "own", idx_files(6_000, 1_000))
+@pytest.fixture(scope="module")
+def versioned(bare: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with its version, which nothing disturbed."""
+    made = _copy(bare, tmp_path_factory.mktemp("versioned"))
+    version_data(made, source=made.root / "own")
+    return made
+
+
+@pytest.fixture(scope="module")
+def reference(versioned: Project) -> str:
+    """The md5 of an undisturbed version."""
+    return verify_data(versioned).md5
+
+
+@pytest.fixture
+def project(bare: Project, tmp_path: Path) -> Project:
+    """A project of the test's own, without a version."""
+    return _copy(bare, tmp_path)
+
+
+def _copy(project: Project, folder: Path) -> Project:
+    return Project(Path(shutil.copytree(project.root, folder / "project", symlinks=True)))
 
 
 def start(project: Project) -> subprocess.Popen[bytes]:
@@ -90,8 +104,8 @@ def test_killed_alone_its_orphaned_dvc_is_waited_for(project: Project, reference
     verify_data(project)
 
 
-def test_killed_while_it_restores_damage_it_still_heals(project: Project, reference: str) -> None:
-    version_data(project, source=project.root / "own")
+def test_killed_while_it_restores_damage_it_still_heals(versioned: Project, reference: str, tmp_path: Path) -> None:
+    project = _copy(versioned, tmp_path)
     shutil.rmtree(project.prepared)
     child = start(project)
     wait_for("prepared files appear", project, child)
@@ -103,10 +117,10 @@ def test_killed_while_it_restores_damage_it_still_heals(project: Project, refere
 
 @pytest.mark.parametrize("first_version", [True, False])
 def test_a_half_written_lock_file_of_a_killed_run_is_put_right(
-    project: Project, reference: str, first_version: bool
+    bare: Project, versioned: Project, reference: str, first_version: bool, tmp_path: Path
 ) -> None:
+    project = _copy(bare if first_version else versioned, tmp_path)
     if not first_version:
-        version_data(project, source=project.root / "own")
         project.params_file.write_text(project.params_file.read_text() + "\n")
     child = start(project)
     wait_for("DVC took its lock", project, child)
@@ -122,8 +136,8 @@ def test_a_half_written_lock_file_of_a_killed_run_is_put_right(
         version_data(project)
 
 
-def test_a_half_written_lock_of_dvcs_own_is_put_right(project: Project, reference: str) -> None:
-    version_data(project, source=project.root / "own")
+def test_a_half_written_lock_of_dvcs_own_is_put_right(versioned: Project, reference: str, tmp_path: Path) -> None:
+    project = _copy(versioned, tmp_path)
     (project.root / ".dvc" / "tmp" / "rwlock").write_text('{"read": {')
     assert version_data(project).md5 == reference
 

@@ -127,8 +127,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         shutil.copy(database, made.root)
         shutil.copytree(projects.empty_prefect(), made.state / "prefect")
     params: dict[str, Any] = yaml.safe_load(made.params_file.read_text())
-    params["budgets"]["smoke"] = {"steps": 24, "seconds": 60}
-    params["judge"]["steps"] = 30
+    params["budgets"]["smoke"] = {"steps": 8, "seconds": 60}
+    params["judge"]["steps"] = 8
     params["evaluate"] |= {"samples": 150, "bootstrap": 50, "kid_subsets": 5, "kid_subset_size": 30}
     params["export"] |= {"parity_batches": [1, 2, 65], "calibration_images": 64}
     params["families"] |= {family: {"channels": 8} for family in ("cgan", "dcgan", "tcgan")}

@@ -266,7 +266,8 @@ def test_git_revision_and_dirt_are_recorded(project: Project) -> None:
         command = ["git", "-C", str(project.root), *identity, *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    assert (version_data(project).commit, version_data(project).dirty) == (None, False)
+    data = version_data(project)
+    assert (data.commit, data.dirty) == (None, False)
     git("init", "-q")
     git("add", "params.yaml", "dvc.lock", "dvc.yaml")
     git("commit", "-qm", "x")

@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import pkgutil
+import sys
 
 gc.disable()  # no fork looks for garbage among modules, nor copies their pages as it does
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
@@ -28,10 +29,13 @@ LATE = (
     "mlflow.store.tracking.sqlalchemy_store",
     "onnxruntime",
     "onnxscript",
+    "onnxscript.function_libs.torch_lib.ops",
     "pendulum",
     "pydantic.v1",
     "pydantic_settings",
     "rich.progress",
+    "scipy.ndimage",
+    "scipy.stats",
     "torch._dynamo",
     "torch._inductor",
     "torch.onnx._internal.exporter._core",
@@ -39,12 +43,14 @@ LATE = (
     "websockets.asyncio.client",
     "tests.factories",
 )
-"""What no module of ours imports as it is imported itself: of MLflow, of torch, and what Prefect imports."""
+"""What no module of ours imports as it is imported itself: of MLflow, of torch, of SciPy, and what Prefect imports."""
 
 for _module in pkgutil.walk_packages(ganlib.__path__, "ganlib."):
     if not _module.name.endswith("__main__"):
         importlib.import_module(_module.name)
 for _name in LATE:
     importlib.import_module(_name)
+# Which package each module is of: MLflow reads it from all that is installed when it first logs a model.
+sys.modules["mlflow.utils.requirements_utils"]._init_modules_to_packages_map()  # noqa: SLF001  (what it does itself)
 gc.freeze()
 gc.enable()

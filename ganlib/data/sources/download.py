@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-
-import requests
+from typing import TYPE_CHECKING
 
 from ganlib.core.progress import Report, silent
 from ganlib.core.proxies import through
 from ganlib.data.sources.failure import SourceFailure
+
+if TYPE_CHECKING:
+    import requests  # a fifth of a second, which commands that download nothing need not wait for
 
 _CHUNK = 4096  # bytes; what is left of a chunk when the connection breaks is lost
 _ATTEMPTS = 3
@@ -29,6 +31,8 @@ def download(url: str, path: Path, *, largest: int, report: Report = silent, sta
     Raises:
         SourceFailure: no connection, an HTTP error, or a body too large, or incomplete after three tries.
     """
+    import requests
+
     path.parent.mkdir(parents=True, exist_ok=True)
     reason = ""
     for _ in range(_ATTEMPTS):
@@ -46,6 +50,8 @@ def download(url: str, path: Path, *, largest: int, report: Report = silent, sta
 
 def _continue(url: str, path: Path, largest: int, report: Report, stage: str) -> bool:
     """Append to ``path`` what it lacks; true if it is now complete."""
+    import requests
+
     have = path.stat().st_size if path.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
@@ -69,7 +75,7 @@ def _continue(url: str, path: Path, largest: int, report: Report, stage: str) ->
 
 def _extent(answer: requests.Response, have: int) -> tuple[int, int]:
     """Where the body that follows starts, and the whole file's size (0 if the server does not say)."""
-    if answer.status_code == requests.codes.partial_content:
+    if answer.status_code == 206:  # partial content
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
         if match and int(match[1]) == have:
             return have, int(match[2])

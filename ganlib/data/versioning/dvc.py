@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def pinned(project: Project, stage: str) -> OutputPin | None:
         ) from error
 
 
-def _stages(text: bytes) -> dict[str, OutputPin]:
+@lru_cache(maxsize=4)  # a command asks dozens of times, and to read YAML takes 20 ms
+def _stages(text: bytes) -> Mapping[str, OutputPin]:
     """The stages with outputs in a lock file; any of many errors if it is not one, or not whole."""
     stages = {}
     for name, entry in yaml.safe_load(text)["stages"].items():

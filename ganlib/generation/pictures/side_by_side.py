@@ -51,7 +51,7 @@ def picture(
 
     sheets = []
     for model in models:
-        with Image.open(io.BytesIO(contact_sheet(draw(model, seed, count), columns=columns))) as sheet:
+        with Image.open(io.BytesIO(contact_sheet(draw(model, seed, count), columns=columns, quick=True))) as sheet:
             sheets.append(sheet.copy())
     canvas = _beside(sheets, titles) if beside else _below(sheets, titles)
     file = io.BytesIO()

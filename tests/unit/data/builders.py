@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -83,6 +84,7 @@ def dvc_project(folder: Path) -> Project:
     """A checkout of its own, outside git: this code, these stages, nothing fetched, nothing pinned."""
     ignored = shutil.ignore_patterns("*.pyc.*", "weights")
     shutil.copytree(ROOT / "ganlib", folder / "ganlib", ignore=ignored)
+    compileall.compile_dir(folder / "ganlib", quiet=1)  # or else each stage compiles what it imports
     for name in ("dvc.yaml", ".dvcignore", "params.yaml", ".dvc/config", ".dvc/.gitignore", "data/.gitignore"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)

@@ -14,7 +14,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """As Pillow calls them. JPEG takes MPO with it, a JPEG with further pictures behind it, as some telephones write."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-UNREADABLE_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".dcm")
+UNREADABLE_SUFFIXES = (
+    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".ico", ".icns", ".tga", ".exr", ".ppm", ".pgm", ".dng",
+    ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".dcm",
+)  # fmt: skip
 """Pictures as well, but not of a format that is read: set aside with that reason."""
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")

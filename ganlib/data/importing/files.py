@@ -117,15 +117,19 @@ def _zip(place: Path, max_bytes: int, under: str) -> Files:
         raise BadInput(f"{place} cannot be read as a ZIP archive: {error}.") from error
     members: dict[str, zipfile.ZipInfo] = {}
     total = 0
-    for info in archive.infolist():
+    infos = archive.infolist()
+    # Some programs on Windows write its own separators, which the format does not allow.
+    separator = "/" if any("/" in info.filename for info in infos) else "\\"
+    for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
         _require_inside(place, info.filename, link=kind not in (0, stat.S_IFREG, stat.S_IFDIR))
         if info.flag_bits & 1:
             raise BadInput(f"{place} is encrypted ({info.filename}): unpack it with its password first.")
         total += info.file_size  # no more is ever read of a member than it says
         _require_size(place, total, len(members), max_bytes)
-        if not info.is_dir():
-            members[info.filename] = info
+        name = info.filename.replace(separator, "/")
+        if not name.endswith("/"):
+            members[name] = info
     return _archive(place, list(members), lambda name: cast(BinaryIO, archive.open(members[name])), under)
 
 

@@ -47,4 +47,11 @@ def _recognise(place: Path, max_bytes: int) -> tuple[Layout, Files | None]:
     files = open_files(place, max_bytes)
     if pairs := idx_files.pairs(files):
         return idx_files.recognise(files, pairs), files
-    return (table if table.tables(files) else folders).recognise(files), files
+    if table.tables(files):
+        return table.recognise(files), files
+    hint = table.strangers(files)
+    try:
+        layout = folders.recognise(files)
+    except BadInput as error:
+        raise BadInput(f"{error} {hint}." if hint else str(error)) from None
+    return layout._replace(notes=(*layout.notes, hint) if hint else layout.notes), files

@@ -25,6 +25,7 @@ from ganlib.data.importing.picture import (
 )
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_ENDINGS = (".csv", ".tsv", ".jsonl", ".xlsx")
 FILE_COLUMNS = ("file", "file_name", "filename", "path", "image", "image_path")
 LABEL_COLUMNS = ("label", "class", "category", "class_name", "labels")
 CAPTION_COLUMNS = ("caption", "text", "description", "captions")
@@ -44,6 +45,14 @@ def tables(files: Files) -> list[str]:
     """Return the tables at the top of a place, or of its train/ and test/."""
     tops = [part.prefix for part in split_folders(files.names)[0]]
     return [f"{top}{name}" for top in dict.fromkeys(("", *tops)) for name in TABLES if f"{top}{name}" in files.names]
+
+
+def strangers(files: Files) -> str | None:
+    """Return what to say of tables at the top of a place of which none is called as it has to be; None: no tables."""
+    names = [name for name in files.names if "/" not in name and name.lower().endswith(_ENDINGS)]
+    if not names:
+        return None
+    return f"{listed(names)} is not read: a table of labels or captions is called {TABLES[0]}"
 
 
 def recognise(files: Files) -> Layout:

@@ -58,6 +58,25 @@ def test_files_of_file_managers_do_not_hide_the_one_folder_of_an_archive(tmp_pat
     assert layout(tmp_path / "p.zip").rest is None
 
 
+def test_a_zip_with_the_separators_of_windows_holds_its_folders(tmp_path: Path) -> None:
+    own = class_folders(tmp_path / "own", ["cat", "dog"])
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.writestr("cat\\", b"")
+        for path in own.rglob("*.png"):
+            archive.write(path, str(path.relative_to(own)).replace("/", "\\"))
+    assert layout(tmp_path / "p.zip").class_names == ("cat", "dog")
+    one, two = imported(own, tmp_path / "one"), imported(tmp_path / "p.zip", tmp_path / "two")
+    assert one.files == two.files
+
+
+def test_a_backslash_in_a_name_of_a_usual_zip_is_a_part_of_it(tmp_path: Path) -> None:
+    own = class_folders(tmp_path / "own", ["cat", "dog"])
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for path in own.rglob("*.png"):
+            archive.write(path, f"{path.parent.name}/a\\{path.name}")
+    assert layout(tmp_path / "p.zip").class_names == ("cat", "dog")
+
+
 def tar_with(folder: Path, info: tarfile.TarInfo, data: bytes = b"") -> Path:
     path = folder / "evil.tar.gz"
     info.size = len(data)

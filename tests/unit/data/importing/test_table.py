@@ -47,6 +47,22 @@ def test_a_table_gives_labels_and_captions(tmp_path: Path, mark: str, encoding: 
     assert found.rest is None
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "train.tsv", "list.jsonl"])
+def test_a_table_of_another_name_is_not_read_and_that_is_told(tmp_path: Path, name: str) -> None:
+    """What it says would be lost without a word, or one class be refused with the wrong advice."""
+    names = pictures(tmp_path)
+    write(tmp_path, "file,label", *(f"{each},{'ab'[place % 2]}" for place, each in enumerate(names)), name=name)
+    hint = f"{name} is not read: a table of labels or captions is called metadata.csv"
+    with pytest.raises(BadInput, match=f"one class only .*{hint}"):
+        layout(tmp_path)
+    for each in names:
+        (tmp_path / each).rename(tmp_path / Path(each).name)
+    assert hint in layout(tmp_path).notes
+    (tmp_path / name).rename(tmp_path / "metadata.csv") if name == "labels.csv" else (tmp_path / name).unlink()
+    if name != "labels.csv":
+        assert layout(tmp_path).notes == ()
+
+
 def test_json_lines_are_a_table_as_hugging_face_writes_it(tmp_path: Path) -> None:
     rows = [{"file_name": name, "text": f"thing\u2028{place}"} for place, name in enumerate(pictures(tmp_path))]
     rows[0]["label"] = "only here"

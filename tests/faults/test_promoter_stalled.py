@@ -7,10 +7,8 @@ before the entry, the stalled command ends with 75 and has moved nothing; after 
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from ganlib.registry.reconcile import APPROVE, reconcile
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
+from tests.support.again import Again
 
 pytestmark = pytest.mark.faults
 
@@ -98,23 +97,16 @@ class Stalled:
 
 
 class Machines:
-    """Two projects with state folders of their own and one database, which can be put back to what it was."""
+    """Two projects with state folders of their own and one database."""
 
     def __init__(self, project: Project, folder: Path) -> None:
         self._first, self._second = Project(folder / "one"), factories.project(folder / "two")
         shutil.copytree(project.root, self._first.root)
-        connect(self._first)  # names places in its own folder from here on
-        self._database, self._kept = self._first.root / "mlflow.db", folder / "kept.db"
-        shutil.copyfile(self._database, self._kept)
+        self._again = Again(self._first)
 
     def anew(self) -> tuple[Registry, Registry]:
-        """Both, as they were at first.
-
-        The database stays the same file, for which MLflow has its connections and SQLAlchemy its statements ready.
-        """
-        with closing(sqlite3.connect(self._kept)) as kept, closing(sqlite3.connect(self._database)) as database:
-            kept.backup(database)
-        uri = self._first.database
+        """Both, as they were at first."""
+        uri = self._again.anew().database
         return Registry(connect(self._first, uri), NAME), Registry(connect(self._second, uri), NAME)
 
 

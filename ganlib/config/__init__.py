@@ -32,6 +32,7 @@ from ganlib.core import wording
 from ganlib.core.dataset_name import dataset_name
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.record import Record
+from ganlib.core.yaml_parse import parse_yaml
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
 _AUTO = "auto"
@@ -100,7 +101,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Params:
             not fit.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}.") from error
     except yaml.YAMLError as error:

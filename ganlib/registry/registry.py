@@ -116,7 +116,7 @@ class Registry:
         except Absent as error:
             raise Absent(f"{self.name} has no version {number}: see `ganlib registry list`.") from error
         proof = self._records.proof(str(entry.source), entry.tags)
-        fields = listed(entry, self._aliases().get(number, ()))
+        fields = listed(entry, tuple(sorted(entry.aliases)))
         if proof.evaluation is not None and fields["fid"] is not None:
             fields["fid"] = proof.evaluation.fid.value  # the tag is rounded
         return Version(**fields, **dict(proof))

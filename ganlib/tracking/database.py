@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,9 @@ def _whole(schema: Schema) -> bool:
     return schema.tables.issuperset(Base.metadata.tables) and schema.revision == _head()
 
 
+@cache
 def _head() -> str:
-    """The last step of this MLflow's migrations."""
+    """The last step of this MLflow's migrations, for which it reads 70 files: every connection asks for it."""
     from mlflow.store.db.utils import _get_latest_schema_revision
 
     return str(_get_latest_schema_revision())

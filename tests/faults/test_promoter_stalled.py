@@ -26,6 +26,7 @@ from ganlib.registry.reconcile import APPROVE, reconcile
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, alias_lock
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
+from tests.support.again import Again
 
 pytestmark = pytest.mark.faults
 
@@ -95,23 +96,29 @@ class Stalled:
         return self.result
 
 
+class Machines:
+    """Two projects with state folders of their own and one database."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self._first, self._second = Project(folder / "one"), factories.project(folder / "two")
+        shutil.copytree(project.root, self._first.root)
+        self._again = Again(self._first)
+
+    def anew(self) -> tuple[Registry, Registry]:
+        """Both, as they were at first."""
+        uri = self._again.anew().database
+        return Registry(connect(self._first, uri), NAME), Registry(connect(self._second, uri), NAME)
+
+
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Machines:
     """Champion 2, which displaced 1; 3 and 4 are better than all before them, and 5 is worse."""
     store = connect(factories.project(tmp_path_factory.mktemp("registry"), factories.empty_database()))
     for number, fid in enumerate((40, 30, 20, 10, 90), 1):
         factories.bare_version(store, number, fid)
     for number in (1, 2):
         assert promoting(number)(Registry(store, NAME))
-    return store.project
-
-
-def machines(project: Project, folder: Path) -> tuple[Registry, Registry]:
-    """Two projects with state folders of their own and one database."""
-    first, second = Project(folder / "one"), factories.project(folder / "two")
-    shutil.copytree(project.root, first.root)
-    uri = connect(first).uri
-    return Registry(connect(first, uri), NAME), Registry(connect(second, uri), NAME)
+    return Machines(store.project, tmp_path_factory.mktemp("machines"))
 
 
 def promoting(number: int, **options: Any) -> Act:
@@ -176,16 +183,17 @@ RIVALS: dict[str, tuple[Act, Act]] = {
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rivals", RIVALS)
-def test_a_command_that_stalls_before_any_write_moves_nothing_late_that_stays(
-    before: Project, tmp_path: Path, rivals: str
-) -> None:
+def test_a_command_that_stalls_before_any_write_moves_nothing_late_that_stays(machines: Machines, rivals: str) -> None:
     slow, quick = RIVALS[rivals]
     for step in range(40):
-        ours, theirs = machines(before, tmp_path / str(step))
+        ours, theirs = machines.anew()
         if slow is reconciling:
             ours.tag(3, {APPROVE: "Ada"})
         stalled = Stalled(ours, slow, step)
         place = stalled.at
+        if place is None:
+            stalled.end()
+            break
         recorded = any(name == "log_param" for name, _ in stalled.writes[:step])
         try:
             result: Any = quick(theirs)
@@ -193,8 +201,6 @@ def test_a_command_that_stalls_before_any_write_moves_nothing_late_that_stays(
             result = error
         decided = Ledger(theirs.store, NAME).read().last > 2
         ended = stalled.end()
-        if place is None:
-            break
         stand(theirs.store)
         if recorded:
             assert not isinstance(ended, GanlibError), (step, place, ended)
@@ -205,26 +211,26 @@ def test_a_command_that_stalls_before_any_write_moves_nothing_late_that_stays(
     assert step >= 4, "so many writes there are at least"
 
 
-def _before_alias(registry: Registry, act: Act) -> Stalled:
-    """The command, stalled just before it sets the champion's alias."""
-    for step in range(40):
-        folder = registry.store.project.root.parent / f"try-{step}"
-        shutil.copytree(registry.store.project.root, folder)
-        copy = Registry(connect(Project(folder)), NAME)
-        stalled = Stalled(copy, act, step)
-        found = stalled.at
-        stalled.end()
-        if found and found[0] == "set_registered_model_alias" and CHAMPION in found[1]:
-            return Stalled(registry, act, step)
-    raise AssertionError("it never set the alias")
+def _before_alias(machines: Machines, act: Act) -> tuple[Stalled, Registry]:
+    """The command, stalled just before it sets the champion's alias, and the other machine."""
+    whole = Stalled(machines.anew()[0], act, 40)
+    whole.end()
+    (step,) = (
+        place
+        for place, (name, arguments) in enumerate(whole.writes)
+        if name == "set_registered_model_alias" and CHAMPION in arguments
+    )
+    ours, theirs = machines.anew()
+    stalled = Stalled(ours, act, step)
+    assert stalled.at == whole.writes[step]
+    return stalled, theirs
 
 
 @pytest.mark.parametrize("look", [registering, reconciling, returning], ids=lambda act: act.__name__)
 def test_a_late_alias_is_no_persons_for_a_command_that_sees_it_before_its_writer_looks_again(
-    before: Project, tmp_path: Path, look: Act
+    machines: Machines, look: Act
 ) -> None:
-    ours, theirs = machines(before, tmp_path)
-    stalled = _before_alias(ours, promoting(3))
+    stalled, theirs = _before_alias(machines, promoting(3))
     assert promoting(4)(theirs)  # which first carries out what the stalled one has recorded
     assert stand_with_intents(theirs) == 4
     stalled.write_and_stop()
@@ -244,9 +250,8 @@ def stand_with_intents(registry: Registry) -> int | None:
     return registry.aliases().get(CHAMPION)
 
 
-def test_a_person_who_moves_the_alias_while_a_command_stalls_is_still_a_person(before: Project, tmp_path: Path) -> None:
-    ours, theirs = machines(before, tmp_path)
-    stalled = _before_alias(ours, promoting(3))
+def test_a_person_who_moves_the_alias_while_a_command_stalls_is_still_a_person(machines: Machines) -> None:
+    stalled, theirs = _before_alias(machines, promoting(3))
     assert promoting(4)(theirs)
     theirs.set_alias(CHAMPION, 5)
     registering(theirs)
@@ -260,8 +265,9 @@ def test_of_two_machines_that_begin_the_ledger_at_once_one_does(tmp_path: Path) 
     store = connect(factories.project(tmp_path / "new", factories.empty_database()))
     for number, fid in enumerate((40, 30, 20, 10), 1):
         factories.bare_version(store, number, fid)
+    machines = Machines(store.project, tmp_path)
     for step in range(40):
-        ours, theirs = machines(store.project, tmp_path / str(step))
+        ours, theirs = machines.anew()
         stalled = Stalled(ours, promoting(1, expect=0), step)
         place = stalled.at
         if place is None:

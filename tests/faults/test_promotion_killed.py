@@ -20,6 +20,7 @@ from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.faults.deadly import arm
+from tests.support.again import Again
 from tests.support.forks import forks
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -43,23 +44,24 @@ Moves = list[tuple[str, int | None, int | None]]
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Again:
     """Challenger 1, and nothing decided yet."""
-    return _registered(tmp_path_factory, [10])
+    return Again(_registered(tmp_path_factory, [10]))
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def before(tmp_path_factory: pytest.TempPathFactory) -> Again:
     """Champion 1, challenger 2, which is better."""
-    return _registered(tmp_path_factory, [10, 5])
+    return Again(_registered(tmp_path_factory, [10, 5]))
 
 
 @pytest.fixture(scope="module")
-def after(before: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def after(before: Again, tmp_path_factory: pytest.TempPathFactory) -> Again:
     """Champion 2, which displaced 1."""
-    project = _copy(before, tmp_path_factory.mktemp("after"))
+    project = Project(tmp_path_factory.mktemp("after") / "project")
+    shutil.copytree(before.anew().root, project.root)
     assert promoted(connect(project), "2")
-    return project
+    return Again(project)
 
 
 def _registered(tmp_path_factory: pytest.TempPathFactory, fids: list[int]) -> Project:
@@ -71,12 +73,6 @@ def _registered(tmp_path_factory: pytest.TempPathFactory, fids: list[int]) -> Pr
         if seed < len(fids) - 1:
             promoted(store, str(seed + 1))
     return store.project
-
-
-def _copy(project: Project, folder: Path) -> Project:
-    copied = Project(folder / "project")
-    shutil.copytree(project.root, copied.root)
-    return copied
 
 
 def promoted(store: MlflowStore, reference: str) -> bool:
@@ -124,9 +120,9 @@ def killed(project: Project, what: str, step: int, steps: int) -> MlflowStore:
 
 @pytest.mark.parametrize("step", range(PROMOTION + 1))
 def test_a_killed_promoter_leaves_the_old_champion_or_the_new_one_and_the_next_one_finishes(
-    before: Project, tmp_path: Path, step: int
+    before: Again, step: int
 ) -> None:
-    store = killed(_copy(before, tmp_path), "2", step, PROMOTION)
+    store = killed(before.anew(), "2", step, PROMOTION)
     assert aliases(store)[CHAMPION] == (1 if step <= 6 else 2)
     if step < PROMOTION - 1:
         assert promoted(store, "2")
@@ -138,9 +134,9 @@ def test_a_killed_promoter_leaves_the_old_champion_or_the_new_one_and_the_next_o
 
 @pytest.mark.parametrize("step", range(FIRST + 1))
 def test_a_promoter_killed_while_it_starts_the_ledger_leaves_one_that_the_next_goes_on_with(
-    fresh: Project, tmp_path: Path, step: int
+    fresh: Again, step: int
 ) -> None:
-    store = killed(_copy(fresh, tmp_path), "1", step, FIRST)
+    store = killed(fresh.anew(), "1", step, FIRST)
     assert step > 10 or CHAMPION not in aliases(store)
     if step < FIRST - 1:
         assert promoted(store, "1")
@@ -149,10 +145,8 @@ def test_a_promoter_killed_while_it_starts_the_ledger_leaves_one_that_the_next_g
 
 
 @pytest.mark.parametrize("step", range(ROLLBACK + 1))
-def test_a_killed_rollback_is_finished_by_the_next_and_not_done_twice(
-    after: Project, tmp_path: Path, step: int
-) -> None:
-    store = killed(_copy(after, tmp_path), "back", step, ROLLBACK)
+def test_a_killed_rollback_is_finished_by_the_next_and_not_done_twice(after: Again, step: int) -> None:
+    store = killed(after.anew(), "back", step, ROLLBACK)
     assert aliases(store)[CHAMPION] == (2 if step <= 2 else 1)
     if step < ROLLBACK - 1:
         assert rolled_back(store) == 1
@@ -161,15 +155,15 @@ def test_a_killed_rollback_is_finished_by_the_next_and_not_done_twice(
 
 
 @pytest.mark.parametrize("step", [4, 5, 6, 7, 8])
-def test_a_rollback_after_a_killed_promotion_first_finishes_it(before: Project, tmp_path: Path, step: int) -> None:
-    store = killed(_copy(before, tmp_path), "2", step, PROMOTION)
+def test_a_rollback_after_a_killed_promotion_first_finishes_it(before: Again, step: int) -> None:
+    store = killed(before.anew(), "2", step, PROMOTION)
     assert rolled_back(store) == 1
     assert aliases(store) == {CHAMPION: 1}
     assert moves(store)[1:] == [("promoted", 1, 2), ("rolled-back", 2, 1)]
 
 
-def test_what_a_person_did_after_the_kill_stands_and_is_recorded(before: Project, tmp_path: Path) -> None:
-    store = killed(_copy(before, tmp_path), "2", 6, PROMOTION)
+def test_what_a_person_did_after_the_kill_stands_and_is_recorded(before: Again) -> None:
+    store = killed(before.anew(), "2", 6, PROMOTION)
     store.client.delete_registered_model_alias(NAME, CHAMPION)
     assert rolled_back(store) == 2
     assert moves(store)[1:] == [("promoted", 1, 2), ("external", 2, None), ("rolled-back", None, 2)]

@@ -6,7 +6,6 @@ And a registry that is away: exit code 75, nothing changed.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.faults.deadly import arm
+from tests.support.again import Again
 from tests.support.forks import forks, run
 
 pytestmark = pytest.mark.faults
@@ -56,7 +56,7 @@ ENDS: dict[Callable[[Registry], None], tuple[Moves, int]] = {
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def before(tmp_path_factory: pytest.TempPathFactory) -> Again:
     """Champion 2, which displaced 1; 3 is worse and undecided; 4 is better and awaits approval."""
     store = connect(factories.project(tmp_path_factory.mktemp("registry"), factories.empty_database()))
     for number, fid in enumerate((20, 10, 30, 5), 1):
@@ -64,7 +64,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Project:
     registry, state = Registry(store, NAME), store.project.state
     for number in (1, 2, 4):
         promote(registry, registry.get(number), policy=POLICY, state=state, approval=number == 4)
-    return store.project
+    return Again(store.project)
 
 
 def look(registry: Registry) -> Reconciliation:
@@ -86,12 +86,11 @@ def _look_and_die(root: Path, step: int) -> None:
 
 @pytest.mark.parametrize("act", ENDS, ids=lambda act: act.__name__)
 def test_killed_before_any_of_its_writes_and_run_again_it_ends_where_an_undisturbed_one_does(
-    before: Project, tmp_path: Path, act: Callable[[Registry], None]
+    before: Again, act: Callable[[Registry], None]
 ) -> None:
     moves, champion = ENDS[act]
     for step in range(20):
-        project = Project(tmp_path / str(step))
-        shutil.copytree(before.root, project.root)
+        project = before.anew()
         registry = Registry(connect(project), NAME)
         act(registry)
         child = forks.Process(target=_look_and_die, args=(project.root, step))
@@ -110,9 +109,8 @@ def test_killed_before_any_of_its_writes_and_run_again_it_ends_where_an_undistur
     assert step >= 4, "so many writes there are at least"
 
 
-def test_a_registry_that_is_away_is_exit_code_75_and_changes_nothing(before: Project, tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
-    shutil.copytree(before.root, project.root)
+def test_a_registry_that_is_away_is_exit_code_75_and_changes_nothing(before: Again) -> None:
+    project = before.anew()
     unearned(Registry(connect(project), NAME))
     kept = (project.root / "mlflow.db").read_bytes()
     done = run(["ganlib", "reconcile"], project.root, {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})

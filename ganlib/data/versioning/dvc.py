@@ -28,6 +28,7 @@ from ganlib.core.files import as_user_error, explained, write_bytes
 from ganlib.core.progress import Report, doing, pass_on, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
+from ganlib.core.yaml_parse import parse_yaml
 
 PROGRESS = "GANLIB_PROGRESS"
 """Set to ``json`` for the stages that DVC starts: their progress comes back as events."""
@@ -74,7 +75,7 @@ def pinned(project: Project, stage: str) -> OutputPin | None:
 def _stages(text: bytes) -> Mapping[str, OutputPin]:
     """The stages with outputs in a lock file; any of many errors if it is not one, or not whole."""
     stages = {}
-    for name, entry in yaml.safe_load(text)["stages"].items():
+    for name, entry in parse_yaml(text)["stages"].items():
         params = entry.get("params", {}).get("params.yaml", {})
         for out in entry.get("outs", ())[:1]:
             stages[name] = OutputPin(md5=out["md5"], params=params)

@@ -19,6 +19,7 @@ from ganlib.export import precision as precisions
 from ganlib.export.onnx import Certificate
 from ganlib.export.precision import PRECISIONS, Precision
 from ganlib.generation.noise import ALGORITHM, BLOCK
+from ganlib.generation.speed.latency import ROUNDS
 from ganlib.jobs.data.judge import judge_sha256_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.measuring.evaluate import evaluate
@@ -48,6 +49,7 @@ def siblings(
     *,
     out: Path | None = None,
     put_through: bool = False,
+    rounds: int = ROUNDS,
     report: Report = silent,
 ) -> Siblings:
     """Make ``reference`` in fp16 and int8; compare quality, latency, throughput and size.
@@ -62,6 +64,7 @@ def siblings(
         out: a folder for the files; needed if ``reference`` is no version.
         put_through: let the gate decide on each, which may promote it and counts as a try against the champion;
             otherwise it is only asked what it would say.
+        rounds: of the timings; each takes a third of a second a model.
         report: told of progress.
 
     Raises:
@@ -87,7 +90,7 @@ def siblings(
     calibration = f"{images} images of seed {settings.calibration_seed} ({ALGORITHM})"
     variants = [_make(project, params, source, parent, each, calibration, out, report) for each in PRECISIONS]
     graphs = [parent, *(OnnxModel(model.path, sha256=model.sha256) for _, model in variants)]
-    latency, speed = latencies(graphs), images_per_second(graphs, report=report)
+    latency, speed = latencies(graphs, rounds=rounds), images_per_second(graphs, rounds=rounds, report=report)
     rows = [_row("fp32", source, base, latency[0], speed[0])]
     for at, (precision, (parity, model)) in enumerate(zip(PRECISIONS, variants, strict=True), 1):
         evaluation = measure(model)

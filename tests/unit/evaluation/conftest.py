@@ -11,6 +11,7 @@ from ganlib.config import EvaluateConfig
 from ganlib.data.splits import load_split
 from ganlib.evaluation.judge.mnist.judge import MnistJudge, load_judge
 from ganlib.evaluation.reference import Reference, load_reference
+from tests.support.once import once
 
 QUICK = EvaluateConfig(samples=2000, bootstrap=100, kid_subsets=10, kid_subset_size=500)
 
@@ -44,10 +45,16 @@ def judge() -> MnistJudge:
 
 
 @pytest.fixture(scope="session")
-def reference(prepared: Path, judge: MnistJudge, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+def reference(prepared: Path, judge: MnistJudge) -> Reference:
     """Of all test images and every ninth training image, among which are those of :func:`train`: judging takes time."""
-    folder = tmp_path_factory.mktemp("ninth")
-    for name, step in (("train", 9), ("test", 1)):
-        for part in ("images", "labels"):
-            np.save(folder / f"{name}-{part}.npy", np.load(prepared / f"{name}-{part}.npy")[::step])
-    return load_reference(folder, "md5", judge, QUICK, cache=tmp_path_factory.mktemp("cache"))
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for name, step in (("train", 9), ("test", 1)):
+            for part in ("images", "labels"):
+                np.save(folder / f"{name}-{part}.npy", np.load(prepared / f"{name}-{part}.npy")[::step])
+        load_reference(folder, "md5", judge, QUICK, cache=folder / "cache")
+
+    ninth = once("ninth", make)
+    assert ninth
+    return load_reference(ninth, "md5", judge, QUICK, cache=ninth / "cache")

@@ -32,6 +32,12 @@ def real(train: np.ndarray, reference: Reference, judge: Judge) -> Evaluation:
     return scored(train, reference, judge, QUICK)
 
 
+@pytest.fixture(scope="module")
+def repeated(train: np.ndarray, reference: Reference, judge: Judge) -> Evaluation:
+    """Of a generator that has fifty images."""
+    return scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK)
+
+
 def spoilt(images: np.ndarray, how: str) -> np.ndarray:
     """``images``, a little worse: a person still sees digits."""
     if how == SMEAR:
@@ -76,17 +82,24 @@ def test_a_collapsed_generator_shows_in_the_histogram_and_in_the_distances(
     assert found.fid.low > 10 * real.fid.high
 
 
-def test_a_generator_that_repeats_itself_shows_in_the_fid(
-    train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
-) -> None:
-    found = scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK)
-    assert found.fid.low > 2 * real.fid.high
+def test_a_generator_that_repeats_itself_shows_in_the_fid(real: Evaluation, repeated: Evaluation) -> None:
+    assert repeated.fid.low > 2 * real.fid.high
 
 
-def test_the_same_images_give_the_same_evaluation_that_survives_json(
+def test_the_same_images_give_the_same_evaluation_that_survives_json_and_progress_ends_with_its_figures(
     train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
 ) -> None:
-    assert scored(train, reference, judge, QUICK) == real
+    told: list[tuple[int, int, object]] = []
+    found = scored(
+        train,
+        reference,
+        judge,
+        QUICK,
+        report=Listener(lambda stage, done, total, figures: told.append((done, total, figures))),
+    )
+    assert told[0][:2] == (100, 2000)
+    assert told[-1] == (2000, 2000, {"fid": found.fid.value, "kid": found.kid.value})
+    assert found == real
     assert Evaluation.model_validate_json(real.model_dump_json()) == real
 
 
@@ -110,19 +123,6 @@ def test_metrics_are_flat_and_finite(real: Evaluation) -> None:
     assert flat["floor_kid_high"] == real.floor_kid.high
     assert flat["class_3_share"] == real.class_shares[3]
     assert np.isfinite(list(flat.values())).all()
-
-
-def test_progress_ends_with_the_figures(train: np.ndarray, reference: Reference, judge: Judge) -> None:
-    told: list[tuple[int, int, object]] = []
-    found = scored(
-        train,
-        reference,
-        judge,
-        QUICK,
-        report=Listener(lambda stage, done, total, figures: told.append((done, total, figures))),
-    )
-    assert told[0][:2] == (100, 2000)
-    assert told[-1] == (2000, 2000, {"fid": found.fid.value, "kid": found.kid.value})
 
 
 @pytest.mark.parametrize("count", [64, 1999, 2001])
@@ -167,10 +167,8 @@ def test_training_images_darkened_a_little_are_near_copies_and_other_real_ones_a
     assert share(load_split(prepared, "validation").images[:1000]) < 0.01
 
 
-def test_collapse_shows_in_recall_coverage_diversity_and_balance(
-    train: np.ndarray, real: Evaluation, reference: Reference, judge: Judge
-) -> None:
-    found = scored(np.repeat(train[:50], 40, axis=0), reference, judge, QUICK).figures
+def test_collapse_shows_in_recall_coverage_diversity_and_balance(real: Evaluation, repeated: Evaluation) -> None:
+    found = repeated.figures
     assert found["recall"].high < 0.5 * real.figures["recall"].low
     assert found["coverage"].high < 0.5 * real.figures["coverage"].low
     assert found["diversity"].value < real.figures["diversity"].value

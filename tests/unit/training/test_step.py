@@ -27,7 +27,9 @@ SIZE = 16
 
 def build(name: str, where: torch.device = CPU, **row: object) -> Family:
     torch.manual_seed(3)
-    family = families.build(name, families.options(name, {"channels": 8, "batch_size": SIZE, **row}), MNIST).to(where)
+    small: dict[str, object] = {"channels": 8, "batch_size": SIZE}
+    small |= {"width": 32, "layers": 1, "heads": 2} if name == "vqgan" else {}  # of its prior
+    family = families.build(name, families.options(name, {**small, **row}), MNIST).to(where)
     family.horizon = HORIZON
     return family
 

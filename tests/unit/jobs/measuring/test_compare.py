@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import subprocess
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ from ganlib.tracking import runs
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.services import project as projects
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -280,13 +284,14 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     tree["families"] |= {name: {"channels": 8, "batch_size": 16} for name in ("cgan", "vae")}
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     (folder / "ganlib" / "results" / "measured.json").write_text("{}")
+    shipped = [results.load(budget=budget) for budget in (results.BUDGET, results.BEST)]
 
-    def compare(*arguments: str) -> dict[str, Any]:
-        done = projects.run_own(folder, "ganlib", "compare", *arguments, "--json")
+    def compare(*arguments: str, run: Run = projects.run_own) -> dict[str, Any]:
+        done = run(folder, "ganlib", "compare", *arguments, "--json")
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
-    first = compare("vae", "cgan", "--train", "--budget", "standard", "--out", "out")
+    first = compare("vae", "cgan", "--train", "--budget", "standard", "--out", "out", run=projects.run)
     vae, cgan = first["rows"]
     assert [(row["family"], row["images_seen"], row["budget"], row["reused"]) for row in (vae, cgan)] == [
         ("vae", 160, "standard", False),
@@ -301,6 +306,7 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     (logged,) = (folder / "mlruns").glob(f"**/{first['run_id']}/artifacts")
     assert names <= {path.name for path in logged.iterdir()}
     assert json.loads((folder / "ganlib" / "results" / "measured.json").read_text()) == {}
+    assert [results.load(budget=budget) for budget in (results.BUDGET, results.BEST)] == shipped
 
     second = compare("vae", "cgan", "--record", "--hardware", "some cores")
     assert [row["reused"] for row in second["rows"]] == [True, True]
@@ -315,6 +321,6 @@ def test_two_families_are_trained_compared_recorded_and_listed(tmp_path: Path) -
     assert "x F at budget standard" in shown
     assert "not measured yet" in shown
 
-    refused = projects.run_own(folder, "ganlib", "compare", "vae", "--record", "--budget", "smoke")
+    refused = projects.run(folder, "ganlib", "compare", "vae", "--record", "--budget", "smoke")
     assert refused.returncode == 2
     assert "runs of budget standard or best, not smoke" in refused.stderr

@@ -115,7 +115,7 @@ def test_siblings_become_linked_versions_with_figures_of_their_own_and_nothing_i
     store = connect(project)
     registry, ledger = Registry(store, NAME), Ledger(store, NAME)
     before = ledger.read().lines
-    found = siblings(project, params, "champion")
+    found = siblings(project, params, "champion", rounds=1)
     assert [(each.precision, each.version) for each in found.rows] == [("fp32", 1), ("fp16", 2), ("int8", 3)]
     parent = registry.get(1)
     for each in found.rows[1:]:
@@ -148,7 +148,7 @@ def test_siblings_become_linked_versions_with_figures_of_their_own_and_nothing_i
     for word in ("fp16", "int8", "the gate would refuse it", "NO  better", "x the size", "images of seed 1"):
         assert word in found.summary()
 
-    again = siblings(project, params, "1")
+    again = siblings(project, params, "1", rounds=1)
     assert [each.version for each in again.rows] == [1, 2, 3], "the same bytes are the same version"
     assert all("has siblings" in each.kept for each in prune(project, params, keep=0, dry_run=True).versions)
     walked = {link.what: link.found for link in explain(project, params, "3").links}
@@ -159,7 +159,7 @@ def test_siblings_become_linked_versions_with_figures_of_their_own_and_nothing_i
 @pytest.mark.slow
 def test_put_through_the_gate_a_sibling_is_refused_like_any_other_challenger(project: Project, params: Params) -> None:
     registry = Registry(connect(project), NAME)
-    found = siblings(project, params, "1", put_through=True)
+    found = siblings(project, params, "1", put_through=True, rounds=1)
     assert all("the gate refused it" in each.remarks for each in found.rows[1:])
     entries = Ledger(registry.store, NAME).read().entries()
     assert [(entry.kind, entry.to_version) for entry in entries[-2:]] == [("refused", 2), ("refused", 3)]
@@ -177,7 +177,7 @@ def test_a_sibling_of_a_model_whose_training_broke_is_refused_as_that_is(project
     run = factories.finished_run(store, broken_graph)
     store.client.set_tag(run, UNHEALTHY_TAG, "mode collapse")
     broken = register(project, params, run, evaluate(project, params, f"runs:/{run}"))
-    found = siblings(project, params, str(broken.version))
+    found = siblings(project, params, str(broken.version), rounds=1)
     assert Registry(store, NAME).aliases()[CHALLENGER] == broken.version
     for each in found.rows[1:]:
         assert each.gate

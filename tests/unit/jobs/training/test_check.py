@@ -36,13 +36,22 @@ class Draws(nn.Module):
         return self.images[: len(noise)]
 
 
+def split_of(folder: Path, count: int) -> Path:
+    for file, array in zip(file_names("validation")[:2], load_split(REAL, "validation")[:2], strict=True):
+        np.save(folder / file, array[:count])
+    return folder
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A validation split of 300 images."""
-    folder = tmp_path_factory.mktemp("prepared")
-    for file, array in zip(file_names("validation")[:2], load_split(REAL, "validation")[:2], strict=True):
-        np.save(folder / file, array[:300])
-    return folder
+    return split_of(tmp_path_factory.mktemp("prepared"), 300)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of 50 images, where no figure matters: judging takes time."""
+    return split_of(tmp_path_factory.mktemp("few"), 50)
 
 
 def checker(prepared: Path, logged: list[tuple[dict[str, float], int]], name: str = "vae") -> tuple[Family, Checker]:
@@ -118,18 +127,20 @@ EVERY = families.names()
 
 def begun(name: str) -> tuple[Family, Ema]:
     torch.manual_seed(3)
-    family = families.build(name, families.options(name, {"channels": 8, "batch_size": 16, "latent_dim": 8}), MNIST)
+    small: dict[str, object] = {"channels": 8, "batch_size": 16, "latent_dim": 8}
+    small |= {"width": 32, "layers": 1, "heads": 2} if name == "vqgan" else {}  # of its prior
+    family = families.build(name, families.options(name, small), MNIST)
     return family, Ema(family.generator, 500)
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, prepared: Path) -> None:
+def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, few: Path) -> None:
     family, ema = begun(name)
     family.train().horizon = 12
     next(family.generator.children()).eval()  # whatever the modes are
     for place, parameter in enumerate(family.parameters()):
         parameter.requires_grad_(place % 2 == 0)
-    check = Checker(family, prepared, lambda metrics, step: None, judge=load_judge, samples=200, seed=0)
+    check = Checker(family, few, lambda metrics, step: None, judge=load_judge, samples=40, seed=0)
     check(ema.module, 12, 1.0)  # reads the judge and the split
     random = torch.get_rng_state()
     weights = {key: value.clone() for key, value in family.state_dict().items()}
@@ -143,16 +154,14 @@ def test_a_check_leaves_the_family_and_the_random_state_as_they_were(name: str, 
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_run_ends_with_the_same_bits_with_checks_and_without(name: str, prepared: Path, tmp_path: Path) -> None:
+def test_a_run_ends_with_the_same_bits_with_checks_and_without(name: str, few: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8), draw.integers(0, 10, 100)
     ranks = draw.random((100, 3), np.float32)
     ends, logged = [], list[int]()
     for checks in (3, 0):
         family, ema = begun(name)
-        check = Checker(
-            family, prepared, lambda metrics, step: logged.append(step), judge=load_judge, samples=200, seed=0
-        )
+        check = Checker(family, few, lambda metrics, step: logged.append(step), judge=load_judge, samples=40, seed=0)
         plan = loop.Plan(
             "t", 7, Limits(steps=12, seconds=600), Checkpoints(tmp_path / f"{checks}.pt", {}), checks=checks,
             check_share=1e9,

@@ -33,6 +33,7 @@ def options(name: str) -> dict[str, Any]:
     known = families.load(name).Options.model_fields
     wanted = {"channels": 8, "batch_size": 16, "latent_dim": 8, "shift": 1.5, "rotate": 10.0, "flip": True}
     wanted |= {"diffaugment_shift": 2, "diffaugment_cut": 8, "diffaugment_colour": True}
+    wanted |= {"width": 16, "layers": 2, "heads": 2}  # of a prior
     return {key: value for key, value in wanted.items() if key in known}
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -14,6 +12,7 @@ import pytest
 import yaml
 
 from tests.services import project as projects
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -30,22 +29,12 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def begin(folder: Path) -> subprocess.Popen[str]:
+def begin(folder: Path) -> Command:
     """A retraining of two families, in a group of its own as a shell starts it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "retrain"],
-        cwd=folder,
-        env=projects.environment(folder),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Where these tests themselves run in the background, SIGINT is ignored, and so it would be in there.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = Command(["pipelines", "retrain"], folder, projects.environment(folder), session=True)
     training: set[str] = set()
-    assert process.stderr
     for line in process.stderr:
-        training |= {family for family in ("dcgan", "vae") if f"train {family}" in line}
+        training |= {family for family in ("dcgan", "vae") if f"train {family}: " in line}
         if len(training) == 2:
             return process
     pytest.fail("both trainings never started")
@@ -64,7 +53,7 @@ def test_a_stopped_flow_takes_its_trainings_and_its_server_with_it(folder: Path,
     if how == "Ctrl-C":
         os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to everything in the foreground
     else:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
     try:
         _, error = process.communicate(timeout=900)
     finally:

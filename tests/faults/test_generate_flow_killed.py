@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from ganlib.jobs.images.request import GenerateRequest
 from tests import factories
 from tests.conftest import ROOT
 from tests.services import project as projects
+from tests.support import forks
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -33,7 +32,7 @@ def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
     request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
-    words = [sys.executable, "-m", "pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
+    words = ["pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
     words += [*options.words(request)]
     environment = {
         **os.environ,
@@ -43,18 +42,17 @@ def test_a_flow_killed_in_mid_job_is_completed_by_the_next_run(tmp_path: Path) -
         "OMP_NUM_THREADS": "1",
     }
     deadline = time.monotonic() + 900
-    with subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as flow:
-        while flow.poll() is None and len(list(out.glob("shard-*.npy"))) < 4 and time.monotonic() < deadline:
-            time.sleep(0.002)
-        flow.send_signal(signal.SIGKILL)
+    flow = forks.Command(words, tmp_path, environment)
+    while flow.poll() is None and len(list(out.glob("shard-*.npy"))) < 4 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    flow.kill()
+    flow.communicate(300)
     assert flow.returncode == -signal.SIGKILL
     there = {path: path.stat().st_ino for path in out.glob("shard-*.npy")}
     assert 4 <= len(there) < COUNT // SHARD
     assert not verify(out).complete
 
-    again = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    again = forks.run(words, tmp_path, environment)
     assert again.returncode == 0, again.stderr[-3000:]
     assert all(path.stat().st_ino == inode for path, inode in there.items()), "a whole shard was made again"
     assert verify(out).ok

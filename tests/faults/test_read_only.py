@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,13 +63,10 @@ def with_champion(folder: Path) -> Path:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def runner(root: Path, *before: str) -> Run:
+def runner(root: Path, user: int | None = None) -> Run:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "GANLIB_ROOT": str(root), "HOME": "/"}
-        if not before:
-            return forks.run(["ganlib", *words], root, environment)
-        command = [*before, sys.executable, "-m", "ganlib", *words]
-        return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+        return forks.run(["ganlib", *words], root, environment, user=user)
 
     return run
 
@@ -81,7 +77,7 @@ def guarded(made: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest
     if os.geteuid():
         pytest.skip("no mount and no other user: run the tests as root")
     if request.param != "file system":
-        yield runner(made, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        yield runner(made, NOBODY)
         return
     mount = tmp_path_factory.mktemp("mounted")
     for words in (("--bind", str(made), str(mount)), ("-o", "remount,ro,bind", str(mount))):

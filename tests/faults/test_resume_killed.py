@@ -6,8 +6,6 @@ What the command line makes of it is in test_train_killed.py.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import torch
 from ganlib import families
 from tests.conftest import ROOT
 from tests.faults import mortal
+from tests.support import forks
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 EVERY = families.names()
@@ -31,10 +30,8 @@ def one_thread() -> Iterator[None]:
 
 
 def killed(folder: Path, spot: str, *names: str) -> Path:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.mortal", str(folder), spot, *names],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = forks.run(["tests.faults.mortal", str(folder), spot, *names], ROOT, environment, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -37,26 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def begin(folder: Path, *words: str) -> Command:
-    """Start `ganlib`."""
-    return Command(["ganlib", *words, "--json"], folder, projects.environment(folder))
+    """Start `python -m WORDS`."""
+    return Command([*words, "--json"], folder, projects.environment(folder))
 
 
-def begin_flow(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """Start a retraining."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "retrain", *words, "--json"],
-        cwd=folder,
-        env=projects.environment(folder),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def until_trained(process: Command | subprocess.Popen[str], thousandths: int) -> None:
+def until_trained(process: Command, thousandths: int) -> None:
     """Read progress events until training has come so far."""
-    assert process.stderr
     seen = []
     for line in process.stderr:
         seen.append(line)
@@ -79,7 +63,7 @@ def weights(result: dict[str, Any]) -> str:
 def test_a_killed_training_goes_on_to_the_weights_of_an_unbroken_one(folder: Path) -> None:
     whole = projects.run(folder, "ganlib", "train", "vae", "--budget", "some", "--json")
     assert whole.returncode == 0, whole.stderr
-    process = begin(folder, "train", "vae", "--budget", "some")
+    process = begin(folder, "ganlib", "train", "vae", "--budget", "some")
     until_trained(process, 300)
     (run_id,) = [run for run, status in runs(folder).items() if status == "RUNNING"]
     saved = folder / ".ganlib" / "runs" / run_id / "checkpoint.pt"
@@ -105,7 +89,7 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_unbroken_one(folder: Pat
 def test_a_signal_saves_the_state_ends_the_run_as_killed_and_a_resume_with_other_options_names_them(
     folder: Path, number: signal.Signals
 ) -> None:
-    process = begin(folder, "train", "vae", "--budget", "long", "--set", "train.checkpoint_seconds=600")
+    process = begin(folder, "ganlib", "train", "vae", "--budget", "long", "--set", "train.checkpoint_seconds=600")
     until_trained(process, 0)
     (run_id,) = [run for run, status in runs(folder).items() if status == "RUNNING"]
     saved = folder / ".ganlib" / "runs" / run_id / "checkpoint.pt"
@@ -125,7 +109,7 @@ def test_a_signal_saves_the_state_ends_the_run_as_killed_and_a_resume_with_other
 
 
 def test_a_killed_flow_takes_its_trainings_with_it_and_the_next_one_ends_well(folder: Path) -> None:
-    process = begin_flow(folder, "--families", "vae", "--budget", "long")
+    process = begin(folder, "pipelines", "retrain", "--families", "vae", "--budget", "long")
     until_trained(process, 0)
     children = [
         child

@@ -22,6 +22,7 @@ from tests import factories
 from tests.conftest import ROOT
 from tests.services import project as projects
 from tests.services.conftest import end, free_port
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -60,7 +61,7 @@ def cluster(tmp_path: Path, environment: dict[str, str]) -> Iterator[tuple[str, 
     log.close()
 
 
-def wait_for_a_part(out: Path, workers: list[subprocess.Popen[bytes]], flow: subprocess.Popen[str]) -> int:
+def wait_for_a_part(out: Path, workers: list[subprocess.Popen[bytes]], flow: Command) -> int:
     """The pid of the worker that is in the middle of a shard, once another shard is whole."""
     deadline = time.monotonic() + 900
     while flow.poll() is None and time.monotonic() < deadline:
@@ -79,14 +80,12 @@ def test_a_worker_killed_in_mid_shard_changes_nothing(
     factories.graph(tmp_path / "g.onnx")
     out = tmp_path / "out"
     request = GenerateRequest(out=str(out), count=COUNT, seed=SEED, shard_size=SHARD, file_format="npy")
-    words = [sys.executable, "-m", "pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
+    words = ["pipelines", "generate", "--model", str(tmp_path / "g.onnx"), "--json"]
     words += [*options.words(request), "--runner", "dask", "--scheduler", url]
-    with subprocess.Popen(
-        words, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as flow:
-        victim = wait_for_a_part(out, workers, flow)
-        os.kill(victim, signal.SIGKILL)
-        printed, problems = flow.communicate(timeout=900)
+    flow = Command(words, tmp_path, environment)
+    victim = wait_for_a_part(out, workers, flow)
+    os.kill(victim, signal.SIGKILL)
+    printed, problems = flow.communicate(timeout=900)
     assert flow.returncode == 0, problems[-3000:]
     (dead,) = [worker for worker in workers if worker.pid == victim]
     assert dead.wait(300) == -signal.SIGKILL

@@ -139,26 +139,22 @@ def run(folder: Path, *arguments: str, timeout: float = 900, **more: str) -> sub
 
 def run_own(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m ARGUMENTS`` by the project's own copy of the code, where what it keeps there matters."""
-    return _python(folder, "-m", *arguments, timeout=900)
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
 
 
 def run_code(folder: Path, code: str, **more: str) -> str:
-    """Run ``python -c CODE`` in the project; what it prints."""
-    done = _python(folder, "-c", code, timeout=300, **more)
+    """Run ``python -c CODE`` in the project, in a fork; what it prints."""
+    done = run(folder, "tests.support.code", code, timeout=300, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def _python(folder: Path, *words: str, timeout: float, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env={**environment(folder), **more},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
 
 
 def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.services import project as projects
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -44,35 +43,24 @@ def test_of_the_planned_runs_that_were_missed_only_the_latest_is_made_up_for(tmp
         "print(start(Path('server.log'), 300), flush=True); sys.stdin.read()"
     )
     shutil.copytree(projects.empty_prefect(), tmp_path / "prefect")
-    with subprocess.Popen(
-        [sys.executable, "-c", serve],
-        cwd=folder,
-        env=environment,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as server:
-        assert server.stdout
-        environment["PREFECT_API_URL"] = server.stdout.readline().strip()
+    server = Command(["tests.support.code", serve], folder, environment, typed=True)
+    environment["PREFECT_API_URL"] = server.stdout.readline().strip()
 
-        def run(code: str) -> str:
-            done = subprocess.run(
-                [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-            )
-            assert done.returncode == 0, done.stderr
-            return done.stdout
+    def run(code: str) -> str:
+        return projects.run_code(folder, code, **environment)
 
-        def names() -> set[str]:
-            return {name for (name,) in database.execute("SELECT name FROM flow_run")}
+    def names() -> set[str]:
+        return {name for (name,) in database.execute("SELECT name FROM flow_run")}
 
-        try:
-            run(ARRANGE)
-            with sqlite3.connect(tmp_path / "prefect" / "prefect.db", timeout=120) as database:
-                database.execute("UPDATE flow_run SET auto_scheduled = 1 WHERE name NOT LIKE '%hand'")
-                database.commit()
-                before = names()
-                expected = {f"{name} {days}" for name in ("weekly", "hourly") for days in (-21, -14)}
-                assert set(json.loads(run(ACT))) == expected
-                assert names() == before - expected
-        finally:
-            server.terminate()
+    try:
+        run(ARRANGE)
+        with sqlite3.connect(tmp_path / "prefect" / "prefect.db", timeout=120) as database:
+            database.execute("UPDATE flow_run SET auto_scheduled = 1 WHERE name NOT LIKE '%hand'")
+            database.commit()
+            before = names()
+            expected = {f"{name} {days}" for name in ("weekly", "hourly") for days in (-21, -14)}
+            assert set(json.loads(run(ACT))) == expected
+            assert names() == before - expected
+    finally:
+        server.kill()
+        server.communicate(300)

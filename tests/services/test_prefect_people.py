@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ import requests
 from playwright.sync_api import TimeoutError as Late
 
 from tests.services import project as projects
+from tests.support.forks import Command
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -55,26 +54,28 @@ class Prefect:
     @contextmanager
     def registering(self) -> Iterator[Prefect]:
         """Let a process be ready that does what `make up` does: its imports take longer than its work."""
-        with subprocess.Popen(
-            [sys.executable, "-c", REGISTER],
-            cwd=self.folder,
-            env=projects.environment(self.folder) | self.client,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as self.process:
-            yield self
-            assert self.process.stdin
-            self.process.stdin.close()
+        environment = projects.environment(self.folder) | self.client
+        self.process = Command(["tests.support.code", REGISTER], self.folder, environment, typed=True)
+        yield self
+        self.process.communicate(300)
 
     def register(self, schedule: str = "0 3 * * 1") -> list[str]:
         """As `make up` does; what it says of people's changes."""
-        assert self.process.stdin
-        assert self.process.stdout
         self.touched = True
         self.process.stdin.write(f"{schedule}\n")
         self.process.stdin.flush()
         return list(json.loads(self.process.stdout.readline()))
+
+    def forget(self) -> None:
+        """As if nothing had ever been registered."""
+        for kind, found in (
+            ("deployments", self.ask("POST", "deployments/filter", {})),
+            ("automations", self.automations()),
+        ):
+            for one in found:
+                self.ask("DELETE", f"{kind}/{one['id']}")
+        (self.folder / ".ganlib/deployments.json").unlink()
+        self.touched = True
 
     def ask(self, verb: str, path: str, body: Any = None) -> Any:
         return projects.ask_prefect(self.url, verb, path, body)
@@ -250,22 +251,20 @@ def test_the_api_takes_what_the_form_takes(prefect: Prefect, parameters: dict[st
     assert answer.status_code == code, answer.text
 
 
-def test_deployments_of_a_former_release_are_replaced_and_what_was_off_stays_off(
-    serve: Callable[..., None], tmp_path: Path
-) -> None:
+def test_deployments_of_a_former_release_are_replaced_and_what_was_off_stays_off(prefect: Prefect) -> None:
     """They were all paused at each end, so that tells nothing; a schedule or an automation that is off does."""
-    prefect = Prefect(serve, tmp_path)
+    prefect.forget()
     projects.run_code(prefect.folder, FORMER, **prefect.client)
     former = prefect.deployment("retrain/local")
     schedule = f"deployments/{former['id']}/schedules/{former['schedules'][0]['id']}"
     prefect.ask("PATCH", schedule, {"active": False})
     (automation,) = prefect.automations()
     prefect.ask("PATCH", f"automations/{automation['id']}", {"enabled": False})
-    with prefect.registering():
-        lines = prefect.register()
-        assert prefect.register() == lines
+    lines = prefect.register()
+    assert prefect.register() == lines
     assert ["schedule" in lines[0], "automation" in lines[1]] == [True, True]
     assert prefect.names() == {*NAMES, "mine"}, "another's deployment is let alone"
     now = prefect.deployment(RETRAIN)
     assert (now["paused"], [one["active"] for one in now["schedules"]]) == (False, [False])
     assert [found["enabled"] for found in prefect.automations()] == [False]
+    prefect.forget()

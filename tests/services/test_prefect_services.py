@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -26,6 +24,7 @@ from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects
+from tests.support.forks import Command
 from tests.unit.data.builders import idx_files, write_files
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -206,10 +205,8 @@ def test_down_leaves_no_process(folder: Path, services: dict[str, Any]) -> None:
 
 
 def test_what_a_killed_up_had_begun_is_ended_by_the_next_command(tmp_path: Path) -> None:
-    mine = projects.make(tmp_path / "project")
-    up = subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "services", "up"], cwd=mine, env=projects.environment(mine)
-    )
+    mine = projects.bare(tmp_path / "project")
+    up = Command(["pipelines", "services", "up"], mine, projects.environment(mine))
     begun = mine / ".ganlib/service-starting.json"
     wait_for(begun.exists)
     up.kill()
@@ -222,7 +219,7 @@ def test_what_a_killed_up_had_begun_is_ended_by_the_next_command(tmp_path: Path)
 
 
 def test_a_port_of_a_stranger_is_named_with_its_key(tmp_path: Path) -> None:
-    mine = projects.make(tmp_path / "project")
+    mine = projects.bare(tmp_path / "project")
     port = yaml.safe_load((mine / "params.yaml").read_text())["services"]["mlflow_port"]
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", port))

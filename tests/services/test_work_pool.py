@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 from tests import factories
 from tests.services import project as projects
-from tests.services.conftest import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -27,10 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def prefect(serve: Callable[..., None], folder: Path) -> Callable[..., str]:
     """Runs a `prefect` command against a server of its own, with no terminal to ask; what it prints."""
-    url = f"http://127.0.0.1:{(port := free_port())}/api"
+    url = f"{projects.prefect_server(serve, folder)}/api"
     home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": url}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    serve([*command, "--no-services"], f"{url}/health", folder, PREFECT_HOME=home["PREFECT_HOME"])
 
     def run(*words: str, **more: str) -> str:
         done = projects.run(folder, "prefect", *words, **home, **more)

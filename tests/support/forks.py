@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import multiprocessing
 import os
 import runpy
@@ -24,16 +25,30 @@ forks.set_forkserver_preload(["tests.support.ready"])
 class Command:
     """``python -m WORDS`` in such a process: as far as tests need it, a :class:`subprocess.Popen`."""
 
-    def __init__(self, words: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
-        out, out_end = forks.Pipe(duplex=False)
-        err, err_end = forks.Pipe(duplex=False)
-        process: Any = forks.Process(target=_module, args=(words, cwd, dict(environment), out_end, err_end))
+    def __init__(
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        *,
+        typed: bool = False,
+        session: bool = False,
+        user: int | None = None,
+    ) -> None:
+        """Start it. What is ``typed`` to its ``stdin`` it reads; else there is nothing to read.
+
+        With ``session`` it has a session, and so a group of processes, of its own; ``user`` is the number of whom it
+        runs as, with no group of anybody's.
+        """
+        (in_end, own), (out, out_end), (err, err_end) = (forks.Pipe(duplex=False) for _ in range(3))
+        streams = (in_end if typed else None, out_end, err_end)
+        process: Any = forks.Process(target=_module, args=(words, cwd, dict(environment), streams, session, user))
         process.start()
-        out_end.close()
-        err_end.close()
+        for end in (in_end, out_end, err_end):
+            end.close()
         self._process = process
         self.args = tuple(words)
-        self.stdout, self.stderr = _text(out), _text(err)
+        self.stdin, self.stdout, self.stderr = _text(own, "w"), _text(out), _text(err)
 
     @property
     def pid(self) -> int:
@@ -69,6 +84,7 @@ class Command:
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for its end, and return the rest of what it has written to its standard output and error."""
+        self.stdin.close()
         texts = ["", ""]
 
         def read(place: int, stream: IO[str]) -> None:
@@ -85,10 +101,15 @@ class Command:
 
 
 def run(
-    words: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float = 900
+    words: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    timeout: float = 900,
+    *,
+    user: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m WORDS`` in such a process to its end, which comes within ``timeout`` seconds."""
-    command = Command(words, cwd, environment)
+    command = Command(words, cwd, environment, user=user)
     try:
         output, messages = command.communicate(timeout)
     except subprocess.TimeoutExpired:
@@ -97,21 +118,40 @@ def run(
     return subprocess.CompletedProcess(command.args, command.wait(), output, messages)
 
 
-def _text(end: Any) -> IO[str]:
+def _text(end: Any, mode: str = "r") -> IO[str]:
     with end:
-        return os.fdopen(os.dup(end.fileno()), encoding="utf-8")
+        return os.fdopen(os.dup(end.fileno()), mode, encoding="utf-8")
 
 
-def _module(words: Sequence[str], cwd: Path, environment: Mapping[str, str], out: Connection, err: Connection) -> None:
+def _become(user: int) -> None:
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, as it is after an exec: what is in /proc is its own
+
+
+def _module(
+    words: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: tuple[Connection | None, Connection, Connection],
+    session: bool,
+    user: int | None,
+) -> None:
     """Be that command: its folder, environment, input and output, and the end of an interpreter."""
+    if session:
+        os.setsid()
+    if user is not None:
+        _become(user)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored where tests run in the background
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
-        for number, fd in enumerate((nothing.fileno(), out.fileno(), err.fileno())):
-            os.dup2(fd, number)
-    out.close()
-    err.close()
+        for number, stream in enumerate(streams):
+            os.dup2((stream or nothing).fileno(), number)
+    for stream in filter(None, streams):
+        stream.close()
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]

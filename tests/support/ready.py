@@ -1,7 +1,6 @@
 """Imported once by the process that others are forked from (:mod:`tests.support.forks`): what commands import.
 
-It makes no thread and opens nothing, as a fork takes neither along. Prefect itself is left to each fork: it reads the
-environment as it is imported.
+It makes no thread and opens nothing, as a fork takes neither along.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"  # as :func:`ganlib.tracking.store.connect` has it
 
 import ganlib  # noqa: E402  (after what is to be so while it is imported)
+from tests.support import aside  # noqa: E402  (as above)
 
 LATE = (
     "fsspec.implementations.local",
@@ -43,7 +43,7 @@ LATE = (
     "websockets.asyncio.client",
     "tests.factories",
 )
-"""What no module of ours imports as it is imported itself: of MLflow, of torch, of SciPy, and what Prefect imports."""
+"""What no module of ours imports as it is imported itself: of MLflow, torch, SciPy, and what Prefect's commands do."""
 
 for _module in pkgutil.walk_packages(ganlib.__path__, "ganlib."):
     if not _module.name.endswith("__main__"):
@@ -52,5 +52,6 @@ for _name in LATE:
     importlib.import_module(_name)
 # Which package each module is of: MLflow reads it from all that is installed when it first logs a model.
 sys.modules["mlflow.utils.requirements_utils"]._init_modules_to_packages_map()  # noqa: SLF001  (what it does itself)
+aside.Prefect()
 gc.freeze()
 gc.enable()

@@ -7,6 +7,7 @@ from ganlib.cli import (
     compare,
     data,
     detect,
+    doctor,
     evaluate,
     explain,
     export,
@@ -52,6 +53,7 @@ app.command()(command(generate.generate))
 app.command()(verify.verify)
 app.command()(repair.repair)
 app.command()(detect.detect)
+app.command()(doctor.doctor)
 app.command()(serve.serve)
 app.command()(explain.explain)
 app.command("tune-trial", hidden=True)(tune.trial)

@@ -41,6 +41,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "verify": ("out/batch", "s3://bucket/batch"),
     "repair": ("out/batch", "out/batch --model model.onnx"),
+    "doctor": ("", "--fix", "--json"),
     "detect": ("photo.png picture.jpg", "index out/batch s3://bucket/batch", "photo.png --model champion --seed 7"),
     "serve": ("", "--model champion --model challenger --port 8080", "--model model.onnx --port 0"),
     "explain": ("champion", "out/batch/shard-00000/00000000.png", "model.onnx"),

@@ -49,18 +49,24 @@ def reap(store: MlflowStore) -> list[str]:
     Returns:
         Ids of the runs that were ended.
     """
-    run_ids = []
+    reasons = dead(store)
+    with store.translate_errors():
+        for run_id, reason in reasons.items():
+            store.client.set_tag(run_id, REASON_TAG, reason)
+            store.client.set_terminated(run_id, "KILLED")
+    _replay(store)
+    return list(reasons)
+
+
+def dead(store: MlflowStore) -> dict[str, str]:
+    """Return why, by the id of each running run of ours whose process is gone; nothing is changed in MLflow."""
     watch = _Watch(store.project.state / "heartbeats.json")
     with store.translate_errors():
         experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
-        for run in store.client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
-            if reason := _why_dead(run.info.run_id, run.data.tags, watch):
-                store.client.set_tag(run.info.run_id, REASON_TAG, reason)
-                store.client.set_terminated(run.info.run_id, "KILLED")
-                run_ids.append(run.info.run_id)
+        runs = store.client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000)
+        reasons = {run.info.run_id: _why_dead(run.info.run_id, run.data.tags, watch) for run in runs}
     watch.save()
-    _replay(store)
-    return run_ids
+    return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
 class _Watch:

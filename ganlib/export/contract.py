@@ -46,6 +46,11 @@ JUDGE_KEY = "judge"
 NOISE_DIM_KEY = "noise_dim"
 PARITY_KEY = "parity"
 WEIGHTS_KEY = "weights_sha256"
+_ORT = b"ORTM"  # in the header of onnxruntime's own files
+_MEND = (
+    "Download or export it again. If another tool rewrote it (onnxslim, onnxsim, an optimiser), name the file that it "
+    "was made from: the digest is of that one's weights."
+)
 
 _INPUTS = {"noise": ("float32", 2), "label": ("int64", 1), "caption": ("int64", 2)}
 _DOMAINS = ("", "ai.onnx")
@@ -194,6 +199,8 @@ def parse(data: bytes, name: str) -> Any:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+    if data[4:8] == _ORT:
+        raise BadInput(f"{name} is in onnxruntime's own format (.ort): name the .onnx file that it was made from.")
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError:
@@ -227,7 +234,7 @@ def _check_weights(model: Any, metadata: dict[str, str], name: str) -> None:
         return
     actual = weights_sha256(model)
     if actual != digest:
-        raise Corrupt(f"the weights in {name}", expected=digest, actual=actual, hint="Download or export it again.")
+        raise Corrupt(f"the weights in {name}", expected=digest, actual=actual, hint=_MEND)
 
 
 def nodes(graph: Any) -> Iterator[Any]:

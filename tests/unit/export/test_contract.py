@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -16,6 +17,7 @@ from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
 from ganlib.export.contract import Contract, TensorType, caption_pool, describe, read_contract, read_shares
 from ganlib.export.onnx import Certificate
+from tests.support import graphs
 from tests.support.specs import CAPTIONS, CELLS, LETTERS, SHOP
 
 IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 1, 28, 28])
@@ -273,3 +275,13 @@ def test_a_file_of_version_2_may_follow_one_of_version_1() -> None:
 def test_every_contract_accepts_itself() -> None:
     for one in (contract(noise=NARROW), contract(noise=NARROW, label=DIGIT, caption=TEXT)):
         assert one.accepts(one)
+
+
+def test_a_file_of_onnxruntime_s_own_format_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    graphs.write(tmp_path / "g.onnx")
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    options.optimized_model_filepath = str(tmp_path / "g.ort")
+    onnxruntime.InferenceSession(tmp_path / "g.onnx", options)
+    with pytest.raises(BadInput, match=r"g\.ort is in onnxruntime's own format .* name the \.onnx file"):
+        describe((tmp_path / "g.ort").read_bytes(), "g.ort")

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import fsspec
@@ -36,15 +35,26 @@ pytestmark = pytest.mark.faults
 NOT_OF_THE_JOB = {".lock", *BESIDE}
 COUNT, SEED, SHARD = 2000, 5, 250
 PROGRAM = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from ganlib.generation.batch.batch import generate
 from ganlib.generation.session import OnnxModel
-model, out, count, seed, shard, form = sys.argv[1:]
+
+model, out, count, seed, shard, form, stop = sys.argv[1:]
+
+
+class Stop:
+    def advance(self, stage, done, total, figures=None):
+        if stage == "generate" and done >= int(stop):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
 generate(
-    OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form
+    OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form,
+    report=Stop(),
 )
 """
+"""Makes the job and stands still in the midst of a shard: it is told of every 256 images, and shards have 250."""
 
 
 @pytest.fixture(scope="module")
@@ -68,32 +78,20 @@ def make(model: OnnxModel, out: Path, form: str = "png") -> Manifest:
     return generate(model, out=out, count=COUNT, seed=SEED, shard_size=SHARD, file_format=form)
 
 
-def start(model: OnnxModel, out: Path, form: str) -> subprocess.Popen[bytes]:
-    """The same job in a process of its own."""
-    words = [str(model.path), str(out), str(COUNT), str(SEED), str(SHARD), form]
+def start(model: OnnxModel, out: Path, form: str, stop: int) -> subprocess.Popen[bytes]:
+    """The same job in a process of its own, which stands still once it has made ``stop`` images."""
+    words = [str(model.path), str(out), str(COUNT), str(SEED), str(SHARD), form, str(stop)]
     return subprocess.Popen([sys.executable, "-c", PROGRAM, *words])
 
 
 def wait_until_inside(process: subprocess.Popen[bytes], out: Path, shard: int, form: str) -> None:
-    """Stop ``process`` in the middle of ``shard``: a part of its files or bytes is there, not all."""
+    """Wait until ``process`` stands still in the middle of ``shard``: a part of it is there, not all."""
     part, limit = out / f".{formats.load(form).shard_name(shard)}.part", time.monotonic() + 900
-
-    def begun() -> bool:
-        if part.is_dir():
-            return sum(1 for _ in part.glob("*.png")) >= 20
-        with suppress(FileNotFoundError):
-            return part.stat().st_size >= 50_000
-        return False
-
     while process.poll() is None and time.monotonic() < limit:
-        if begun():  # and, once it stands still, still so, however long that took on a busy machine
-            process.send_signal(signal.SIGSTOP)
-            while psutil.Process(process.pid).status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
-                time.sleep(0.002)
-            if begun():
-                return
-            process.send_signal(signal.SIGCONT)
-        time.sleep(0.002)
+        if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
+            assert part.exists()
+            return
+        time.sleep(0.01)
     pytest.fail(f"never seen inside shard {shard} (exit code {process.returncode})")
 
 
@@ -113,7 +111,7 @@ def test_a_job_killed_three_times_mid_shard_ends_as_if_it_never_was(
     model: OnnxModel = request.getfixturevalue(kind)
     out, kept = tmp_path / "killed", dict[Path, int]()
     for shard in (1, 4, 6):
-        process = start(model, out, form)
+        process = start(model, out, form, SHARD * (shard - len(kept)) + 1)
         try:
             wait_until_inside(process, out, shard, form)
             with pytest.raises(Unavailable, match=f"pid {process.pid}"):

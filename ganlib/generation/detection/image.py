@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganlib.core.errors import BadInput
+from ganlib.data.importing.decode import FORMATS
 from ganlib.generation.mark import KEYWORD
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read(path: Path) -> AnyImage:
 
     try:
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.load()
             pixels = _pixels(image)
             texts = {str(name): value for name, value in image.info.items() if isinstance(value, str | bytes)}

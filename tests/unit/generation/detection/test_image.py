@@ -77,7 +77,9 @@ def test_pixels_are_grey_or_red_green_and_blue_whatever_the_file_has(tmp_path: P
     assert pixels.shape == (1 if mode in ("1", "L", "LA", "I;16") else 3, 8, 8)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"no image", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
+)
 def test_what_is_no_image_is_one_line(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)

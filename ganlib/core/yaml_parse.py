@@ -14,6 +14,10 @@ def parse_yaml(text: str | bytes) -> Any:
         yaml.YAMLError: it is none. The words are those of PyYAML's own parser, which shows the place.
     """
     try:
-        return yaml.load(text, Loader=yaml.CSafeLoader)
+        loader = yaml.CSafeLoader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except (AttributeError, ValueError, yaml.YAMLError):  # PyYAML may have been built without libyaml
         return yaml.safe_load(text)

@@ -414,6 +414,7 @@ OF_SEVERAL_FILES = {
     "evaluation/judge/test_page": "a page of docs",
     "evaluation/metrics/test_adding": "a page of docs",
     "evaluation/metrics/test_clipped": "clipped_density and clipped_coverage",
+    "evaluation/test_peers": "benchmarks/peer_script.py",
     "families/test_adding": "a page of docs",
     "families/test_options": "the options of all families",
     "families/test_shapes": "all families on images of other shapes",

@@ -18,6 +18,9 @@ from ganlib.nets.conv import ConvGenerator
 from ganlib.nets.mixture import GaussianMixture
 from ganlib.objectives.losses import gaussian_nll_optimal
 
+_MOST_CODES = 20_000
+"""Images whose codes the mixture is fitted to: more change the fit little and take minutes."""
+
 
 class AeOptions(AutoencodingOptions):
     """Defaults; docs/families/ae.md says how far they were searched."""
@@ -64,8 +67,9 @@ class Ae(Autoencoding):
         """Fit the mixture."""
         assert isinstance(model, Autoencoder)  # noqa: S101
         assert isinstance(model.bottleneck, GaussianMixture)  # noqa: S101
-        # More codes than this change the fit little and take minutes.
-        some = torch.split(torch.from_numpy(np.array(images[:20_000])), 1000)
+        if len(images) > _MOST_CODES:  # from all places: a split may be in the order of its classes
+            images = images[np.sort(np.random.default_rng(0).choice(len(images), _MOST_CODES, replace=False))]
+        some = torch.split(torch.from_numpy(np.array(images)), 1000)
         codes = torch.cat([model.encoder(scaled(chunk)) for chunk in some])
         model.bottleneck.fit(codes.numpy(), seed=0)
 

@@ -9,7 +9,7 @@ import torch
 from ganlib import families
 from ganlib.config import load
 from ganlib.core.errors import BadInput
-from ganlib.data.batches import DeviceBatches
+from ganlib.data.batches import DeviceBatches, scaled
 from ganlib.data.conditions import draw
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.families.parts.adversarial import Adversarial
@@ -148,3 +148,17 @@ def test_a_family_with_other_defaults_keeps_the_limits_of_its_options(name: str)
     assert all(field.metadata for field in fields.values() if field.annotation in (int, float))
     with pytest.raises(BadInput, match=r"batch_size must be above 0, and is 0"):
         families.options(name, {"batch_size": 0})
+
+
+@torch.no_grad()
+def test_the_mixture_of_an_autoencoder_knows_images_from_all_places_of_a_split() -> None:
+    """Splits of people's folders are in the order of their classes: by the first images it knew four of ten."""
+    family = build("ae", channels=2, latent_dim=2, components=2)
+    model = family.generator
+    images = np.random.default_rng(0).integers(0, 60, (44_000, 1, 28, 28), np.uint8)
+    images[22_000:] += 190
+    family.finish(model, images)
+    dark, bright = (model.encoder(scaled(torch.from_numpy(some))).mean(0) for some in (images[:99], images[-99:]))
+    codes = model.bottleneck(torch.randn(1000, 3))
+    nearer = (codes - bright).norm(dim=1) < (codes - dark).norm(dim=1)
+    assert 0.4 < nearer.float().mean() < 0.6

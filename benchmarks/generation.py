@@ -37,6 +37,7 @@ import ganlib
 from benchmarks import untrained
 from benchmarks.rounds import Figure, at_least, at_most, show, spread
 from ganlib.cli.app import set_environment_defaults
+from ganlib.config import MarkConfig
 from ganlib.core.processes import machine, usable_cores
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec, ImageShape
@@ -245,7 +246,7 @@ def _shards(subject: Subject, form: str, folder: Path) -> None:
 
 
 def _encode(images: np.ndarray) -> None:
-    encoder = Encoder(model_sha256="0" * 64, seed=0)
+    encoder = Encoder(model_sha256="0" * 64, seed=0, mark=MarkConfig())
     for first in range(0, len(images), BLOCK):
         encoder.encode(images[first : first + BLOCK], first)
 
@@ -255,7 +256,7 @@ def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
     job = Manifest(
         model_sha256=subject.model.sha256, seed=0, count=len(images), shard_size=_SHARD, block=BLOCK, noise=ALGORITHM,
         provider=subject.model.provider, model_metadata={}, origin={}, ganlib=ganlib.__version__,
-        versions=formats.versions("png"), dataset=subject.model.spec,
+        versions=formats.versions("png"), dataset=subject.model.spec, mark=MarkConfig(),
     )  # fmt: skip
     for shard in range(job.shard_count):
         numbers = job.images(shard)

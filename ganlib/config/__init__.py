@@ -20,6 +20,7 @@ from ganlib.config.data import JudgeConfig as JudgeConfig
 from ganlib.config.promotion import GateConfig as GateConfig
 from ganlib.config.promotion import Limit as Limit
 from ganlib.config.promotion import RegistryConfig as RegistryConfig
+from ganlib.config.services import ANONYMOUS as ANONYMOUS
 from ganlib.config.services import GenerateConfig as GenerateConfig
 from ganlib.config.services import MarkConfig as MarkConfig
 from ganlib.config.services import ServeConfig as ServeConfig

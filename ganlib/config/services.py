@@ -32,6 +32,9 @@ class MarkConfig(Record):
         return f"of producer {self.producer!r}"
 
 
+ANONYMOUS = MarkConfig()
+"""Names nobody."""
+
 _HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
 _ORIGIN = r"^(\*|https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$"  # as browsers spell them
 

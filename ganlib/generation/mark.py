@@ -35,8 +35,13 @@ def system_version(*models: str) -> str:
 
 
 def aigc(mark: MarkConfig, produce_id: str) -> str:
-    """Return the field ``AIGC``: JSON of seven keys in the standard's order, of which the last four are for others."""
-    values = {
+    """Return the field ``AIGC`` as JSON."""
+    return json.dumps(aigc_keys(mark, produce_id), ensure_ascii=False, separators=(",", ":"))
+
+
+def aigc_keys(mark: MarkConfig, produce_id: str) -> dict[str, str]:
+    """Return the seven keys of the field ``AIGC`` in the standard's order, of which the last four are for others."""
+    return {
         "Label": _MADE_BY_A_MODEL,
         "ContentProducer": mark.producer,
         "ProduceID": produce_id,
@@ -45,7 +50,6 @@ def aigc(mark: MarkConfig, produce_id: str) -> str:
         "PropagateID": "",
         "ReservedCode2": "",
     }
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def packet(mark: MarkConfig, version: str, produce_id: str) -> str:

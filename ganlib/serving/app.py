@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import ganlib
-from ganlib.config import MarkConfig, ServeConfig
+from ganlib.config import ANONYMOUS, MarkConfig, ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.generation.batch.batch import require_range
 from ganlib.generation.condition_record import Choice
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
-_ANONYMOUS = MarkConfig()
 _FRESH = {"Cache-Control": "no-cache"}  # keep it, but ask whether it still holds
 _SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
 _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
@@ -56,7 +55,7 @@ class Server:
         watcher: AliasWatcher,
         metrics: Metrics,
         limits: ServeConfig,
-        mark: MarkConfig = _ANONYMOUS,
+        mark: MarkConfig = ANONYMOUS,
     ) -> None:
         """The pool is filled already; ``mark`` is what images say of who makes them."""
         self.pool, self.watcher, self.metrics, self.limits, self.mark = pool, watcher, metrics, limits, mark

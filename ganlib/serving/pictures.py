@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ganlib
 from ganlib.config import MarkConfig
 from ganlib.generation.formats.base import texts
-from ganlib.generation.mark import SOURCE_TYPE, SYNTHETIC, aigc
+from ganlib.generation.mark import SOURCE_TYPE, SYNTHETIC, aigc_keys
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import Encoder, international_chunk, marked, text_chunk, with_chunks
@@ -67,13 +67,24 @@ def single(
     provenance: Provenance, image: NDArray[np.uint8], index: int, description: Mapping[str, str] | None
 ) -> bytes:
     """Return one image, uint8 ``[channels, height, width]``, as the very file that `ganlib generate` writes."""
-    encoder = Encoder(
+    return _one(_encoder(provenance), image, index, description)
+
+
+def _one(encoder: Encoder, image: NDArray[np.uint8], index: int, description: Mapping[str, str] | None) -> bytes:
+    return encoder.encode(image[None], index, [description] if description else None)[0]
+
+
+def _encoder(provenance: Provenance) -> Encoder:
+    return Encoder(
         model_sha256=provenance.model_sha256,
         seed=provenance.seed,
         truncation=provenance.truncation,
-        mark=MarkConfig(producer=provenance.producer),
+        mark=_mark(provenance),
     )
-    return encoder.encode(image[None], index, [description] if description else None)[0]
+
+
+def _mark(provenance: Provenance) -> MarkConfig:
+    return MarkConfig(producer=provenance.producer)
 
 
 def sheet(provenance: Provenance, images: NDArray[np.uint8], columns: int | None = None) -> bytes:
@@ -111,9 +122,11 @@ def as_json(
 ) -> bytes:
     """Return an :class:`Images` of ``images``; ``conditions`` is what was asked for each, by the input's name."""
     descriptions: Sequence[Mapping[str, str] | None] = texts(spec, conditions) or [None] * len(images)
+    encoder = _encoder(provenance)
     items = [
         _image(
             provenance,
+            encoder,
             spec,
             image,
             at if provenance.to_seed is not None else provenance.start + at,
@@ -127,6 +140,7 @@ def as_json(
 
 def _image(
     provenance: Provenance,
+    encoder: Encoder,
     spec: DatasetSpec,
     image: NDArray[np.uint8],
     index: int,
@@ -140,9 +154,7 @@ def _image(
     if pixels:
         return Image(index=index, pixels=(image if len(image) > 1 else image[0]).tolist(), **content)
     # Between two images there is no number to make one again by.
-    png = (
-        single(provenance, image, index, description) if provenance.to_seed is None else step(provenance, image, index)
-    )
+    png = _one(encoder, image, index, description) if provenance.to_seed is None else step(provenance, image, index)
     return Image(index=index, png=base64.b64encode(png).decode(), **content)
 
 
@@ -155,9 +167,8 @@ def step(provenance: Provenance, image: NDArray[np.uint8], number: int) -> bytes
 
 def headers(provenance: Provenance) -> dict[str, str]:
     """Return the marks of all images of an answer as its headers: JSON and arrays have no other place for them."""
-    mark, content = MarkConfig(producer=provenance.producer), range_of(provenance)
-    field = json.loads(aigc(mark, f"{provenance.model_sha256}-{content}"))
-    return {"X-Ganlib-Digital-Source-Type": SOURCE_TYPE, "X-Ganlib-AIGC": json.dumps(field, separators=(",", ":"))}
+    keys = aigc_keys(_mark(provenance), f"{provenance.model_sha256}-{range_of(provenance)}")
+    return {"X-Ganlib-Digital-Source-Type": SOURCE_TYPE, "X-Ganlib-AIGC": json.dumps(keys, separators=(",", ":"))}
 
 
 def range_of(provenance: Provenance) -> str:
@@ -169,8 +180,7 @@ def range_of(provenance: Provenance) -> str:
 
 
 def _marked(png: bytes, provenance: Provenance, more: str = "") -> bytes:
-    mark = MarkConfig(producer=provenance.producer)
-    return marked(png, mark, [provenance.model_sha256], range_of(provenance) + more)
+    return marked(png, _mark(provenance), [provenance.model_sha256], range_of(provenance) + more)
 
 
 @cache

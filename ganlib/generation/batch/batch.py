@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 import ganlib
-from ganlib.config import MarkConfig
+from ganlib.config import ANONYMOUS, MarkConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.generation import formats
@@ -33,7 +33,6 @@ from ganlib.generation.storage.lock import LOCK
 __all__ = ["Manifest", "Verification", "generate", "open_batch", "verify"]
 
 _REPORT_EVERY = 256
-_ANONYMOUS = MarkConfig()
 _LAST = 2**63  # image numbers are int64 in files
 
 
@@ -85,7 +84,7 @@ def generate(
     file_format: str = "png",
     condition: Condition | None = None,
     truncation: float = 1.0,
-    mark: MarkConfig | None = _ANONYMOUS,
+    mark: MarkConfig | None = ANONYMOUS,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Manifest:
@@ -141,7 +140,7 @@ def open_batch(
     file_format: str = "png",
     condition: Condition | None = None,
     truncation: float = 1.0,
-    mark: MarkConfig | None = _ANONYMOUS,
+    mark: MarkConfig | None = ANONYMOUS,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Iterator[OpenBatch]:

@@ -94,10 +94,7 @@ def find(path: Path, digest: bytes) -> IndexEntry | None:
         BadInput: ``path`` is no index.
     """
     with closing(_opened(path, create=False)) as database:
-        row = database.execute(
-            "SELECT place, number, facts FROM images JOIN batches ON batch = id WHERE images.digest = ?", (digest,)
-        ).fetchone()
-    return IndexEntry(place=row[0], index=row[1], **json.loads(row[2])) if row else None
+        return _entry(database, "images.digest", digest)
 
 
 def nearest(path: Path, bits: int) -> tuple[IndexEntry, int] | None:
@@ -110,10 +107,15 @@ def nearest(path: Path, bits: int) -> tuple[IndexEntry, int] | None:
             return None
         differences = difference(rows, bits)
         best = int(rows[differences.argmin()])
-        row = database.execute(
-            "SELECT place, number, facts FROM images JOIN batches ON batch = id WHERE outline = ? LIMIT 1", (best,)
-        ).fetchone()
-    return IndexEntry(place=row[0], index=row[1], **json.loads(row[2])), int(differences.min())
+        entry = _entry(database, "outline", best)
+    return (entry, int(differences.min())) if entry else None
+
+
+def _entry(database: sqlite3.Connection, column: str, value: bytes | int) -> IndexEntry | None:
+    """The first image with ``value`` in ``column``."""
+    query = f"SELECT place, number, facts FROM images JOIN batches ON batch = id WHERE {column} = ? LIMIT 1"  # noqa: S608  (ours)
+    row = database.execute(query, (value,)).fetchone()
+    return IndexEntry(place=row[0], index=row[1], **json.loads(row[2])) if row else None
 
 
 def _finished(place: Where) -> Manifest:

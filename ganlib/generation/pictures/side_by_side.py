@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganlib.config import MarkConfig
+from ganlib.config import ANONYMOUS, MarkConfig
 from ganlib.generation.noise import BLOCK, noise_block
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.pictures.interpolate import conditions
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ganlib.generation.session import OnnxModel
 
-_ANONYMOUS = MarkConfig()
 MARGIN, HEAD, BETWEEN = 170, 24, 16
 """Pixels for a title at the left of a sheet or above it, and between two sheets."""
 
@@ -32,7 +31,7 @@ def picture(
     count: int,
     columns: int,
     beside: bool,
-    mark: MarkConfig = _ANONYMOUS,
+    mark: MarkConfig = ANONYMOUS,
 ) -> bytes:
     """A PNG with a titled sheet of each model's first ``count`` images of ``seed``.
 

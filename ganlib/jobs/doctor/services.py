@@ -102,12 +102,10 @@ def _killed_runs(store: MlflowStore, *, fix: bool) -> Iterator[HealthFinding]:
     """Runs that MLflow shows as running and that no process works on."""
     from ganlib.tracking.reap import dead, reap
 
-    run_ids = list(dead(store))
+    run_ids = reap(store) if fix else list(dead(store))
     if not run_ids:
         yield HealthFinding(subject="runs", state="ok", words="none was killed and is still shown as running")
         return
-    if fix:
-        reap(store)
     words = f"killed, and still shown as running: {', '.join(each[:12] for each in run_ids)}"
     yield HealthFinding(
         subject="runs", state="problem", words=words, cure="ganlib doctor --fix ends them as KILLED", cured=fix

@@ -144,13 +144,8 @@ def _of_entry(
         reason=f"{reason}: number {entry.index} of seed {entry.seed} of model {entry.model_sha256[:12]}{version}, "
         f"in {entry.place}",
         proof=proof,
-        model_sha256=entry.model_sha256,
-        seed=entry.seed,
-        index=entry.index,
         batch=entry.place,
-        model=entry.model,
-        version=entry.version,
-        run_id=entry.run_id,
+        **entry.model_dump(exclude={"place"}),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from ganlib.config import GenerateConfig, MarkConfig, Params
+from ganlib.config import ANONYMOUS, GenerateConfig, MarkConfig, Params
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import write_bytes
@@ -121,7 +121,7 @@ def finish(
     """Draw the sheet and have the judge look at a sample, once all shards are there."""
     job = batch.job
     if request.grid:
-        _draw_sheet(batch.model, request, manifest.count, job.request, manifest.mark or MarkConfig())
+        _draw_sheet(batch.model, request, manifest.count, job.request, manifest.mark or ANONYMOUS)
     version = batch.source.version
     check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
     if not check:
@@ -153,7 +153,7 @@ def preview(
 
 def _mark(params: Params | None, report: Report) -> MarkConfig:
     """What the images' marks name; that they name nobody is said, once."""
-    mark = params.mark if params else MarkConfig()
+    mark = params.mark if params else ANONYMOUS
     if not mark.producer:
         report.event(Remark("generate", {"note": "mark.producer in params.yaml is empty: the marks name no producer"}))
     return mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ganlib.config import MarkConfig, Params
+from ganlib.config import ANONYMOUS, MarkConfig, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
@@ -79,7 +79,7 @@ def interpolate(
     pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
     for name in conditions:
         pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, conditions))
-    mark = params.mark if params else MarkConfig()
+    mark = params.mark if params else ANONYMOUS
     files = _write(out, {name: _marked(data, name, mark, source, seed) for name, data in pictures.items()})
     if project and source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)

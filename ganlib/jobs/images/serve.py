@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ganlib.config import MarkConfig, Params, ServeConfig
+from ganlib.config import ANONYMOUS, Params, ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.core.record import Record
@@ -170,7 +170,7 @@ def serve(
         watcher.fill()
         watcher.start()
         announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in pool.all()})
-        app_server = app.Server(pool, watcher, metrics, limits, params.mark if params else MarkConfig())
+        app_server = app.Server(pool, watcher, metrics, limits, params.mark if params else ANONYMOUS)
         try:
             server.run(app.create(app_server), app_server, bound, on_start=lambda end: on_start(announcement))
         finally:

@@ -8,8 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ganlib.core.project import Project
 from ganlib.data.spec import DatasetSpec
 from ganlib.data.splits import Split
+from ganlib.data.versioning.record import DataVersion
+from ganlib.evaluation.judge.judge import Judge
+from ganlib.evaluation.judge.onnx_judge import OnnxJudge
 
 SEED, EPOCHS, LEAST_IMAGES = 7, 2, 60_000
 
@@ -30,6 +34,15 @@ class _Net(nn.Module):
         """From uint8 [n, channels, side, side] to float32 features [n, 96] and logits [n, classes]."""
         features = self.body(image.float() / 255 - 0.5)
         return features, self.head(features)
+
+
+def judge(project: Project, split: Split, data: DataVersion) -> Judge:
+    """Return the judge of neither for ``data``, which is trained once, on ``split``, and kept in the state folder."""
+    path = project.state / "peers" / f"judge-{data.md5[:12]}.onnx"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(train(split, data.spec))
+    return OnnxJudge(path.read_bytes(), data.spec, path.name)
 
 
 def train(split: Split, spec: DatasetSpec) -> bytes:

@@ -30,7 +30,6 @@ from ganlib.data.splits import Split, load_split
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation, load_reference, score_images
 from ganlib.evaluation.judge.judge import Judge
-from ganlib.evaluation.judge.onnx_judge import OnnxJudge
 from ganlib.evaluation.needs import fitted
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.data.judge import judge_for
@@ -56,7 +55,7 @@ def main(words: Sequence[str]) -> int:
     project = find()
     params, data = load(project.params_file, args.set), current_data(project)
     train, settings = load_split(project.prepared, "train"), fitted(params.evaluate, data.counts)
-    own, other = judge_for(project, params, data), _other(project, train, data)
+    own, other = judge_for(project, params, data), other_judge.judge(project, train, data)
     folder = project.state / "peers" / f"{args.family}-{Path(args.peer).stem}"
     folder.mkdir(parents=True, exist_ok=True)
     sides, summary = _both(project, args, train, folder, settings)
@@ -80,15 +79,6 @@ def _row(side: Evaluation) -> str:
         f"FID {side.fid}; floor {side.floor_fid}; KID {side.kid}; n {side.n:,}, seed {side.seed}, "
         f"judge {side.judge_sha256[:12]}, data {side.data_version[:12]}"
     )
-
-
-def _other(project: Project, train: Split, data: DataVersion) -> Judge:
-    """The judge of neither, which is trained once a data version."""
-    path = project.state / "peers" / f"judge-{data.md5[:12]}.onnx"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(other_judge.train(train, data.spec))
-    return OnnxJudge(path.read_bytes(), data.spec, path.name)
 
 
 def _scores(

@@ -25,6 +25,7 @@ from ganlib.generation.session import OnnxModel
 
 SEED = 11
 _PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from ganlib.generation.batch.batch import generate
@@ -33,9 +34,11 @@ class AtWork:
     def advance(self, stage, done, total, figures=None):
         if stage == "generate":
             print("at work", flush=True)
+            if done >= int(last):
+                signal.pause()
     def event(self, event):
         pass
-model, out, count, seed, shard, form = sys.argv[1:]
+model, out, count, seed, shard, form, last = sys.argv[1:]
 generate(
     OnnxModel(Path(model)), out=Path(out), count=int(count), seed=int(seed), shard_size=int(shard), file_format=form,
     report=AtWork(),
@@ -56,8 +59,8 @@ def survives(
 ) -> tuple[int, str, str]:
     """Run a job with ``kills`` SIGKILLs, and once without.
 
-    The moments are drawn from ``seed``: each falls evenly within the first part of a run at work, of which the job as a
-    whole has one more than there are kills, so that none comes too late.
+    The moments are drawn from ``seed``: each falls evenly within the time of a part of the job, of which there is one
+    more than there are kills. Whoever has done its part by then waits at its end, so that no kill comes too late.
 
     Returns:
         How many kills hit a process at work, the digest of the killed job, and that of the uninterrupted one.
@@ -71,7 +74,10 @@ def survives(
     words = [str(model), str(place), str(count), str(SEED), str(shard_size), file_format]
     hits = 0
     for number in range(kills):
-        with subprocess.Popen([sys.executable, "-c", _PROGRAM, *words], stdout=subprocess.PIPE, bufsize=0) as process:
+        last = count * (number + 1) // (kills + 1)
+        with subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *words, str(last)], stdout=subprocess.PIPE, bufsize=0
+        ) as process:
             assert process.stdout
             process.stdout.readline()  # until some hundred images are made, or until it has ended
             moment = draw.uniform(0, each)

@@ -1,0 +1,123 @@
+"""Draw images with one runtime, in an interpreter of its own: ``python probe.py RUNTIME FOLDER SECONDS``.
+
+It needs nothing of ganlib, so that it runs in any environment that has the runtime. ``FOLDER`` holds ``model.onnx``,
+``inputs.json`` (dtype and shape by input) and ``NAME.bin`` (its values); it gets ``image.bin``, uint8. The last line on
+standard output is JSON: the runtime's version, the seconds that opening took and those of one call, the median of as
+many as fit in ``SECONDS``.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+Inputs = Mapping[str, Any]
+"""numpy arrays by the graph's names."""
+Draw = Callable[[Inputs], Any]
+"""Images of inputs, a numpy array."""
+
+
+def main(words: list[str]) -> None:
+    """Write the images, and print what was measured."""
+    runtime, folder, seconds = words[0], Path(words[1]), float(words[2])
+    package, opening = RUNTIMES[runtime]
+    inputs = _inputs(folder)
+    start = time.perf_counter()
+    draw = opening(folder / "model.onnx")
+    images = draw(inputs)
+    opened = time.perf_counter()
+    (folder / "image.bin").write_bytes(images.tobytes())
+    calls = []
+    while not calls or time.perf_counter() - opened < seconds:
+        begun = time.perf_counter()
+        draw(inputs)
+        calls.append(time.perf_counter() - begun)
+    print(
+        json.dumps(
+            {
+                "version": version(package),
+                "dtype": str(images.dtype),
+                "shape": list(images.shape),
+                "open": opened - start,
+                "call": statistics.median(calls),
+            }
+        )
+    )
+
+
+def _inputs(folder: Path) -> Inputs:
+    import numpy as np
+
+    described = json.loads((folder / "inputs.json").read_text())
+    return {
+        name: np.fromfile(folder / f"{name}.bin", kind["dtype"]).reshape(kind["shape"])
+        for name, kind in described.items()
+    }
+
+
+def _onnxruntime(model: Path) -> Draw:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(["image"], dict(inputs))[0]
+
+
+def _reference(model: Path) -> Draw:
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(str(model))
+    return lambda inputs: evaluator.run(["image"], dict(inputs))[0]
+
+
+def _openvino(model: Path) -> Draw:
+    import openvino
+
+    core = openvino.Core()
+    settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
+    return lambda inputs: request.infer(dict(inputs))["image"]
+
+
+def _iree(model: Path) -> Draw:
+    import subprocess
+
+    import iree.compiler
+    import iree.runtime
+
+    text = model.with_suffix(".mlir")
+    subprocess.run([sys.executable, "-m", "iree.compiler.tools.import_onnx", model, "-o", text], check=True)
+    flat = iree.compiler.compile_file(
+        str(text), target_backends=["llvm-cpu"], input_type="onnx", extra_args=["--iree-llvmcpu-target-cpu=host"]
+    )
+    module = iree.runtime.load_vm_flatbuffer(flat, driver="local-sync")
+    function = next(name for name in module.vm_module.function_names if not name.startswith("__") and "$" not in name)
+    return lambda inputs: module[function](*inputs.values()).to_host()
+
+
+def _tinygrad(model: Path) -> Draw:
+    from tinygrad import Tensor
+    from tinygrad.nn.onnx import OnnxRunner
+
+    runner = OnnxRunner(model)
+    return lambda inputs: runner({name: Tensor(values) for name, values in inputs.items()})["image"].numpy()
+
+
+RUNTIMES: Mapping[str, tuple[str, Callable[[Path], Draw]]] = {
+    "onnxruntime": ("onnxruntime", _onnxruntime),
+    "onnx-reference": ("onnx", _reference),
+    "openvino": ("openvino", _openvino),
+    "iree": ("iree-base-compiler", _iree),
+    "tinygrad": ("tinygrad", _tinygrad),
+}
+"""By name: the package on PyPI whose version it has, and what opens a graph with it, on one thread."""
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks import other_judge
@@ -60,15 +63,15 @@ def main(words: Sequence[str]) -> int:
         folder = Path(name)
         unseen = _folders(project, data, args.category, args.images, folder)
         clone = _clone(folder)
-        parent = _train(clone, args.family, "--budget", args.parent_budget, "--from", str(folder / "others"))
+        parent = _train(clone, args.family, "--budget", args.parent_budget, "--from", str(folder / "others.parquet"))
         print(f"parent: {args.family}, {parent['steps']:,} steps on {parent['images']:,} images of the other classes")
-        _ganlib(clone, "data", "version", "--from", str(folder / "few"))
+        _ganlib(clone, "data", "version", "--from", str(folder / "few.parquet"))
         _ganlib(clone, "judge", "show")  # makes it, so that no training waits for it
         few = load_split(Project(clone).prepared, "train")
         quality = _reference(folder / "quality", unseen, unseen, judge, params.evaluate)
         copies = _reference(folder / "copies", few, unseen, judge, params.evaluate)
         print(
-            f"{data.spec.name} {args.category}: {args.images} images, {len(few)} of them to train on; judge "
+            f"{data.spec.name} {args.category}: {args.images} images, {len(few.images)} of them to train on; judge "
             f"{judge.sha256[:12]}; n {quality.config.samples:,}, seed {quality.config.seed}, floor "
             f"{quality.floors['fid']}; near copies among {copies.config.samples}"
         )
@@ -110,24 +113,27 @@ def _folders(project: Project, data: DataVersion, category: str, count: int, fol
     """Write pictures of the other classes and of ``count`` images of the category; return the category's others."""
     code = data.spec.class_names.index(category)
     train, test = load_split(project.prepared, "train"), load_split(project.prepared, "test")
-    for label, name in enumerate(data.spec.class_names):
-        if label != code:
-            _write(folder / "others" / f"class {name}".replace("/", "-"), train.images[train.labels == label])
+    others = train.labels != code
+    names = [data.spec.class_names[label] for label in train.labels[others]]
+    _write(folder / "others.parquet", train.images[others], names)
     mine = np.random.default_rng(_SEED).permutation(train.images[train.labels == code])
-    _write(folder / "few", mine[:count])
+    _write(folder / "few.parquet", mine[:count])
     rest = np.concatenate([mine[count:], test.images[test.labels == code]])
     return Split(rest, np.full(len(rest), code))
 
 
-def _write(folder: Path, images: np.ndarray) -> None:
-    folder.mkdir(parents=True)
-    for number, image in enumerate(images):
-        Image.fromarray(image.transpose(1, 2, 0).squeeze()).save(folder / f"{number:05d}.png")
+def _write(path: Path, images: np.ndarray, labels: Sequence[str] | None = None) -> None:
+    column = []
+    for image in images:
+        file = io.BytesIO()
+        Image.fromarray(image.transpose(1, 2, 0).squeeze()).save(file, "png", compress_level=1)
+        column.append({"bytes": file.getvalue(), "path": None})
+    pq.write_table(pa.table({"image": column} | ({"label": labels} if labels else {})), path)
 
 
 def _reference(folder: Path, train: Split, unseen: Split, judge: Judge, config: EvaluateConfig) -> Reference:
     """Hold images against one half of ``unseen``; where ``train`` is ``unseen`` too, its other half gives the floor."""
-    half = len(unseen) // 2
+    half = len(unseen.images) // 2
     halves = {"train": train.images if train is not unseen else unseen.images[half:], "test": unseen.images[:half]}
     folder.mkdir()
     for name, images in halves.items():

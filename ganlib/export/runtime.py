@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from types import ModuleType
 from typing import Any
 
 from ganlib.core.errors import BadInput, GanlibError, unknown
@@ -23,6 +25,19 @@ def require_provider(name: str) -> str:
     return name
 
 
+def load() -> ModuleType:
+    """Return the module ``onnxruntime``, which reports nothing to its makers unless the user has said otherwise.
+
+    From version 1.29 on its packages send what they run to Microsoft on Linux and macOS too, and keep a database and an
+    identifier of the machine in the user's cache. It looks at the variable once, when it is imported first.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    module: ModuleType = onnxruntime
+    return module
+
+
 @doing("open the graph")
 def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bool = False) -> Any:
     """An ``onnxruntime.InferenceSession`` over the bytes of a model that :func:`contract.describe` accepted.
@@ -41,8 +56,7 @@ def open_session(data: bytes, name: str, provider: str = "cpu", *, allow_cpu: bo
         BadInput: onnxruntime cannot run the graph, no such provider, or it is not installed.
         GanlibError: onnxruntime chose another execution provider than the one asked for.
     """
-    import onnxruntime
-
+    onnxruntime = load()
     provider_name = PROVIDERS[require_provider(provider)]
     if provider_name not in (there := onnxruntime.get_available_providers()) and not allow_cpu:
         raise BadInput(

@@ -16,6 +16,7 @@ from ganlib.core.files import sha256_bytes, write_json
 from ganlib.core.processes import processor, usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.record import Record
+from ganlib.export.runtime import load
 from ganlib.generation.noise import BLOCK
 from ganlib.generation.session import OnnxModel
 
@@ -90,9 +91,8 @@ def choose(rates: Mapping[tuple[int, int], float]) -> tuple[int, int]:
 
 def machine(provider: str) -> str:
     """A short name of what decides speed: processor, cores that may be used, provider, onnxruntime's version."""
-    import onnxruntime
-
-    facts = [platform.node(), platform.machine(), processor(), str(usable_cores()), provider, onnxruntime.__version__]
+    version = load().__version__
+    facts = [platform.node(), platform.machine(), processor(), str(usable_cores()), provider, version]
     return sha256_bytes("\n".join(facts).encode())[:16]
 
 

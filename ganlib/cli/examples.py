@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "champion --rgb --out colour.onnx",
         "7 --siblings",
         "model.onnx --siblings --out out/siblings",
+        "champion --check-runtimes --python openvino-env/bin/python",
     ),
     "register": ("0123456789abcdef0123456789abcdef",),
     "promote": ("7 --dry-run", "challenger", "7 --expect 6"),

@@ -10,8 +10,9 @@ def to_pixels(images: Tensor) -> Tensor:
     """Return float images in [-1, 1] as uint8 levels of the same shape, rounded half up; values outside are clipped.
 
     Clipping comes before the cast because casting a float that uint8 cannot hold differs between runtimes.
+    IREE takes a float to eight bits as if they were signed, 127 for all that is brighter: hence int32 on the way.
     """
-    return ((images * 0.5 + 0.5) * 255.0 + 0.5).clamp(0.0, 255.0).floor().to(torch.uint8)
+    return ((images * 0.5 + 0.5) * 255.0 + 0.5).clamp(0.0, 255.0).floor().to(torch.int32).to(torch.uint8)
 
 
 class Sampler(nn.Module):

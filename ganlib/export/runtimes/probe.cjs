@@ -11,9 +11,9 @@ const ARRAYS = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array 
 const there = createRequire(path.join(process.cwd(), "node_modules", "here.js"));
 
 function inputs(ort) {
-  const described = JSON.parse(readFileSync(path.join(folder, "inputs.json"), "utf8"));
+  const kinds = JSON.parse(readFileSync(path.join(folder, "inputs.json"), "utf8"));
   const tensors = {};
-  for (const [input, { dtype, shape }] of Object.entries(described)) {
+  for (const [input, { dtype, shape }] of Object.entries(kinds)) {
     const bytes = new Uint8Array(readFileSync(path.join(folder, `${input}.bin`))); // a copy, which begins at 0
     tensors[input] = new ort.Tensor(dtype, new ARRAYS[dtype](bytes.buffer), shape);
   }
@@ -28,22 +28,21 @@ async function main() {
   const session = await ort.InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
   const tensors = inputs(ort);
   const image = (await session.run(tensors)).image;
-  const opened = performance.now();
+  const ready = performance.now();
   writeFileSync(path.join(folder, "image.bin"), image.data);
   const calls = [];
-  while (!calls.length || performance.now() - opened < 1000 * seconds) {
-    const begun = performance.now();
+  while (!calls.length || performance.now() - ready < 1000 * seconds) {
+    const before = performance.now();
     await session.run(tensors);
-    calls.push((performance.now() - begun) / 1000);
+    calls.push((performance.now() - before) / 1000);
   }
   calls.sort((a, b) => a - b);
   const { version } = JSON.parse(readFileSync(path.join(process.cwd(), "node_modules", name, "package.json"), "utf8"));
   console.log(
     JSON.stringify({
       version,
-      dtype: image.type,
       shape: image.dims,
-      open: (opened - start) / 1000,
+      open: (ready - start) / 1000,
       call: calls[calls.length >> 1],
     }),
   );

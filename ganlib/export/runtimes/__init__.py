@@ -1,0 +1,1 @@
+"""Programs that draw images of a graph with other runtimes, each in an interpreter of its own."""

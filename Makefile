@@ -11,7 +11,7 @@ PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install data demo ui up down test test-fast format lint types bench constraints hooks clean
+.PHONY: help install data demo ui up down test test-fast format lint types site bench constraints hooks clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ lint: $(STAMP) ## Style, and the direction of the layers' arrows
 
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
+
+site: $(STAMP) ## docs/ as a site, in build/site; a link that leads nowhere is an error
+	$(BIN)/zensical build --strict
 
 bench: $(STAMP) ## Measured ratios (docs/performance.md)
 	$(BIN)/python -m benchmarks

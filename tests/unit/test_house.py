@@ -458,6 +458,11 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+def test_every_page_of_docs_has_one_place_on_the_site() -> None:
+    places = re.findall(r"[\w./-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(places) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md"))
+
+
 def test_lines_of_prose_are_broken_at_one_width() -> None:
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
     assert len(pages) > 20

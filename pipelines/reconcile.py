@@ -15,6 +15,7 @@ from ganlib.cli.app import show
 from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError, Unavailable
+from ganlib.core.project import Project
 from ganlib.registry.reconcile import Pending, Reconciliation
 from pipelines import names, tasks
 from pipelines.launch import identity, launch
@@ -57,7 +58,9 @@ def watch_until(stop: threading.Event) -> None:
     project = projects.find()
     params = config.load(project.params_file)
     settlement: Mapping[str, Pending] = {}
+    fault = None
     while not stop.wait(params.services.reconcile_seconds):
+        fault = tell(project, params, fault)
         try:
             work = pending(project, params)
             if work and work != settlement:
@@ -74,6 +77,36 @@ def watch_until(stop: threading.Event) -> None:
                 settlement |= {name: each for name, each in work.items() if name in by_people}
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
+
+
+def tell(project: Project, params: config.Params, fault: str | None) -> str | None:
+    """Tell the webhook, if there is one, what it has not heard. An outage is one line at its start and one at its end.
+
+    Args:
+        project: whose ledgers.
+        params: names the webhook.
+        fault: what was wrong the last time; None: nothing.
+
+    Returns:
+        What is wrong now.
+    """
+    from ganlib.jobs.promotion.notify import notify
+
+    if params.services.webhook is None:
+        return None
+    logger = logging.getLogger(__name__)
+    try:
+        done = notify(project, params)
+        now, words = done.fault, done.summary()
+    except GanlibError as error:
+        now = words = str(error)
+    except Exception as error:  # whatever it is, the next time may succeed
+        now, words = type(error).__name__, f"could not tell the webhook: {type(error).__name__}"
+    if now and not fault:
+        logger.warning("%s", words)
+    elif fault and not now:
+        logger.warning("the webhook hears again: %s", words)
+    return now
 
 
 def command(as_json: Json = False) -> None:

@@ -14,6 +14,7 @@ from ganlib.cli import (
     families,
     generate,
     judge,
+    notify,
     promote,
     reconcile,
     register,
@@ -48,6 +49,7 @@ app.command()(register.register)
 app.command()(promote.promote)
 app.command()(rollback.rollback)
 app.command()(reconcile.reconcile)
+app.command()(notify.notify)
 app.command()(retrain.retrain)
 app.command()(command(generate.generate))
 app.command()(verify.verify)

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "promote": ("7 --dry-run", "challenger", "7 --expect 6"),
     "rollback": ("--reason 'threes look like eights'", "--expect 7"),
     "reconcile": ("",),
+    "notify": ("", "--new-secret", "--skip"),
     "retrain": ("", "--families dcgan,vae --budget demo", "--no-prefect --set train.seed=3"),
     "generate": (
         "--model pretrained:cgan --labels 7 --count 64 --out out/sevens",

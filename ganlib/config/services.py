@@ -101,4 +101,9 @@ class ServicesConfig(Record):
         (".",), description="folders below which they may read images, models and labels, besides `outputs`"
     )
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
+    webhook: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+[^\s]*$",
+        description="URL that is sent every entry of the ledgers, signed with the secret of GANLIB_WEBHOOK_SECRET",
+    )
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")

@@ -30,6 +30,9 @@ TAG = "ganlib.ledger"
 MOVING = "ganlib.moving."
 """Begins the tags of the ledger's run that say who moves aliases now (:class:`ganlib.registry.entries.MoveIntent`)."""
 
+NOTICES = "ganlib.notices."
+"""Begins the tags of the ledger's run that say up to which entry a webhook has heard, by the digest of its URL."""
+
 _LIMIT = 6000  # characters in a parameter of MLflow, which cuts longer ones off without a word
 
 
@@ -134,6 +137,18 @@ class Ledger:
         if run and MOVING + intent.id in run.tags:
             with self.store.translate_errors():
                 self.store.client.delete_tag(run.id, MOVING + intent.id)
+
+    def offset(self, webhook: str) -> int:
+        """Return the number of the last entry that ``webhook``, the digest of its URL, was told of; 0 if of none."""
+        run = self._again() or self._run()
+        text = run.tags.get(NOTICES + webhook, "") if run else ""
+        return int(text) if text.isdecimal() else 0
+
+    def commit_offset(self, webhook: str, seq: int) -> None:
+        """Keep that ``webhook`` was told of entry ``seq`` and those before it."""
+        if run := self._again() or self._run():
+            with self.store.translate_errors():
+                self.store.client.set_tag(run.id, NOTICES + webhook, str(seq))
 
     def seal(self, entry: LedgerEntry) -> None:
         """Say that ``entry`` was carried out, unless a later one was."""

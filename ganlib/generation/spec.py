@@ -35,7 +35,7 @@ class BatchSpec(Record):
     mark: MarkConfig | None = None
     """What marks each image for others' readers; None: the job was begun before there were marks."""
     metadata: bool = False
-    """Whether each shard has the file that its format calls ``metadata``; PNG jobs begun before there was one do not."""
+    """Whether each shard has the file that its format calls ``metadata``; older PNG jobs have none."""
 
     @property
     def shard_count(self) -> int:

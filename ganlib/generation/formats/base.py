@@ -37,7 +37,7 @@ class Format(ABC):
     files_per_shard: int = 30
     """An upper bound of the files and folders that a shard takes besides, its list of digests among them."""
     metadata: str = ""
-    """Name of the file in a shard's folder by which readers know what was asked of each image; empty: they need none."""
+    """Name of the file in a shard's folder that tells readers what was asked of each image; empty: none is needed."""
     data_files: str = ""
     """Pattern of the files that Hugging Face's ``load_dataset`` is to read; empty: it reads none of this format."""
     packages: tuple[str, ...] = ()

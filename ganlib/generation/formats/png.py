@@ -106,11 +106,10 @@ def encoded(job: BatchSpec, block: ImageBlock) -> Iterator[tuple[str, bytes]]:
 
 def _rows(job: BatchSpec, block: ImageBlock) -> Iterator[bytes]:
     """Lines of metadata: name of each image's file, number, and what was asked."""
-    descriptions = texts(job.dataset, block.conditions)
-    for at, index in enumerate(range(block.first, block.stop)):
-        row = {"file_name": file_name(index), "index": index, **(descriptions[at] if descriptions else {})}
-        if "label" in row:
-            row["label"] = int(row["label"])
+    descriptions = texts(job.dataset, block.conditions) or [{}] * len(block.images)
+    for index, description in enumerate(descriptions, block.first):
+        label = {"label": int(description["label"])} if "label" in description else {}
+        row = {"file_name": file_name(index), "index": index, **description, **label}
         yield json.dumps(row).encode() + b"\n"
 
 

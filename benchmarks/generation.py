@@ -256,7 +256,7 @@ def _write(subject: Subject, images: np.ndarray, folder: Path) -> None:
     job = Manifest(
         model_sha256=subject.model.sha256, seed=0, count=len(images), shard_size=_SHARD, block=BLOCK, noise=ALGORITHM,
         provider=subject.model.provider, model_metadata={}, origin={}, ganlib=ganlib.__version__,
-        versions=formats.versions("png"), dataset=subject.model.spec, mark=MarkConfig(),
+        versions=formats.versions("png"), dataset=subject.model.spec, mark=MarkConfig(), metadata=True,
     )  # fmt: skip
     for shard in range(job.shard_count):
         numbers = job.images(shard)

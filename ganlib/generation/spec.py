@@ -34,6 +34,8 @@ class BatchSpec(Record):
     """What the model's images are like; of manifests that do not say it, MNIST."""
     mark: MarkConfig | None = None
     """What marks each image for others' readers; None: the job was begun before there were marks."""
+    metadata: bool = False
+    """Whether each shard has the file that its format calls ``metadata``; older PNG jobs have none."""
 
     @property
     def shard_count(self) -> int:

@@ -421,6 +421,7 @@ OF_SEVERAL_FILES = {
     "generation/test_benchmark": "benchmarks/generation.py",
     "jobs/test_old_registry": "a project of before, through all jobs",
     "jobs/test_zoo": "all families, through all jobs",
+    "generation/test_readers": "the lines of docs/formats.md",
     "pipelines/test_flows": "the flows, without their server",
     "pipelines/test_project": "MLproject, and the forms in Prefect's page",
     "registry/test_gate_simulated": "the gate, over many challengers",

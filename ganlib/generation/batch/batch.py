@@ -166,6 +166,7 @@ def open_batch(
         truncation=truncation,
         dataset=model.spec,
         mark=mark,
+        metadata=bool(formats.load(file_format).metadata),
     )
     storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
@@ -210,9 +211,8 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
                 "and holds no job of ours; nothing was changed. Choose another folder."
             )
         return None
-    if manifest.mark is None:  # it goes on as it was begun
-        job = job.model_copy(update={"mark": None})
-    differences = manifest.differences(job)
+    later = {name: getattr(manifest, name) for name in ("mark", "metadata") if not getattr(manifest, name)}
+    differences = manifest.differences(job.model_copy(update=later))  # what came later it does without, as it was begun
     if differences:
         raise BadInput(
             f"{storage} holds another job: {'; '.join(differences)}. Nothing was changed; choose another folder."

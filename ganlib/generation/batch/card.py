@@ -1,4 +1,4 @@
-"""What a batch says of itself: ``card.json``, and the same for people in ``card.md``."""
+"""What a batch says of itself: ``card.json``, and the same for people, and for Hugging Face, in ``README.md``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.mark import of_all
 from ganlib.generation.storage.base import Storage
 
-FILE, TEXT, QUALITY = "card.json", "card.md", "quality.json"
+FILE, TEXT, QUALITY = "card.json", "README.md", "quality.json"
+_EARLIER_TEXT = "card.md"
+"""What :data:`TEXT` was called in batches that were made before Hugging Face looked into it."""
 MARKS = "marks.json"
 """The marks of images that do not have them with them (:meth:`ganlib.generation.mark.of_all`)."""
-BESIDE = (FILE, TEXT, QUALITY, MARKS)
+BESIDE = (FILE, TEXT, QUALITY, MARKS, _EARLIER_TEXT)
 """What lies beside the shards and tells of them: no digest is of it."""
 
 
@@ -166,7 +168,17 @@ def write(storage: Storage, manifest: Manifest, run: CallRecord) -> BatchCard:
 def put(storage: Storage, card: BatchCard) -> None:
     """Write both forms of ``card``."""
     storage.write(FILE, json_bytes(card.model_dump(mode="json")))
-    storage.write(TEXT, card.markdown().encode())
+    storage.write(TEXT, f"{_header(card)}{card.markdown()}".encode())
+
+
+def _header(card: BatchCard) -> str:
+    """The head of a dataset card by which Hugging Face tells the shards from what lies beside them.
+
+    The digest is for its cache, which tells folders of one name and one header apart by nothing else.
+    """
+    pattern = formats.load(card.file_format).data_files
+    fields = f'config_name: default\n  description: digest {card.digest}\n  data_files: "{pattern}"'
+    return f"---\nconfigs:\n- {fields}\n---\n\n" if pattern else ""
 
 
 def run(began: datetime, seconds: float, cpu_seconds: float, images: int, provider: str) -> CallRecord:

@@ -32,7 +32,7 @@ class Shard(Record):
 class Manifest(BatchSpec):
     """The record of a job, written when it starts and, ``complete``, once all its shards are there."""
 
-    format: Literal[6] = 6
+    format: Literal[7] = 7
     """Of this record."""
     complete: bool = False
     synthetic: Literal[True] = True
@@ -44,7 +44,7 @@ class Manifest(BatchSpec):
     versions: dict[str, str]
     """Of the parts that decide the files' bytes; a job is only resumed with the same ones."""
     digest: str | None = None
-    """SHA-256 of the digests (32 bytes each) of all files, in order: of PNG files the same whatever the shard size."""
+    """SHA-256 of the digests (32 bytes each) of all files with images, in order: the same whatever PNG's shard size."""
     shards: tuple[Shard, ...] = ()
 
 
@@ -54,11 +54,14 @@ def encoded(manifest: Manifest) -> bytes:
 
 
 def _upgraded(fields: Any) -> Any:
-    """Return a manifest's ``fields`` as format 6 has them: 5 had no marks, 4 the condition in words and MNIST alone."""
+    """Return a manifest's ``fields`` as format 7 has them.
+
+    6 had no metadata, 5 no marks, and 4 had the condition in words and MNIST alone.
+    """
     if not isinstance(fields, dict):
         return fields
     words = isinstance(fields.get("condition"), str)
-    return {**fields, "format": 6} if fields.get("format") == (4 if words else 5) else fields
+    return {**fields, "format": 7} if fields.get("format") in ((4,) if words else (5, 6)) else fields
 
 
 def read(out: Where) -> Manifest | None:

@@ -43,6 +43,11 @@ def listed(job: BatchSpec, shard: int) -> dict[str, str]:
     return {file.removeprefix(base): file for file in files}
 
 
+def has_images(job: BatchSpec, file: str) -> bool:
+    """Whether ``file`` counts in the job's digest: metadata do not, which are cut differently for each shard size."""
+    return file.rpartition("/")[2] != formats.load(job.file_format).metadata
+
+
 @contextmanager
 def new_shard(
     storage: Storage, job: Manifest, shard: int, *, sha256: str | None = None, token: str = ""
@@ -133,13 +138,14 @@ def combine(digests: Iterable[str]) -> str:
 
 
 def record(storage: Storage, job: BatchSpec) -> tuple[tuple[Shard, ...], str]:
-    """The records of all shards of a finished job and the digest of all files, from the shards' own lists."""
+    """The records of all shards of a finished job and the digest of all their images, from the shards' own lists."""
     shards, total = [], hashlib.sha256()
     for shard in range(job.shard_count):
         images = job.images(shard)
         sums = read_sums(storage, sums_name(job, shard)) or {}
-        for digest in sums.values():
-            total.update(bytes.fromhex(digest))
+        for name, digest in sums.items():
+            if has_images(job, name):
+                total.update(bytes.fromhex(digest))
         shards.append(
             Shard(
                 name=location(job, shard),

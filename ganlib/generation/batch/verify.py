@@ -9,7 +9,7 @@ from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.batch.manifest import Manifest
-from ganlib.generation.batch.shards import combine, listed, location, read_sums, strangers, sums_name
+from ganlib.generation.batch.shards import combine, has_images, listed, location, read_sums, strangers, sums_name
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage
 from ganlib.generation.storage.lock import LOCK
@@ -132,5 +132,5 @@ def _check_file(storage: Storage, name: str, manifest: Manifest, digest: str | N
         findings.truncated.append(name)
     elif digest is not None and actual != digest:
         findings.altered.append(name)
-    else:
+    elif has_images(manifest, name):
         findings.digests.append(actual)

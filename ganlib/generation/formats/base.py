@@ -36,6 +36,10 @@ class Format(ABC):
     """Files that each image takes of the file system."""
     files_per_shard: int = 30
     """An upper bound of the files and folders that a shard takes besides, its list of digests among them."""
+    metadata: str = ""
+    """Name of the file in a shard's folder that tells readers what was asked of each image; empty: none is needed."""
+    data_files: str = ""
+    """Pattern of the files that Hugging Face's ``load_dataset`` is to read; empty: it reads none of this format."""
     packages: tuple[str, ...] = ()
     """Distributions besides numpy and onnxruntime whose versions decide bytes."""
     shard_bytes: int = 65536

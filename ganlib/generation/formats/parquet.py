@@ -26,6 +26,7 @@ class Parquet(Format):
     """Columns image, index, seed, and label or caption; the file's metadata say where it comes from."""
 
     suffix = ".parquet"
+    data_files = "shard-*.parquet"
 
     packages = ("pyarrow",)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,42 +27,52 @@ if TYPE_CHECKING:
 
 
 class Png(Format):
-    """``shard-00000/00000000.png`` and so on."""
+    """``shard-00000/00000000.png`` and so on, and what was asked of each in ``metadata.jsonl``.
+
+    Without that file, readers take the shard for the class.
+    """
 
     sums_inside = True
     marks_images = True
     files_per_image = 1
-    files_per_shard = 2
+    files_per_shard = 3
     shard_bytes = 0
+    metadata = "metadata.jsonl"
+    data_files = "shard-*/*"
 
     def image_bytes(self, spec: DatasetSpec) -> int:
-        """See :class:`Format`: pixels as they are, text chunks, marks, a line in the list of digests."""
+        """See :class:`Format`: pixels as they are, text chunks, marks, a line in the list of digests and the metadata.
+
+        JSON writes a byte of a name as three at most, of a caption as six.
+        """
         names = max((len(name.encode()) for name in spec.class_names), default=0)
-        return spec.image.nbytes + spec.image.height + names + PACKET_BYTES + 868
+        return spec.image.nbytes + spec.image.height + 4 * names + PACKET_BYTES + 1380
 
     def versions(self) -> dict[str, str]:
         """See :class:`Format`."""
         return png_versions()
 
     def files(self, job: BatchSpec, shard: int) -> list[str]:
-        """One an image."""
-        return [file_name(index) for index in job.images(shard)]
+        """One an image, and the metadata."""
+        return [*map(file_name, job.images(shard)), *([self.metadata] if job.metadata else [])]
 
     @contextmanager
     def writing(self, path: Path, job: BatchSpec, shard: int, sums: dict[str, str]) -> Iterator[Add]:
         """See :class:`Format`."""
         path.mkdir()
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        with ExitStack() as files:
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            files.callback(os.close, folder)
+            metadata = files.enter_context((path / self.metadata).open("wb")) if job.metadata else None
 
-        def add(block: ImageBlock) -> None:
-            for name, data in encoded(job, block):
-                _create(folder, name, data)
-                sums[name] = sha256_bytes(data)
+            def add(block: ImageBlock) -> None:
+                for name, data in encoded(job, block):
+                    _create(folder, name, data)
+                    sums[name] = sha256_bytes(data)
+                if metadata:
+                    metadata.writelines(_rows(job, block))
 
-        try:
             yield add
-        finally:
-            os.close(folder)
 
     def images(self, storage: Storage, job: BatchSpec, shard: int, rows: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Format`."""
@@ -72,7 +83,7 @@ class Png(Format):
 
     def is_cut(self, storage: Storage, name: str) -> bool:
         """See :class:`Format`."""
-        return not storage.read(name).endswith(END)
+        return not storage.read(name).endswith(b"\n" if name.endswith(self.metadata) else END)
 
 
 def _create(folder: int, name: str, data: bytes) -> None:
@@ -91,6 +102,15 @@ def encoded(job: BatchSpec, block: ImageBlock) -> Iterator[tuple[str, bytes]]:
     names = [file_name(index) for index in range(block.first, block.stop)]
     maker = Encoder(model_sha256=job.model_sha256, seed=job.seed, truncation=job.truncation, mark=job.mark)
     yield from zip(names, maker.encode(block.images, block.first, texts(job.dataset, block.conditions)), strict=True)
+
+
+def _rows(job: BatchSpec, block: ImageBlock) -> Iterator[bytes]:
+    """Lines of metadata: name of each image's file, number, and what was asked."""
+    descriptions = texts(job.dataset, block.conditions) or [{}] * len(block.images)
+    for index, description in enumerate(descriptions, block.first):
+        label = {"label": int(description["label"])} if "label" in description else {}
+        row = {"file_name": file_name(index), "index": index, **description, **label}
+        yield json.dumps(row).encode() + b"\n"
 
 
 def pixels(data: bytes) -> NDArray[Any]:

@@ -30,6 +30,7 @@ class WebDataset(Format):
     """``00000000.png``, ``00000000.json`` and, as asked, ``00000000.cls`` or ``00000000.txt``."""
 
     suffix = ".tar"
+    data_files = "shard-*.tar"
     marks_images = True
 
     def image_bytes(self, spec: DatasetSpec) -> int:

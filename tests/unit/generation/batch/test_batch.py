@@ -108,10 +108,12 @@ def test_digests_can_be_checked_without_ganlib(done: Path) -> None:
     manifest = json.loads((done / "manifest.json").read_text())
     every = b""
     for shard in manifest["shards"]:
-        digests = [sha256_file(path) for path in sorted((done / shard["name"]).glob("*.png"))]
-        lines = (done / shard["name"] / "SHA256SUMS").read_text().splitlines()
-        assert [line.split("  ")[0] for line in lines] == digests
-        assert sha256_bytes(bytes.fromhex("".join(digests))) == shard["sha256"]
+        folder = done / shard["name"]
+        digests = [sha256_file(path) for path in sorted(folder.glob("*.png"))]
+        all_digests = [*digests, sha256_file(folder / "metadata.jsonl")]
+        lines = (folder / "SHA256SUMS").read_text().splitlines()
+        assert [line.split("  ")[0] for line in lines] == all_digests
+        assert sha256_bytes(bytes.fromhex("".join(all_digests))) == shard["sha256"]
         every += bytes.fromhex("".join(digests))
     assert sha256_bytes(every) == manifest["digest"]
 

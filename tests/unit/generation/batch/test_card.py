@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.session import OnnxModel
@@ -35,6 +37,25 @@ def test_the_card_says_where_the_images_come_from_and_what_they_took(model: Onnx
     assert "version 7 of m (champion when it was resolved)" in text
     assert model.sha256 in text
     assert verify(out).ok, "a card is no stranger"
+
+
+def test_the_card_begins_with_which_files_are_data_where_hugging_face_reads_the_format(
+    model: OnnxModel, tmp_path: Path
+) -> None:
+    for form, pattern in {"png": "shard-*/*", "parquet": "shard-*.parquet", "webdataset": "shard-*.tar"}.items():
+        made = make(model, tmp_path / form, file_format=form, count=3)
+        _, header, text = (tmp_path / form / cards.TEXT).read_text().split("---\n", 2)
+        config = {"config_name": "default", "description": f"digest {made.digest}", "data_files": pattern}
+        assert yaml.safe_load(header) == {"configs": [config]}
+        assert text.startswith("\n# Synthetic images\n")
+    make(model, tmp_path / "npz", file_format="npz", count=3)
+    assert (tmp_path / "npz" / cards.TEXT).read_text().startswith("# Synthetic images\n")
+
+
+def test_a_folder_with_the_card_of_before_is_verified(model: OnnxModel, tmp_path: Path) -> None:
+    make(model, tmp_path / "out", count=3)
+    (tmp_path / "out" / cards.TEXT).rename(tmp_path / "out/card.md")
+    assert verify(tmp_path / "out").ok
 
 
 def test_a_call_on_a_gpu_costs_the_time_that_it_held_it(model: OnnxModel, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ganlib.core.errors import BadInput, Corrupt, GanlibError
 from ganlib.core.files import sha256_file
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import verify
+from ganlib.generation.batch.shards import combine
 from ganlib.generation.conditions import choose
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.storage.lock import locked
@@ -145,7 +146,7 @@ def test_a_file_of_labels_has_to_be_named_again_and_has_to_be_the_same(labelled:
 def old(out: Path) -> None:
     """Make the manifest what it was before a condition was a record and there was a second data set."""
     manifest = json.loads((out / manifests.FILE).read_text())
-    del manifest["dataset"], manifest["mark"]
+    del manifest["dataset"], manifest["mark"], manifest["metadata"]
     record = manifest["condition"]
     words = {"none": "none", "labels": f"labels {record.get('choice')}"}[record["kind"]]
     (out / manifests.FILE).write_text(json.dumps({**manifest, "format": 4, "condition": words}))
@@ -167,7 +168,38 @@ def test_a_folder_that_was_made_before_is_verified_resumed_and_repaired(
     assert files(out) == before, "its manifest too"
     (out / "shard-00002.parquet").unlink()
     again = make(model, out, "parquet", **options | {"mark": MarkConfig(producer="Ada")})
-    assert (again.digest, again.format, again.mark) == (digest, 6, None), "it goes on as it was begun"
+    assert (again.digest, again.format, again.mark) == (digest, 7, None), "it goes on as it was begun"
     assert {name: data for name, data in files(out).items() if name != manifests.FILE} == {
         name: data for name, data in before.items() if name != manifests.FILE
     }
+
+
+def without_metadata(out: Path) -> None:
+    """Make a PNG job what it was before its shards had metadata."""
+    manifest = json.loads((out / manifests.FILE).read_text())
+    for shard in manifest["shards"]:
+        folder = out / shard["name"]
+        (folder / "metadata.jsonl").unlink()
+        lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)[:-1]
+        (folder / "SHA256SUMS").write_text("".join(lines))
+        shard["sha256"] = combine(line[:64] for line in lines)
+    del manifest["metadata"]
+    (out / manifests.FILE).write_text(json.dumps({**manifest, "format": 6}))
+
+
+def test_a_png_job_that_was_made_before_there_were_metadata_goes_on_without(
+    labelled: OnnxModel, tmp_path: Path
+) -> None:
+    out, options = tmp_path / "out", {"origin": {"reference": str(labelled.path)}}
+    digest = make(labelled, out, "png", **options).digest
+    without_metadata(out)
+    before = files(out)
+    assert verify(out).ok
+    (out / "shard-00001/00000070.png").unlink()
+    repair(None, None, out)
+    assert files(out) == before, "its manifest too"
+    shutil.rmtree(out / "shard-00002")
+    again = make(labelled, out, "png", **options)
+    assert (again.digest, again.format, again.metadata) == (digest, 7, False)
+    assert files(out) == before | {manifests.FILE: manifests.encoded(again)}
+    assert verify(out).ok

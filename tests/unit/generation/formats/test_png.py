@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ganlib.generation.batch.batch import verify
 from ganlib.generation.conditions import choose
 from ganlib.generation.png import Encoder
-from tests.unit.generation.formats.suite import FormatSuite, Models, Read, make, read_pngs
+from ganlib.jobs.images.repair import repair
+from tests.unit.generation.formats.suite import KINDS, FormatSuite, Models, Read, files, make, read_pngs
 
 
 class TestPng(FormatSuite):
@@ -35,6 +39,16 @@ class TestPng(FormatSuite):
             make(models.labelled, tmp_path / name, "png", start=start, count=count)
         one = {path.name: path.read_bytes() for path in (tmp_path / "all").rglob("*.png")}
         assert one == {p.name: p.read_bytes() for name in ("first", "rest") for p in (tmp_path / name).rglob("*.png")}
+
+    @pytest.mark.parametrize("spoil", KINDS)
+    def test_damage_to_the_metadata_is_found_and_mended(
+        self, job: Path, tmp_path: Path, spoil: Callable[[Path], None]
+    ) -> None:
+        out = shutil.copytree(job, tmp_path / "out")
+        spoil(out / "shard-00001/metadata.jsonl")
+        assert getattr(verify(out), KINDS[spoil]) == ("shard-00001/metadata.jsonl",)
+        assert repair(None, None, out).remade == ("shard-00001",)
+        assert files(out) == files(job)
 
     def test_an_image_of_a_named_class_says_its_name(self, models: Models, tmp_path: Path) -> None:
         make(models.labelled, tmp_path / "out", "png", condition=choose(models.labelled, "1"), count=1)

@@ -73,7 +73,7 @@ def test_a_batch_like_its_evaluation_does_not_drift_and_its_card_names_version_a
     assert (card["version"], card["aliases"]) == (version.version, ["challenger"])
     assert (card["ledger"]["seq"], card["ledger"]["sha256"]) == (entry.seq, entry.sha256)
     assert card["quality"]["drifted"] == []
-    assert "no drift" in (out / "card.md").read_text()
+    assert "no drift" in (out / "README.md").read_text()
     again = generate(store.project, params, "challenger", GenerateRequest(out=str(out), count=COUNT, file_format="npy"))
     assert again.quality is None, "nothing was made, and nothing is judged"
 
@@ -88,7 +88,7 @@ def test_a_batch_unlike_its_evaluation_is_marked(
     assert batch.quality is not None
     assert batch.quality.drifted == ("classes",)
     assert json.loads((out / "quality.json").read_text())["drifted"] == ["classes"]
-    assert "DRIFTS" in (out / "card.md").read_text()
+    assert "DRIFTS" in (out / "README.md").read_text()
     cut = generate(store.project, params, "challenger", GenerateRequest(out=str(out) + "2", count=64, truncation=0.5))
     assert cut.quality is not None
     assert "truncation 0.5 is meant to change the images" in cut.quality.summary

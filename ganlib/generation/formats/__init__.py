@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
+import platform
 from functools import cache
 
 from ganlib.core.errors import unknown
@@ -35,6 +36,9 @@ def require(name: str) -> str:
 
 
 def versions(name: str) -> dict[str, str]:
-    """Return the versions of what decides the bytes of a shard of format ``name``."""
+    """Return what decides the bytes of a shard of format ``name``: packages' versions, and the processor's kind.
+
+    The same model, seed and onnxruntime give images on x86-64 and on ARM of which some pixels differ by one level.
+    """
     versions = {package: importlib.metadata.version(package) for package in ("numpy", "onnxruntime")}
-    return {**versions, **load(name).versions()}
+    return {"architecture": platform.machine(), **versions, **load(name).versions()}

@@ -100,7 +100,7 @@ def test_the_manifest_says_what_was_made_from_what_with_what(model: OnnxModel, d
     assert manifest["model_metadata"]["family"] == "dcgan"
     assert manifest["origin"]["version"] == 7
     assert manifest["provider"] == "CPUExecutionProvider"
-    assert set(manifest["versions"]) == {"numpy", "onnxruntime", "zlib"}
+    assert set(manifest["versions"]) == {"architecture", "numpy", "onnxruntime", "zlib"}
     assert [shard["count"] for shard in manifest["shards"]] == [60, 60, 60, 20]
 
 
@@ -238,6 +238,19 @@ def test_a_job_begun_with_other_versions_is_not_finished_with_these(model: OnnxM
     with pytest.raises(BadInput, match=r"begun with onnxruntime 1\.0\.0, now "):
         make(model, copy)
     assert files(copy) == before
+
+
+def test_a_job_of_another_kind_of_processor_is_not_finished_here(model: OnnxModel, copy: Path) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    shutil.rmtree(copy / "shard-00002")
+    manifest["versions"]["architecture"] = "another"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadInput, match=r"begun with architecture another, now "):
+        make(model, copy)
+    del manifest["versions"]["architecture"]  # as it was before it was recorded
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert make(model, copy).complete
+    assert verify(copy).ok
 
 
 # Refusals: nothing is changed

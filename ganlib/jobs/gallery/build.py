@@ -24,7 +24,7 @@ from ganlib.jobs.gallery import champion as champions
 from ganlib.jobs.gallery import pages, runtime
 from ganlib.jobs.gallery.content import Collection, RegistryReader
 from ganlib.registry.registry import registered_model
-from ganlib.serving.app import STATIC as SERVED
+from ganlib.serving.app import STATIC as SERVING_STATIC
 from ganlib.tracking.reap import open_store
 
 FILE = "gallery.json"
@@ -154,14 +154,14 @@ def _beside(out: Path) -> Iterator[Path]:
 
 
 def _write(folder: Path, collection: Collection, *, draws: bool) -> None:
-    built = datetime.now(UTC).isoformat(timespec="seconds")
-    for place, text in pages.render(collection, built, draws=draws):
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    for place, text in pages.render(collection, time, draws=draws):
         _file(folder / place, text.encode())
     for exhibit in collection.exhibits:
         if exhibit.sheet:
             _file(folder / "sheets" / f"{exhibit.version.version}.png", exhibit.sheet)
-    sources = [SERVED / "page.css", _STATIC / "gallery.css"]
-    sources += [SERVED / "page.js", *(_STATIC / name for name in _DRAWING)] if draws else []
+    sources = [SERVING_STATIC / "page.css", _STATIC / "gallery.css"]
+    sources += [SERVING_STATIC / "page.js", *(_STATIC / name for name in _DRAWING)] if draws else []
     for source in sources:
         _file(folder / "static" / source.name, source.read_bytes())
 

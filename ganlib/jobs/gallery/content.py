@@ -14,7 +14,7 @@ from ganlib.generation.pictures import side_by_side
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import marked
 from ganlib.generation.session import OnnxModel
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import fetch_version
 from ganlib.registry.champion import Champion
 from ganlib.registry.entries import NON_MOVING, LedgerEntry
 from ganlib.registry.gate import Decision
@@ -61,7 +61,7 @@ class Collection:
     """Why there is no champion, or why it is not the version that the alias names."""
     exhibits: Sequence[Exhibit]
     """Newest version first."""
-    omitted: int
+    remainder: int
     """How many older versions are not among them."""
     entries: Sequence[LedgerEntry]
     """The ledger, oldest first, as far as it is as it was written."""
@@ -104,7 +104,7 @@ class RegistryReader:
             champion=champion,
             note=note,
             exhibits=exhibits,
-            omitted=len(listings) - len(rows),
+            remainder=len(listings) - len(rows),
             entries=entries,
             problems=[f"entry {problem.seq} {problem.what}" for problem in snapshot.problems()],
         )
@@ -115,7 +115,7 @@ class RegistryReader:
         Raises:
             BadInput, GanlibError: it is gone or damaged, or none of the contract.
         """
-        model = fetch(self._project, self._params, version.uri)
+        model = fetch_version(self._project, self._registry, version, version.uri)
         return OnnxModel(model.path, sha256=model.sha256)
 
     def _champion(self) -> tuple[Version | None, str]:

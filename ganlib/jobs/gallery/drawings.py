@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
+from ganlib.evaluation.bootstrap import Interval
+
 WIDTH, HEIGHT = 720, 260
 """Of a chart."""
-LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 30
 """Margins of a chart, for its ticks."""
 _MOST_POINTS = 400  # of a line; a screen shows no more
 _WIDE = 30.0  # from such a ratio of the highest to the lowest value on, the scale is logarithmic
-_BAR = 200  # width of the bars of a leaderboard
+_BAR_WIDTH, _BAR_MARGIN = 200, 5  # of the bars of a leaderboard
 _ROW, _NODE_WIDTH, _NODE_HEIGHT = 44, 190, 32  # of a picture of lineage
 _COLUMN = 240  # from one kind of node to the next
 
 
-class Scale(NamedTuple):
+class AxisScale(NamedTuple):
     """From values to places."""
 
     low: float
@@ -86,8 +88,8 @@ def chart(title: str, curves: Mapping[str, Mapping[int, float]]) -> Chart | None
     steps = [step for line in points.values() for step, _ in line]
     low, high = min(values), max(values)
     wide = low > 0 and high / low > _WIDE
-    x = Scale(min(steps), max(steps), LEFT, WIDTH - RIGHT)
-    y = Scale(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP, wide)
+    x = AxisScale(min(steps), max(steps), LEFT, WIDTH - RIGHT)
+    y = AxisScale(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP, wide)
     return Chart(
         title=title,
         lines=[
@@ -114,11 +116,19 @@ class Bar(NamedTuple):
     high: float
 
 
-def bars(intervals: Sequence[tuple[float, float, float] | None]) -> list[Bar | None]:
-    """Return the places of low, value and high of each on one scale from nought; None stays None."""
-    finite = [each for each in intervals if each and all(map(math.isfinite, each))]
-    scale = Scale(0, max((high for _, _, high in finite), default=1) or 1, 2, _BAR - 2)
-    return [Bar(*map(scale, each)) if each in finite and each else None for each in intervals]
+def bar_scale(intervals: Sequence[Interval | None]) -> AxisScale:
+    """Return one scale for all of ``intervals``: from nought, or logarithmic where one is many times another."""
+    ends = [end for each in intervals if each for end in (each.low, each.value, each.high) if math.isfinite(end)]
+    low, high = min(ends, default=0), max(ends, default=1)
+    wide = low > 0 and high / low > _WIDE
+    return AxisScale(low if wide else 0, high or 1, _BAR_MARGIN, _BAR_WIDTH - _BAR_MARGIN, wide)
+
+
+def bar(scale: AxisScale, interval: Interval | None) -> Bar | None:
+    """Return the bar of ``interval`` on ``scale``; None if there is none to draw."""
+    if interval is None or not all(map(math.isfinite, (interval.low, interval.value, interval.high))):
+        return None
+    return Bar(scale(interval.low), scale(interval.value), scale(interval.high))
 
 
 class Node(NamedTuple):

@@ -14,9 +14,9 @@ import ganlib
 from ganlib.evaluation import table
 from ganlib.jobs.gallery import drawings
 from ganlib.jobs.gallery.content import IMAGES, SEED, Collection, Exhibit
-from ganlib.jobs.gallery.drawings import Bar, Origin
+from ganlib.jobs.gallery.drawings import AxisScale, Bar, Origin
 from ganlib.registry.version import Version
-from ganlib.serving.app import STATIC as SERVED
+from ganlib.serving.app import STATIC as SERVING_STATIC
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CHECKS = "validation_fid"
@@ -31,7 +31,7 @@ _SIZE = {
     "left": drawings.LEFT,
     "right": drawings.RIGHT,
 }
-_FOOTER = re.compile(r"<footer>.*</footer>", re.DOTALL)
+_FORM = re.compile(r"<main>(.*)</main>", re.DOTALL)
 _STATUS = '<p id="status" role="status" aria-live="polite">'
 _WAIT = (
     "The model is loading. Where that does not end, the page was opened as a file: browsers run it from a web server "
@@ -51,12 +51,12 @@ class Row(NamedTuple):
     is_champion: bool
 
 
-def render(collection: Collection, built: str, *, draws: bool) -> Iterator[tuple[str, str]]:
+def render(collection: Collection, time: str, *, draws: bool) -> Iterator[tuple[str, str]]:
     """Give each page's place in the folder, and its HTML.
 
     Args:
         collection: what to show.
-        built: the time, UTC, ISO 8601.
+        time: now, UTC, ISO 8601.
         draws: whether there is a page on which the champion runs.
     """
     environment = Environment(
@@ -65,7 +65,7 @@ def render(collection: Collection, built: str, *, draws: bool) -> Iterator[tuple
     )  # fmt: skip
     environment.filters["moment"] = lambda text: f"{text[:16].replace('T', ' ')} UTC"
     environment.globals.update(
-        policy=_POLICY, name=collection.name, champion=collection.champion, note=collection.note, built=built,
+        policy=_POLICY, name=collection.name, champion=collection.champion, note=collection.note, time=time,
         draws=draws, ganlib=ganlib.__version__, size=_SIZE, images=IMAGES, seed=SEED,
         shown={exhibit.version.version for exhibit in collection.exhibits},
     )  # fmt: skip
@@ -74,21 +74,23 @@ def render(collection: Collection, built: str, *, draws: bool) -> Iterator[tuple
         text = environment.get_template("card.html").render(_card(collection, exhibit))
         yield f"cards/{exhibit.version.version}.html", text
     if draws:
-        yield "draw.html", _draw(collection)
+        yield "draw.html", environment.get_template("draw.html").render(_draw(collection))
 
 
 def _index(collection: Collection) -> dict[str, Any]:
     champion, exhibits = collection.champion, collection.exhibits
     checks = {_title(each): each.curves[_CHECKS] for each in exhibits if _CHECKS in each.curves}
     evaluation = champion.evaluation if champion else None
+    rows, scale = _rows(collection)
     return {
         "title": collection.name,
         "root": "",
-        "rows": _rows(collection),
+        "rows": rows,
         "level": f"{100 * evaluation.level:.0f}%" if evaluation else "bootstrap",
+        "wide": scale.logarithmic,
         "remark": f"Real images have {evaluation.floor_fid}." if evaluation else "",
         "exhibits": exhibits,
-        "omitted": collection.omitted,
+        "remainder": collection.remainder,
         "checks": drawings.chart("FID of the moving average on the validation split", checks),
         "entries": list(reversed(collection.entries)),
         "problems": collection.problems,
@@ -96,7 +98,8 @@ def _index(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _rows(collection: Collection) -> list[Row]:
+def _rows(collection: Collection) -> tuple[list[Row], AxisScale]:
+    """The leaderboard, and the scale of its bars."""
     champion = collection.champion
     base = champion.evaluation if champion else None
 
@@ -107,21 +110,20 @@ def _rows(collection: Collection) -> list[Row]:
         return version.evaluation is None, bool(unlike(version)), _fid(version)
 
     versions = sorted((each.version for each in collection.exhibits), key=place)
-    intervals = [
-        (fid.low, fid.value, fid.high) if (fid := each.evaluation.fid if each.evaluation else None) else None
-        for each in versions
-    ]
-    return [
+    intervals = [each.evaluation.fid if each.evaluation else None for each in versions]
+    scale = drawings.bar_scale(intervals)
+    rows = [
         Row(
             version=version,
             fid=str(version.evaluation.fid) if version.evaluation else version.fid_text,
-            bar=bar,
+            bar=drawings.bar(scale, figure),
             aliases=version.aliases,
             unlike=unlike(version),
             is_champion=bool(champion and champion.version == version.version),
         )
-        for version, bar in zip(versions, drawings.bars(intervals), strict=True)
+        for version, figure in zip(versions, intervals, strict=True)
     ]
+    return rows, scale
 
 
 def _fid(version: Version) -> float:
@@ -191,11 +193,7 @@ def _snippet(version: Version, noise_dim: int) -> str:
     )
 
 
-def _draw(collection: Collection) -> str:
-    """The page of `ganlib serve`, whose answers come from the champion's graph itself."""
-    page = (SERVED / "index.html").read_text(encoding="utf-8")
-    page = page.replace("<head>", f'<head>\n  <meta http-equiv="Content-Security-Policy" content="{_POLICY}">')
-    page = page.replace(_STATUS, f"{_STATUS}{_WAIT}")
-    links = '<a href="index.html">Gallery</a>, drawn by ONNX Runtime Web (MIT licence)'
-    noscript = "<noscript><p>This page needs JavaScript; the gallery does not.</p></noscript>"
-    return _FOOTER.sub(f"<footer>{links}. {noscript}</footer>", page)
+def _draw(collection: Collection) -> dict[str, Any]:
+    """The form of `ganlib serve`, whose answers come from the champion's graph itself."""
+    (form,) = _FORM.findall((SERVING_STATIC / "index.html").read_text(encoding="utf-8"))
+    return {"title": f"{collection.name}: draw", "root": "", "form": form.replace(_STATUS, f"{_STATUS}{_WAIT}")}

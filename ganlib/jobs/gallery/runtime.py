@@ -63,7 +63,7 @@ def _read(place: Path) -> Mapping[str, bytes]:
             raise BadInput(f"{place} is not {PACKAGE}: it has no {' and no '.join(SHA256)}. {_OFFER}")
         return _verified(place, {name: (folder / name).read_bytes() for name in SHA256})
     except (OSError, SourceFailure) as error:
-        raise BadInput(f"{place} is not {PACKAGE}: {error}. {_OFFER}") from error
+        raise BadInput(f"{place} is not {PACKAGE}, as a .tgz or unpacked. {_OFFER}") from error
 
 
 def _members(tarball: Path) -> Mapping[str, bytes]:

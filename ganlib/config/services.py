@@ -102,3 +102,4 @@ class ServicesConfig(Record):
     )
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
+    gallery: str | None = Field(None, description="folder that is kept a gallery of the champion; none: no gallery")

@@ -157,7 +157,7 @@ def test_a_walk_is_python_s_and_both_pictures_carry_the_marks(
 ) -> None:
     model = OnnxModel(folders[PLAIN] / "static" / "champion.onnx")
     page.goto(f"{urls[PLAIN]}/draw.html?seed=5&to_seed=6&view=walk&steps=9")
-    page.get_by_role("radio", name="Walk").check()
+    page.get_by_role("radio", name="Walk").check()  # while the model still loads: the address is not forgotten
     expect(page.locator(".images img")).to_have_count(9)
     start, end = (noise_block(seed, 0, model.noise_dim)[:1] for seed in (5, 6))
     assert close(np.stack(list(map(pixels, drawn(page)))), model.run({"noise": slerp(start, end, 9)[0]}))

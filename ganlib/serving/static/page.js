@@ -181,6 +181,7 @@ async function walk(name) {
 }
 
 async function draw() {
+  if (!models.length) return; // what the address keeps was not recalled yet
   settle();
   if (!form.reportValidity()) return;
   const mine = ++turn;

@@ -14,7 +14,7 @@ import ganlib
 from ganlib.evaluation import table
 from ganlib.jobs.gallery import drawings
 from ganlib.jobs.gallery.content import IMAGES, SEED, Collection, Exhibit
-from ganlib.jobs.gallery.drawings import AxisScale, Bar, Origin
+from ganlib.jobs.gallery.drawings import AxisScale, Bar, Chart, Origin
 from ganlib.registry.version import Version
 from ganlib.serving.app import STATIC as SERVING_STATIC
 
@@ -92,6 +92,7 @@ def _index(collection: Collection) -> dict[str, Any]:
         "exhibits": exhibits,
         "remainder": collection.remainder,
         "checks": drawings.chart("FID of the moving average on the validation split", checks),
+        "losses": {_title(each): charts for each in exhibits if (charts := _charts(each, _CHECKS))},
         "entries": list(reversed(collection.entries)),
         "problems": collection.problems,
         "tree": drawings.lineage([_origin(each, champion) for each in exhibits]),
@@ -170,12 +171,16 @@ def _card(collection: Collection, exhibit: Exhibit) -> dict[str, Any]:
         },
         "lines": table.lines(evaluation) if evaluation else [],
         "about_figures": table.note(evaluation) if evaluation else "",
-        "charts": [
-            drawing for name, curve in exhibit.curves.items() if (drawing := drawings.chart(name, {name: curve}))
-        ],
+        "charts": _charts(exhibit),
         "options": dict(sorted(run.params.items())) if run else {},
         "snippet": _snippet(version, exhibit.noise_dim) if exhibit.noise_dim else "",
     }
+
+
+def _charts(exhibit: Exhibit, *others: str) -> list[Chart]:
+    """A chart of each curve but ``others``."""
+    curves = {name: curve for name, curve in exhibit.curves.items() if name not in others}
+    return [drawing for name, curve in curves.items() if (drawing := drawings.chart(name, {name: curve}))]
 
 
 def _snippet(version: Version, noise_dim: int) -> str:

@@ -68,7 +68,7 @@ def test_it_shows_versions_decisions_curves_and_lineage_and_every_link_leads_som
     ):
         assert words in " ".join(index.split()), words
     assert index.index("version 1") < index.index("version 2"), "the better one first"
-    assert len(re.findall("<polyline", (out / "index.html").read_text())) == 2
+    assert len(re.findall("<polyline", (out / "index.html").read_text())) == 2 + 2, "FIDs together, losses apart"
     assert "my term" in pages["cards/1.html"].text
     model = OnnxModel(project.root / "1.onnx")
     with Image.open(out / "sheets" / "1.png") as sheet:

@@ -17,7 +17,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from ganlib.config import MarkConfig, load
-from ganlib.core.files import sha256_file
 from ganlib.data.sources.failure import SourceFailure
 from ganlib.generation.formats.base import texts
 from ganlib.generation.noise import noise_block
@@ -100,6 +99,12 @@ def page(browser: Browser, urls: Mapping[str, str]) -> Iterator[Page]:
     assert not wrong
 
 
+def champion(folder: Path) -> OnnxModel:
+    """The graph that a gallery ships, whose name is its digest."""
+    (path,) = (folder / "static").glob("*.onnx")
+    return OnnxModel(path, sha256=path.stem)
+
+
 def drawn(page: Page) -> list[bytes]:
     """The file of every image on the page."""
     expect(page.get_by_role("status")).to_contain_text("Drawn in")
@@ -125,7 +130,7 @@ def test_images_are_those_that_python_draws_and_their_files_those_that_generate_
 ) -> None:
     page.goto(f"{urls[name]}/draw.html?seed={SEED}&count=70&truncation=0.7")
     files = drawn(page)
-    model = OnnxModel(folders[name] / "static" / "champion.onnx")
+    model = champion(folders[name])
     request = model.request(SEED, truncation=0.7)
     blocks = list(model.blocks(request, 0, 70))
     images = np.stack([pixels(file) for file in files])
@@ -155,7 +160,7 @@ def test_one_class_or_caption_can_be_asked_for(page: Page, urls: Mapping[str, st
 def test_a_walk_is_python_s_and_both_pictures_carry_the_marks(
     page: Page, urls: Mapping[str, str], folders: Mapping[str, Path]
 ) -> None:
-    model = OnnxModel(folders[PLAIN] / "static" / "champion.onnx")
+    model = champion(folders[PLAIN])
     page.goto(f"{urls[PLAIN]}/draw.html?seed=5&to_seed=6&view=walk&steps=9")
     page.get_by_role("radio", name="Walk").check()  # while the model still loads: the address is not forgotten
     expect(page.locator(".images img")).to_have_count(9)
@@ -171,7 +176,7 @@ def test_a_walk_is_python_s_and_both_pictures_carry_the_marks(
         with Image.open(download.value.path()) as sheet:
             sheet.load()
             assert f'"ProduceID":"{model.sha256}-{what}"' in sheet.info["XML:com.adobe.xmp"]
-            assert sheet.info["ganlib:model_sha256"] == sha256_file(folders[PLAIN] / "static" / "champion.onnx")
+            assert sheet.info["ganlib:model_sha256"] == model.sha256
             assert sheet.size[1 if view == "Walk" else 0] == (60 if view == "Walk" else 8 * 58 + 2)
 
 

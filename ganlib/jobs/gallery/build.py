@@ -193,7 +193,8 @@ def _draw(
         return f"No page on which the champion runs: {error}"
     about = champions.describe(collection.champion, model, params.mark)
     _file(folder / "static" / "champion.json", json_bytes(about))
-    for name, source in {**files, "champion.onnx": model.path}.items():
+    # By its digest: no cache can hold another under this name.
+    for name, source in {**files, f"{model.sha256}.onnx": model.path}.items():
         _file(folder / "static" / name, source.read_bytes())
     return ""
 

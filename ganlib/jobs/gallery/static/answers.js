@@ -13,16 +13,16 @@ let opening = null;
 
 env.wasm.numThreads = 1; // more need headers that a plain web server does not send
 
-async function bytes(path) {
-  const answer = await fetch(path);
+async function bytes(path, cache = "default") {
+  const answer = await fetch(path, { cache });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
   return answer.arrayBuffer();
 }
 
 async function load() {
-  const champion = JSON.parse(new TextDecoder().decode(await bytes("static/champion.json")));
+  const champion = JSON.parse(new TextDecoder().decode(await bytes("static/champion.json", "no-cache")));
   env.wasm.wasmPaths = { wasm: new URL("ort-wasm-simd-threaded.wasm", import.meta.url).href };
-  const session = await InferenceSession.create(await bytes("static/champion.onnx"));
+  const session = await InferenceSession.create(await bytes(`static/${champion.sha256}.onnx`));
   return { champion, session };
 }
 

@@ -75,7 +75,7 @@ def test_it_shows_versions_decisions_curves_and_lineage_and_every_link_leads_som
         first = sheet.convert("L").crop((2, 2, 58, 58)).resize((28, 28), Image.Resampling.NEAREST)
         assert first.tobytes() == model.images(0, 0, 1)[0].tobytes()
         assert f"{model.sha256}-0-0-59" in sheet.info["XML:com.adobe.xmp"]
-    assert sha256_file(out / "static" / "champion.onnx") == model.sha256 == result.champion_sha256
+    assert sha256_file(out / "static" / f"{model.sha256}.onnx") == model.sha256 == result.champion_sha256
 
 
 def test_one_that_was_made_before_is_replaced_and_nothing_else_ever_is(

@@ -26,6 +26,7 @@ from ganlib.generation.session import OnnxModel
 from ganlib.jobs.gallery import runtime
 from ganlib.jobs.gallery.build import gallery
 from tests.support import galleries
+from tests.support.contrast import unreadable
 from tests.support.galleries import MARKUP, PLAIN, WORDS
 from tests.support.once import once
 
@@ -180,7 +181,7 @@ def test_a_walk_is_python_s_and_both_pictures_carry_the_marks(
             assert sheet.size[1 if view == "Walk" else 0] == (60 if view == "Walk" else 8 * 58 + 2)
 
 
-def test_no_page_is_wider_than_a_telephone_and_all_can_be_reached_by_keyboard(
+def test_pages_fit_a_telephone_can_be_read_light_and_dark_and_all_can_be_reached_by_keyboard(
     page: Page, urls: Mapping[str, str]
 ) -> None:
     for path in ("index.html", "cards/1.html", "draw.html?count=3", "draw.html?view=walk&steps=3"):
@@ -188,6 +189,9 @@ def test_no_page_is_wider_than_a_telephone_and_all_can_be_reached_by_keyboard(
         if path.startswith("draw"):
             drawn(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert not unreadable(page), (path, scheme)
         controls, reached = page.evaluate(CONTROLS), []
         for _ in controls:
             page.keyboard.press("Tab")

@@ -83,6 +83,8 @@ def test_one_that_was_made_before_is_replaced_and_nothing_else_ever_is(
 ) -> None:
     gallery(project, params, out, onnxruntime_web=web)
     (out / "index.html").write_text("old")
+    killed = out.with_name(".gallery.new") / "cards"  # what a build that was killed left
+    killed.mkdir(parents=True)
     gallery(project, params, out, model=MARKUP, onnxruntime_web=web)
     assert (out / "index.html").read_text() != "old"
     assert not (out / "cards" / "2.html").exists()

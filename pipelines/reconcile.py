@@ -18,6 +18,7 @@ from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.core.project import Project
 from ganlib.registry.reconcile import Pending, Reconciliation
 from pipelines import names, tasks
+from pipelines.gallery import GalleryWatch
 from pipelines.launch import identity, launch
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -44,6 +45,8 @@ def reconcile() -> dict[str, Any]:
 def watch() -> None:
     """From now on, look every ``services.reconcile_seconds`` whether people did something, and run the flow if so.
 
+    The gallery of ``services.gallery`` is built anew when the champion has changed.
+
     In a thread of the process that serves the deployments: a run of its own every thirty seconds would take a
     process's start each time, and would wait behind a training. A webhook or a button need only run the deployment
     ``reconcile/mlflow-page``: what this watch finds afterwards is nothing.
@@ -59,6 +62,7 @@ def watch_until(stop: threading.Event) -> None:
     params = config.load(project.params_file)
     settlement: Mapping[str, Pending] = {}
     fault = None
+    gallery = GalleryWatch(project, params)
     while not stop.wait(params.services.reconcile_seconds):
         fault = tell(project, params, fault)
         try:
@@ -75,6 +79,7 @@ def watch_until(stop: threading.Event) -> None:
                 by_people = {name for name, each in left.items() if each.done_by_people}
                 settlement = {name: each for name, each in left.items() if name not in by_people}
                 settlement |= {name: each for name, each in work.items() if name in by_people}
+            gallery.look()
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

@@ -12,6 +12,7 @@ from ganlib.cli import (
     explain,
     export,
     families,
+    gallery,
     generate,
     judge,
     notify,
@@ -57,6 +58,7 @@ app.command()(repair.repair)
 app.command()(detect.detect)
 app.command()(doctor.doctor)
 app.command()(serve.serve)
+app.command()(gallery.gallery)
 app.command()(explain.explain)
 app.command("tune-trial", hidden=True)(tune.trial)
 app.add_typer(data.app, name="data", help="Version, show and verify the data.")

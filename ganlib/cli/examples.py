@@ -46,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("", "--fix", "--json"),
     "detect": ("photo.png picture.jpg", "index out/batch s3://bucket/batch", "photo.png --model champion --seed 7"),
     "serve": ("", "--model champion --model challenger --port 8080", "--model model.onnx --port 0"),
+    "gallery": ("--out out/gallery", "--out site --model mnist-generator --onnxruntime-web onnxruntime-web-1.30.0.tgz"),
     "explain": ("champion", "out/batch/shard-00000/00000000.png", "model.onnx"),
     "registry list": ("", "--json", "--model mnist-generator"),
     "registry show": ("champion", "7 --json"),

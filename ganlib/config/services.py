@@ -107,3 +107,4 @@ class ServicesConfig(Record):
         description="URL that is sent every entry of the ledgers, signed with the secret of GANLIB_WEBHOOK_SECRET",
     )
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
+    gallery: str | None = Field(None, description="folder that is kept a gallery of the champion; none: no gallery")

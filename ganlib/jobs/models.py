@@ -137,7 +137,16 @@ def fetch(project: Project | None, params: Params | None, reference: str) -> Mod
         path = local if local.is_file() else _of_run(store, run_id, project)
         return Model(reference=reference, path=path, sha256=sha256_file(path), run_id=run_id)
     registry = Registry(store, params.registry.model)
-    version = resolve_model(registry, params, reference)
+    return fetch_version(project, registry, resolve_model(registry, params, reference), reference)
+
+
+def fetch_version(project: Project, registry: Registry, version: Version, reference: str) -> Model:
+    """Return the graph of ``version``, which ``reference`` named.
+
+    Raises:
+        Corrupt: the stored bytes are not those that were registered.
+        Unavailable: the registry cannot be reached.
+    """
     place = project.state / "cache" / "models" / f"{version.sha256}.onnx"
     if not (place.is_file() and sha256_file(place) == version.sha256):
         try:

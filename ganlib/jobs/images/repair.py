@@ -12,7 +12,7 @@ from ganlib.generation.batch.repair import Repair, require_digest, require_finis
 from ganlib.generation.batch.repair import repair as remake
 from ganlib.generation.batch.verify import verify
 from ganlib.generation.storage import Where
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import fetch_to_use
 
 
 def repair(
@@ -27,7 +27,7 @@ def repair(
     """Make the missing, altered and truncated shards under ``out`` again, byte for byte; the others stay.
 
     Args:
-        project: as for :func:`ganlib.jobs.models.fetch`.
+        project: as for :func:`ganlib.jobs.models.fetch_to_use`.
         params: the same.
         out: a folder that a finished job filled, or its URL.
         model: the model that made the images; None: the one that the manifest names.
@@ -44,7 +44,7 @@ def repair(
         require_digest(manifest, out)
         return Repair(images=manifest.count, remade=(), extra=findings.extra)
     reference = model or _reference(manifest, out)
-    at = fetch(project, params, reference)
+    at = fetch_to_use(project, params, reference)
     if at.sha256 != manifest.model_sha256:
         raise BadInput(
             f"{reference} has sha256 {at.sha256}, and the images in {out} were made by {manifest.model_sha256}. "

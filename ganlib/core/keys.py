@@ -124,4 +124,5 @@ def _hash(key: EllipticCurvePublicKey) -> HashAlgorithm:
     """The hash that belongs to a key of that size, as Model Signing has it."""
     from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
-    return {256: SHA256, 384: SHA384, 521: SHA512}[key.curve.key_size]()
+    hashes: dict[int, HashAlgorithm] = {256: SHA256(), 384: SHA384(), 521: SHA512()}
+    return hashes[key.curve.key_size]

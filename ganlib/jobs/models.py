@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import tempfile
 from contextlib import suppress
@@ -158,6 +157,8 @@ def fetch_to_use(project: Project | None, params: Params | None, reference: str)
         BadInput: as :func:`fetch`; or its signature is wrong, or it has none and ``signing.required`` asks for one.
     """
     model, keys = fetch(project, params, reference), project_keys(project)
+    if not (keys.public_keys or keys.required):
+        return model
     bundle = _bundle(project, model)
     if bundle is None:
         if keys.required:
@@ -165,8 +166,6 @@ def fetch_to_use(project: Project | None, params: Params | None, reference: str)
                 f"{reference} is not signed, and signing.required asks for it: nothing was loaded. Whoever has the key "
                 "signs a version by: ganlib registry sign VERSION"
             )
-    elif not keys.public_keys:
-        logging.getLogger("ganlib").warning("%s is signed, which nobody checks: params.yaml names no key", reference)
     elif model.version:
         require_graph(model.path, bundle, keys)
     else:

@@ -6,6 +6,7 @@ The library writes all of it but for the model card, for which it has no objects
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -145,5 +146,5 @@ def _sha256(digest: str | None) -> list[HashType]:
     return [HashType(alg=HashAlgorithm.SHA_256, content=digest)] if digest else []
 
 
-def _properties(facts: dict[str, object]) -> list[Property]:
+def _properties(facts: Mapping[str, object]) -> list[Property]:
     return [Property(name=f"ganlib:{name}", value=str(value)) for name, value in facts.items() if value]

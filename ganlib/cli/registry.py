@@ -177,7 +177,7 @@ def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
     snapshot = Ledger(registry.store, registry.name).read()
     entries, beyond = snapshot.entries(), beyond_seal(registry, snapshot)
     problems = all_problems(snapshot, registry.store.project, registry.name)
-    signatures = signed_count(snapshot, registry.store.project)
+    signatures = signed_count(snapshot, registry.store.project, registry.name)
     bad = bool(problems or snapshot.news or any(each.objection for each in beyond))
     content = {
         "ok": not bad,

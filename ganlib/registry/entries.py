@@ -102,7 +102,7 @@ class LedgerEntry(DecisionRecord):
     """UTC, ISO 8601 with milliseconds: such texts sort as their times do. It never goes back along the chain."""
     previous_sha256: str
     signature: str = ""
-    """Of the canonical JSON of all the above (:mod:`ganlib.registry.signatures`); empty: there was no key."""
+    """Of the model's name and all the above (:mod:`ganlib.registry.signatures`); empty: there was no key."""
     sha256: str
     """Of the canonical JSON of all the above (see :func:`canonical`)."""
 

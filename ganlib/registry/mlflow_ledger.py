@@ -23,7 +23,7 @@ from ganlib.registry.entries import (
     stamp,
 )
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.signatures import LedgerMemory
+from ganlib.registry.signatures import LedgerMemory, statement
 from ganlib.tracking.store import Absent, MlflowStore
 
 TAG = "ganlib.ledger"
@@ -99,7 +99,9 @@ class Ledger:
                 "signing.required asks for signed entries of the ledger, and signing.key names no key to sign this one "
                 "with. Nothing was changed."
             )
-        entry = snapshot.next_entry(decision, datetime.now(UTC), keys.sign)
+        entry = snapshot.next_entry(
+            decision, datetime.now(UTC), lambda content: keys.sign(statement(self.model, content))
+        )
         text, key = canonical(entry.model_dump(mode="json")), snapshot.free_key
         if len(text) > _LIMIT:
             raise BadInput(

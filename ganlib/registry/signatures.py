@@ -20,10 +20,17 @@ from ganlib.registry.entries import LedgerProblem, Seal, canonical, read
 from ganlib.registry.ledger import LedgerSnapshot
 
 
-def content_of(text: str) -> str:
-    """Return of an entry's text what its signature is of: all but that itself, and the digest that comes last."""
+def statement(model: str, content: str) -> str:
+    """Return what is signed of an entry with ``content`` (JSON): that, and of which model's ledger it is."""
+    return f"{model}\n{content}"
+
+
+def _statement_of(model: str, text: str) -> str:
+    """The same, from the entry's text as it is kept: without the signature and the digest, which come after."""
     content = json.loads(text)
-    return canonical({name: value for name, value in content.items() if name not in ("sha256", "signature")})
+    return statement(
+        model, canonical({name: value for name, value in content.items() if name not in ("sha256", "signature")})
+    )
 
 
 def all_problems(snapshot: LedgerSnapshot, project: Project, model: str) -> list[LedgerProblem]:
@@ -39,22 +46,22 @@ def all_problems(snapshot: LedgerSnapshot, project: Project, model: str) -> list
         return problems
     memory = LedgerMemory(project.state, model)
     loss = memory.problem(snapshot)
-    problems += [*signature_problems(snapshot, keys), *([loss] if loss else [])]
+    problems += [*signature_problems(snapshot, keys, model), *([loss] if loss else [])]
     if not problems:
         memory.keep(snapshot)
     return problems
 
 
-def signed_count(snapshot: LedgerSnapshot, project: Project) -> int | None:
+def signed_count(snapshot: LedgerSnapshot, project: Project, model: str) -> int | None:
     """Return how many entries bear a signature that fits; None where ``project`` trusts no key."""
     keys = project_keys(project)
     if not keys.public_keys:
         return None
     pairs = [(text, entry.signature) for text in snapshot.lines.values() if (entry := read(text)) and entry.signature]
-    return sum(keys.objection(content_of(text), signature) is None for text, signature in pairs)
+    return sum(keys.objection(_statement_of(model, text), signature) is None for text, signature in pairs)
 
 
-def signature_problems(snapshot: LedgerSnapshot, keys: KeyRing) -> list[LedgerProblem]:
+def signature_problems(snapshot: LedgerSnapshot, keys: KeyRing, model: str) -> list[LedgerProblem]:
     """Return the entries for which no key vouches though one should; none where the project trusts no key.
 
     Entries from before there was a key are vouched for by the first that is signed.
@@ -69,7 +76,7 @@ def signature_problems(snapshot: LedgerSnapshot, keys: KeyRing) -> list[LedgerPr
             continue
         if not entry.signature:
             bare.append(number)
-        elif why := keys.objection(content_of(text), entry.signature):
+        elif why := keys.objection(_statement_of(model, text), entry.signature):
             problems.append(LedgerProblem(seq=number, what=f"is signed by nobody whom we trust: {why}"))
         else:
             first, last = first or number, number

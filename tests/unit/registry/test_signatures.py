@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from ganlib.core.project import Project
 from ganlib.registry.entries import DecisionRecord, Seal, canonical, digest, read
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
-from ganlib.registry.signatures import all_problems, signed_count
+from ganlib.registry.signatures import all_problems, signed_count, statement
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.support.keys import trust, write_key
@@ -33,13 +33,17 @@ def chain(project: Project, keys: str) -> LedgerSnapshot:
     """A ledger with an entry for each letter: ``u`` unsigned, ``s`` signed with the project's key, ``x`` by another."""
     own = project_keys(project)
     trust(project, key="other.pem")
-    signers = {"u": lambda text: "", "s": own.sign, "x": project_keys(project).sign}
+    signers: dict[str, Callable[[str], str]] = {"u": lambda text: "", "s": own.sign, "x": project_keys(project).sign}
     trust(project, key="key.pem")
     snapshot = LedgerSnapshot(seal=Seal(seq=0, sha256="0" * 64))
     for number, key in enumerate(keys, 1):
-        entry = snapshot.next_entry(decision(number), datetime.now(UTC), signers[key])
-        snapshot = snapshot.with_line(number, canonical(entry.model_dump(mode="json")))
+        snapshot = with_entry(snapshot, number, signers[key])
     return snapshot
+
+
+def with_entry(snapshot: LedgerSnapshot, number: int, sign: Callable[[str], str]) -> LedgerSnapshot:
+    entry = snapshot.next_entry(decision(number), datetime.now(UTC), lambda text: sign(statement(NAME, text)))
+    return snapshot.with_line(number, canonical(entry.model_dump(mode="json")))
 
 
 @pytest.fixture
@@ -69,9 +73,9 @@ def test_what_no_key_vouches_for_is_named(project: Project, keys: str, required:
     assert snapshot.problems() == [], "by digests alone all is well"
     trust(project, key="key.pem", required=required)
     assert [problem.seq for problem in all_problems(snapshot, project, NAME)] == bad
-    assert signed_count(snapshot, project) == keys.count("s")
+    assert signed_count(snapshot, project, NAME) == keys.count("s")
     trust(project)
-    assert (all_problems(snapshot, project, NAME), signed_count(snapshot, project)) == ([], None)
+    assert (all_problems(snapshot, project, NAME), signed_count(snapshot, project, NAME)) == ([], None)
 
 
 def test_an_entry_that_is_rewritten_with_fitting_digests_is_told_by_its_signature(project: Project) -> None:
@@ -83,6 +87,11 @@ def test_an_entry_that_is_rewritten_with_fitting_digests_is_told_by_its_signatur
     assert forged.problems() == []
     (problem,) = all_problems(forged, project, NAME)
     assert "does not fit it" in problem.what
+
+
+def test_another_model_s_ledger_is_no_ledger_of_this_one(project: Project) -> None:
+    snapshot = chain(project, "ss")
+    assert [problem.seq for problem in all_problems(snapshot, project, "another-generator")] == [1, 2]
 
 
 def test_entries_that_were_seen_and_taken_away_or_replaced_are_told(project: Project) -> None:
@@ -110,7 +119,7 @@ def test_what_is_decided_is_signed_and_a_database_s_owner_cannot_take_it_away_un
         ledger.seal(ledger.append(decision(number), ledger.read()))
     snapshot = ledger.read()
     assert all_problems(snapshot, project, NAME) == []
-    assert signed_count(snapshot, project) == 2
+    assert signed_count(snapshot, project, NAME) == 2
     first = read(snapshot.lines[1])
     assert first
     with closing(sqlite3.connect(project.root / "mlflow.db")) as database, database:

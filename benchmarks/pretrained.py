@@ -23,6 +23,7 @@ from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.files import sha256_bytes, write_bytes, write_json
 from ganlib.core.progress import Report
 from ganlib.core.project import Project, SourceRevision
+from ganlib.data.mnist.dataset import CREDIT
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.export import precision
 from ganlib.export.size import parameters
@@ -37,10 +38,7 @@ from ganlib.tracking import history
 from ganlib.tracking.reap import open_store
 
 LICENCE = "Apache-2.0, as ganlib"
-DATA_LICENCE = (
-    "MNIST: copyright Yann LeCun and Corinna Cortes, derived from NIST's databases; usually stated to be under CC BY-SA"
-    " 3.0 (https://creativecommons.org/licenses/by-sa/3.0/). No image of it is in the graph's file."
-)
+DATA_LICENCE = f"{CREDIT} No image of it is in the graph's file."
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "pretrained.md"
 MARK = "<!-- what ships: by python -m benchmarks.pretrained -->"
 OPTIONS = {None: "", "label": "--labels 7 ", "caption": "--caption 'a thin seven leaning left' "}

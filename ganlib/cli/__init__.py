@@ -15,6 +15,7 @@ from ganlib.cli import (
     gallery,
     generate,
     judge,
+    mark,
     notify,
     promote,
     reconcile,
@@ -63,6 +64,7 @@ app.command()(explain.explain)
 app.command("tune-trial", hidden=True)(tune.trial)
 app.add_typer(data.app, name="data", help="Version, show and verify the data.")
 app.add_typer(judge.app, name="judge", help="What all figures are made with.")
+app.add_typer(mark.app, name="mark", help="What tells others that images were made by a model.")
 app.add_typer(registry.app, name="registry", help="List, show and download registered models.")
 app.add_typer(ab.app, name="ab", help="Two versions in use at once: who gets which, and which does better.")
 app.add_typer(pictures.app, name="show", help="Pictures of what a model has learnt.")

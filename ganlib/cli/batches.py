@@ -11,6 +11,7 @@ from ganlib.cli.app import output_path, show
 from ganlib.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from ganlib.generation.credentials import CredentialSigner
     from ganlib.jobs.images.generate import BatchResult
 
 
@@ -23,6 +24,21 @@ def output_place(text: str) -> str:
     if not text.strip():
         raise BadInput(f"{text!r} names no folder.")
     return text if "://" in text else str(output_path(Path(text)))
+
+
+def credential_signer(certificate: Path | None, key: Path | None) -> CredentialSigner | None:
+    """Return what signs with ``certificate`` and its ``key``; None where neither is named.
+
+    Raises:
+        BadInput: one of them is not named, or cannot be used.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise BadInput("--c2pa-cert and --c2pa-key go together. Nothing was made.")
+    from ganlib.generation.credentials import CredentialSigner
+
+    return CredentialSigner(output_path(certificate), output_path(key))
 
 
 def show_batch(batch: BatchResult, out: str, *, fail_on_drift: bool, as_json: bool) -> None:

@@ -48,6 +48,17 @@ ModelArgument = Annotated[
     typer.Argument(help="models:/NAME@ALIAS, runs:/ID, a version, an alias, pretrained:NAME or an .onnx file."),
 ]
 
+C2paCertificate = Annotated[
+    Path | None,
+    typer.Option(
+        "--c2pa-cert",
+        help="Sign each PNG file with this certificate (PEM, with its chain); default: they are unsigned.",
+    ),
+]
+C2paKey = Annotated[
+    Path | None, typer.Option("--c2pa-key", help="The certificate's private key (PEM); default: none, as above.")
+]
+
 RegisteredModel = Annotated[
     str | None,
     typer.Option(

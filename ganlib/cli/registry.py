@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganlib.cli.app import open_project, output_file, output_path, reporting, show
+from ganlib.cli.app import open_project, output_file, output_folder, output_path, reporting, show
 from ganlib.cli.help import Verbs
 from ganlib.cli.options import Json, RegisteredModel, Set
 from ganlib.core.errors import BadInput
@@ -88,10 +88,20 @@ def import_model(
 @app.command()
 def download(
     reference: Reference,
-    out: Annotated[Path, typer.Option(help="The file to write.")],
+    out: Annotated[Path, typer.Option(help="The file to write; with --card, the folder.")],
+    card: Annotated[
+        bool,
+        typer.Option("--card", help="With model card and bill of materials (CycloneDX), signed if there is a key."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Copy a version's ONNX graph to a file, once its bytes are those that were registered."""
+    if card:
+        from ganlib.jobs.promotion.download import download_with_card as job
+
+        done = job(*open_project(), reference, output_folder(out))
+        show(done, as_json=as_json, text=done.summary)
+        return
     place = output_file(out)
     registry, version = _resolved(reference)
     path = registry.download(version, place)
@@ -100,6 +110,21 @@ def download(
         as_json=as_json,
         text=lambda: f"version {version.version} ({version.family}) -> {path}",
     )
+
+
+@app.command()
+def sign(reference: Reference, as_json: Json = False) -> None:
+    """Sign a version's graph with the key that signing.key in params.yaml names.
+
+    With such a key, versions are signed when they are registered; this is for those from before there was one.
+    """
+    registry, version = _resolved(reference)
+    from ganlib.registry.registry import Registry
+    from ganlib.registry.version_signature import sign_version
+
+    sign_version(Registry(registry.store, version.name), version)
+    facts = {"version": version.version, "sha256": version.sha256}
+    show(facts, as_json=as_json, text=lambda: f"version {version.version} ({version.family}) is signed")
 
 
 @app.command()
@@ -141,25 +166,31 @@ def history(model: RegisteredModel = None, as_json: Json = False) -> None:
 def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
     """Check the chain of decisions; exit code 1 names every entry that was changed, removed, reordered or replaced.
 
-    And what stands beside the chain or beyond its seal, if no decision bears it out.
+    And what stands beside the chain or beyond its seal, if no decision bears it out. Where params.yaml names keys
+    (signing.key, signing.public_keys), also what none of them vouches for, and entries that were there and are gone.
     """
     registry = _registry(model)
     from ganlib.registry.audit import beyond_seal
     from ganlib.registry.mlflow_ledger import Ledger
+    from ganlib.registry.signatures import all_problems, signed_count
 
     snapshot = Ledger(registry.store, registry.name).read()
-    problems, entries, beyond = snapshot.problems(), snapshot.entries(), beyond_seal(registry, snapshot)
+    entries, beyond = snapshot.entries(), beyond_seal(registry, snapshot)
+    problems = all_problems(snapshot, registry.store.project, registry.name)
+    signatures = signed_count(snapshot, registry.store.project, registry.name)
     bad = bool(problems or snapshot.news or any(each.objection for each in beyond))
     content = {
         "ok": not bad,
         "entries": len(entries),
         "last": snapshot.last,
         "sha256": entries[-1].sha256 if entries else None,
+        "signed": signatures,
         "problems": [problem.model_dump(mode="json") for problem in problems],
         "unsealed": [each.model_dump(mode="json") for each in beyond],
         "strays": {key: key in snapshot.voided for key in sorted(snapshot.strays)},
     }
-    whole = f"the ledger is whole: {len(entries)} entries, the last with sha256 {content['sha256']}"
+    count = f"{len(entries)} entries" + ("" if signatures is None else f", {signatures} of them signed by trusted keys")
+    whole = f"the ledger is whole: {count}, the last with sha256 {content['sha256']}"
     lines = [
         *([] if bad else [whole]),
         *(f"entry {problem.seq} {problem.what}" for problem in problems),

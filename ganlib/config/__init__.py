@@ -20,6 +20,7 @@ from ganlib.config.data import JudgeConfig as JudgeConfig
 from ganlib.config.promotion import GateConfig as GateConfig
 from ganlib.config.promotion import Limit as Limit
 from ganlib.config.promotion import RegistryConfig as RegistryConfig
+from ganlib.config.promotion import SigningConfig as SigningConfig
 from ganlib.config.services import ANONYMOUS as ANONYMOUS
 from ganlib.config.services import GenerateConfig as GenerateConfig
 from ganlib.config.services import MarkConfig as MarkConfig
@@ -37,6 +38,7 @@ from ganlib.core.yaml_parse import parse_yaml
 
 SERVICES = "GANLIB_SERVICES_"  # and a key of `services` in capitals: a variable of the environment that overrides it
 _AUTO = "auto"
+_SIGNING = "signing"
 
 
 class Params(Record):
@@ -50,6 +52,7 @@ class Params(Record):
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
     registry: RegistryConfig = RegistryConfig()
+    signing: SigningConfig = SigningConfig()
     gate: GateConfig = GateConfig()
     generate: GenerateConfig = GenerateConfig()
     mark: MarkConfig = MarkConfig()
@@ -148,6 +151,8 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     if not equals or not name:
         raise BadInput(f"override {override!r} is not of the form section.key=value.")
     *parents, last = name.split(".")
+    if (parents or [last])[0] == _SIGNING:
+        raise BadInput(f"override {override!r}: whom to trust is not for one run to say. Set it in params.yaml.")
     here = tree
     for rows in ("families", "budgets"):
         if parents and parents[0] not in Params.model_fields and parents[0] in (tree.get(rows) or ()):

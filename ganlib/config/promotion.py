@@ -28,6 +28,27 @@ class RegistryConfig(Record):
     approval: Literal["none", "required"] = Field(
         "none", description="required: a passed gate waits for a person, who sets the tag `approve` in MLflow's page"
     )
+    licence: str = Field(
+        "",
+        max_length=100,
+        pattern=r"^[A-Za-z0-9 .()+-]*$",
+        description="of the models, for their cards: an SPDX identifier such as CC-BY-4.0; empty: not stated",
+    )
+
+
+class SigningConfig(Record):
+    """Keys (docs/cards.md). Read from params.yaml alone: whom to trust is not for one run to say."""
+
+    key: str | None = Field(
+        None,
+        description="PEM file of the private key that signs versions and ledger entries; null: nothing is signed",
+    )
+    public_keys: tuple[str, ...] = Field(
+        (), description="PEM files of other keys whose signatures are trusted: colleagues', and earlier ones"
+    )
+    required: bool = Field(
+        False, description="generate, serve and repair refuse models that none of these keys has signed"
+    )
 
 
 class Limit(Record):

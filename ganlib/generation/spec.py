@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from ganlib.config import MarkConfig
+from ganlib.core.errors import BadInput
 from ganlib.core.record import Record
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.data.spec import DatasetSpec
 from ganlib.generation.condition_record import ConditionRecord
+
+_LAST = 2**63  # image numbers are int64 in files
 
 
 class BatchSpec(Record):
@@ -37,6 +40,9 @@ class BatchSpec(Record):
     metadata: bool = False
     """Whether each shard has the file that its format calls ``metadata``; older PNG jobs have none."""
 
+    signed: bool = False
+    """Whether each PNG file has content credentials (:mod:`ganlib.generation.credentials`), whoever signed them."""
+
     @property
     def shard_count(self) -> int:
         """How many shards there are; the last one may be smaller."""
@@ -63,3 +69,16 @@ class BatchSpec(Record):
 def file_name(index: int) -> str:
     """Return the name of image number ``index``'s PNG file, in its shard."""
     return f"{index:08d}.png"
+
+
+def require_positive(**numbers: int) -> None:
+    """Raise :class:`BadInput` for the first number below one."""
+    for name, number in numbers.items():
+        if number < 1:
+            raise BadInput(f"{name.replace('_', ' ')} must be at least 1 (got {number}).")
+
+
+def require_range(start: int, count: int) -> None:
+    """Raise :class:`BadInput` unless ``start`` to ``start + count - 1`` are numbers of images."""
+    if start < 0 or start + count > _LAST:
+        raise BadInput(f"start must be at least 0, and start + count at most {_LAST:,} (got {start:,} + {count:,}).")

@@ -10,16 +10,19 @@ from pathlib import Path
 
 from ganlib import pretrained
 from ganlib.config import Params
+from ganlib.config.keys import project_keys
 from ganlib.core.errors import BadInput, ReadOnly
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.export.signature import SIGNATURE, require_folder, require_graph
 from ganlib.generation.storage.base import temporary
 from ganlib.pretrained import PretrainedCard
 from ganlib.registry import names
 from ganlib.registry.registry import Registry, Version
 from ganlib.registry.resolve import resolve_model
+from ganlib.registry.version_signature import read_signature
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import Absent, MlflowStore, connect
 
@@ -154,3 +157,36 @@ def fetch_version(project: Project, registry: Registry, version: Version, refere
         except ReadOnly:  # a project that is only read: kept for as long as this process
             place = registry.download(version, Path(_scratch().name) / place.name)
     return Model(reference=reference, path=place, sha256=version.sha256, version=version)
+
+
+def fetch_to_use(project: Project | None, params: Params | None, reference: str) -> Model:
+    """:func:`fetch` for whoever makes images of the model: what is signed is checked before anybody loads it.
+
+    Raises:
+        BadInput: as :func:`fetch`; or its signature is wrong, or it has none and ``signing.required`` asks for one.
+    """
+    model, keys = fetch(project, params, reference), project_keys(project)
+    if not (keys.public_keys or keys.required):
+        return model
+    bundle = _bundle(project, model)
+    if bundle is None:
+        if keys.required:
+            raise BadInput(
+                f"{reference} is not signed, and signing.required asks for it: nothing was loaded. Whoever has the key "
+                "signs a version by: ganlib registry sign VERSION"
+            )
+    elif model.version:
+        require_graph(model.path, bundle, keys)
+    else:
+        require_folder(model.path, keys)
+    return model
+
+
+def _bundle(project: Project | None, model: Model) -> str | None:
+    """The signature of ``model``, beside its file or in the registry; None: it has none."""
+    if model.version and project:
+        return read_signature(Registry(connect(project), model.version.name), model.version)
+    place = model.path.parent / SIGNATURE
+    if model.run_id or model.card or not place.is_file():
+        return None
+    return place.read_text(encoding="utf-8", errors="replace")

@@ -101,6 +101,8 @@ class LedgerEntry(DecisionRecord):
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
     """UTC, ISO 8601 with milliseconds: such texts sort as their times do. It never goes back along the chain."""
     previous_sha256: str
+    signature: str = ""
+    """Of the model's name and all the above (:mod:`ganlib.registry.signatures`); empty: there was no key."""
     sha256: str
     """Of the canonical JSON of all the above (see :func:`canonical`)."""
 

@@ -5,7 +5,7 @@ Where they are kept is :mod:`ganlib.registry.mlflow_ledger`; why it is made so i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from pydantic import Field, PositiveInt
@@ -152,8 +152,10 @@ class LedgerSnapshot(Record):
             versions.update(entry.to_version for entry in pending if entry.kind not in NON_MOVING)
         return frozenset(versions)
 
-    def next_entry(self, decision: DecisionRecord, now: datetime) -> LedgerEntry:
-        """``decision`` with the next number, chained to what is stored."""
+    def next_entry(
+        self, decision: DecisionRecord, now: datetime, sign: Callable[[str], str] = lambda text: ""
+    ) -> LedgerEntry:
+        """``decision`` with the next number, chained to what is stored; ``sign`` gives the signature of a text."""
         last = self.lines.get(self.last)
         before = read(last) if last is not None else None
         if before:
@@ -173,7 +175,12 @@ class LedgerSnapshot(Record):
             "time": max([stamp(now), *times]),  # another machine's clock may be ahead of ours
             "previous_sha256": previous,
         }
+        content["signature"] = sign(canonical(content))
         return LedgerEntry.model_validate({**content, "sha256": digest(canonical(content))})
+
+    def with_line(self, number: int, text: str) -> LedgerSnapshot:
+        """Return the ledger with ``text`` as entry ``number``."""
+        return self.model_copy(update={"lines": {**self.lines, number: text}})
 
     def problems(self) -> list[LedgerProblem]:
         """Return all entries that were changed, removed, reordered or replaced; empty if the chain is whole."""

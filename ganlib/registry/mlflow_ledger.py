@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from ganlib.config.keys import project_keys
 from ganlib.core import accounts
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import (
@@ -22,6 +23,7 @@ from ganlib.registry.entries import (
     stamp,
 )
 from ganlib.registry.ledger import LedgerSnapshot
+from ganlib.registry.signatures import LedgerMemory, statement
 from ganlib.tracking.store import Absent, MlflowStore
 
 TAG = "ganlib.ledger"
@@ -86,14 +88,23 @@ class Ledger:
         It counts as carried out once :meth:`seal` was called with it.
 
         Raises:
-            BadInput: it is too long, or the ledger was deleted in MLflow. Nothing was written.
+            BadInput: it is too long, it cannot be signed though it must be, or the ledger was deleted in MLflow.
+                Nothing was written.
             Unavailable: MLflow does not answer, or somebody else has decided since. Nothing was written, or what
                 was is carried out by the next command.
         """
         from mlflow.exceptions import MlflowException
 
         decision = decision.model_copy(update={"lock": lock_name(self.store.project.state)})
-        entry = snapshot.next_entry(decision, datetime.now(UTC))
+        keys = project_keys(self.store.project)
+        if keys.required and keys.private_file is None:
+            raise BadInput(
+                "signing.required asks for signed entries of the ledger, and signing.key names no key to sign this one "
+                "with. Nothing was changed."
+            )
+        entry = snapshot.next_entry(
+            decision, datetime.now(UTC), lambda content: keys.sign(statement(self.model, content))
+        )
         text, key = canonical(entry.model_dump(mode="json")), snapshot.free_key
         if len(text) > _LIMIT:
             raise BadInput(
@@ -115,6 +126,8 @@ class Ledger:
             raise GanlibError(
                 f"MLflow at {self.store.display_uri} did not keep entry {entry.seq} whole. No alias was changed."
             )
+        if keys.public_keys:
+            LedgerMemory(self.store.project.state, self.model).keep(snapshot.with_line(entry.seq, text))
         return entry
 
     def announce(self, seq: int) -> MoveIntent:

@@ -24,7 +24,7 @@ from ganlib.export.onnx import Certificate
 from ganlib.registry.version import GATE
 from ganlib.tracking.store import Absent, MlflowStore
 
-EVIDENCE, DECISION = "evidence", "decision"
+EVIDENCE, DECISION, SIGNATURE = "evidence", "decision", "signature"
 """Tags: the sha256 of the record of that name, or the record itself where there is no model to put it beside."""
 FOLDER = "records"
 """Of the logged model."""

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from ganlib.config import Params
+from ganlib.config.keys import project_keys
 from ganlib.core.errors import BadInput, Corrupt, GanlibError, unknown
 from ganlib.core.files import atomic_path, require_space, sha256_bytes, sha256_file
 from ganlib.core.locks import hold
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation.evaluate import Evaluation
+from ganlib.export import signature
 from ganlib.export.contract import describe
 from ganlib.registry import logged_models, records
 from ganlib.registry.logged_models import MODELS
-from ganlib.registry.records import DECISION, EVIDENCE, Records
+from ganlib.registry.records import DECISION, EVIDENCE, SIGNATURE, Records
 from ganlib.registry.version import GATE, NO_DECISION, PRECISION_TAG, SIBLING_TAG, listed
 from ganlib.registry.version import Listing as Listing
 from ganlib.registry.version import Version as Version
@@ -61,6 +63,8 @@ class Registry:
             BadInput: the file is damaged, no graph of the contract, or has no parity certificate.
             Unavailable: MLflow does not answer.
         """
+        keys = project_keys(self.store.project)
+        bundle = signature.sign_graph(onnx, keys) if keys.private_file else None
         content = onnx.read_bytes()
         description = describe(content, str(onnx))
         if "parity" not in description.metadata:
@@ -82,6 +86,8 @@ class Registry:
         proof = records.evidence(evaluation, description.metadata["parity"], description.contract)
         # The verdict first, as the page lists tags in this order.
         tags = {GATE: NO_DECISION, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
+        if bundle:
+            tags[SIGNATURE] = self._records.write(source, SIGNATURE, bundle)
         with self.store.translate_errors():
             self._ensure_model()
             response = self.store.client.create_model_version(

@@ -18,12 +18,12 @@ from starlette.exceptions import HTTPException
 import ganlib
 from ganlib.config import ANONYMOUS, MarkConfig, ServeConfig
 from ganlib.core.errors import BadInput
-from ganlib.generation.batch.batch import require_range
 from ganlib.generation.condition_record import Choice
 from ganlib.generation.conditions import choose
 from ganlib.generation.formats.base import texts
 from ganlib.generation.pictures.interpolate import slerp
 from ganlib.generation.sampling import SamplingRequest
+from ganlib.generation.spec import require_range
 from ganlib.serving import pictures
 from ganlib.serving.access import Access, Below, Cors
 from ganlib.serving.api_page import as_head

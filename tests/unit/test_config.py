@@ -40,6 +40,8 @@ def test_the_committed_file_names_every_key_once_and_holds_the_defaults() -> Non
         ("nonsense", "section.key=value"),
         ("train.seed.deeper=1", "not a section"),
         ("train.seed=[1", "not a YAML value"),
+        ("signing.required=false", "not for one run to say"),
+        ("signing={}", "not for one run to say"),
     ],
 )
 def test_a_bad_override_is_refused_in_one_line(override: str, message: str) -> None:

@@ -9,6 +9,7 @@ import pkgutil
 from importlib import import_module
 
 from ganlib.core.errors import unknown
+from ganlib.data.mnist.dataset import CREDIT
 from ganlib.data.sources.dataset import KnownDataset
 
 MNIST = "mnist"
@@ -17,6 +18,13 @@ MNIST = "mnist"
 def names() -> list[str]:
     """Return the names of all known data sets, MNIST first. Imports none of them."""
     return [MNIST, *sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))]
+
+
+def credit(name: str) -> str:
+    """Return whose work the data set of that name is, with its licence; empty of a place, such as a user's folder."""
+    if name == MNIST:
+        return CREDIT
+    return load(name).credit if name in names() else ""
 
 
 def load(name: str) -> KnownDataset:

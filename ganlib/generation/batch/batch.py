@@ -22,10 +22,11 @@ from ganlib.generation.batch import shards
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.batch.verify import Verification, verify
 from ganlib.generation.conditions import Condition
+from ganlib.generation.credentials import CredentialSigner
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import ImageBlock, OnnxModel
-from ganlib.generation.spec import BatchSpec
+from ganlib.generation.spec import BatchSpec, require_positive, require_range
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, require_few
 from ganlib.generation.storage.lock import LOCK
@@ -33,7 +34,6 @@ from ganlib.generation.storage.lock import LOCK
 __all__ = ["Manifest", "Verification", "generate", "open_batch", "verify"]
 
 _REPORT_EVERY = 256
-_LAST = 2**63  # image numbers are int64 in files
 
 
 @dataclass
@@ -85,6 +85,7 @@ def generate(
     condition: Condition | None = None,
     truncation: float = 1.0,
     mark: MarkConfig | None = ANONYMOUS,
+    signer: CredentialSigner | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Manifest:
@@ -109,6 +110,7 @@ def generate(
         condition: what to ask of a conditional model; None: drawn from the seed.
         truncation: what the noise is multiplied by, above 0 and at most 1.
         mark: what to tell others' readers of each image; None: nothing. A job that was begun without goes on so.
+        signer: gives each PNG file content credentials; None: they have none.
         origin: how the model was named, for the manifest; kept from the first call if the job is resumed.
         report: told of progress.
 
@@ -122,9 +124,10 @@ def generate(
     require_positive(count=count, shard_size=shard_size, batch_size=1 if batch_size is None else batch_size)
     with open_batch(
         model, out=out, count=count, seed=seed, shard_size=shard_size, start=start, file_format=file_format,
-        condition=condition, truncation=truncation, mark=mark, origin=origin, report=report,
+        condition=condition, truncation=truncation, mark=mark, signer=signer, origin=origin, report=report,
     ) as job:  # fmt: skip
-        make(model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report)
+        parts = (job.manifest, job.request, job.storage, job.missing)
+        make(model, *parts, batch_size, threads, signer=signer, report=report)
         return job.finish()
 
 
@@ -141,6 +144,7 @@ def open_batch(
     condition: Condition | None = None,
     truncation: float = 1.0,
     mark: MarkConfig | None = ANONYMOUS,
+    signer: CredentialSigner | None = None,
     origin: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> Iterator[OpenBatch]:
@@ -167,10 +171,11 @@ def open_batch(
         dataset=model.spec,
         mark=mark,
         metadata=bool(formats.load(file_format).metadata),
+        signed=signer is not None,
     )
     storage = locate(out)
     _earlier(storage, job)  # before anything is created or locked: what is refused is left as it was
-    need = _require_room(storage, job)
+    need = _require_room(storage, job, signer.more_bytes if signer else 0)
     storage.prepare()
     with storage.locked(), storage.explained(need):
         earlier = _earlier(storage, job)
@@ -181,19 +186,6 @@ def open_batch(
             return
         manifest = _begin(storage, job, model, origin or {}, earlier)
         yield OpenBatch(storage, manifest, request, missing, finished=False)
-
-
-def require_positive(**numbers: int) -> None:
-    """Raise :class:`BadInput` for the first number below one."""
-    for name, number in numbers.items():
-        if number < 1:
-            raise BadInput(f"{name.replace('_', ' ')} must be at least 1 (got {number}).")
-
-
-def require_range(start: int, count: int) -> None:
-    """Raise :class:`BadInput` unless ``start`` to ``start + count - 1`` are numbers of images."""
-    if start < 0 or start + count > _LAST:
-        raise BadInput(f"start must be at least 0, and start + count at most {_LAST:,} (got {start:,} + {count:,}).")
 
 
 def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
@@ -225,13 +217,13 @@ def _is_scratch(name: str) -> bool:
     return name == LOCK or (name.startswith(f".{manifests.FILE}.") and name.endswith(".part"))
 
 
-def _require_room(storage: Storage, job: BatchSpec) -> int:
-    """Check that there is room for what is still to be made; the bytes needed, by a cautious estimate."""
+def _require_room(storage: Storage, job: BatchSpec, more: int) -> int:
+    """Check that there is room for what is still to be made, with ``more`` an image; the bytes, by a cautious guess."""
     form = formats.load(job.file_format)
     need = storage.require_room(
         images=job.count,
         shard_size=job.shard_size,
-        image_bytes=form.image_bytes(job.dataset),
+        image_bytes=form.image_bytes(job.dataset) + more,
         shard_bytes=form.shard_bytes,
         files=(form.files_per_image, form.files_per_shard),
     )
@@ -302,6 +294,7 @@ def make(
     threads: int | None = None,
     *,
     token: str = "",
+    signer: CredentialSigner | None = None,
     report: Report = silent,
 ) -> None:
     """Write the shards ``missing`` (sorted), over what is there of them. Call it while the job's lock is held.
@@ -317,8 +310,8 @@ def make(
         start, stop = job.images(first).start, job.images(last).stop
         blocks = model.blocks(request, start, stop, batch_size, threads)
         for shard, pieces in groupby(_pieces(blocks, job), key=itemgetter(0)):
-            digest = job.shards[shard].sha256 if job.complete else None
-            with shards.new_shard(storage, job, shard, sha256=digest, token=token) as add:
+            digest = (job.shards[shard].unsigned_sha256 or job.shards[shard].sha256) if job.complete else None
+            with shards.new_shard(storage, job, shard, sha256=digest, token=token, signer=signer) as add:
                 for _, block in pieces:
                     add(block)
                     before, done = done, done + len(block.images)

@@ -25,6 +25,8 @@ class Shard(Record):
     count: int
     sha256: str
     """Of the SHA-256 digests (32 bytes each) of its files, in order."""
+    unsigned_sha256: str | None = None
+    """The same of the files without their content credentials; None: they have none."""
     provider: str
     """onnxruntime's execution provider, as read from the session that made it."""
 
@@ -44,7 +46,8 @@ class Manifest(BatchSpec):
     versions: dict[str, str]
     """Of the parts that decide the files' bytes; a job is only resumed with the same ones."""
     digest: str | None = None
-    """SHA-256 of the digests (32 bytes each) of all files with images, in order: the same whatever PNG's shard size."""
+    """SHA-256 of the digests (32 bytes each) of all files with images, in order: the same whatever PNG's shard size. Of
+    files with content credentials it is of what they are without, which is the same whoever signs, and when."""
     shards: tuple[Shard, ...] = ()
 
 

@@ -11,6 +11,7 @@ from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch import shards
 from ganlib.generation.batch.batch import make, require_versions
 from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.credentials import CredentialSigner
 from ganlib.generation.noise import ALGORITHM, BLOCK
 from ganlib.generation.sampling import SamplingRequest
 from ganlib.generation.session import OnnxModel
@@ -58,6 +59,8 @@ def repair(
     numbers: Sequence[int],
     extra: Sequence[str],
     report: Report = silent,
+    *,
+    signer: CredentialSigner | None = None,
 ) -> Repair:
     """Make the shards ``numbers`` of the finished job in ``out`` again; others are not touched.
 
@@ -68,6 +71,7 @@ def repair(
         numbers: of shards, sorted, as :func:`ganlib.generation.batch.verify.verify` finds them.
         extra: what else was found, for the record.
         report: told of progress.
+        signer: gives what is made again new content credentials, if the job's files have some.
 
     Raises:
         BadInput: the job is not finished, or model, request or versions are not the job's; nothing was changed.
@@ -90,12 +94,27 @@ def repair(
     if differences:
         raise BadInput(f"{storage} cannot be repaired with that: {'; '.join(differences)}. Nothing was changed.")
     require_versions(manifest, storage)
+    require_signer(manifest, storage, signer)
     with storage.locked(), storage.explained(0):
         storage.sweep()
-        make(model, manifest, request, storage, numbers, report=report)
+        make(model, manifest, request, storage, numbers, signer=signer, report=report)
         require_digest(manifest, storage)
+        if manifest.signed:  # the same images, in files that are signed anew
+            entries, _ = shards.record(storage, manifest)
+            storage.write(manifests.FILE, manifests.encoded(manifest.model_copy(update={"shards": entries})))
     names = tuple(shards.location(manifest, shard) for shard in numbers)
     return Repair(images=manifest.count, remade=names, extra=tuple(extra))
+
+
+def require_signer(manifest: Manifest, out: Where, signer: CredentialSigner | None) -> None:
+    """Raise :class:`BadInput` unless there is a ``signer`` just where the job's files have content credentials."""
+    if manifest.signed and signer is None:
+        raise BadInput(
+            f"the images in {out} have content credentials: making some again takes --c2pa-cert and --c2pa-key. "
+            "Nothing was changed."
+        )
+    if signer is not None and not manifest.signed:
+        raise BadInput(f"the images in {out} have no content credentials: leave --c2pa-cert out. Nothing was changed.")
 
 
 def require_digest(manifest: Manifest, out: Where) -> None:

@@ -6,12 +6,13 @@ import hashlib
 import string
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from ganlib.core.errors import GanlibError
-from ganlib.core.files import sha256_file
+from ganlib.core.files import sha256_bytes, sha256_file
 from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest, Shard
+from ganlib.generation.credentials import CredentialSigner, without_credentials
 from ganlib.generation.formats.base import Add
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
@@ -50,7 +51,13 @@ def has_images(job: BatchSpec, file: str) -> bool:
 
 @contextmanager
 def new_shard(
-    storage: Storage, job: Manifest, shard: int, *, sha256: str | None = None, token: str = ""
+    storage: Storage,
+    job: Manifest,
+    shard: int,
+    *,
+    sha256: str | None = None,
+    token: str = "",
+    signer: CredentialSigner | None = None,
 ) -> Iterator[Add]:
     """Takes the images of ``shard``, which appears in ``storage`` at once, on success; on failure nothing does.
 
@@ -61,8 +68,9 @@ def new_shard(
         storage: of the job.
         job: the job.
         shard: the shard's number.
-        sha256: what :attr:`ganlib.generation.batch.manifest.Shard.sha256` must come to.
+        sha256: what the digests of its files must come to, before they are signed.
         token: part of the scratch names, where several processes work on one job.
+        signer: gives each file content credentials, if the job is one of signed files.
 
     Raises:
         GanlibError: it comes to something else; what was there stays.
@@ -81,12 +89,29 @@ def new_shard(
                 f"{place} came out with other bytes than {storage} was made of: this machine or its onnxruntime "
                 "rounds differently, or the manifest was changed. What was there was kept; make the job anew elsewhere."
             )
+        if signer is not None:
+            digests = _sign(part, job, shard, signer)
         names = listed(job, shard)
         sums_part.write_text("".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True)))
         storage.publish(part, place, sums_part, sums)
     finally:
         remove(part)
         remove(sums_part)
+
+
+def _sign(part: Path, job: BatchSpec, shard: int, signer: CredentialSigner) -> list[str]:
+    """Put credentials into the PNG files of a shard that is being made; their digests then."""
+    digests = []
+    for index, name in zip(job.images(shard), formats.load(job.file_format).files(job, shard), strict=True):
+        data = signer.sign((part / name).read_bytes(), job.model_sha256, job.seed, index, title=name)
+        (part / name).write_bytes(data)
+        digests.append(sha256_bytes(data))
+    return digests
+
+
+def promise(storage: Storage, job: BatchSpec, file: str) -> str:
+    """Return the digest of what is the same of ``file`` whoever makes it: all of it but for content credentials."""
+    return sha256_bytes(without_credentials(storage.read(file))) if job.signed else storage.sha256(file)
 
 
 def is_whole(out: Where, job: BatchSpec, shard: int) -> bool:
@@ -143,15 +168,20 @@ def record(storage: Storage, job: BatchSpec) -> tuple[tuple[Shard, ...], str]:
     for shard in range(job.shard_count):
         images = job.images(shard)
         sums = read_sums(storage, sums_name(job, shard)) or {}
-        for name, digest in sums.items():
-            if has_images(job, name):
-                total.update(bytes.fromhex(digest))
+        digests = {name: digest for name, digest in sums.items() if has_images(job, name)}
+        if job.signed:
+            digests = {
+                file: promise(storage, job, file) for file in listed(job, shard).values() if has_images(job, file)
+            }
+        for digest in digests.values():
+            total.update(bytes.fromhex(digest))
         shards.append(
             Shard(
                 name=location(job, shard),
                 start=images.start,
                 count=len(images),
                 sha256=combine(sums.values()),
+                unsigned_sha256=combine(digests) if job.signed else None,
                 provider=job.provider,
             )
         )

@@ -9,7 +9,16 @@ from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.card import BESIDE
 from ganlib.generation.batch.manifest import Manifest
-from ganlib.generation.batch.shards import combine, has_images, listed, location, read_sums, strangers, sums_name
+from ganlib.generation.batch.shards import (
+    combine,
+    has_images,
+    listed,
+    location,
+    promise,
+    read_sums,
+    strangers,
+    sums_name,
+)
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage
 from ganlib.generation.storage.lock import LOCK
@@ -133,4 +142,4 @@ def _check_file(storage: Storage, name: str, manifest: Manifest, digest: str | N
     elif digest is not None and actual != digest:
         findings.altered.append(name)
     elif has_images(manifest, name):
-        findings.digests.append(actual)
+        findings.digests.append(promise(storage, manifest, name) if manifest.signed else actual)

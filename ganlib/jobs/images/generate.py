@@ -23,16 +23,18 @@ from ganlib.core.record import Record
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
-from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch, require_range
+from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch
 from ganlib.generation.batch.batch import make as make_missing
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.png import marked
+from ganlib.generation.spec import require_range
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.request import GenerateRequest
-from ganlib.jobs.models import Model, fetch
+from ganlib.jobs.models import Model, fetch_to_use
 from ganlib.registry.version import Version
 
 if TYPE_CHECKING:
+    from ganlib.generation.credentials import CredentialSigner
     from ganlib.generation.sampling import SamplingRequest
     from ganlib.generation.session import OnnxModel
 
@@ -57,24 +59,35 @@ class BatchWithModel:
 
 
 def generate(
-    project: Project | None, params: Params | None, model: str, request: GenerateRequest, *, report: Report = silent
+    project: Project | None,
+    params: Params | None,
+    model: str,
+    request: GenerateRequest,
+    *,
+    signer: CredentialSigner | None = None,
+    report: Report = silent,
 ) -> BatchResult:
     """Make the images of ``request`` with ``model``; what is there and whole is kept.
 
     Image i depends only on (model sha256, seed, i) and on what is asked of the model. With an ``.onnx`` file or
-    ``pretrained:NAME`` as ``model``, neither project nor registry is needed.
+    ``pretrained:NAME`` as ``model``, neither project nor registry is needed. A ``signer`` gives each PNG file content
+    credentials.
 
     Raises:
         BadInput: a count below one, no such format or model, an output folder of another job or that cannot be
             written.
         GanlibError: the provider that was asked for is not the one that runs.
     """
-    with begin(project, params, model, request, report) as batch:
+    if signer and request.file_format != "png":
+        raise BadInput(f"content credentials are for PNG files, not for {request.file_format}. Nothing was made.")
+    with begin(project, params, model, request, report, signer=signer) as batch:
         job, threads, batch_size = batch.job, None, request.batch_size
         if batch_size is None:
             threads, batch_size = _tuned(project, batch, report)
         make_missing(
-            batch.model, job.manifest, job.request, job.storage, job.missing, batch_size, threads, report=report
+            *(batch.model, job.manifest, job.request, job.storage, job.missing, batch_size, threads),
+            signer=signer,
+            report=report,
         )
         manifest = job.finish()
     return finish(project, params, request, batch, manifest, report)
@@ -82,7 +95,13 @@ def generate(
 
 @contextmanager
 def begin(
-    project: Project | None, params: Params | None, model: str, request: GenerateRequest, report: Report = silent
+    project: Project | None,
+    params: Params | None,
+    model: str,
+    request: GenerateRequest,
+    report: Report = silent,
+    *,
+    signer: CredentialSigner | None = None,
 ) -> Iterator[BatchWithModel]:
     """Open the batch of :func:`generate`, checked and under its lock, for a caller that has shards made elsewhere."""
     request.require()
@@ -98,6 +117,7 @@ def begin(
         condition=sampling.condition,
         truncation=sampling.truncation,
         mark=_mark(params, report),
+        signer=signer,
         out=locate(request.out),
         count=count,
         start=request.start,
@@ -165,7 +185,7 @@ def _resolve(
     """The model that ``request`` is for, and the same opened."""
     from ganlib.generation.session import OnnxModel
 
-    source = fetch(project, params, model)
+    source = fetch_to_use(project, params, model)
     return source, OnnxModel(source.path, sha256=source.sha256, provider=request.provider, allow_cpu=request.allow_cpu)
 
 

@@ -8,11 +8,12 @@ from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.export.runtime import PROVIDERS
 from ganlib.generation.batch.manifest import Manifest
-from ganlib.generation.batch.repair import Repair, require_digest, require_finished
+from ganlib.generation.batch.repair import Repair, require_digest, require_finished, require_signer
 from ganlib.generation.batch.repair import repair as remake
 from ganlib.generation.batch.verify import verify
+from ganlib.generation.credentials import CredentialSigner
 from ganlib.generation.storage import Where
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import fetch_to_use
 
 
 def repair(
@@ -22,20 +23,22 @@ def repair(
     *,
     model: str | None = None,
     labels: str | None = None,
+    signer: CredentialSigner | None = None,
     report: Report = silent,
 ) -> Repair:
     """Make the missing, altered and truncated shards under ``out`` again, byte for byte; the others stay.
 
     Args:
-        project: as for :func:`ganlib.jobs.models.fetch`.
+        project: as for :func:`ganlib.jobs.models.fetch_to_use`.
         params: the same.
         out: a folder that a finished job filled, or its URL.
         model: the model that made the images; None: the one that the manifest names.
         labels: the file of labels, if the job was given one.
+        signer: gives what is made again new content credentials, if the images have some.
         report: told of progress.
 
     Raises:
-        BadInput: no such job, model or labels, or the model is another one (its sha256 is compared first).
+        BadInput: no such job, model, labels or signer, or the model is another one (its sha256 is compared first).
         Unavailable: the registry cannot be reached, or another process is at work in ``out``.
     """
     manifest = require_finished(out)
@@ -43,8 +46,9 @@ def repair(
     if not findings.damaged:
         require_digest(manifest, out)
         return Repair(images=manifest.count, remade=(), extra=findings.extra)
+    require_signer(manifest, out, signer)
     reference = model or _reference(manifest, out)
-    at = fetch(project, params, reference)
+    at = fetch_to_use(project, params, reference)
     if at.sha256 != manifest.model_sha256:
         raise BadInput(
             f"{reference} has sha256 {at.sha256}, and the images in {out} were made by {manifest.model_sha256}. "
@@ -57,7 +61,7 @@ def repair(
     graph = OnnxModel(at.path, sha256=manifest.model_sha256, provider=provider)
     condition = recorded(graph, manifest.condition, labels)
     request = graph.request(manifest.seed, condition, manifest.truncation)
-    return remake(graph, out, request, findings.damaged, findings.extra, report)
+    return remake(graph, out, request, findings.damaged, findings.extra, report, signer=signer)
 
 
 def _reference(manifest: Manifest, out: Where) -> str:

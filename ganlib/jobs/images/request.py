@@ -47,8 +47,8 @@ class GenerateRequest:
         """Raise :class:`BadInput` for what is wrong by itself: such a mistake needs no server to be told."""
         from ganlib.export.runtime import require_provider
         from ganlib.generation import formats
-        from ganlib.generation.batch.batch import require_positive, require_range
         from ganlib.generation.sampling import require_truncation
+        from ganlib.generation.spec import require_positive, require_range
 
         counts = {"count": self.count, "shard_size": self.shard_size, "batch_size": self.batch_size}
         require_positive(**{name: number for name, number in counts.items() if number is not None})

@@ -10,7 +10,7 @@ from ganlib.config import ANONYMOUS, Params, ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.jobs.models import Model, fetch
+from ganlib.jobs.models import Model, fetch_to_use
 from ganlib.registry.champion import Champion
 from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from ganlib.serving.pool import OpenModel
@@ -35,7 +35,7 @@ class ServedModels:
         references: Sequence[str],
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Resolve ``references``, each as :func:`ganlib.jobs.models.fetch` takes it.
+        """Resolve ``references``, each as :func:`ganlib.jobs.models.fetch_to_use` takes it.
 
         ``tell`` gets a line where the champion that is served is not the one that the alias names.
 
@@ -51,7 +51,7 @@ class ServedModels:
         self._aliases: dict[str, tuple[str, str]] = {}
         self._order: list[str] = []
         for reference in references:
-            model = fetch(project, params, reference)
+            model = fetch_to_use(project, params, reference)
             alias = _alias(model)
             name = alias or _name(model)
             if name in self._order:
@@ -80,7 +80,7 @@ class ServedModels:
         """See :class:`ganlib.serving.pool.ModelSource`."""
         from ganlib.generation.session import OnnxModel
 
-        model = self._constant_models.get(name) or fetch(self._project, self._params, meaning)
+        model = self._constant_models.get(name) or fetch_to_use(self._project, self._params, meaning)
         version = model.version
         return OpenModel(
             OnnxModel(model.path, sha256=model.sha256),
@@ -141,7 +141,7 @@ def serve(
     """Serve ``models`` until SIGTERM or SIGINT; the first is the default.
 
     Args:
-        project: as for :func:`ganlib.jobs.models.fetch`.
+        project: as for :func:`ganlib.jobs.models.fetch_to_use`.
         params: the same; ``serve`` in it has the limits.
         models: references; with an alias, champion, challenger and previous are served too where they exist.
         host: None: as ``serve.host`` says.

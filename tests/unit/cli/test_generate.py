@@ -87,3 +87,19 @@ def test_a_truncated_shard_is_named_and_the_same_command_makes_it_again(folder: 
     again = ganlib(*words, cwd=folder)
     assert (again.returncode, again.stdout) == (0, first.stdout)
     assert (folder / "cut" / "shard-00001.npy").read_bytes() == whole
+
+
+def test_a_batch_is_signed_with_a_certificate_for_trial_verified_and_repaired(folder: Path) -> None:
+    pytest.importorskip("c2pa", reason="the extra 'c2pa' is not installed")
+    with_key = ["--c2pa-cert", "ca/chain.pem", "--c2pa-key", "ca/key.pem"]
+    words = ["generate", "--model", "digits.onnx", "--out", "signed", "--count", "2"]
+    assert "sign with: ganlib generate --c2pa-cert" in ganlib("mark", "test-ca", "--out", "ca", cwd=folder).stdout
+    dask = refused(ganlib(*words, *with_key, "--runner", "dask", cwd=folder))
+    assert "--c2pa-cert signs in this process alone: leave --runner out." in dask
+    assert "go together" in refused(ganlib(*words, *with_key[:2], cwd=folder))
+    assert not (folder / "signed").exists()
+    assert ganlib(*words, *with_key, cwd=folder).returncode == 0
+    (folder / "signed" / "shard-00000" / "00000001.png").unlink()
+    assert "takes --c2pa-cert and --c2pa-key" in refused(ganlib("repair", "signed", cwd=folder))
+    assert ganlib("repair", "signed", *with_key, cwd=folder).returncode == 0
+    assert ganlib("verify", "signed", cwd=folder).returncode == 0

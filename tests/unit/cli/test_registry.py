@@ -26,6 +26,7 @@ from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
 from tests import factories
+from tests.support.keys import trust, write_key
 
 NAME = "mnist-generator"
 
@@ -315,6 +316,44 @@ def test_the_ledger_is_read_and_a_changed_entry_is_named_with_exit_code_one(ganl
     assert shown.code == 1
     assert json.loads(shown.out)["problems"][0]["seq"] == 2
     assert ganlib("registry", "verify").code == 0
+
+
+def test_with_keys_verify_names_the_entries_that_nobody_signed(ganlib: Ganlib, made: Project) -> None:
+    before = made.params_file.read_text()
+    write_key(made.root)
+    trust(made, key="key.pem")
+    try:
+        whole = json.loads(ganlib("registry", "verify", "--json").out)
+        trust(made, key="key.pem", required=True)
+        told = ganlib("registry", "verify")
+        trust(made, key="absent.pem")
+        refusal = ganlib("registry", "verify").line()
+    finally:
+        made.params_file.write_text(before)
+    assert (whole["ok"], whole["signed"]) == (True, 0), "the ledger began before there was a key"
+    assert told.code == 1
+    assert told.out.startswith("entry 1 is not signed, and signing.required says that it must")
+    assert "cannot read" in refusal
+    assert json.loads(ganlib("registry", "verify", "--json").out)["signed"] is None
+
+
+def test_a_version_is_signed_and_downloaded_with_its_card(ganlib: Ganlib, made: Project, tmp_path: Path) -> None:
+    pytest.importorskip("model_signing.signing", reason="the extra 'signing' is not installed")
+    pytest.importorskip("cyclonedx", reason="the extra 'cards' is not installed")
+    assert "names no key to sign with" in ganlib("registry", "sign", "3").line()
+    before = made.params_file.read_text()
+    write_key(made.root)
+    trust(made, key="key.pem")
+    try:
+        assert ganlib("registry", "sign", "3").out == "version 3 (dcgan) is signed\n"
+        done = ganlib("registry", "download", "3", "--card", "--out", tmp_path / "three")
+    finally:
+        made.params_file.write_text(before)
+    assert done.out == f"version 3 -> {tmp_path / 'three'}: model.onnx, README.md, bom.cdx.json, model.sig\n"
+    assert (
+        "and a folder is to be filled"
+        in ganlib("registry", "download", "3", "--card", "--out", made.params_file).line()
+    )
 
 
 @pytest.mark.parametrize("stray", [False, True], ids=["forged", "stray"])

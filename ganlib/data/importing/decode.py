@@ -60,7 +60,7 @@ def read_header(stream: BinaryIO) -> Header:
     Raises:
         Unreadable: it is not a picture of a known format, or of a kind that is refused.
     """
-    with _reasons(), Image.open(stream, formats=FORMATS) as image:
+    with reasons(), Image.open(stream, formats=FORMATS) as image:
         if image.mode == "F":
             raise Unreadable("its pixels are floating point numbers, which have no range: save it in 8 or 16 bits")
         peak = 0
@@ -78,7 +78,7 @@ def decode(stream: BinaryIO, rules: Rules) -> np.ndarray:
     Raises:
         Unreadable: its bytes are damaged.
     """
-    with _reasons(), Image.open(stream, formats=FORMATS) as image:
+    with reasons(), Image.open(stream, formats=FORMATS) as image:
         if rules.fit != "none":
             image.draft(None, (_DRAFT * rules.size, _DRAFT * rules.size))  # of a JPEG only: 1/2, 1/4 or 1/8
         upright = ImageOps.exif_transpose(image)
@@ -143,8 +143,8 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
-    """Turn whatever a decoder raises on hostile or damaged bytes into :class:`Unreadable`."""
+def reasons() -> Iterator[None]:
+    """Turn whatever a decoder raises on hostile or damaged bytes into :class:`Unreadable`: a context manager."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's, about large pictures and odd metadata

@@ -16,18 +16,24 @@ _MOST = 16  # times as many pixels a side
 
 
 def outline(pixels: NDArray[np.uint8]) -> int:
-    """Return 64 bits of an image, uint8 [channels, height, width]: where it gets brighter from left to right.
+    """Return :func:`outlines` of one image, uint8 [channels, height, width]."""
+    return int(outlines(pixels[None])[0])
 
-    The difference hash: the image is averaged to 9 x 8 fields, and each is compared with its neighbour.
+
+def outlines(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return 64 bits of each image, uint8 [n, channels, height, width]: where it gets brighter from left to right.
+
+    The difference hash: an image is averaged to 9 x 8 fields, and each is compared with its neighbour.
     """
     import numpy as np
 
-    weights = np.array([1.0] if len(pixels) == 1 else _GREY, np.float32)
-    grey = np.tensordot(weights, pixels.astype(np.float32), 1)
-    height, width = grey.shape
-    fields = _averages(_averages(grey, 8, height), 9, width, axis=1)
-    bits = np.packbits(np.diff(fields, axis=1) > 1)
-    return int(bits.view(">i8")[0])
+    weights = (1.0,) if images.shape[1] == 1 else _GREY
+    grey = images[:, 0] * np.float32(weights[0])
+    for channel, weight in enumerate(weights[1:], 1):
+        grey += images[:, channel] * np.float32(weight)
+    fields = _averages(_averages(grey, 8, axis=1), 9, axis=2)
+    bits = np.packbits(np.diff(fields, axis=2) > 1, axis=None)
+    return bits.view(">i8").astype(np.int64)
 
 
 def difference(outlines: NDArray[np.int64], other: int) -> NDArray[np.uint8]:
@@ -39,17 +45,18 @@ def difference(outlines: NDArray[np.int64], other: int) -> NDArray[np.uint8]:
     return bits
 
 
-def _averages(values: NDArray[np.float32], count: int, size: int, axis: int = 0) -> NDArray[np.float32]:
-    """Means of ``count`` parts of equal width, which may cut through pixels."""
+def _averages(values: NDArray[np.float32], count: int, axis: int) -> NDArray[np.float32]:
+    """Means of ``count`` parts of equal width along ``axis``, which may cut through pixels."""
     import numpy as np
 
+    size = values.shape[axis]
     edges = np.linspace(0, size, count + 1)
-    total = np.concatenate([np.zeros_like(values.take([0], axis)), values.cumsum(axis)], axis)
     whole = np.minimum(edges.astype(int), size)
-    shape = [-1 if place == axis else 1 for place in range(2)]
-    part = (edges - whole).reshape(shape)
-    at = total.take(whole, axis) + part * values.take(np.minimum(whole, size - 1), axis)
-    means: NDArray[np.float32] = np.diff(at, axis=axis) / (size / count)
+    part = (edges - whole).astype(np.float32).reshape([-1 if place == axis else 1 for place in range(values.ndim)])
+    total = values.cumsum(axis)
+    at = np.where(whole.reshape(part.shape) > 0, total.take(np.maximum(whole - 1, 0), axis), np.float32(0))
+    at += part * values.take(np.minimum(whole, size - 1), axis)
+    means: NDArray[np.float32] = np.diff(at, axis=axis) / np.float32(size / count)
     return means
 
 

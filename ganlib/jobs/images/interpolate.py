@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ganlib.config import ANONYMOUS, MarkConfig, Params
+from ganlib.config import ANONYMOUS, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.jobs.models import Model, fetch
+from ganlib.generation.mark import packet_of_models
+from ganlib.jobs.models import fetch
 from ganlib.tracking import runs
 from ganlib.tracking.store import connect
 
@@ -76,24 +77,25 @@ def interpolate(
     title = f"interpolate {graph.metadata.get('family', 'model')}"
     report.advance(title, 0, 1)
     grid = between.between_seeds(graph, seed, pairs, frames, conditions)
-    pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
-    for name in conditions:
-        pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, conditions))
     mark = params.mark if params else ANONYMOUS
-    files = _write(out, {name: _marked(data, name, mark, source, seed) for name, data in pictures.items()})
+
+    def packet(name: str) -> str:
+        return packet_of_models(mark, [source.sha256], f"{seed}-{name}")
+
+    pictures = {
+        "interpolation.png": between.picture(grid, packet("interpolation")),
+        "interpolation.gif": between.animation(grid, packet("interpolation")),
+    }
+    for name in conditions:
+        rows = between.between_conditions(graph, seed, pairs, conditions)
+        pictures[f"{name}s.png"] = between.picture(rows, packet(f"{name}s"))
+    files = _write(out, pictures)
     if project and source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         for file in files:
             run.artifact(file, "interpolation")
     report.advance(title, 1, 1)
     return Interpolation(model=source.origin, seed=seed, pairs=pairs, frames=frames, files=files)
-
-
-def _marked(data: bytes, name: str, mark: MarkConfig, source: Model, seed: int) -> bytes:
-    """A PNG with its marks; a GIF has no place for them that readers look at."""
-    from ganlib.generation.png import marked
-
-    return marked(data, mark, [source.sha256], f"{seed}-{name}") if name.endswith(".png") else data
 
 
 def _write(out: Path, pictures: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -17,6 +17,8 @@ from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
 from ganlib.evaluation.needs import changes, fitted
+from ganlib.generation.mark import packet_of_models
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""
+_SHEET = 100
 REPLICATES = "evaluation/replicates.json"
 """The run's artifact with each figure and its bootstrap replicates (:func:`ganlib.evaluation.bootstrap.pack`): what a
 comparison with another model pairs."""
@@ -95,7 +98,8 @@ def evaluate(
     if source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         with doing("log the figures"):
-            _log(run, result, replicates, images)
+            packet = packet_of_models(params.mark, [graph.sha256], f"{settings.seed}-0-{min(len(images), _SHEET) - 1}")
+            _log(run, result, replicates, contact_sheet(images[:_SHEET], packet, columns=10))
     if registry and source.version:
         page.update(registry, project.state, always=source.version.version)
     return result
@@ -112,14 +116,12 @@ def require_same(model_spec: DatasetSpec, here: DatasetSpec) -> None:
         )
 
 
-def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], images: np.ndarray) -> None:
-    from ganlib.generation.pictures.contact_sheet import contact_sheet
-
+def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], sheet: bytes) -> None:
     run.log(charts.of_evaluation(result.metrics()), step=0)
     run.text(charts.table(result.metrics()), "evaluation/figures.csv")
     run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
     run.text(json.dumps({name: pack(values) for name, values in replicates.items()}, indent=2), REPLICATES)
-    run.image(contact_sheet(images[:100], columns=10), SAMPLES)
+    run.image(sheet, SAMPLES)
 
 
 def _delivery(graph: OnnxModel, speed: float) -> Delivery:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganlib.generation.detection.likeness import NEAR, difference, outline, undone
+from ganlib.generation.detection.likeness import NEAR, difference, outline, outlines, undone
 from tests import shapes
 
 
@@ -53,6 +53,12 @@ def test_a_jpeg_of_an_image_has_nearly_its_outline_and_other_images_have_not() -
         assert difference(np.array([own]), other)[0] <= NEAR + 3
     far = [difference(np.array([a]), b)[0] for a, b in itertools.combinations(outlines, 2)]
     assert np.median(far) > 8
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 28, 28), (3, 7, 11), (3, 64, 33)]))
+def test_outlines_of_many_are_those_of_each(seed: int, shape: tuple[int, int, int]) -> None:
+    images = np.random.default_rng(seed).integers(0, 256, (5, *shape), np.uint8)
+    assert outlines(images).tolist() == [outline(image) for image in images]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (1, 300, 4)])

@@ -84,7 +84,8 @@ def test_no_real_image_is_taken_for_one_of_ours(prepared: Path, index: Path, tmp
 def test_ten_thousand_real_images_have_no_pixels_in_the_index(prepared: Path, index: Path) -> None:
     from ganlib.generation.detection.image import pixel_digest
 
-    assert not any(indexes.find(index, pixel_digest(image)) for image in load_split(prepared, "test").images)
+    with indexes.ImageIndex(index) as opened:
+        assert not any(opened.find(pixel_digest(image)) for image in load_split(prepared, "test").images)
 
 
 def test_marks_say_it_and_the_model_proves_it(model: OnnxModel, batch: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
@@ -24,10 +24,11 @@ from ganlib.generation.conditions import choose
 from ganlib.generation.formats.base import texts
 from ganlib.generation.pictures.interpolate import slerp
 from ganlib.generation.sampling import SamplingRequest
-from ganlib.serving import pictures
+from ganlib.serving import detection, pictures
 from ganlib.serving.access import Access, Below, Cors
 from ganlib.serving.api_page import as_head
 from ganlib.serving.api_page import page as reference_page
+from ganlib.serving.detection import PictureReader
 from ganlib.serving.limits import Answers, Bodies
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import AliasWatcher, LoadedModel, ModelPool
@@ -35,12 +36,13 @@ from ganlib.serving.problems import PROBLEMS, Busy, DigestMismatch, handle_error
 from ganlib.serving.schema import Health, Images, ImagesBody, ImagesRequest, ModelList, Ready, WalkBody, WalkRequest
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from starlette.types import ASGIApp
 
+    from ganlib.generation.detection.index import ImageIndex
+
+T = TypeVar("T")
 STATIC = Path(__file__).parent / "static"
-_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+_FILES = {"page.css": "text/css", "page.js": "text/javascript", "detect.js": "text/javascript"}
 _FRESH = {"Cache-Control": "no-cache"}  # keep it, but ask whether it still holds
 _SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
 _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
@@ -56,8 +58,10 @@ class Server:
         metrics: Metrics,
         limits: ServeConfig,
         mark: MarkConfig = ANONYMOUS,
+        index: ImageIndex | None = None,
     ) -> None:
-        """The pool is filled already; ``mark`` is what images say of who makes them."""
+        """The pool is filled already; ``mark`` is what images say of who makes them, ``index`` those that were made."""
+        self.reader = PictureReader(pool, limits, index)
         self.pool, self.watcher, self.metrics, self.limits, self.mark = pool, watcher, metrics, limits, mark
         self.draining = False
         self.at_work = 0
@@ -79,16 +83,16 @@ class Server:
             self.at_work -= 1
             self.metrics.at_work.set(self.at_work)
 
-    async def wait(self, promise: Future[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Return the images that were promised.
+    async def wait(self, promise: Future[T]) -> T:
+        """Return what was promised.
 
         Raises:
-            Busy: they took too long; nobody computes them any more, unless that had begun.
+            Busy: it took too long; nobody computes it any more, unless that had begun.
         """
         try:
             return await asyncio.wait_for(asyncio.wrap_future(promise), self.limits.timeout_seconds)
         except TimeoutError:
-            raise Busy(f"no images within {self.limits.timeout_seconds:g} s: too much is asked at once.", 503) from None
+            raise Busy(f"no answer within {self.limits.timeout_seconds:g} s: too much is asked at once.", 503) from None
 
     def models(self) -> ModelList:
         """Return what is served."""
@@ -126,6 +130,7 @@ def create(server: Server) -> ASGIApp:
     app.state.server = server
     handle_errors(app)
     _add_images(app)
+    detection.add(app)
     _add_operations(app)
     _add_pages(app, server.limits.root_path)
     limits = server.limits

@@ -32,6 +32,10 @@ class Unreadable(Exception):
     """Why a picture is set aside, in a few words."""
 
 
+class TooManyPixels(Unreadable):
+    """It was not decoded: a small file may hold more pixels than there is memory for."""
+
+
 class Header(NamedTuple):
     """What is known of a picture before it is decoded."""
 
@@ -154,7 +158,7 @@ def reasons() -> Iterator[None]:
     except UnidentifiedImageError:
         raise Unreadable(f"not a picture of a known format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
-        raise Unreadable(f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
+        raise TooManyPixels(f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
     except Exception as error:  # decoders raise SyntaxError, struct.error, IndexError and others
         words = re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "its file", " ".join(str(error).split()))
         raise Unreadable(f"damaged: {words or type(error).__name__}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganlib.core.errors import BadInput
-from ganlib.data.importing.decode import FORMATS, Unreadable, reasons
+from ganlib.data.importing.decode import FORMATS, TooManyPixels, Unreadable, reasons
 from ganlib.generation.mark import KEYWORD, SYSTEM, identity
 
 if TYPE_CHECKING:
@@ -53,10 +53,6 @@ class AnyImage(NamedTuple):
     """What a picture of several images, or of a step between two, says in our words of what it shows."""
     others: tuple[str, ...]
     """What it says in others' words, each as people read it."""
-
-
-class TooManyPixels(Unreadable):
-    """It was not decoded: a small file may hold more pixels than there is memory for."""
 
 
 def read(path: Path) -> AnyImage:

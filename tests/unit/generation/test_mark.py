@@ -158,7 +158,8 @@ def test_a_job_is_not_resumed_for_another_producer(model: OnnxModel, tmp_path: P
 
 
 def test_exiftool_reads_the_marks_of_a_sheet_of_a_training_and_of_a_walk(tmp_path: Path) -> None:
-    images, mark = np.zeros((2, 3, 1, 8, 8), np.uint8), MarkConfig(producer=HARD)
+    draw, mark = np.random.default_rng(0), MarkConfig(producer=HARD)
+    images = draw.integers(0, 256, (2, 3, 1, 8, 8), np.uint8)
     packet = marks.packet_of_models(mark, [SHA], "3-interpolation")
     (tmp_path / "walk.gif").write_bytes(animation(images, packet))
     (tmp_path / "walk.png").write_bytes(picture(images, packet))
@@ -189,26 +190,31 @@ WITHOUT_MARKS = {
 }
 
 
-def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
-    """Each call in our source of what is called so, or is imported as another name from a file that is."""
+SAVE, SHEET = ("save", "savefig", "imsave", "imwrite"), "contact_sheet"
+
+
+def calls() -> Iterator[tuple[str, str, ast.Call]]:
+    """Each call in our source of a function that writes a picture: where, of what by its own name, and the call."""
     for path in sorted(file for top in ("ganlib", "pipelines") for file in (ROOT / top).rglob("*.py")):
-        tree = ast.parse(path.read_text())
+        text = path.read_text()
+        if not any(f"{name}(" in text for name in SAVE) and SHEET not in text:
+            continue
+        tree = ast.parse(text)
         imports = [each for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for each in node.names]
-        names = {name} | {each.asname for each in imports if each.name == name and each.asname}
+        own = {each.asname: each.name for each in imports if each.asname}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", None)) in names:
-                yield path.relative_to(ROOT).as_posix(), node
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                yield path.relative_to(ROOT).as_posix(), own.get(name, name), node
 
 
 def test_every_writer_of_pictures_marks_what_a_model_made() -> None:
-    saved = {
-        path
-        for name in ("save", "savefig", "imsave", "imwrite")
-        for path, call in calls(name)
-        if any(isinstance(each, ast.Constant) and each.value in PICTURES for each in ast.walk(call))
-    }
+    saved, sheets = set[str](), list[tuple[str, ast.expr]]()
+    for path, name, call in calls():
+        if name in SAVE and any(isinstance(each, ast.Constant) and each.value in PICTURES for each in ast.walk(call)):
+            saved.add(path)
+        if name == SHEET and len(call.args) > 1:
+            sheets.append((path, call.args[1]))
     assert saved == WRITERS
-    sheets = [(path, call) for path, call in calls("contact_sheet") if len(call.args) > 1]
     assert len(sheets) > 8
-    unmarked = {path for path, call in sheets if isinstance(call.args[1], ast.Constant)}
-    assert unmarked == WITHOUT_MARKS
+    assert {path for path, packet in sheets if isinstance(packet, ast.Constant)} == WITHOUT_MARKS

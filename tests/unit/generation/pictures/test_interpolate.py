@@ -169,5 +169,5 @@ def test_the_animation_goes_forth_and_back_for_ever(channels: int) -> None:
 
 
 def test_the_picture_has_a_row_a_pair(tmp_path: Path) -> None:
-    with Image.open(io.BytesIO(picture(np.zeros((3, 7, 1, 28, 28), np.uint8)))) as sheet:
+    with Image.open(io.BytesIO(picture(np.zeros((3, 7, 1, 28, 28), np.uint8), "a packet"))) as sheet:
         assert sheet.size == (7 * 58 + 2, 3 * 58 + 2)

@@ -1,0 +1,103 @@
+"""`python -m benchmarks.detect [IMAGES]`: an index of a million images, how long it takes to make and to look up in.
+
+The images are of a model that ships, so that their outlines are as alike as those of a real job; a temporary folder of
+about a kilobyte an image is needed. The table is in docs/marks.md.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from ganlib.cli.app import set_environment_defaults
+from ganlib.core import progress
+from ganlib.generation.batch.batch import generate
+from ganlib.generation.detection import index as indexes
+from ganlib.generation.detection.detector import Detector
+from ganlib.generation.detection.image import parse, pixel_digest
+from ganlib.generation.detection.index import ImageIndex
+from ganlib.generation.detection.likeness import NEAR, outline
+from ganlib.generation.session import OnnxModel
+from ganlib.jobs.models import fetch
+
+MODEL, TRIALS = "pretrained:dcgan", 200
+T = TypeVar("T")
+
+
+def main(words: Sequence[str]) -> int:
+    """Print the figures, a line each."""
+    count = int(words[0]) if words else 1_000_000
+    model = OnnxModel(fetch(None, None, MODEL).path)
+    with tempfile.TemporaryDirectory() as folder, progress.console(as_json=False) as report:
+        out, path = Path(folder) / "out", Path(folder) / "detect.db"
+        generate(model, out=out, count=count, seed=0, shard_size=100_000, file_format="npy", report=report)
+        wall, cpu = time.perf_counter(), time.process_time()
+        print(indexes.update(path, [out], report).summary())
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        print(f"made in {wall:.0f} s, {cpu:.0f} s of a processor; {path.stat().st_size / 2**20:.0f} MiB")
+        ours = model.images(0, 0, TRIALS)
+        others = model.images(1, 0, TRIALS)
+        with ImageIndex(path) as index:
+            for line in looked_up(index, ours, others):
+                print(line, flush=True)
+    return 0
+
+
+def looked_up(index: ImageIndex, ours: np.ndarray, others: np.ndarray) -> Iterator[str]:
+    """Milliseconds of each way to look up, of images that are in the index and of others of the same model."""
+    yield line("pixels that are there", timed(index.find, map(pixel_digest, ours)))
+    yield line("pixels that are not", timed(index.find, map(pixel_digest, others)))
+    yield line("the first likeness, which reads all outlines", timed(index.nearest, [outline(ours[0])]))
+    yield line("likenesses from then on", timed(index.nearest, map(outline, itertools.chain(ours, others))))
+    detector = Detector(index)
+    yield line("a PNG file of 28x28, in all", timed(lambda data: detector.detect(parse(data)), map(png, others)))
+    yield line(
+        "a JPEG file of 1,024x1,024, in all", timed(lambda data: detector.detect(parse(data)), [photograph()] * 20)
+    )
+    near = [found[1] for each in others if (found := index.nearest(outline(each)))]
+    yield f"{np.mean(np.array(near) <= NEAR):.0%} of others are within {NEAR} bits of one that is there"
+
+
+def timed(look: Callable[[T], object], values: Iterable[T]) -> list[float]:
+    """Milliseconds of each call."""
+    durations = []
+    for value in list(values):
+        start = time.perf_counter()
+        look(value)
+        durations.append(1000 * (time.perf_counter() - start))
+    return durations
+
+
+def line(what: str, durations: Sequence[float]) -> str:
+    """Median and slowest."""
+    return f"{what}: {statistics.median(durations):.2f} ms, at most {max(durations):.2f}, of {len(durations)}"
+
+
+def png(image: np.ndarray) -> bytes:
+    """A file that says nothing."""
+    file = io.BytesIO()
+    Image.fromarray(image[0]).save(file, "PNG")
+    return file.getvalue()
+
+
+def photograph() -> bytes:
+    """A JPEG of noise that is smooth enough to be like one."""
+    file = io.BytesIO()
+    small = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(small).resize((1024, 1024)).save(file, "JPEG")
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    set_environment_defaults()
+    sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from ganlib.core.record import Record
 from ganlib.generation.batch.batch import require_range
 from ganlib.generation.detection.image import AnyImage, Claim, pixel_digest
 from ganlib.generation.detection.index import ImageIndex, IndexEntry
-from ganlib.generation.detection.likeness import NEAR, outline, undone
+from ganlib.generation.detection.likeness import undone
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +151,7 @@ def _likely(index: ImageIndex, image: AnyImage) -> tuple[IndexEntry, str] | None
     for words, pixels in undone(image.pixels):
         if entry := index.find(pixel_digest(pixels)):
             return entry, f"{words}, it has the pixels of an image of ours"
-    near = index.nearest(outline(image.pixels))
-    if near and near[1] <= NEAR:
-        return near[0], f"its outline is that of an image of ours but for {near[1]} of 64 bits, which proves nothing"
+    if near := index.nearest(image.pixels):
+        levels = f"{near[1]:.1f} of 255 levels"
+        return near[0], f"over 8 x 8 fields it is as bright as an image of ours but for {levels}, which proves nothing"
     return None

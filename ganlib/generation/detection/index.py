@@ -16,21 +16,21 @@ from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.detection.image import pixel_digest
-from ganlib.generation.detection.likeness import difference, outlines
+from ganlib.generation.detection.likeness import SIDE, Likenesses, fields
 from ganlib.generation.storage import Where, locate
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_FORMAT = 1
+_FORMAT = 2
 _IMAGES_AT_ONCE, _BYTES_AT_ONCE = 4096, 2**24
 _PATIENCE = 10.0  # seconds for another program's transaction
 _CACHE = -(2**18)  # KiB of SQLite's pages while digests come in, which are in no order
 _BATCHES = "SELECT id, place, facts FROM batches"
 _TABLES = """
 CREATE TABLE batches (id INTEGER PRIMARY KEY, place TEXT UNIQUE, digest TEXT, facts TEXT);
-CREATE TABLE images (digest BLOB PRIMARY KEY, batch INTEGER, number INTEGER, outline INTEGER) WITHOUT ROWID;
+CREATE TABLE images (digest BLOB PRIMARY KEY, batch INTEGER, number INTEGER, fields BLOB) WITHOUT ROWID;
 """
 
 
@@ -105,7 +105,7 @@ class ImageIndex(AbstractContextManager["ImageIndex"]):
         """
         self.path, self._names_only = path, names_only
         self._database = _opened(path, create=False)
-        self._state: _Outlines | None = None
+        self._snapshot: _Snapshot | None = None
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
@@ -122,52 +122,53 @@ class ImageIndex(AbstractContextManager["ImageIndex"]):
             row = self._database.execute(query, (digest,)).fetchone()
         return self._entry(*row) if row else None
 
-    def nearest(self, bits: int) -> tuple[IndexEntry, int] | None:
-        """Return the image whose outline differs least from ``bits``, and in how many of 64 bits; None: there is none.
+    def nearest(self, image: NDArray[np.uint8]) -> tuple[IndexEntry, float] | None:
+        """Return the image that ``image``, uint8 [channels, height, width], is most like, and by how many levels not.
 
-        The first question reads all outlines, 24 bytes an image, which are held from then on.
+        None: there is none so near as :data:`ganlib.generation.detection.likeness.NEAR`. The first question reads the
+        fields of all images, some 100 bytes each, which are held from then on.
 
         Raises:
             Unavailable: another program holds the file.
         """
         with _patience(self.path):
-            state = self._outlines()
-        if not len(state.bits):
+            state = self._current()
+        near = state.likenesses.nearest(fields(image[None])[0])
+        if near is None:
             return None
-        differences = difference(state.bits, bits)
-        best = int(differences.argmin())
-        entry = self._entry(int(state.numbers[best]), *state.batches[int(state.of_batch[best])])
-        return entry, int(differences[best])
+        row, levels = near
+        return self._entry(int(state.numbers[row]), *state.batches[int(state.of_batch[row])]), levels
 
-    def _outlines(self) -> _Outlines:
-        """All outlines as the file has them now."""
+    def _current(self) -> _Snapshot:
+        """All that :meth:`nearest` goes through, as the file has it now."""
         import numpy as np
 
         (version,) = self._database.execute("PRAGMA data_version").fetchone()
-        if self._state and self._state.version == version:
-            return self._state
-        self._state = None
+        if self._snapshot and self._snapshot.version == version:
+            return self._snapshot
+        self._snapshot = None
+        columns = np.dtype([("fields", f"S{SIDE**2}"), ("batch", np.int64), ("number", np.int64)])
         with self._database:
             self._database.execute("BEGIN")  # images and batches are of one moment
             batches = {number: (place, facts) for number, place, facts in self._database.execute(_BATCHES)}
-            columns = np.dtype([("bits", np.int64), ("batch", np.int64), ("number", np.int64)])
-            rows = np.fromiter(self._database.execute("SELECT outline, batch, number FROM images"), columns)
-        self._state = _Outlines(version, batches, *(np.ascontiguousarray(rows[name]) for name in columns.names or ()))
-        return self._state
+            rows = np.fromiter(self._database.execute("SELECT fields, batch, number FROM images"), columns)
+        table = np.ascontiguousarray(rows["fields"]).view(np.uint8).reshape(len(rows), SIDE**2)
+        self._snapshot = _Snapshot(version, batches, Likenesses(table), rows["batch"].copy(), rows["number"].copy())
+        return self._snapshot
 
     def _entry(self, number: int, place: str, facts: str) -> IndexEntry:
         name = place.rstrip("/").rpartition("/")[2] if self._names_only else place
         return IndexEntry(place=name, index=number, **json.loads(facts))
 
 
-class _Outlines(NamedTuple):
-    """What :meth:`ImageIndex.nearest` looks through."""
+class _Snapshot(NamedTuple):
+    """An index's images at one moment."""
 
     version: int
     """SQLite's, of the file: another one once somebody else has written to it."""
     batches: dict[int, tuple[str, str]]
     """Place and facts."""
-    bits: NDArray[np.int64]
+    likenesses: Likenesses
     of_batch: NDArray[np.int64]
     numbers: NDArray[np.int64]
 
@@ -234,8 +235,8 @@ def _take_in(database: sqlite3.Connection, place: str, manifest: Manifest, repor
     ).lastrowid
     done = 0
     for first, images in _images(place, manifest):
-        bits = outlines(images).tolist()
-        rows = [(pixel_digest(image), batch, first + at, bits[at]) for at, image in enumerate(images)]
+        table = fields(images)
+        rows = [(pixel_digest(image), batch, first + at, table[at].tobytes()) for at, image in enumerate(images)]
         database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)", rows)
         done += len(rows)
         report.advance(stage, done, manifest.count)

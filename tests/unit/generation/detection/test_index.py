@@ -13,9 +13,8 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.generation.detection import index as indexes
 from ganlib.generation.detection.image import pixel_digest
 from ganlib.generation.detection.index import ImageIndex
-from ganlib.generation.detection.likeness import outline
 from ganlib.generation.session import OnnxModel
-from tests.unit.generation.formats.suite import make
+from tests.unit.generation.formats.suite import SEED, make
 
 
 @pytest.mark.parametrize("form", ["npy", "npz", "parquet", "webdataset", "zarr"])
@@ -67,31 +66,30 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path,
     assert path.exists() == (content is not None)
 
 
-def test_outlines_are_read_once_and_anew_when_another_program_has_written(
-    model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_likenesses_are_read_once_and_anew_when_another_program_has_written(model: OnnxModel, tmp_path: Path) -> None:
     path, images = tmp_path / "detect.db", model.images(3, 0, 70)
     make(model, tmp_path / "a", "npy", count=40, seed=3)
-    make(model, tmp_path / "b", "npy", count=70, seed=3, start=40)
+    make(model, tmp_path / "b", "npy", count=30, seed=3, start=40)
     indexes.update(path, [tmp_path / "a"])
     with ImageIndex(path, names_only=True) as index:
         reads: list[str] = []
         index._database.set_trace_callback(reads.append)  # noqa: SLF001  (what it asks of SQLite)
-        for _ in range(3):
-            assert index.nearest(outline(images[39]))[1] == 0  # type: ignore[index]
-        assert len([line for line in reads if "SELECT outline" in line]) == 1
+        for number in (0, 20, 39):
+            entry, levels = index.nearest(images[number])  # type: ignore[misc]
+            assert (entry.place, entry.index, levels) == ("a", number, 0)
+        assert index.nearest(255 - images[0]) is None
+        assert len([line for line in reads if "SELECT fields" in line]) == 1
         indexes.update(path, [tmp_path / "b"])
-        entry, bits = index.nearest(outline(images[60]))  # type: ignore[misc]
-        assert (entry.place, entry.seed, bits) == ("b", 3, 0)
-        assert outline(model.images(3, entry.index, 1)[0]) == outline(images[60])
-        assert len([line for line in reads if "SELECT outline" in line]) == 2
+        entry, levels = index.nearest(images[60])  # type: ignore[misc]
+        assert (entry.place, entry.index, entry.seed, levels) == ("b", 60, 3, 0)
+        assert len([line for line in reads if "SELECT fields" in line]) == 2
 
 
 def test_an_index_without_images_has_none_that_is_nearest(model: OnnxModel, tmp_path: Path) -> None:
     with closing(indexes._opened(tmp_path / "detect.db", create=True)):  # noqa: SLF001  (as a killed update leaves it)
         pass
     with ImageIndex(tmp_path / "detect.db") as index:
-        assert index.nearest(0) is None
+        assert index.nearest(model.images(3, 0, 1)[0]) is None
 
 
 def test_who_looks_up_does_not_wait_for_who_takes_a_batch_in(model: OnnxModel, tmp_path: Path) -> None:
@@ -103,7 +101,7 @@ def test_who_looks_up_does_not_wait_for_who_takes_a_batch_in(model: OnnxModel, t
     ):
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("DELETE FROM images")
-        assert index.nearest(0) is not None
+        assert index.nearest(model.images(SEED, 0, 1)[0]) is not None
 
 
 def test_an_index_that_cannot_be_read_now_says_so(index: Path, tmp_path: Path) -> None:

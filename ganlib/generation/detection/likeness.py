@@ -65,10 +65,10 @@ def _averages(values: NDArray[np.float32], count: int, axis: int) -> NDArray[np.
     size = values.shape[axis]
     edges = np.linspace(0, size, count + 1)
     whole = np.minimum(edges.astype(int), size)
-    part = (edges - whole).astype(np.float32).reshape([-1 if place == axis else 1 for place in range(values.ndim)])
-    total = values.cumsum(axis)
-    at = np.where(whole.reshape(part.shape) > 0, total.take(np.maximum(whole - 1, 0), axis), np.float32(0))
-    at += part * values.take(np.minimum(whole, size - 1), axis)
+    along = [-1 if place == axis else 1 for place in range(values.ndim)]
+    part, inside = ((edges - whole).reshape(along).astype(np.float32), (whole > 0).reshape(along).astype(np.float32))
+    before = values.cumsum(axis).take(np.maximum(whole - 1, 0), axis) * inside
+    at = before + part * values.take(np.minimum(whole, size - 1), axis)
     means: NDArray[np.float32] = np.diff(at, axis=axis) / np.float32(size / count)
     return means
 

@@ -65,9 +65,7 @@ def interpolate(
         BadInput: no such model, a condition that it does not take, too few or too many pairs or frames, or a folder
             that cannot be written.
     """
-    for name, value, least in (("pairs", pairs, 1), ("frames", frames, 2)):
-        if not least <= value <= _MOST:
-            raise BadInput(f"{name} must be between {least} and {_MOST}, not {value}.")
+    _require(pairs, frames)
     from ganlib.generation.pictures import interpolate as between
     from ganlib.generation.session import OnnxModel
 
@@ -78,17 +76,15 @@ def interpolate(
     report.advance(title, 0, 1)
     grid = between.between_seeds(graph, seed, pairs, frames, conditions)
     mark = params.mark if params else ANONYMOUS
-
-    def packet(name: str) -> str:
-        return packet_of_models(mark, [source.sha256], f"{seed}-{name}")
-
+    packet = packet_of_models(mark, [source.sha256], f"{seed}-interpolation")
     pictures = {
-        "interpolation.png": between.picture(grid, packet("interpolation")),
-        "interpolation.gif": between.animation(grid, packet("interpolation")),
+        "interpolation.png": between.picture(grid, packet),
+        "interpolation.gif": between.animation(grid, packet),
     }
     for name in conditions:
         rows = between.between_conditions(graph, seed, pairs, conditions)
-        pictures[f"{name}s.png"] = between.picture(rows, packet(f"{name}s"))
+        packet = packet_of_models(mark, [source.sha256], f"{seed}-{name}s")
+        pictures[f"{name}s.png"] = between.picture(rows, packet)
     files = _write(out, pictures)
     if project and source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
@@ -96,6 +92,12 @@ def interpolate(
             run.artifact(file, "interpolation")
     report.advance(title, 1, 1)
     return Interpolation(model=source.origin, seed=seed, pairs=pairs, frames=frames, files=files)
+
+
+def _require(pairs: int, frames: int) -> None:
+    for name, value, least in (("pairs", pairs, 1), ("frames", frames, 2)):
+        if not least <= value <= _MOST:
+            raise BadInput(f"{name} must be between {least} and {_MOST}, not {value}.")
 
 
 def _write(out: Path, pictures: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -160,6 +160,7 @@ def serve(
     from ganlib.serving import app, server
     from ganlib.serving.metrics import Metrics
     from ganlib.serving.pool import AliasWatcher, ModelPool
+    from ganlib.serving.shared import Server
 
     limits = params.serve if params else ServeConfig()
     limits = limits.model_copy(update={"host": limits.host if host is None else host})
@@ -176,7 +177,7 @@ def serve(
         watcher.fill()
         watcher.start()
         announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in pool.all()})
-        app_server = app.Server(pool, watcher, metrics, limits, mark, images)
+        app_server = Server(pool, watcher, metrics, limits, mark, images)
         try:
             server.run(app.create(app_server), app_server, bound, on_start=lambda end: on_start(announcement))
         finally:

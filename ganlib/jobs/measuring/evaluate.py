@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ganlib.config import Params
+from ganlib.config import MarkConfig, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
 from ganlib.core.processes import machine, usable_cores
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""
-_SHEET = 100
+_ON_SHEET = 100
 REPLICATES = "evaluation/replicates.json"
 """The run's artifact with each figure and its bootstrap replicates (:func:`ganlib.evaluation.bootstrap.pack`): what a
 comparison with another model pairs."""
@@ -98,8 +98,7 @@ def evaluate(
     if source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         with doing("log the figures"):
-            packet = packet_of_models(params.mark, [graph.sha256], f"{settings.seed}-0-{min(len(images), _SHEET) - 1}")
-            _log(run, result, replicates, contact_sheet(images[:_SHEET], packet, columns=10))
+            _log(run, result, replicates, _sheet(images[:_ON_SHEET], graph, settings.seed, params.mark))
     if registry and source.version:
         page.update(registry, project.state, always=source.version.version)
     return result
@@ -114,6 +113,10 @@ def require_same(model_spec: DatasetSpec, here: DatasetSpec) -> None:
             "its data back: "
             "ganlib data version --from PLACE"
         )
+
+
+def _sheet(images: np.ndarray, graph: OnnxModel, seed: int, mark: MarkConfig) -> bytes:
+    return contact_sheet(images, packet_of_models(mark, [graph.sha256], f"{seed}-0-{len(images) - 1}"), columns=10)
 
 
 def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], sheet: bytes) -> None:

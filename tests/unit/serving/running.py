@@ -20,6 +20,7 @@ from ganlib.serving import app, server
 from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import AliasWatcher, ModelPool, OpenModel
+from ganlib.serving.shared import Server
 
 LONG = 300.0
 """Seconds after which a test gives up, on a machine that has much else to do, too."""
@@ -52,7 +53,7 @@ class Files:
 class Running:
     """Ask it by :meth:`get` and :meth:`post`."""
 
-    def __init__(self, url: str, shared: app.Server, lines: list[str]) -> None:
+    def __init__(self, url: str, shared: Server, lines: list[str]) -> None:
         self.url, self.shared, self.lines = url, shared, lines
         self.look = shared.watcher.look
 
@@ -102,7 +103,7 @@ def running(source: Files, index: ImageIndex | None = None, **limits: Any) -> It
         window=window, every=settings.poll_seconds, patience=settings.registry_seconds, tell=lines.append,
     )  # fmt: skip
     watcher.fill()
-    shared = app.Server(pool, watcher, metrics, settings, index=index)
+    shared = Server(pool, watcher, metrics, settings, index=index)
     bound = server.listen(settings.host if is_loopback(settings.host) else "127.0.0.1", 0)
     begun, ends = threading.Event(), list[Callable[[], None]]()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_who_looks_up_does_not_wait_for_who_takes_a_batch_in(model: OnnxModel, t
     make(model, tmp_path / "out", "npy", count=3)
     indexes.update(tmp_path / "detect.db", [tmp_path / "out"])
     with (
-        closing(indexes._opened(tmp_path / "detect.db", create=False)) as writer,  # noqa: SLF001
+        closing(sqlite3.connect(tmp_path / "detect.db")) as writer,
         ImageIndex(tmp_path / "detect.db") as index,
     ):
         writer.execute("BEGIN IMMEDIATE")
@@ -105,8 +106,6 @@ def test_who_looks_up_does_not_wait_for_who_takes_a_batch_in(model: OnnxModel, t
 
 
 def test_an_index_that_cannot_be_read_now_says_so(index: Path, tmp_path: Path) -> None:
-    import sqlite3
-
     path = Path(shutil.copy(index, tmp_path))
     with ImageIndex(path) as opened, closing(sqlite3.connect(path)) as other:
         other.execute("DROP TABLE batches")
@@ -115,8 +114,6 @@ def test_an_index_that_cannot_be_read_now_says_so(index: Path, tmp_path: Path) -
 
 
 def test_an_index_of_another_format_is_refused(tmp_path: Path, model: OnnxModel) -> None:
-    import sqlite3
-
     with sqlite3.connect(tmp_path / "detect.db") as database:
         database.execute("PRAGMA user_version = 99")
         database.execute("CREATE TABLE other (x)")

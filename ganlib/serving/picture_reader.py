@@ -5,12 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
-
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.generation.detection.detector import Detection, Detector, Maker
-from ganlib.serving.limits import PICTURES
-from ganlib.serving.problems import PROBLEMS, Busy, TooLarge
+from ganlib.serving.problems import Busy, TooLarge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,10 +16,7 @@ if TYPE_CHECKING:
     from ganlib.config import ServeConfig
     from ganlib.generation.detection.index import ImageIndex
     from ganlib.generation.sampling import SamplingRequest
-    from ganlib.serving.app import Server
     from ganlib.serving.pool import LoadedModel, ModelPool
-
-_BODY = {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 class PictureReader:
@@ -67,14 +61,3 @@ class PictureReader:
 
         origin = entry.open_model
         return Maker(entry.model, draw, origin.registered_model, origin.version, origin.run_id)
-
-
-def add(app: FastAPI) -> None:
-    """Add the route to ``app``."""
-
-    @app.post(PICTURES, responses=PROBLEMS, openapi_extra={"requestBody": _BODY}, tags=["detection"])
-    async def detect(request: Request) -> Detection:
-        """Whether the picture that is the body, a file as it is, was made here."""
-        server: Server = request.app.state.server
-        with server.admitted():
-            return await server.wait(server.reader.detect(await request.body()))

@@ -64,8 +64,20 @@ def looked_up(index: ImageIndex, ours: np.ndarray, others: np.ndarray) -> Iterat
     yield line(
         "a JPEG file of 1,024x1,024, in all", timed(lambda data: detector.detect(parse(data)), [photograph()] * 20)
     )
-    near = np.mean([index.nearest(each) is not None for each in others])
-    yield f"{near:.1%} of others are within {NEAR:g} levels of one that is there"
+    known = sum(index.find(pixel_digest(each)) is not None for each in others)
+    near = sum(index.nearest(each) is not None for each in others)
+    yield f"of {len(others)} others {known} are there by their pixels, {near} are within {NEAR:g} levels of one"
+    for scale, quality in ((1, 85), (4, 85), (4, 50), (1, 50)):
+        again = sum(saved(index, number, image, scale, quality) for number, image in enumerate(ours))
+        yield f"of {len(ours)} that are there, {scale} times as large as JPEG of quality {quality}, {again} are found"
+
+
+def saved(index: ImageIndex, number: int, image: np.ndarray, scale: int, quality: int) -> bool:
+    """Whether an image that is there is still nearest to itself as a JPEG."""
+    file, (height, width) = io.BytesIO(), image.shape[1:]
+    Image.fromarray(image[0]).resize((width * scale, height * scale)).save(file, "JPEG", quality=quality)
+    found = index.nearest(parse(file.getvalue()).pixels)
+    return found is not None and found[0].index == number
 
 
 def timed(look: Callable[[T], object], values: Iterable[T]) -> list[float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from ganlib.config import ANONYMOUS, Params
+from ganlib.config import ANONYMOUS, MarkConfig, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
@@ -75,16 +76,14 @@ def interpolate(
     title = f"interpolate {graph.metadata.get('family', 'model')}"
     report.advance(title, 0, 1)
     grid = between.between_seeds(graph, seed, pairs, frames, conditions)
-    mark = params.mark if params else ANONYMOUS
-    packet = packet_of_models(mark, [source.sha256], f"{seed}-interpolation")
+    marks = partial(_packet, params.mark if params else ANONYMOUS, source.sha256, seed)
     pictures = {
-        "interpolation.png": between.picture(grid, packet),
-        "interpolation.gif": between.animation(grid, packet),
+        "interpolation.png": between.picture(grid, marks("interpolation")),
+        "interpolation.gif": between.animation(grid, marks("interpolation")),
     }
     for name in conditions:
         rows = between.between_conditions(graph, seed, pairs, conditions)
-        packet = packet_of_models(mark, [source.sha256], f"{seed}-{name}s")
-        pictures[f"{name}s.png"] = between.picture(rows, packet)
+        pictures[f"{name}s.png"] = between.picture(rows, marks(f"{name}s"))
     files = _write(out, pictures)
     if project and source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
@@ -92,6 +91,10 @@ def interpolate(
             run.artifact(file, "interpolation")
     report.advance(title, 1, 1)
     return Interpolation(model=source.origin, seed=seed, pairs=pairs, frames=frames, files=files)
+
+
+def _packet(mark: MarkConfig, model_sha256: str, seed: int, name: str) -> str:
+    return packet_of_models(mark, [model_sha256], f"{seed}-{name}")
 
 
 def _require(pairs: int, frames: int) -> None:

@@ -189,7 +189,10 @@ def _finished(place: Where) -> Manifest:
 
 
 def _opened(path: Path, *, create: bool) -> sqlite3.Connection:
-    wrong = BadInput(f"{path} is no index of images; choose another file with --index. Nothing was changed.")
+    wrong = BadInput(
+        f"{path} is no index of images, or one of another format: choose another file with --index, or move this one away "
+        "and make it again with `ganlib detect index DIR...`. Nothing was changed."
+    )
     if not create and not path.exists():
         raise BadInput(f"there is no index at {path}: make one with `ganlib detect index DIR...`.")
     try:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 _FORMAT = 2
 _IMAGES_AT_ONCE, _BYTES_AT_ONCE = 4096, 2**24
-_PATIENCE = 10.0  # seconds for another program's transaction
-_CACHE = -(2**18)  # KiB of SQLite's pages while digests come in, which are in no order
+_PATIENCE = 10.0  # seconds that who looks up waits for another program's commit; who adds waits longer
+_CACHE = -(2**18)
+"""KiB of SQLite's pages while digests come in, which are in no order. What fits, some two million images, is written
+when it is complete: until then nobody who looks up has to wait."""
 _BATCHES = "SELECT id, place, facts FROM batches"
 _TABLES = """
 CREATE TABLE batches (id INTEGER PRIMARY KEY, place TEXT UNIQUE, digest TEXT, facts TEXT);
@@ -73,11 +75,12 @@ def update(path: Path, places: Sequence[Where], report: Report = silent) -> Inde
 
     Raises:
         BadInput: one is no finished batch, or ``path`` is something else; nothing of it was taken in.
+        Unavailable: another program holds the file; batches that were taken in before stay.
     """
     batches = [(str(place), _finished(place)) for place in places]
     path.parent.mkdir(parents=True, exist_ok=True)
     done, same = 0, 0
-    with closing(_opened(path, create=True)) as database:
+    with _patience(path), closing(_opened(path, create=True)) as database:
         database.execute(f"PRAGMA cache_size = {_CACHE}")
         before = _count(database)
         for number, (place, manifest) in enumerate(batches):
@@ -178,7 +181,7 @@ def _patience(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise Unavailable(f"the index {path} cannot be read just now ({error}); ask again.") from error
+        raise Unavailable(f"the index {path} cannot be used just now ({error}); try again.") from error
 
 
 def _finished(place: Where) -> Manifest:
@@ -190,20 +193,19 @@ def _finished(place: Where) -> Manifest:
 
 def _opened(path: Path, *, create: bool) -> sqlite3.Connection:
     wrong = BadInput(
-        f"{path} is no index of images, or one of another format: choose another file with --index, or move this one away "
-        "and make it again with `ganlib detect index DIR...`. Nothing was changed."
+        f"{path} is no index of images, or one of another format: choose another file with --index, or move this one "
+        "away and make it again with `ganlib detect index DIR...`. Nothing was changed."
     )
     if not create and not path.exists():
         raise BadInput(f"there is no index at {path}: make one with `ganlib detect index DIR...`.")
     try:
-        database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+        database = sqlite3.connect(path, timeout=6 * _PATIENCE if create else _PATIENCE, check_same_thread=False)
     except sqlite3.DatabaseError as error:
         raise wrong from error
     try:
         (number,) = database.execute("PRAGMA user_version").fetchone()
         empty = not database.execute("SELECT 1 FROM sqlite_master").fetchone()
         if number == 0 and empty and create:
-            database.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
             database.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;")
         elif number != _FORMAT:
             raise wrong

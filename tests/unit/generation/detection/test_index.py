@@ -109,7 +109,7 @@ def test_an_index_that_cannot_be_read_now_says_so(index: Path, tmp_path: Path) -
     path = Path(shutil.copy(index, tmp_path))
     with ImageIndex(path) as opened, closing(sqlite3.connect(path)) as other:
         other.execute("DROP TABLE batches")
-        with pytest.raises(Unavailable, match="cannot be read just now"):
+        with pytest.raises(Unavailable, match="cannot be used just now"):
             opened.find(b"0" * 32)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ganlib.config import ANONYMOUS, MarkConfig
+from ganlib.config import MarkConfig
 from ganlib.core.progress import Report, silent
 from ganlib.data.splits import Split, load_split
 from ganlib.generation.mark import COMPOSITE, packet_of_run
@@ -32,7 +32,7 @@ def finish(
     step: int,
     *,
     judge: Callable[[], Judge],
-    mark: MarkConfig = ANONYMOUS,
+    mark: MarkConfig,
     report: Report = silent,
 ) -> None:
     """Fit what is fitted rather than trained; log reconstructions, the family's own figures and its pictures.

@@ -31,11 +31,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.rounds import Figure, at_least, at_most, show
 from ganlib import families
-from ganlib.config import Limits
+from ganlib.config import ANONYMOUS, Limits
 from ganlib.core.project import Project, SourceRevision
 from ganlib.data.batches import DeviceBatches
 from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.families.parts.adversarial import discriminate
+from ganlib.generation.mark import packet_of_run
 from ganlib.jobs.training.finish import sheet
 from ganlib.nets import conv
 from ganlib.objectives.double_backward import tangent
@@ -156,10 +157,11 @@ def _engine(name: str, shape: str) -> float:
                 run.log(metrics, step)
                 clock.at(step)
 
-            hooks = loop.Hooks(
-                log=log,
-                grid=lambda images, step: run.image(sheet(images.view(8, 8, *images.shape[1:])), f"{step}.png"),
-            )
+            def grid(images: Tensor, step: int) -> None:
+                packet = packet_of_run(ANONYMOUS, run.id, f"step-{step}")
+                run.image(sheet(images.view(8, 8, *images.shape[1:]), packet), f"{step}.png")
+
+            hooks = loop.Hooks(log=log, grid=grid)
             ema = Ema(family.generator, 5000)
             clock = _Clock()
             loop.fit(family, ema, batches, plan, hooks)

@@ -11,13 +11,15 @@ from PIL import Image
 
 from ganlib.cli.app import show
 from ganlib.cli.options import Json
-from ganlib.config import Params, load
+from ganlib.config import ANONYMOUS, Params, load
 from ganlib.core import project as projects
 from ganlib.core.files import write_bytes
 from ganlib.core.project import Project
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.export.onnx import Certificate
+from ganlib.generation.batch.manifest import Manifest
+from ganlib.generation.mark import packet_of_models
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.registry.gate import Decision
@@ -49,23 +51,25 @@ def demo() -> dict[str, Any]:
     manifest = generate(model=f"models:/{params.registry.model}@champion", out=str(folder), count=COUNT, seed=SEED)
     sheet = folder.with_name(f"{folder.name}.png")
     judge = judge_for(project, params, current_data(project))
-    write_bytes(sheet, by_class(folder, judge))
+    of_batch = Manifest.model_validate({name: manifest[name] for name in Manifest.model_fields})
+    write_bytes(sheet, by_class(folder, of_batch, judge))
     return {**result, "champion": champion, "images": str(folder), "sheet": str(sheet), "manifest": manifest}
 
 
-def by_class(folder: Path, judge: Judge, columns: int = 15) -> bytes:
+def by_class(folder: Path, manifest: Manifest, judge: Judge, columns: int = 15) -> bytes:
     """Return a contact sheet with a row a class, as the judge takes them, in the order they were drawn (no picking)."""
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
     files = sorted(folder.glob("shard-*/*.png"))
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])
     images = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
+    packet = packet_of_models(manifest.mark or ANONYMOUS, [manifest.model_sha256], f"{manifest.seed}-by-class")
     if not judge.class_names:
-        return contact_sheet(images[: columns * columns], columns=columns)
+        return contact_sheet(images[: columns * columns], packet, columns=columns)
     classes = judge.features(images).classes
     rows = [images[classes == each][:columns] for each in range(len(judge.class_names))]
     blocks = [np.concatenate([row, np.zeros((columns - len(row), *images.shape[1:]), np.uint8)]) for row in rows]
-    return contact_sheet(np.concatenate(blocks), columns=columns)
+    return contact_sheet(np.concatenate(blocks), packet, columns=columns)
 
 
 def _champion_version(project: Project, params: Params) -> int:

@@ -13,13 +13,14 @@ from ganlib.cli import options
 from ganlib.cli.batches import output_place, show_batch
 from ganlib.cli.flows import RunOptions
 from ganlib.cli.options import Json, Model, Set
-from ganlib.config import GenerateConfig
+from ganlib.config import ANONYMOUS, GenerateConfig
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.label_file import names_file
+from ganlib.generation.mark import packet_of_models
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.generate import BatchResult
 from ganlib.jobs.images.request import GenerateRequest
@@ -91,8 +92,12 @@ def sheet_of(manifest: Manifest, out: str, limit: int = _ON_SHEET) -> bytes:
 
     from ganlib.generation.pictures.contact_sheet import contact_sheet
 
-    rows = np.arange(min(limit, len(manifest.images(0))))
-    return contact_sheet(formats.load(manifest.file_format).images(locate(out), manifest, 0, rows), columns=10)
+    numbers = manifest.images(0)[:limit]
+    images = formats.load(manifest.file_format).images(locate(out), manifest, 0, np.arange(len(numbers)))
+    which = f"{manifest.seed}-{numbers[0]}-{numbers[-1]}"
+    return contact_sheet(
+        images, packet_of_models(manifest.mark or ANONYMOUS, [manifest.model_sha256], which), columns=10
+    )
 
 
 @options.command

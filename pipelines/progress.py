@@ -23,13 +23,8 @@ def use_terminal(report: Report) -> None:
     _terminal = report
 
 
-def flow_reporter() -> Report:
-    """Return the terminal that started the flow, for what a flow does itself."""
-    return _terminal
-
-
 def reporter() -> Report:
-    """Return the report of the task that calls this."""
+    """Return the report of the task that calls this, or of the flow."""
     from prefect import get_run_logger
 
     return _TaskReport(get_run_logger(), _terminal)

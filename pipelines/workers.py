@@ -13,7 +13,7 @@ from ganlib.core.processes import usable_cores
 from ganlib.jobs.images.generate import BatchResult, begin, finish
 from ganlib.jobs.images.request import GenerateRequest
 from pipelines import tasks
-from pipelines.progress import flow_reporter
+from pipelines.progress import reporter
 
 _MOST = 256  # tasks a job: larger ones have neighbouring shards in one task, which keeps those that are whole
 
@@ -46,7 +46,7 @@ def generate(
     }
     runner: Any = DaskTaskRunner(address=scheduler) if scheduler else DaskTaskRunner(**local)
     project, params = tasks.opened(str(root), overrides)
-    report = flow_reporter()
+    report = reporter()
     with begin(project, params, model, request, report) as batch:
         job, spent = batch.job, 0.0
         if job.missing:

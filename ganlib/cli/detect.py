@@ -14,16 +14,17 @@ from ganlib.core import project as projects
 from ganlib.core.errors import BadInput
 
 _INDEX = "detect.db"
+Index = Annotated[
+    Path | None,
+    typer.Option("--index", help="SQLite file of pixels' digests. Default: .ganlib/detect.db of the project."),
+]
 
 
 def detect(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE... | index DIR...", help="Images; after the word index, batches.")
     ],
-    index: Annotated[
-        Path | None,
-        typer.Option("--index", help="SQLite file of pixels' digests. Default: .ganlib/detect.db of the project."),
-    ] = None,
+    index: Index = None,
     model: Annotated[
         str | None, typer.Option("--model", help="A model that may have made them: makes them again and compares.")
     ] = None,
@@ -55,14 +56,19 @@ def detect(
         show(result, as_json=as_json, text=result.summary)
         return
     project, params = perhaps_project(model) if model else (None, None)
-    where = _place(index)
     with reporting(as_json=as_json) as report:
         answers = job(
-            project, params, [Path(each) for each in files], index=where if index or where.exists() else None,
+            project, params, [Path(each) for each in files], index=index_to_read(index),
             model=model, seed=seed, start=start, count=count, report=report,
         )  # fmt: skip
     show(answers, as_json=as_json, text=answers.summary)
     raise typer.Exit(0 if answers.ok else 1)
+
+
+def index_to_read(index: Path | None) -> Path | None:
+    """Return the index that was named, or the default one if it is there."""
+    place = _place(index)
+    return place if index or place.exists() else None
 
 
 def _place(index: Path | None) -> Path:

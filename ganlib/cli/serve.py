@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganlib.cli.app import perhaps_project, say
+from ganlib.cli.detect import Index, index_to_read
 from ganlib.cli.options import Json, Set
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="TCP port, 0 for any free one; default: {serve.port}.", min=0, max=65535)
     ] = None,
+    index: Index = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -46,4 +48,4 @@ def serve(
     def tell(line: str) -> None:
         say(json.dumps({"event": "serving", "message": line}) if as_json else f"ganlib: {line}", err=True)
 
-    job(project, params, models, host=host, port=port, on_start=started, tell=tell)
+    job(project, params, models, host=host, port=port, index=index_to_read(index), on_start=started, tell=tell)

@@ -65,6 +65,9 @@ class ServeConfig(Record):
     max_images: PositiveInt = Field(256, description="in one request")
     max_requests: PositiveInt = Field(256, description="for images, under way at once")
     max_body_bytes: PositiveInt = Field(65536, description="bytes of a request")
+    max_pictures: PositiveInt = Field(8, description="to say of whether they were made here, held at once")
+    max_picture_bytes: PositiveInt = Field(8388608, description="bytes of such a picture's file")
+    max_picture_pixels: PositiveInt = Field(16777216, description="pixels of such a picture")
     max_connections: PositiveInt = Field(512, description="open at once; then who waits longest without a request goes")
     receive_seconds: float = Field(10, gt=0, description="for a request's headers to arrive, and again for its body")
     keep_alive_seconds: float = Field(

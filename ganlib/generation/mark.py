@@ -7,14 +7,18 @@ GB 45438-2025. The packet is written by ISO 16684-1 in its shortest form, as eac
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from ganlib.config import MarkConfig
 
 SYNTHETIC = "trainedAlgorithmicMedia"
 """What a trained model made, in IPTC's vocabulary of digital source types."""
-SOURCE_TYPE = f"http://cv.iptc.org/newscodes/digitalsourcetype/{SYNTHETIC}"
+_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SOURCE_TYPE = f"{_SOURCE_TYPES}{SYNTHETIC}"
 """The same as IPTC has it in files: by its address."""
+COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
+"""What has such a part beside others, as a sheet of real images and what became of them."""
 SYSTEM = "ganlib"
 KEYWORD = "XML:com.adobe.xmp"
 """Of the PNG chunk in which readers look for XMP."""
@@ -52,14 +56,29 @@ def aigc_keys(mark: MarkConfig, produce_id: str) -> dict[str, str]:
     }
 
 
-def packet(mark: MarkConfig, version: str, produce_id: str) -> str:
-    """Return the XMP packet of one image or sheet, which no program is to write in that does not know PNG."""
+def note(mark: MarkConfig) -> str:
+    """Return what whoever has images made should know of ``mark``; empty: nothing."""
+    return "" if mark.producer else "mark.producer in params.yaml is empty: the marks name no producer"
+
+
+def packet_of_models(mark: MarkConfig, models: Sequence[str], which: str) -> str:
+    """Return the packet of a picture of several images of ``models`` (their sha256); ``which`` tells them apart."""
+    return packet(mark, system_version(*models), "-".join((*models, which)))
+
+
+def packet_of_run(mark: MarkConfig, run_id: str, which: str, source: str = SYNTHETIC) -> str:
+    """Return the packet of a picture that the training ``run_id`` made, whose model has no file yet."""
+    return packet(mark, f"run {run_id}", f"{run_id}-{which}", source)
+
+
+def packet(mark: MarkConfig, version: str, produce_id: str, source: str = SYNTHETIC) -> str:
+    """Return the XMP packet of one image or sheet, which no program is to write in that does not know its format."""
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
         ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
         ' xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/"'
-        f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}" Iptc4xmpExt:AISystemUsed="{SYSTEM}"'
+        f' Iptc4xmpExt:DigitalSourceType="{_SOURCE_TYPES}{source}" Iptc4xmpExt:AISystemUsed="{SYSTEM}"'
         f' Iptc4xmpExt:AISystemVersionUsed="{version}">'
         f"<TC260:AIGC>{escape(aigc(mark, produce_id))}</TC260:AIGC>"
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ganlib.config import MarkConfig
-from ganlib.generation.mark import KEYWORD, SYNTHETIC, packet, packet_parts, system_version
+from ganlib.generation.mark import KEYWORD, SYNTHETIC, packet_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,9 +89,9 @@ def xmp_chunk(packet: bytes) -> bytes:
     return _chunk(b"iTXt", KEYWORD.encode() + bytes(5) + packet)
 
 
-def marked(png: bytes, mark: MarkConfig, models: Sequence[str], what: str) -> bytes:
-    """Return ``png``, a picture of several images of ``models`` (their sha256), with marks that call it ``what``."""
-    return with_chunks(png, xmp_chunk(packet(mark, system_version(*models), "-".join((*models, what))).encode()))
+def marked(png: bytes, packet: str) -> bytes:
+    """Return ``png`` with the marks in ``packet``, an XMP packet."""
+    return with_chunks(png, xmp_chunk(packet.encode()))
 
 
 def with_chunks(png: bytes, chunks: bytes) -> bytes:

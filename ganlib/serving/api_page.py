@@ -43,7 +43,7 @@ def as_head(get: dict[str, Any]) -> dict[str, Any]:
 
 def _route(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     parameters = {each["name"]: {**each["schema"], **each} for each in operation.get("parameters", ())}
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    bodies = operation.get("requestBody", {}).get("content", {})
     answers = "".join(
         f"<li><strong>{escape(status)}</strong> {escape(answer.get('description', ''))} "
         + ", ".join(f"<code>{escape(kind)}</code> {_type(content.get('schema', {}))}"
@@ -53,7 +53,7 @@ def _route(method: str, path: str, operation: dict[str, Any], schemas: dict[str,
     return (
         f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation.get('description', ''))}</p>"
         + (_fields({"properties": parameters}) if parameters else "")
-        + (f"<p>Body: {_type(body)}</p>" if body else "")
+        + "".join(f"<p>Body: <code>{escape(kind)}</code> {_type(body['schema'])}</p>" for kind, body in bodies.items())
         + f"<ul>{answers}</ul>"
     )
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -16,10 +14,10 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import ganlib
-from ganlib.config import ANONYMOUS, MarkConfig, ServeConfig
 from ganlib.core.errors import BadInput
 from ganlib.generation.condition_record import Choice
 from ganlib.generation.conditions import choose
+from ganlib.generation.detection.detector import Detection
 from ganlib.generation.formats.base import texts
 from ganlib.generation.pictures.interpolate import slerp
 from ganlib.generation.sampling import SamplingRequest
@@ -28,76 +26,25 @@ from ganlib.serving import pictures
 from ganlib.serving.access import Access, Below, Cors
 from ganlib.serving.api_page import as_head
 from ganlib.serving.api_page import page as reference_page
-from ganlib.serving.limits import Answers, Bodies
-from ganlib.serving.metrics import Metrics
-from ganlib.serving.pool import AliasWatcher, LoadedModel, ModelPool
-from ganlib.serving.problems import PROBLEMS, Busy, DigestMismatch, handle_errors
+from ganlib.serving.limits import PICTURES, Answers, Bodies
+from ganlib.serving.pool import LoadedModel
+from ganlib.serving.problems import PROBLEMS, DigestMismatch, handle_errors
 from ganlib.serving.schema import Health, Images, ImagesBody, ImagesRequest, ModelList, Ready, WalkBody, WalkRequest
+from ganlib.serving.shared import Server
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from starlette.types import ASGIApp
 
 STATIC = Path(__file__).parent / "static"
-_FILES = {"page.css": "text/css", "page.js": "text/javascript", "answers.js": "text/javascript"}
+_FILES = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "answers.js": "text/javascript",
+    "detect.js": "text/javascript",
+}
 _FRESH = {"Cache-Control": "no-cache"}  # keep it, but ask whether it still holds
 _SMALL = 4  # images that are encoded on the spot: faster than to hand them to a thread
 _NPY, _KINDS = "application/octet-stream", {"png": "image/png", "grid": "image/png", "strip": "image/png"}
-
-
-class Server:
-    """What requests share."""
-
-    def __init__(
-        self,
-        pool: ModelPool,
-        watcher: AliasWatcher,
-        metrics: Metrics,
-        limits: ServeConfig,
-        mark: MarkConfig = ANONYMOUS,
-    ) -> None:
-        """The pool is filled already; ``mark`` is what images say of who makes them."""
-        self.pool, self.watcher, self.metrics, self.limits, self.mark = pool, watcher, metrics, limits, mark
-        self.draining = False
-        self.at_work = 0
-
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Be one of the requests under way. Called on the event loop alone.
-
-        Raises:
-            Busy: there are as many as there may be.
-        """
-        if self.at_work >= self.limits.max_requests:
-            raise Busy(f"{self.at_work} requests for images are under way already; try again in a moment.", 429)
-        self.at_work += 1
-        self.metrics.at_work.set(self.at_work)
-        try:
-            yield
-        finally:
-            self.at_work -= 1
-            self.metrics.at_work.set(self.at_work)
-
-    async def wait(self, promise: Future[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Return the images that were promised.
-
-        Raises:
-            Busy: they took too long; nobody computes them any more, unless that had begun.
-        """
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(promise), self.limits.timeout_seconds)
-        except TimeoutError:
-            raise Busy(f"no images within {self.limits.timeout_seconds:g} s: too much is asked at once.", 503) from None
-
-    def models(self) -> ModelList:
-        """Return what is served."""
-        default = self.pool.default
-        return ModelList(
-            models=[entry.about(default) for entry in self.pool.all()],
-            max_images=self.limits.max_images,
-            max_requests=self.limits.max_requests,
-        )
 
 
 class _Application(FastAPI):
@@ -126,6 +73,7 @@ def create(server: Server) -> ASGIApp:
     app.state.server = server
     handle_errors(app)
     _add_images(app)
+    _add_detection(app)
     _add_operations(app)
     _add_pages(app, server.limits.root_path)
     limits = server.limits
@@ -291,6 +239,18 @@ def _require_most(name: str, value: int, most: int) -> None:
         raise BadInput(
             f"{name} must be at most {most:,} a request (got {value:,}); `ganlib generate` makes any number."
         )
+
+
+_PICTURE = {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+def _add_detection(app: FastAPI) -> None:
+    @app.post(PICTURES, responses=PROBLEMS, openapi_extra={"requestBody": _PICTURE}, tags=["detection"])
+    async def detect(request: Request) -> Detection:
+        """Whether the picture that is the body, a file as it is, was made here."""
+        server = _server(request)
+        with server.admitted():
+            return await server.wait(server.reader.detect(await request.body()))
 
 
 def _add_operations(app: FastAPI) -> None:

@@ -21,6 +21,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'",
 }
+PICTURES = "/v1/detect"
+"""The route whose bodies are pictures."""
+RETRY_SECONDS = 1
 _METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"))
 
 
@@ -58,42 +61,56 @@ class Answers:
 
 
 class Bodies:
-    """ASGI middleware: reads the body, which may be so long and take so long."""
+    """ASGI middleware: reads the body, which may be so long and take so long. Of long ones a few are held at once."""
 
     def __init__(self, app: ASGIApp, limits: ServeConfig) -> None:
         """Within :class:`Answers`."""
-        self._app, self._most, self._seconds = app, limits.max_body_bytes, limits.receive_seconds
+        self._app, self._limits, self._pictures = app, limits, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's event, as ASGI has it."""
-        body = await self._body(scope, receive)
+        limits = self._limits
+        if scope["path"].removeprefix(limits.root_path) != PICTURES:
+            await self._pass(limits.max_body_bytes, scope, receive, send)
+        elif self._pictures >= limits.max_pictures:
+            text = f"{self._pictures} pictures are being looked at already; try again in a moment."
+            await _refuse(429, text, {"Retry-After": str(RETRY_SECONDS)})(scope, receive, send)
+        else:
+            self._pictures += 1
+            try:
+                await self._pass(limits.max_picture_bytes, scope, receive, send)
+            finally:
+                self._pictures -= 1
+
+    async def _pass(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._body(most, scope, receive)
         if isinstance(body, bytes):
             await self._app(scope, _replay(body, receive), send)
         elif body == 413:
             # The connection stays: the rest of the body is read and dropped for a while, so that the client, which may
             # read only when it has sent all, sees this.
-            await _refuse(413, f"the request's body is longer than {self._most:,} bytes.")(scope, receive, send)
+            await _refuse(413, f"the request's body is longer than {most:,} bytes.")(scope, receive, send)
         else:
-            text = f"the request's body did not arrive within {self._seconds:g} s."
+            text = f"the request's body did not arrive within {self._limits.receive_seconds:g} s."
             await _refuse(408, text, {"Connection": "close"})(scope, receive, send)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | int:
+    async def _body(self, most: int, scope: Scope, receive: Receive) -> bytes | int:
         """The request's body; or the status that says why it was not read to its end."""
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > self._most:  # it is a number, h11 has seen to that; who asks with Expect does not even send it
+        if int(length) > most:  # it is a number, h11 has seen to that; who asks with Expect does not even send it
             return 413
-        body = b""
+        body = bytearray()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._limits.receive_seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise _Left
-                    body += bytes(message.get("body", b""))
-                    if len(body) > self._most:
+                    body += message.get("body", b"")
+                    if len(body) > most:
                         return 413
                     if not message.get("more_body", False):
-                        return body
+                        return bytes(body)
         except TimeoutError:
             return 408
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import ganlib
 from ganlib.config import MarkConfig
 from ganlib.generation.formats.base import texts
-from ganlib.generation.mark import SOURCE_TYPE, SYNTHETIC, aigc_keys
+from ganlib.generation.mark import SOURCE_TYPE, SYNTHETIC, aigc_keys, packet_of_models
 from ganlib.generation.noise import ALGORITHM
 from ganlib.generation.pictures.contact_sheet import contact_sheet
-from ganlib.generation.png import Encoder, international_chunk, marked, text_chunk, with_chunks
+from ganlib.generation.png import Encoder, international_chunk, text_chunk, with_chunks
 from ganlib.serving.schema import Image, Images, ImagesRequest, Provenance, WalkRequest
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def sheet(provenance: Provenance, images: NDArray[np.uint8], columns: int | None
     }
     if provenance.to_seed is not None:
         facts |= {"to_seed": str(provenance.to_seed), "to_index": str(provenance.to_start)}
-    return _marked(with_facts(contact_sheet(images, columns=columns, quick=True), facts), provenance)
+    return with_facts(contact_sheet(images, _packet(provenance), columns=columns, quick=True), facts)
 
 
 def npy(images: NDArray[np.uint8]) -> bytes:
@@ -160,9 +160,9 @@ def _image(
 
 def step(provenance: Provenance, image: NDArray[np.uint8], number: int) -> bytes:
     """Return image ``number`` of a walk, uint8 ``[channels, height, width]``, as a PNG of its own size."""
-    bare = contact_sheet(image[None], scale=1, padding=0, quick=True)
+    packet = _packet(provenance, f"-step-{number}")
     facts = {"synthetic": SYNTHETIC, "model_sha256": provenance.model_sha256, "step": str(number)}
-    return _marked(with_facts(bare, facts), provenance, f"-step-{number}")
+    return with_facts(contact_sheet(image[None], packet, scale=1, padding=0, quick=True), facts)
 
 
 def headers(provenance: Provenance) -> dict[str, str]:
@@ -179,8 +179,8 @@ def range_of(provenance: Provenance) -> str:
     return begin if provenance.count == 1 else f"{begin}-{provenance.start + provenance.count - 1}"
 
 
-def _marked(png: bytes, provenance: Provenance, more: str = "") -> bytes:
-    return marked(png, _mark(provenance), [provenance.model_sha256], range_of(provenance) + more)
+def _packet(provenance: Provenance, more: str = "") -> str:
+    return packet_of_models(_mark(provenance), [provenance.model_sha256], range_of(provenance) + more)
 
 
 @cache

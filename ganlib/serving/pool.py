@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -133,9 +133,19 @@ class ModelPool:
         try:
             yield entry
         finally:
-            with self._lock:
-                entry.users -= 1
-                self._close_if_unused(entry)
+            self._release([entry])
+
+    @contextmanager
+    def use_all(self) -> Iterator[list[LoadedModel]]:
+        """Hold all models."""
+        with self._lock:
+            entries = list(self._models.values())
+            for entry in entries:
+                entry.users += 1
+        try:
+            yield entries
+        finally:
+            self._release(entries)
 
     def put(self, entry: LoadedModel) -> None:
         """Serve ``entry`` from the next request on."""
@@ -156,6 +166,12 @@ class ModelPool:
             entry.engine.close()
         for entry in models:
             entry.engine.join()
+
+    def _release(self, entries: Sequence[LoadedModel]) -> None:
+        with self._lock:
+            for entry in entries:
+                entry.users -= 1
+                self._close_if_unused(entry)
 
     def _retire(self, entry: LoadedModel | None) -> None:
         if entry:

@@ -12,10 +12,9 @@ from starlette.routing import Match
 
 from ganlib.core import wording
 from ganlib.core.errors import BadInput, GanlibError
+from ganlib.serving.limits import RETRY_SECONDS
 from ganlib.serving.pool import Unknown
 from ganlib.serving.schema import ErrorBody
-
-_RETRY_SECONDS = 1
 
 
 class Busy(GanlibError):
@@ -25,6 +24,10 @@ class Busy(GanlibError):
         """``status`` is 429 or 503."""
         super().__init__(text)
         self.status = status
+
+
+class TooLarge(GanlibError):
+    """What was sent is more than is looked at."""
 
 
 class DigestMismatch(GanlibError):
@@ -37,8 +40,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorBody, "description": "No such model is served."},
     408: {"model": ErrorBody, "description": "The body did not arrive in time."},
     409: {"model": ErrorBody, "description": "The model is not of the sha256 that was asked: its name has moved on."},
-    413: {"model": ErrorBody, "description": "The body is too long."},
-    422: {"model": ErrorBody, "description": "What was asked cannot be made; the message says why."},
+    413: {"model": ErrorBody, "description": "The body is too long, or a picture has too many pixels."},
+    422: {"model": ErrorBody, "description": "What was asked cannot be done; the message says why."},
     429: {"model": ErrorBody, "description": "Too many requests are under way; see Retry-After."},
     503: {"model": ErrorBody, "description": "No answer in time; see Retry-After."},
 }
@@ -57,7 +60,11 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Busy)
     async def busy(request: Request, error: Busy) -> JSONResponse:
-        return _problem(request, str(error), error.status, **{"Retry-After": str(_RETRY_SECONDS)})
+        return _problem(request, str(error), error.status, **{"Retry-After": str(RETRY_SECONDS)})
+
+    @app.exception_handler(TooLarge)
+    async def large(request: Request, error: TooLarge) -> JSONResponse:
+        return _problem(request, str(error), 413)
 
     @app.exception_handler(DigestMismatch)
     async def moved(request: Request, error: DigestMismatch) -> JSONResponse:

@@ -20,7 +20,7 @@ from ganlib.serving.connection import Connection
 if TYPE_CHECKING:
     from types import FrameType
 
-    from ganlib.serving.app import Server
+    from ganlib.serving.shared import Server
 
 _TICKS = 10  # of uvicorn a second
 

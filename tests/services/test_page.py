@@ -240,3 +240,51 @@ def test_the_page_says_so_when_its_images_are_no_longer_the_champion_s(
         page.get_by_role("button", name="Draw").click()
         expect(page.locator("section")).to_contain_text(sha256_file(paths["challenger"]))
         page.close()
+
+
+DROP = """([name, text]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name, { type: "image/png" }));
+  for (const type of ["dragenter", "dragover", "drop"]) {
+    const event = new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true });
+    document.querySelector("#detect h2").dispatchEvent(event);
+    if (type !== "dragenter" && !event.defaultPrevented) throw new Error("the browser would open the file");
+  }
+}"""
+
+
+def test_a_picture_that_is_dropped_or_chosen_is_told_of_in_words(
+    page: Page, server: Running, paths: dict[str, Path], tmp_path: Path
+) -> None:
+    answer = page.locator("#answer")
+    image = server.get("/v1/images", seed=9, start=3).content
+    page.evaluate(DROP, ["seven.png", base64.b64encode(image).decode()])
+    expect(answer).to_contain_text("seven.png: Made here. Because: made again, it is the same: number 3 of seed 9")
+    assert sha256_file(paths["champion"])[:12] in answer.inner_text()
+    Image.new("L", (8, 8)).save(tmp_path / "plain.png")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_label("Drop a picture here, or choose one").focus()
+        page.keyboard.press("Enter")  # no mouse is needed
+    chooser.value.set_files(tmp_path / "plain.png")
+    expect(answer).to_contain_text("plain.png: No sign of a model. Because: that does not make it real.")
+    (tmp_path / "notes.png").write_text("no picture")
+    page.get_by_label("Drop a picture here, or choose one").set_input_files(tmp_path / "notes.png")
+    expect(answer).to_contain_text("notes.png: the body is no picture that can be read")
+    expect(answer).to_have_class("wrong")
+    assert "Drawn in" in page.get_by_role("status").inner_text(), "what was drawn is left alone"
+
+
+def test_the_page_s_own_download_says_that_it_is_of_the_server(page: Page) -> None:
+    with page.expect_download() as picture:
+        page.get_by_role("link", name="PNG").click()
+    page.get_by_label("Drop a picture here, or choose one").set_input_files(picture.value.path())
+    expect(page.locator("#answer")).to_contain_text(
+        "It says that it was made here. Because: a picture of several images"
+    )
+
+
+@pytest.mark.parametrize("width", [320, 1100])
+def test_no_width_of_a_screen_makes_the_page_wider_than_it(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

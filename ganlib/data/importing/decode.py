@@ -32,6 +32,10 @@ class Unreadable(Exception):
     """Why a picture is set aside, in a few words."""
 
 
+class TooManyPixels(Unreadable):
+    """It was not decoded: a small file may hold more pixels than there is memory for."""
+
+
 class Header(NamedTuple):
     """What is known of a picture before it is decoded."""
 
@@ -60,7 +64,7 @@ def read_header(stream: BinaryIO) -> Header:
     Raises:
         Unreadable: it is not a picture of a known format, or of a kind that is refused.
     """
-    with _reasons(), Image.open(stream, formats=FORMATS) as image:
+    with reasons(), Image.open(stream, formats=FORMATS) as image:
         if image.mode == "F":
             raise Unreadable("its pixels are floating point numbers, which have no range: save it in 8 or 16 bits")
         peak = 0
@@ -78,7 +82,7 @@ def decode(stream: BinaryIO, rules: Rules) -> np.ndarray:
     Raises:
         Unreadable: its bytes are damaged.
     """
-    with _reasons(), Image.open(stream, formats=FORMATS) as image:
+    with reasons(), Image.open(stream, formats=FORMATS) as image:
         if rules.fit != "none":
             image.draft(None, (_DRAFT * rules.size, _DRAFT * rules.size))  # of a JPEG only: 1/2, 1/4 or 1/8
         upright = ImageOps.exif_transpose(image)
@@ -143,8 +147,8 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
-    """Turn whatever a decoder raises on hostile or damaged bytes into :class:`Unreadable`."""
+def reasons() -> Iterator[None]:
+    """Turn whatever a decoder raises on hostile or damaged bytes into :class:`Unreadable`: a context manager."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's, about large pictures and odd metadata
@@ -154,7 +158,7 @@ def _reasons() -> Iterator[None]:
     except UnidentifiedImageError:
         raise Unreadable(f"not a picture of a known format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
-        raise Unreadable(f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
+        raise TooManyPixels(f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
     except Exception as error:  # decoders raise SyntaxError, struct.error, IndexError and others
         words = re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "its file", " ".join(str(error).split()))
         raise Unreadable(f"damaged: {words or type(error).__name__}") from error

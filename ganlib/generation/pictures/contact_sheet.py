@@ -6,6 +6,8 @@ import io
 import math
 from typing import TYPE_CHECKING
 
+from ganlib.generation.png import marked
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -14,12 +16,20 @@ _GAP = 64  # level of each channel between images: seen beside black backgrounds
 
 
 def contact_sheet(
-    images: NDArray[np.uint8], columns: int | None = None, scale: int = 2, padding: int = 2, *, quick: bool = False
+    images: NDArray[np.uint8],
+    packet: str | None,
+    columns: int | None = None,
+    scale: int = 2,
+    padding: int = 2,
+    *,
+    quick: bool = False,
 ) -> bytes:
     """A PNG with ``images`` in rows, left to right.
 
     Args:
         images: uint8 ``[n, channels, height, width]`` of 1 channel (grey) or 3 (RGB), n at least 1.
+        packet: its marks (:mod:`ganlib.generation.mark`); None where the images are real, or where the sheet becomes a
+            part of a picture that gets them.
         columns: images a row; ``None`` makes the sheet about square. The last row may be shorter.
         scale: each pixel becomes a square of so many.
         padding: pixels of the sheet between images and around them.
@@ -41,4 +51,4 @@ def contact_sheet(
     Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet).save(
         file, "PNG", **({"compress_level": 1} if quick else {"optimize": True})
     )
-    return file.getvalue()
+    return marked(file.getvalue(), packet) if packet else file.getvalue()

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ganlib.generation.session import OnnxModel
 
 _PARALLEL = 1e-6  # a sine below which two directions span no plane
+_XMP = b"!\xff\x0bXMP DataXMP"
+"""What XMP begins with in a GIF (ISO 16684-3): an application extension."""
+_XMP_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+"""From wherever a reader comes that takes the packet's bytes for lengths of blocks, it ends at the last of these."""
 _MOST = 16  # conditions that are shown where nobody chose any
 
 Conditions = Mapping[str, "NDArray[np.int64]"]
@@ -159,12 +163,12 @@ def _grid(model: OnnxModel, noise: NDArray[np.float32], constants: Mapping[str, 
     return model.run({"noise": noise.reshape(-1, width), **constants}).reshape(rows, columns, *model.spec.image.dims)
 
 
-def picture(grid: NDArray[np.uint8]) -> bytes:
-    """Return a PNG of uint8 [rows, columns, channels, height, width]."""
-    return contact_sheet(grid.reshape(-1, *grid.shape[2:]), columns=grid.shape[1])
+def picture(grid: NDArray[np.uint8], packet: str) -> bytes:
+    """Return a PNG of uint8 [rows, columns, channels, height, width] with the marks in ``packet``."""
+    return contact_sheet(grid.reshape(-1, *grid.shape[2:]), packet, columns=grid.shape[1])
 
 
-def animation(grid: NDArray[np.uint8], milliseconds: int = 80) -> bytes:
+def animation(grid: NDArray[np.uint8], packet: str, milliseconds: int = 80) -> bytes:
     """Return a GIF that goes through the columns of uint8 [rows, columns, C, H, W], forth and back, for ever.
 
     The rows are side by side in each frame; a frame is shown for ``milliseconds``, those at the ends for five times
@@ -174,8 +178,9 @@ def animation(grid: NDArray[np.uint8], milliseconds: int = 80) -> bytes:
 
     there = list(range(grid.shape[1]))
     order = there + there[-2:0:-1]
-    frames = [Image.open(io.BytesIO(contact_sheet(grid[:, at], scale=3))) for at in order]
+    frames = [Image.open(io.BytesIO(contact_sheet(grid[:, at], None, scale=3))) for at in order]
     durations = [milliseconds * (5 if at in (there[0], there[-1]) else 1) for at in order]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return file.getvalue()
+    *whole, end = file.getvalue()
+    return bytes(whole) + _XMP + packet.encode() + _XMP_END + bytes([end])

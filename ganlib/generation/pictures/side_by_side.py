@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganlib.config import ANONYMOUS, MarkConfig
+from ganlib.generation.mark import packet_of_models
 from ganlib.generation.noise import BLOCK, noise_block
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.pictures.interpolate import conditions
@@ -50,12 +51,12 @@ def picture(
 
     sheets = []
     for model in models:
-        with Image.open(io.BytesIO(contact_sheet(draw(model, seed, count), columns=columns, quick=True))) as sheet:
+        with Image.open(io.BytesIO(contact_sheet(draw(model, seed, count), None, columns, quick=True))) as sheet:
             sheets.append(sheet.copy())
     canvas = _beside(sheets, titles) if beside else _below(sheets, titles)
     file = io.BytesIO()
     canvas.save(file, "PNG", optimize=True)
-    return marked(file.getvalue(), mark, [model.sha256 for model in models], f"{seed}-0-{count - 1}")
+    return marked(file.getvalue(), packet_of_models(mark, [model.sha256 for model in models], f"{seed}-0-{count - 1}"))
 
 
 def draw(model: OnnxModel, seed: int, count: int) -> NDArray[np.uint8]:

@@ -42,7 +42,7 @@ def contact_sheet(project: Project) -> bytes:
     blocks = [np.full((len(row) + -len(row) % _ACROSS, *spec.image.dims), _BLANK, np.uint8) for row in rows]
     for part, row in zip(blocks, rows, strict=True):
         part[: len(row)] = images[row].reshape(len(row), *spec.image.dims)
-    return sheet(np.concatenate(blocks), columns=_ACROSS, scale=max(1, 64 // spec.image.width))
+    return sheet(np.concatenate(blocks), None, columns=_ACROSS, scale=max(1, 64 // spec.image.width))
 
 
 def page(project: Project) -> str:

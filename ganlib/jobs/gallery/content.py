@@ -10,9 +10,9 @@ from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.events import Remark
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
+from ganlib.generation.mark import packet_of_models
 from ganlib.generation.pictures import side_by_side
 from ganlib.generation.pictures.contact_sheet import contact_sheet
-from ganlib.generation.png import marked
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.models import fetch_version
 from ganlib.registry.champion import Champion
@@ -141,8 +141,8 @@ class RegistryReader:
         )
 
     def _sheet(self, model: OnnxModel) -> bytes:
-        png = contact_sheet(side_by_side.draw(model, SEED, IMAGES), columns=COLUMNS, quick=True)
-        return marked(png, self._params.mark, [model.sha256], f"{SEED}-0-{IMAGES - 1}")
+        packet = packet_of_models(self._params.mark, [model.sha256], f"{SEED}-0-{IMAGES - 1}")
+        return contact_sheet(side_by_side.draw(model, SEED, IMAGES), packet, columns=COLUMNS, quick=True)
 
     def _run(self, run_id: str | None) -> tuple[RunRecord | None, Mapping[str, Mapping[int, float]]]:
         store = self._registry.store

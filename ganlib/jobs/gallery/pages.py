@@ -31,7 +31,7 @@ _SIZE = {
     "left": drawings.LEFT,
     "right": drawings.RIGHT,
 }
-_FORM = re.compile(r"<main>(.*)</main>", re.DOTALL)
+_FORM = re.compile(r"<main>(.*?)\s*<div id=\"detect\"", re.DOTALL)  # what comes after it asks a server
 _STATUS = '<p id="status" role="status" aria-live="polite">'
 _WAIT = (
     "The model is loading. Where that does not end, the page was opened as a file: browsers run it from a web server "

@@ -25,8 +25,8 @@ from ganlib.generation import formats
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch.batch import Manifest, OpenBatch, open_batch
 from ganlib.generation.batch.batch import make as make_missing
+from ganlib.generation.mark import note, packet_of_models
 from ganlib.generation.pictures.contact_sheet import contact_sheet
-from ganlib.generation.png import marked
 from ganlib.generation.spec import require_range
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.request import GenerateRequest
@@ -174,8 +174,8 @@ def preview(
 def _mark(params: Params | None, report: Report) -> MarkConfig:
     """What the images' marks name; that they name nobody is said, once."""
     mark = params.mark if params else ANONYMOUS
-    if not mark.producer:
-        report.event(Remark("generate", {"note": "mark.producer in params.yaml is empty: the marks name no producer"}))
+    if text := note(mark):
+        report.event(Remark("generate", {"note": text}))
     return mark
 
 
@@ -215,9 +215,9 @@ def _draw_sheet(
 ) -> Path:
     """The first hundred of ``count`` images on one sheet, at :func:`grid_path`."""
     images = model.draw(sampling, request.start, min(count, _ON_GRID), report)
-    sheet = contact_sheet(images, columns=_COLUMNS)
-    what = f"{sampling.seed}-{request.start}-{request.start + len(images) - 1}"
-    write_bytes(grid_path(request.out), marked(sheet, mark, [model.sha256], what))
+    which = f"{sampling.seed}-{request.start}-{request.start + len(images) - 1}"
+    sheet = contact_sheet(images, packet_of_models(mark, [model.sha256], which), columns=_COLUMNS)
+    write_bytes(grid_path(request.out), sheet)
     return grid_path(request.out)
 
 

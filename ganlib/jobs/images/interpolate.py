@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ganlib.config import ANONYMOUS, MarkConfig, Params
@@ -11,7 +12,8 @@ from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
-from ganlib.jobs.models import Model, fetch
+from ganlib.generation.mark import packet_of_models
+from ganlib.jobs.models import fetch
 from ganlib.tracking import runs
 from ganlib.tracking.store import connect
 
@@ -64,9 +66,7 @@ def interpolate(
         BadInput: no such model, a condition that it does not take, too few or too many pairs or frames, or a folder
             that cannot be written.
     """
-    for name, value, least in (("pairs", pairs, 1), ("frames", frames, 2)):
-        if not least <= value <= _MOST:
-            raise BadInput(f"{name} must be between {least} and {_MOST}, not {value}.")
+    _require(pairs, frames)
     from ganlib.generation.pictures import interpolate as between
     from ganlib.generation.session import OnnxModel
 
@@ -76,11 +76,15 @@ def interpolate(
     title = f"interpolate {graph.metadata.get('family', 'model')}"
     report.advance(title, 0, 1)
     grid = between.between_seeds(graph, seed, pairs, frames, conditions)
-    pictures = {"interpolation.png": between.picture(grid), "interpolation.gif": between.animation(grid)}
+    marks = partial(_packet, params.mark if params else ANONYMOUS, source.sha256, seed)
+    pictures = {
+        "interpolation.png": between.picture(grid, marks("interpolation")),
+        "interpolation.gif": between.animation(grid, marks("interpolation")),
+    }
     for name in conditions:
-        pictures[f"{name}s.png"] = between.picture(between.between_conditions(graph, seed, pairs, conditions))
-    mark = params.mark if params else ANONYMOUS
-    files = _write(out, {name: _marked(data, name, mark, source, seed) for name, data in pictures.items()})
+        rows = between.between_conditions(graph, seed, pairs, conditions)
+        pictures[f"{name}s.png"] = between.picture(rows, marks(f"{name}s"))
+    files = _write(out, pictures)
     if project and source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         for file in files:
@@ -89,11 +93,14 @@ def interpolate(
     return Interpolation(model=source.origin, seed=seed, pairs=pairs, frames=frames, files=files)
 
 
-def _marked(data: bytes, name: str, mark: MarkConfig, source: Model, seed: int) -> bytes:
-    """A PNG with its marks; a GIF has no place for them that readers look at."""
-    from ganlib.generation.png import marked
+def _packet(mark: MarkConfig, model_sha256: str, seed: int, name: str) -> str:
+    return packet_of_models(mark, [model_sha256], f"{seed}-{name}")
 
-    return marked(data, mark, [source.sha256], f"{seed}-{name}") if name.endswith(".png") else data
+
+def _require(pairs: int, frames: int) -> None:
+    for name, value, least in (("pairs", pairs, 1), ("frames", frames, 2)):
+        if not least <= value <= _MOST:
+            raise BadInput(f"{name} must be between {least} and {_MOST}, not {value}.")
 
 
 def _write(out: Path, pictures: Mapping[str, bytes]) -> tuple[Path, ...]:

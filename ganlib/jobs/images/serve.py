@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from ganlib.config import ANONYMOUS, Params, ServeConfig
@@ -135,6 +135,7 @@ def serve(
     *,
     host: str | None = None,
     port: int | None = None,
+    index: Path | None = None,
     on_start: Callable[[Serving], None] = lambda serving: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
@@ -146,23 +147,29 @@ def serve(
         models: references; with an alias, champion, challenger and previous are served too where they exist.
         host: None: as ``serve.host`` says.
         port: None: as ``serve.port`` says; 0: any free one.
+        index: of :func:`ganlib.generation.detection.index.update`: where pictures that people send are looked up.
         on_start: called once requests are answered.
         tell: given a line for each change that an operator should know of.
 
     Raises:
-        BadInput: no such model, or the port is taken.
+        BadInput: no such model or index, or the port is taken.
         Unavailable: the registry cannot be reached. Once a server has started, it does not need it.
     """
+    from ganlib.generation.detection.index import ImageIndex
+    from ganlib.generation.mark import note
     from ganlib.serving import app, server
     from ganlib.serving.metrics import Metrics
     from ganlib.serving.pool import AliasWatcher, ModelPool
+    from ganlib.serving.shared import Server
 
     limits = params.serve if params else ServeConfig()
     limits = limits.model_copy(update={"host": limits.host if host is None else host})
     # Before anything is loaded: a port that is taken is told at once.
     bound = server.listen(limits.host, limits.port if port is None else port)
-    with bound:
-        pool, metrics = ModelPool(), Metrics()
+    with bound, ImageIndex(index, names_only=True) if index else nullcontext() as images:
+        pool, metrics, mark = ModelPool(), Metrics(), params.mark if params else ANONYMOUS
+        if text := note(mark):
+            tell(text)
         watcher = AliasWatcher(
             ServedModels(project, params, models, tell), pool, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,
@@ -170,7 +177,7 @@ def serve(
         watcher.fill()
         watcher.start()
         announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in pool.all()})
-        app_server = app.Server(pool, watcher, metrics, limits, params.mark if params else ANONYMOUS)
+        app_server = Server(pool, watcher, metrics, limits, mark, images)
         try:
             server.run(app.create(app_server), app_server, bound, on_start=lambda end: on_start(announcement))
         finally:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ganlib.config import Params
+from ganlib.config import MarkConfig, Params
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
 from ganlib.core.processes import machine, usable_cores
@@ -17,6 +17,8 @@ from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
 from ganlib.evaluation.needs import changes, fitted
+from ganlib.generation.mark import packet_of_models
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.models import fetch
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "evaluation/samples.png"
 """The run's artifact that shows the first hundred images."""
+_ON_SHEET = 100
 REPLICATES = "evaluation/replicates.json"
 """The run's artifact with each figure and its bootstrap replicates (:func:`ganlib.evaluation.bootstrap.pack`): what a
 comparison with another model pairs."""
@@ -95,7 +98,7 @@ def evaluate(
     if source.trained_by:
         run = runs.open_run(connect(project), source.trained_by)
         with doing("log the figures"):
-            _log(run, result, replicates, images)
+            _log(run, result, replicates, _sheet(images[:_ON_SHEET], graph, settings.seed, params.mark))
     if registry and source.version:
         page.update(registry, project.state, always=source.version.version)
     return result
@@ -112,14 +115,16 @@ def require_same(model_spec: DatasetSpec, here: DatasetSpec) -> None:
         )
 
 
-def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], images: np.ndarray) -> None:
-    from ganlib.generation.pictures.contact_sheet import contact_sheet
+def _sheet(images: np.ndarray, graph: OnnxModel, seed: int, mark: MarkConfig) -> bytes:
+    return contact_sheet(images, packet_of_models(mark, [graph.sha256], f"{seed}-0-{len(images) - 1}"), columns=10)
 
+
+def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], sheet: bytes) -> None:
     run.log(charts.of_evaluation(result.metrics()), step=0)
     run.text(charts.table(result.metrics()), "evaluation/figures.csv")
     run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
     run.text(json.dumps({name: pack(values) for name, values in replicates.items()}, indent=2), REPLICATES)
-    run.image(contact_sheet(images[:100], columns=10), SAMPLES)
+    run.image(sheet, SAMPLES)
 
 
 def _delivery(graph: OnnxModel, speed: float) -> Delivery:

@@ -70,7 +70,7 @@ def reconstruct(
         raise BadInput(f"{model} is a {name}, which has no encoder: there is nothing to reconstruct with.")
     require_writable(out)
     file = out / "reconstructions.png"
-    write_bytes(file, pairs(test.images[:count], pictures.images[:count]))
+    write_bytes(file, pairs(test.images[:count], pictures.images[:count], params.mark, source.trained_by))
     report.advance(title, 1, 1)
     return Reconstruction(model=source.origin, family=name, n=len(test.images), mse=pictures.squared_error, file=file)
 

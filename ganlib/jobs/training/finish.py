@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ganlib.config import MarkConfig
 from ganlib.core.progress import Report, silent
 from ganlib.data.splits import Split, load_split
+from ganlib.generation.mark import COMPOSITE, packet_of_run
+from ganlib.generation.pictures.contact_sheet import contact_sheet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,6 +32,7 @@ def finish(
     step: int,
     *,
     judge: Callable[[], Judge],
+    mark: MarkConfig,
     report: Report = silent,
 ) -> None:
     """Fit what is fitted rather than trained; log reconstructions, the family's own figures and its pictures.
@@ -40,6 +44,7 @@ def finish(
         run: gets metrics and pictures.
         step: the last one.
         judge: gives the judge of the data, where there is something to judge.
+        mark: what the pictures' marks say of who makes them.
         report: told of progress.
     """
     import torch
@@ -56,16 +61,16 @@ def finish(
         labels = torch.from_numpy(test.labels[:_CHUNK])
         captions = None if test.captions is None else torch.from_numpy(test.captions[:_CHUNK])
         figures = family.held_out(model, TrainingBatch(images, labels, captions=captions))
-        figures |= _reconstructions(family, model, test, run, judge)
+        figures |= _reconstructions(family, model, test, run, judge, mark)
         for name, rows in family.pictures(model).items():
-            run.image(sheet(rows), f"pictures/{name}.png")
+            run.image(sheet(rows, packet_of_run(mark, run.id, name)), f"pictures/{name}.png")
     if figures:
         run.log({f"quality/held_out_{name}": value for name, value in figures.items()}, step)
     report.advance(f"finish {family.name}", 1, 1, figures)
 
 
 def _reconstructions(
-    family: Family, model: nn.Module, test: Split, run: Run, judge: Callable[[], Judge]
+    family: Family, model: nn.Module, test: Split, run: Run, judge: Callable[[], Judge], mark: MarkConfig
 ) -> dict[str, float]:
     """Return mean squared error and FID of the test split's reconstructions; nothing where there is no encoder."""
     from ganlib.evaluation.distances import frechet_distance, moments
@@ -74,7 +79,8 @@ def _reconstructions(
     if pictures is None:
         return {}
     count = min(40, len(test.images) // 4 * 4)
-    run.image(pairs(test.images[:count], pictures.images[:count]), "pictures/reconstructions.png")
+    sheet = pairs(test.images[:count], pictures.images[:count], mark, run.id)
+    run.image(sheet, "pictures/reconstructions.png")
     reader = judge()
     ours, theirs = (moments(reader.features(each).features) for each in (pictures.images, test.images))
     return {"reconstruction_mse": pictures.squared_error, "reconstruction_fid": frechet_distance(ours, theirs)}
@@ -110,16 +116,14 @@ def reconstruct_all(family: Family, model: nn.Module, split: Split) -> Reconstru
     return Reconstructions(np.concatenate(pixels), sum(errors) / split.images.size)
 
 
-def pairs(images: np.ndarray, reconstructions: np.ndarray) -> bytes:
-    """Return a PNG, four pairs a row of ``images`` and what became of them: uint8 [4n, channels, height, width]."""
-    from ganlib.generation.pictures.contact_sheet import contact_sheet
+def pairs(images: np.ndarray, reconstructions: np.ndarray, mark: MarkConfig, run_id: str) -> bytes:
+    """Return a PNG, four pairs a row of ``images`` and what ``run_id``'s model made of them: uint8 [4n, C, H, W]."""
+    packet = packet_of_run(mark, run_id, "reconstructions", COMPOSITE)
+    return contact_sheet(np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), packet, columns=8)
 
-    return contact_sheet(np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), columns=8)
 
-
-def sheet(rows: Tensor) -> bytes:
-    """Return one PNG of ``rows``, float [rows, columns, channels, height, width] in [-1, 1]."""
+def sheet(rows: Tensor, packet: str) -> bytes:
+    """Return a PNG of ``rows``, float [rows, columns, C, H, W] in [-1, 1], with the marks in ``packet``."""
     from ganlib.export.sampler import to_pixels
-    from ganlib.generation.pictures.contact_sheet import contact_sheet
 
-    return contact_sheet(to_pixels(rows.flatten(0, 1)).numpy(), columns=rows.shape[1])
+    return contact_sheet(to_pixels(rows.flatten(0, 1)).numpy(), packet, columns=rows.shape[1])

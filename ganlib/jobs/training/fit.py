@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ganlib import families
-from ganlib.config import Params
+from ganlib.config import MarkConfig, Params
 from ganlib.core.events import Facts, Remark
 from ganlib.core.progress import Report, doing
 from ganlib.core.project import Project
 from ganlib.core.startup import gc_paused
+from ganlib.generation.mark import packet_of_run
 from ganlib.jobs.training.finish import sheet
 from ganlib.jobs.training.parent import begin_from
 from ganlib.jobs.training.session import Session
@@ -18,6 +19,8 @@ from ganlib.tracking import charts
 from ganlib.tracking.runs import UNHEALTHY_TAG
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ganlib.data.batches import DeviceBatches
     from ganlib.families.parts.base import Family
     from ganlib.jobs.training.check import Checker
@@ -81,7 +84,7 @@ def fit(
         raw=raw,
         report=report,
     )
-    plan, hooks = _plan(params, family, session, checkpoints), _hooks(session, checker, report)
+    plan, hooks = _plan(params, family, session, checkpoints), _hooks(session, checker, params.mark, report)
 
     def roll_back() -> Progress | None:
         if settings.unhealthy != "rollback":
@@ -173,14 +176,19 @@ class _WithLastCheck:
         self._report.advance(stage, done, total, {**last, **figures} if figures else figures)
 
 
-def _hooks(session: Session, checker: Checker, report: Report) -> Hooks:
+def _hooks(session: Session, checker: Checker, mark: MarkConfig, report: Report) -> Hooks:
     """Return what the loop tells the run and the screen."""
     from ganlib.training.loop import Hooks
 
     run = session.run
+
+    def grid(images: Tensor, step: int) -> None:
+        rows = images.view(8, 8, *images.shape[1:])
+        run.image(sheet(rows, packet_of_run(mark, run.id, f"step-{step}")), f"grids/step-{step:07d}.png")
+
     return Hooks(
         log=lambda values, step: run.log(charts.of_training(values), step),
-        grid=lambda images, step: run.image(sheet(images.view(8, 8, *images.shape[1:])), f"grids/step-{step:07d}.png"),
+        grid=grid,
         check=checker,
         report=_WithLastCheck(report, checker),
         stop=session.stop,

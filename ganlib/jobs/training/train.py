@@ -93,7 +93,16 @@ def train(
 
         require_asked_for()
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
-        finish(project, model, ema.module.cpu().eval(), run, outcome.steps, judge=training.judge, report=report)
+        finish(
+            project,
+            model,
+            ema.module.cpu().eval(),
+            run,
+            outcome.steps,
+            judge=training.judge,
+            mark=params.mark,
+            report=report,
+        )
         require_asked_for()
         return _export(params, family, training, project, run, model, ema, outcome, report)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -23,8 +25,11 @@ from ganlib.core.errors import BadInput
 from ganlib.generation import mark as marks
 from ganlib.generation.batch.batch import verify
 from ganlib.generation.batch.card import MARKS
+from ganlib.generation.pictures.contact_sheet import contact_sheet
+from ganlib.generation.pictures.interpolate import animation, picture
 from ganlib.generation.png import Encoder, marked
 from ganlib.generation.session import OnnxModel
+from tests.conftest import ROOT
 from tests.unit.generation.formats.suite import make
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -107,7 +112,8 @@ def test_a_marked_file_of_a_digit_is_still_one_block_of_the_disk() -> None:
 
 def test_a_sheet_of_several_models_names_them_all(tmp_path: Path) -> None:
     Image.new("L", (40, 30)).save(tmp_path / "sheet.png")
-    data = marked((tmp_path / "sheet.png").read_bytes(), MarkConfig(), [SHA, "b" * 64], "3-0-9")
+    packet = marks.packet_of_models(MarkConfig(), [SHA, "b" * 64], "3-0-9")
+    data = marked((tmp_path / "sheet.png").read_bytes(), packet)
     (tmp_path / "sheet.png").write_bytes(data)
     with Image.open(tmp_path / "sheet.png") as opened:
         opened.load()
@@ -149,3 +155,66 @@ def test_a_job_is_not_resumed_for_another_producer(model: OnnxModel, tmp_path: P
     make(model, tmp_path / "out", "npy", count=3, mark=MarkConfig(producer="Ada"))
     with pytest.raises(BadInput, match="mark is of producer 'Ada', not of producer 'Grace'"):
         make(model, tmp_path / "out", "npy", count=3, mark=MarkConfig(producer="Grace"))
+
+
+def test_exiftool_reads_the_marks_of_a_sheet_of_a_training_and_of_a_walk(tmp_path: Path) -> None:
+    draw, mark = np.random.default_rng(0), MarkConfig(producer=HARD)
+    images = draw.integers(0, 256, (2, 3, 1, 8, 8), np.uint8)
+    packet = marks.packet_of_models(mark, [SHA], "3-interpolation")
+    (tmp_path / "walk.gif").write_bytes(animation(images, packet))
+    (tmp_path / "walk.png").write_bytes(picture(images, packet))
+    pairs = marks.packet_of_run(mark, "c" * 32, "reconstructions", marks.COMPOSITE)
+    (tmp_path / "pairs.png").write_bytes(contact_sheet(images[0], pairs))
+    walk, same, composite = exiftool(*(tmp_path / name for name in ("walk.gif", "walk.png", "pairs.png")))
+    for each, version in ((walk, f"model {SHA[:12]}"), (same, f"model {SHA[:12]}"), (composite, f"run {'c' * 32}")):
+        assert each["AISystemVersionUsed"] == version
+        assert json.loads(each.get("AIGC") or each["Aigc"])["ContentProducer"] == HARD
+    assert walk["DigitalSourceType"] == same["DigitalSourceType"] != composite["DigitalSourceType"]
+    with Image.open(tmp_path / "walk.gif") as opened:
+        assert opened.n_frames == 4  # forth and back
+        opened.seek(3)
+
+
+PICTURES = {"PNG", "GIF", "JPEG", "WEBP", "TIFF", "png", "gif", "jpeg", "webp", "tiff"}
+"""What formats are called where a picture is written."""
+WRITERS = {
+    "ganlib/generation/pictures/contact_sheet.py",  # which takes marks, or None from those below
+    "ganlib/generation/pictures/interpolate.py",  # a GIF with marks
+    "ganlib/generation/pictures/side_by_side.py",
+    "ganlib/jobs/measuring/comparison.py",  # a chart
+}
+WITHOUT_MARKS = {
+    "ganlib/generation/pictures/interpolate.py",  # frames of the GIF
+    "ganlib/generation/pictures/side_by_side.py",  # parts of a picture that has them
+    "ganlib/jobs/data/report.py",  # real images
+}
+
+
+SAVE, SHEET = ("save", "savefig", "imsave", "imwrite"), "contact_sheet"
+
+
+def calls() -> Iterator[tuple[str, str, ast.Call]]:
+    """Each call in our source of a function that writes a picture: where, of what by its own name, and the call."""
+    for path in sorted(file for top in ("ganlib", "pipelines") for file in (ROOT / top).rglob("*.py")):
+        text = path.read_text()
+        if not any(f"{name}(" in text for name in SAVE) and SHEET not in text:
+            continue
+        tree = ast.parse(text)
+        imports = [each for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for each in node.names]
+        own = {each.asname: each.name for each in imports if each.asname}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                yield path.relative_to(ROOT).as_posix(), own.get(name, name), node
+
+
+def test_every_writer_of_pictures_marks_what_a_model_made() -> None:
+    saved, sheets = set[str](), list[tuple[str, ast.expr]]()
+    for path, name, call in calls():
+        if name in SAVE and any(isinstance(each, ast.Constant) and each.value in PICTURES for each in ast.walk(call)):
+            saved.add(path)
+        if name == SHEET and len(call.args) > 1:
+            sheets.append((path, call.args[1]))
+    assert saved == WRITERS
+    assert len(sheets) > 8
+    assert {path for path, packet in sheets if isinstance(packet, ast.Constant)} == WITHOUT_MARKS

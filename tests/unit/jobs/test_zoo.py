@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.measuring.reconstruct import reconstruct
 from ganlib.jobs.training.train import train
 from ganlib.tracking import history
-from ganlib.tracking.store import connect
+from ganlib.tracking.store import MlflowStore, connect
 from tests.services import project as projects
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ def test_a_family_trains_exports_with_parity_draws_and_is_measured(
     if "held_out_reconstruction_mse" in logged:
         again = reconstruct(project, params, f"runs:/{result.run_id}", out=tmp_path / "pairs", count=8)
         assert again.mse == pytest.approx(logged["held_out_reconstruction_mse"], rel=1e-6)
-        assert Image.open(again.file).size == Image.open(io.BytesIO(contact_sheet(images[:16], columns=8))).size
+        assert Image.open(again.file).size == Image.open(io.BytesIO(contact_sheet(images[:16], None, columns=8))).size
     else:
         with pytest.raises(BadInput, match="no encoder"):
             reconstruct(project, params, f"runs:/{result.run_id}", out=tmp_path / "pairs")
@@ -68,3 +69,29 @@ def test_a_family_trains_exports_with_parity_draws_and_is_measured(
     assert set(found.agreement) == {
         None: set(), "label": {"class"}, "caption": {"class", "thickness", "slant", "size"}
     }[families.load(name).condition]  # fmt: skip
+
+    sources = {name: source_type(file) for name, file in pictures(connect(project), result.run_id, tmp_path).items()}
+    assert sources.pop("data/sheet.png") is None, "real images"
+    assert {"evaluation/samples.png"} < sources.keys()
+    assert any(name.startswith("grids/") for name in sources)
+    mixed = {name for name, source in sources.items() if source == "compositeWithTrainedAlgorithmicMedia"}
+    assert mixed == sources.keys() & {"pictures/reconstructions.png"}
+    assert {source for name, source in sources.items() if name not in mixed} == {"trainedAlgorithmicMedia"}
+
+
+def pictures(store: MlflowStore, run_id: str, folder: Path) -> dict[str, Path]:
+    """All PNG files among a run's artifacts, by their names there."""
+    top = store.download(run_id, "", folder)
+    return {path.relative_to(top).as_posix(): path for path in top.rglob("*.png")}
+
+
+def source_type(file: Path) -> str | None:
+    """IPTC's DigitalSourceType of a PNG, as a parser of XML has it; None: it has no XMP."""
+    with Image.open(file) as image:
+        image.load()
+        packet = image.info.get("XML:com.adobe.xmp")
+    if packet is None:
+        return None
+    (description,) = ET.fromstring(packet).iter("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description")  # noqa: S314  (our own)
+    found = description.get("{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType")
+    return found and found.rpartition("/")[2]

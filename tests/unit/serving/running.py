@@ -14,11 +14,13 @@ from typer.testing import CliRunner
 
 from ganlib.cli import app as command_line
 from ganlib.config import ServeConfig
+from ganlib.generation.detection.index import ImageIndex
 from ganlib.generation.session import OnnxModel
 from ganlib.serving import app, server
 from ganlib.serving.access import is_loopback
 from ganlib.serving.metrics import Metrics
 from ganlib.serving.pool import AliasWatcher, ModelPool, OpenModel
+from ganlib.serving.shared import Server
 
 LONG = 300.0
 """Seconds after which a test gives up, on a machine that has much else to do, too."""
@@ -51,7 +53,7 @@ class Files:
 class Running:
     """Ask it by :meth:`get` and :meth:`post`."""
 
-    def __init__(self, url: str, shared: app.Server, lines: list[str]) -> None:
+    def __init__(self, url: str, shared: Server, lines: list[str]) -> None:
         self.url, self.shared, self.lines = url, shared, lines
         self.look = shared.watcher.look
 
@@ -60,6 +62,9 @@ class Running:
 
     def post(self, path: str, **body: Any) -> requests.Response:
         return requests.post(self.url + path, json=body, timeout=LONG)
+
+    def send(self, picture: bytes, path: str = "/v1/detect", **options: Any) -> requests.Response:
+        return requests.post(self.url + path, data=picture, timeout=LONG, **options)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -88,7 +93,7 @@ class Running:
 
 
 @contextmanager
-def running(source: Files, **limits: Any) -> Iterator[Running]:
+def running(source: Files, index: ImageIndex | None = None, **limits: Any) -> Iterator[Running]:
     """Serve ``source`` until the block ends, on loopback even where another host is set."""
     settings = ServeConfig(**{"poll_seconds": 3600, **limits})
     pool, metrics, lines = ModelPool(), Metrics(), list[str]()
@@ -98,7 +103,7 @@ def running(source: Files, **limits: Any) -> Iterator[Running]:
         window=window, every=settings.poll_seconds, patience=settings.registry_seconds, tell=lines.append,
     )  # fmt: skip
     watcher.fill()
-    shared = app.Server(pool, watcher, metrics, settings)
+    shared = Server(pool, watcher, metrics, settings, index=index)
     bound = server.listen(settings.host if is_loopback(settings.host) else "127.0.0.1", 0)
     begun, ends = threading.Event(), list[Callable[[], None]]()
 

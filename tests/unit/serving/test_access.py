@@ -193,14 +193,24 @@ def test_below_a_path_everything_is_where_its_links_say(small_graphs: dict[str, 
     with running(Files(plain=small_graphs["plain"]), root_path="/gan") as server:
         assert '<base href="/gan/">' in server.get("/").text
         inner = "" if taken_off else "/gan"
-        for path in ("/", "/docs", "/static/page.js", "/static/page.css", "/openapi.json", "/v1/models", "/health"):
+        for path in (
+            "/",
+            "/docs",
+            "/static/page.js",
+            "/static/detect.js",
+            "/static/page.css",
+            "/openapi.json",
+            "/v1/models",
+            "/health",
+        ):
             assert server.get(inner + path).status_code == 200, path
         assert server.get(inner + "/openapi.json").json()["servers"] == [{"url": "/gan"}]
         for page in ("/", "/docs"):
             links = re.findall(r"(?:src|href)=['\"]?([^'\" >]+)", server.get(inner + page).text)
             assert links
             assert {link for link in links if link.startswith("/")} == ({"/gan/"} if page == "/" else set())
-        assert not re.findall(r"[\"'`]/", server.get("/static/page.js").text)
+        for script in ("page", "detect"):
+            assert not re.findall(r"[\"'`]/", server.get(f"/static/{script}.js").text)
         assert server.get(inner + "/v1/images").ok
         assert 'ganlib_requests_total{method="GET",route="/v1/images",status="200"} 1.0' in server.get("/metrics").text
         assert server.get("/gander/v1/models").status_code == 404

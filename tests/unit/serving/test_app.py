@@ -44,7 +44,7 @@ ASKED: list[tuple[str, dict[str, str]]] = [
 GETS = ("/v1/images", "/v1/walk", "/v1/models", "/health", "/ready", "/metrics")
 OPERATIONS = [
     *((method, path) for path in GETS for method in ("get", "head")),
-    *(("post", path) for path in ("/v1/images", "/v1/walk")),
+    *(("post", path) for path in ("/v1/images", "/v1/walk", "/v1/detect")),
 ]
 
 
@@ -317,7 +317,12 @@ def test_head_is_answered_as_get_is_without_the_body(server: Running, path: str)
 
 
 def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(server: Running) -> None:
-    for path, allowed in (("/v1/images", "GET, HEAD, POST"), ("/health", "GET, HEAD"), ("/openapi.json", "GET, HEAD")):
+    for path, allowed in (
+        ("/v1/detect", "POST"),
+        ("/v1/images", "GET, HEAD, POST"),
+        ("/health", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+    ):
         for method in ("PUT", "DELETE", "OPTIONS", "BREW"):
             answer = requests.request(method, server.url + path, timeout=60)
             assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
@@ -361,14 +366,15 @@ def test_operators_see_what_is_served_and_how_much(server: Running, small_graphs
 
 
 def test_pages_ask_nothing_of_other_hosts(server: Running) -> None:
-    pages = [server.get(path) for path in ("/", "/docs", "/static/page.css", "/static/page.js", "/static/answers.js")]
+    statics = [f"/static/{name}" for name in ("page.css", "page.js", "answers.js", "detect.js")]
+    pages = [server.get(path) for path in ("/", "/docs", *statics)]
     for page in pages:
         assert page.status_code == 200
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
         assert not re.findall(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", page.text)
     named = re.findall(r"(?:src|href)='?\"?(static/[\w.]+)", pages[0].text + pages[1].text)
-    assert {Path(name).name for name in named} == {"page.css", "page.js"}
-    assert {path.name for path in STATIC.iterdir()} == {"index.html", "page.css", "page.js", "answers.js"}
+    assert {Path(name).name for name in named} == {"page.css", "page.js", "detect.js"}
+    assert {path.name for path in STATIC.iterdir()} == {"index.html", *(Path(path).name for path in statics)}
     assert server.get("/static/..%2Fapp.py").status_code == 404
     for path in json.loads(server.get("/openapi.json").text)["paths"]:
         assert path in pages[1].text

@@ -1,9 +1,8 @@
-"""Outlines by hand, and what can be undone."""
+"""Likenesses: fields by hand, the nearest of many, and what can be undone."""
 
 from __future__ import annotations
 
 import io
-import itertools
 
 import numpy as np
 import pytest
@@ -11,28 +10,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganlib.generation.detection.likeness import NEAR, difference, outline, undone
+from ganlib.generation.detection.likeness import NEAR, Likenesses, fields, undone
 from tests import shapes
 
 
-def test_an_outline_has_a_bit_where_it_gets_brighter_from_left_to_right() -> None:
-    ramp = np.arange(9, dtype=np.uint8)[None, None] * 20
-    assert outline(np.repeat(ramp, 8, axis=1)) == -1  # all 64 bits
-    assert outline(np.repeat(ramp[..., ::-1], 8, axis=1)) == 0
-    first = np.zeros((1, 8, 9), np.uint8)
-    first[0, 0, 1:] = 200
-    assert outline(first) == -(2**63)  # the first bit alone, which is the sign
+def test_fields_are_means_of_parts_that_may_cut_through_pixels() -> None:
+    ramp = np.arange(16, dtype=np.uint8)[None, None, None] * 16
+    found = fields(np.repeat(ramp, 5, axis=2)).reshape(8, 8)
+    assert (found == [8, 40, 72, 104, 136, 168, 200, 232]).all()
+    thirds = np.array([[[[0, 120, 240]]]], np.uint8)  # each field is three eighths of a pixel
+    assert fields(thirds).reshape(8, 8)[0].tolist() == [0, 0, 40, 120, 120, 200, 240, 240]
 
 
-def test_the_bits_in_which_outlines_differ_are_counted_of_negative_ones_too() -> None:
-    found = difference(np.array([0, -1, 1, -(2**63)]), -1)
-    assert found.tolist() == [64, 0, 63, 63]
+def test_fields_are_the_same_whatever_the_size_or_the_colour_of_a_grey_image() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 1, 11, 7), np.uint8)
+    assert (fields(image.repeat(5, 2).repeat(5, 3)).astype(int) - fields(image)).max() <= 1
+    assert (fields(image.repeat(3, 1)).astype(int) - fields(image)).max() <= 1
 
 
-def test_an_outline_is_of_averages_whatever_the_size() -> None:
-    image = np.zeros((1, 8, 9), np.uint8)
-    image[0, 3:, 4:] = 90
-    assert outline(image) == outline(image.repeat(5, 1).repeat(5, 2)) != 0
+@given(st.integers(0, 2**32 - 1), st.integers(1, 200), st.integers(0, 8))
+def test_the_nearest_is_the_one_that_a_look_at_all_finds(seed: int, count: int, levels: int) -> None:
+    draw = np.random.default_rng(seed)
+    table = draw.integers(0, 256, (count, 64), np.uint8)
+    own = (table[0].astype(int) + draw.integers(-levels, levels + 1, 64)).clip(0, 255).astype(np.uint8)
+    apart = np.sqrt(np.square(table.astype(np.float32) - own).mean(axis=1))
+    found = Likenesses(table).nearest(own)
+    if apart.min() > NEAR:
+        assert found is None
+    else:
+        assert found == (pytest.approx(apart.argmin()), pytest.approx(apart.min(), abs=1e-5))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.booleans())
@@ -42,19 +48,19 @@ def test_whole_factors_and_grey_made_colour_are_undone_to_the_same_pixels(seed: 
     assert any(np.array_equal(image, before) for _, before in undone(changed))
 
 
-def test_a_jpeg_of_an_image_has_nearly_its_outline_and_other_images_have_not() -> None:
-    images = shapes.drawn(30, seed=4, side=64).images
-    outlines = [outline(image) for image in images]
-    for image, own in zip(images, outlines, strict=True):
+@pytest.mark.parametrize("quality", [75, 95])
+def test_a_jpeg_of_an_image_is_nearest_to_it_and_other_images_are_near_to_none(quality: int) -> None:
+    images = shapes.drawn(60, seed=4, side=32).images
+    table = Likenesses(fields(images[:30]))
+    for number, image in enumerate(images):
         file = io.BytesIO()
-        Image.fromarray(image.transpose(1, 2, 0)).save(file, "JPEG", quality=85)
+        large = image.transpose(1, 2, 0).repeat(3, 0).repeat(3, 1)
+        Image.fromarray(large).save(file, "JPEG", quality=quality)
         with Image.open(file) as opened:
-            other = outline(np.asarray(opened).transpose(2, 0, 1))
-        assert difference(np.array([own]), other)[0] <= NEAR + 3
-    far = [difference(np.array([a]), b)[0] for a, b in itertools.combinations(outlines, 2)]
-    assert np.median(far) > 8
+            found = table.nearest(fields(np.asarray(opened).transpose(2, 0, 1)[None])[0])
+        assert (found and found[0]) == (number if number < 30 else None)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (1, 300, 4)])
-def test_images_of_any_size_have_an_outline(shape: tuple[int, int, int]) -> None:
-    assert -(2**63) <= outline(np.full(shape, 7, np.uint8)) < 2**63
+def test_images_of_any_size_have_fields(shape: tuple[int, int, int]) -> None:
+    assert (fields(np.full((2, *shape), 7, np.uint8)) == 7).all()

@@ -17,7 +17,7 @@ def opened(data: bytes) -> np.ndarray:
 
 def test_each_image_is_found_enlarged_in_its_place() -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 1, 28, 28), np.uint8)
-    sheet = opened(contact_sheet(images, columns=3, scale=2, padding=4))
+    sheet = opened(contact_sheet(images, None, columns=3, scale=2, padding=4))
     assert sheet.shape == (3 * 60 + 4, 3 * 60 + 4)
     for at, image in enumerate(images):
         top, left = 4 + at // 3 * 60, 4 + at % 3 * 60
@@ -27,8 +27,11 @@ def test_each_image_is_found_enlarged_in_its_place() -> None:
 
 
 def test_without_columns_the_sheet_is_about_square() -> None:
-    assert opened(contact_sheet(np.zeros((100, 1, 28, 28), np.uint8), scale=1, padding=0)).shape == (280, 280)
+    assert opened(contact_sheet(np.zeros((100, 1, 28, 28), np.uint8), None, scale=1, padding=0)).shape == (280, 280)
 
 
 def test_fewer_images_than_columns_make_no_empty_columns() -> None:
-    assert opened(contact_sheet(np.zeros((2, 1, 28, 28), np.uint8), columns=10, scale=1, padding=0)).shape == (28, 56)
+    assert opened(contact_sheet(np.zeros((2, 1, 28, 28), np.uint8), None, columns=10, scale=1, padding=0)).shape == (
+        28,
+        56,
+    )

@@ -156,7 +156,7 @@ def test_between_labels_the_noise_is_held_and_only_the_label_changes(painter: On
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_animation_goes_forth_and_back_for_ever(channels: int) -> None:
     grid = np.ones((3, 4, channels, 28, 28), np.uint8) * np.arange(0, 240, 20, np.uint8).reshape(3, 4, 1, 1, 1)
-    with Image.open(io.BytesIO(animation(grid, milliseconds=80))) as gif:
+    with Image.open(io.BytesIO(animation(grid, "a packet", milliseconds=80))) as gif:
         assert gif.info["loop"] == 0
         assert gif.n_frames == 6
         seen, shown = [], []
@@ -169,5 +169,5 @@ def test_the_animation_goes_forth_and_back_for_ever(channels: int) -> None:
 
 
 def test_the_picture_has_a_row_a_pair(tmp_path: Path) -> None:
-    with Image.open(io.BytesIO(picture(np.zeros((3, 7, 1, 28, 28), np.uint8)))) as sheet:
+    with Image.open(io.BytesIO(picture(np.zeros((3, 7, 1, 28, 28), np.uint8), "a packet"))) as sheet:
         assert sheet.size == (7 * 58 + 2, 3 * 58 + 2)

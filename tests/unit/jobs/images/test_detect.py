@@ -77,14 +77,14 @@ def test_a_thousand_images_without_their_marks_are_all_found_by_their_pixels(
 def test_no_real_image_is_taken_for_one_of_ours(prepared: Path, index: Path, tmp_path: Path) -> None:
     files = save(tmp_path / "real", load_split(prepared, "test").images[:300])
     found = detect(None, None, files, index=index)
-    assert {each.proof for each in found.files} == {None}
-    assert not {"ours", "says it is ours"} & {each.answer for each in found.files}
+    assert {(each.answer, each.proof) for each in found.files} == {("no sign", None)}
 
 
 def test_ten_thousand_real_images_have_no_pixels_in_the_index(prepared: Path, index: Path) -> None:
     from ganlib.generation.detection.image import pixel_digest
 
-    assert not any(indexes.find(index, pixel_digest(image)) for image in load_split(prepared, "test").images)
+    with indexes.ImageIndex(index) as opened:
+        assert not any(opened.find(pixel_digest(image)) for image in load_split(prepared, "test").images)
 
 
 def test_marks_say_it_and_the_model_proves_it(model: OnnxModel, batch: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib.config import Params, load
+from ganlib.config import MarkConfig, Params, load
 from ganlib.core.errors import BadInput
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.judge.mnist.judge import load_judge
@@ -24,6 +24,7 @@ from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.tracking.store import MlflowStore
 from tests import factories
+from tests.reports import Recorder
 
 COUNT, SEEN = 600, 3000
 
@@ -160,3 +161,19 @@ def test_bad_orders_leave_nothing(onnx: Path, tmp_path: Path, changes: dict[str,
     with pytest.raises(BadInput, match=words):
         generate(None, None, str(onnx), order)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("producer", ["", "Ada"])
+def test_marks_that_name_nobody_are_told_once_whatever_the_number_of_shards(
+    params: Params, onnx: Path, tmp_path: Path, producer: str
+) -> None:
+    params = params.model_copy(update={"mark": MarkConfig(producer=producer)})
+    request = GenerateRequest(out=str(tmp_path / "out"), count=9, shard_size=2, grid=True)
+    for made_before in (False, True):
+        report = Recorder()
+        generate(None, params, str(onnx), request, report=report)
+        notes = [line for line in report.remarks if "mark.producer in params.yaml is empty" in line]
+        assert len(notes) == (0 if producer else 1), f"{made_before=}"
+    report = Recorder()
+    make_shards(onnx, request, range(5), report=report)
+    assert not report.events, "a worker says nothing: who began the job has"

@@ -33,7 +33,7 @@ def main(words: list[str]) -> None:
     images = draw(inputs)
     ready = time.perf_counter()
     (folder / "image.bin").write_bytes(images.tobytes())
-    calls = []
+    calls: list[float] = []
     while not calls or time.perf_counter() - ready < seconds:
         before = time.perf_counter()
         draw(inputs)

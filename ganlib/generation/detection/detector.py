@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from ganlib.core.errors import BadInput
 from ganlib.core.record import Record
-from ganlib.generation.batch.batch import require_range
 from ganlib.generation.detection.image import AnyImage, Claim, pixel_digest
 from ganlib.generation.detection.index import ImageIndex, IndexEntry
 from ganlib.generation.detection.likeness import undone
+from ganlib.generation.spec import require_range
 
 if TYPE_CHECKING:
     import numpy as np

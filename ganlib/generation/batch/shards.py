@@ -100,18 +100,21 @@ def new_shard(
 
 
 def _sign(part: Path, job: BatchSpec, shard: int, signer: CredentialSigner) -> list[str]:
-    """Put credentials into the PNG files of a shard that is being made; their digests then."""
-    digests = []
-    for index, name in zip(job.images(shard), formats.load(job.file_format).files(job, shard), strict=True):
-        data = signer.sign((part / name).read_bytes(), job.model_sha256, job.seed, index, title=name)
-        (part / name).write_bytes(data)
+    """Put credentials into the PNG files of a shard that is being made; the digests of all of its files then."""
+    numbers, digests = iter(job.images(shard)), []
+    for name in formats.load(job.file_format).files(job, shard):
+        data = (part / name).read_bytes()
+        if has_images(job, name):
+            data = signer.sign(data, job.model_sha256, job.seed, next(numbers), title=name)
+            (part / name).write_bytes(data)
         digests.append(sha256_bytes(data))
     return digests
 
 
 def promise(storage: Storage, job: BatchSpec, file: str) -> str:
     """Return the digest of what is the same of ``file`` whoever makes it: all of it but for content credentials."""
-    return sha256_bytes(without_credentials(storage.read(file))) if job.signed else storage.sha256(file)
+    signed = job.signed and has_images(job, file)
+    return sha256_bytes(without_credentials(storage.read(file))) if signed else storage.sha256(file)
 
 
 def is_whole(out: Where, job: BatchSpec, shard: int) -> bool:
@@ -168,20 +171,17 @@ def record(storage: Storage, job: BatchSpec) -> tuple[tuple[Shard, ...], str]:
     for shard in range(job.shard_count):
         images = job.images(shard)
         sums = read_sums(storage, sums_name(job, shard)) or {}
-        digests = {name: digest for name, digest in sums.items() if has_images(job, name)}
-        if job.signed:
-            digests = {
-                file: promise(storage, job, file) for file in listed(job, shard).values() if has_images(job, file)
-            }
-        for digest in digests.values():
-            total.update(bytes.fromhex(digest))
+        digests = {file: promise(storage, job, file) for file in listed(job, shard).values()} if job.signed else sums
+        for name, digest in digests.items():
+            if has_images(job, name):
+                total.update(bytes.fromhex(digest))
         shards.append(
             Shard(
                 name=location(job, shard),
                 start=images.start,
                 count=len(images),
                 sha256=combine(sums.values()),
-                unsigned_sha256=combine(digests) if job.signed else None,
+                unsigned_sha256=combine(digests.values()) if job.signed else None,
                 provider=job.provider,
             )
         )

@@ -113,8 +113,9 @@ def _sign(part: Path, job: BatchSpec, shard: int, signer: CredentialSigner) -> l
 
 def promise(storage: Storage, job: BatchSpec, file: str) -> str:
     """Return the digest of what is the same of ``file`` whoever makes it: all of it but for content credentials."""
-    signed = job.signed and has_images(job, file)
-    return sha256_bytes(without_credentials(storage.read(file))) if signed else storage.sha256(file)
+    if job.signed and has_images(job, file):
+        return sha256_bytes(without_credentials(storage.read(file)))
+    return storage.sha256(file)
 
 
 def is_whole(out: Where, job: BatchSpec, shard: int) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from ganlib import families
 from ganlib.cli.app import perhaps_project
 from ganlib.export import contract
-from ganlib.jobs.measuring.runtimes import RuntimeResult, check_runtimes
+from ganlib.jobs.measuring.runtimes import RUNTIMES, RuntimeResult, check_runtimes
 from ganlib.jobs.models import fetch
 
 
@@ -29,6 +29,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("models", nargs="*", help="as `ganlib export` takes them; none: every family, trained briefly")
     parser.add_argument("--python", type=Path, help="the interpreter that has the runtimes of PyPI")
     parser.add_argument("--node", type=Path, help="the folder whose node_modules has those of npm")
+    parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), help="which; default: all")
     args = parser.parse_args(words)
     others, seen = 0, set()
     print("| graph | nodes | runtime | largest difference | off, a million pixels | images/s | onnxruntime's = 1 |")
@@ -37,7 +38,7 @@ def main(words: Sequence[str]) -> int:
         content = path.read_bytes()
         family = contract.describe(content, name).metadata.get("family", name)
         nodes = len(contract.parse(content, name).graph.node)
-        check = check_runtimes(path, name, python=args.python, node=args.node)
+        check = check_runtimes(path, name, python=args.python, node=args.node, names=args.runtimes)
         for result in check.results:
             print(f"| {family} | {nodes} | {_row(result)} |", flush=True)
             others += result.fault is None and not result.ok

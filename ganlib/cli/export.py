@@ -29,7 +29,9 @@ def export(
     ] = False,
     check_runtimes: Annotated[
         bool,
-        typer.Option("--check-runtimes", help="Hold the images of OpenVINO, IREE, tinygrad and Node against ours."),
+        typer.Option(
+            "--check-runtimes", help="Hold the images of OpenVINO, IREE, tinygrad, Node and WebGPU against ours."
+        ),
     ] = False,
     python: Annotated[
         Path | None,

@@ -18,6 +18,7 @@ from ganlib.core.files import require_writable, write_bytes
 from ganlib.core.record import Record
 from ganlib.data import conditions
 from ganlib.export import contract
+from ganlib.export.loops import scans_to_loops
 from ganlib.export.runtime import first_line, open_session
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def _trace(sampler: Sampler, inputs: Inputs, opset: int) -> Any:
             raise ExportError(f"the exporter made {', '.join(files)} where one self-contained file was asked for.")
         model = contract.parse(file.read_bytes(), "the exported graph")
     _forget_source(model)
+    scans_to_loops(model)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -190,7 +192,7 @@ def _forget_source(model: Any) -> None:
 
 
 def _forget(graph: Any) -> None:
-    """The same for one graph and those inside its nodes, such as the body of a Scan."""
+    """The same for one graph and those inside its nodes, such as the body of a Loop."""
     parts = (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer)
     for part in parts:
         del part.metadata_props[:]

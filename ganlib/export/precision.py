@@ -53,7 +53,7 @@ def write(
         parent: a float32 graph of the contract.
         precision: ``fp16``: weights and products in float16; what is in float64 stays, such as a prior's sampling.
             ``int8``: weights (signed, by channel) and activations (unsigned) of convolutions and matrix products,
-            statically quantised in QDQ form; a product inside a Scan stays.
+            statically quantised in QDQ form; a product inside a Loop stays.
         path: replaced atomically, once everything below holds.
         calibration: batches whose smallest and largest activations set the scales of ``int8``.
         calibration_text: what those batches are, for the file's metadata.

@@ -61,7 +61,7 @@ class CodePrior(nn.Module):
         then disagree only where noise falls within about 1e-13 of a step. Keys and values are kept, so all steps
         cost about one pass over all positions.
 
-        The positions are a loop, a Scan in the exported graph: unrolled they would be thousands of nodes, over which
+        The positions are a loop, also in the exported graph: unrolled they would be thousands of nodes, over which
         the exporter sits for minutes.
         """
         batch = noise.shape[0]

@@ -9,11 +9,12 @@ call, the median of as many as fit in ``SECONDS``.
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,20 @@ def main(words: list[str]) -> None:
         draw(inputs)
         calls.append(time.perf_counter() - before)
     result = {
-        "version": version(package),
+        "version": _version(package),
         "shape": list(images.shape),
         "open": ready - start,
         "call": statistics.median(calls),
     }
     sys.stdout.write(json.dumps(result) + "\n")
+
+
+def _version(package: str) -> str:
+    """Of a package of PyPI, or of npm in the working folder."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return str(json.loads((Path.cwd() / "node_modules" / package / "package.json").read_text())["version"])
 
 
 def _inputs(folder: Path) -> Inputs:
@@ -98,11 +107,74 @@ def _tinygrad(model: Path) -> Draw:
     return lambda inputs: runner({name: Tensor(values) for name, values in inputs.items()})["image"].numpy()
 
 
+_PAGE = """async () => {
+  const ort = await import("/dist/ort.webgpu.bundle.min.mjs");
+  const bytes = async (path) => (await fetch(path)).arrayBuffer();
+  const arrays = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array };
+  const options = { executionProviders: ["webgpu"] };
+  const session = await ort.InferenceSession.create(await bytes("/job/model.onnx"), options);
+  const feeds = {};
+  for (const [name, { dtype, shape }] of Object.entries(await (await fetch("/job/inputs.json")).json()))
+    feeds[name] = new ort.Tensor(dtype, new arrays[dtype](await bytes(`/job/${name}.bin`)), shape);
+  window.draw = async () => {
+    const image = (await session.run(feeds)).image;
+    const words = Array.from(await image.getData(), (level) => String.fromCharCode(level)).join("");
+    return { shape: image.dims, data: btoa(words) };
+  };
+}"""
+
+
+def _webgpu(model: Path) -> Draw:
+    """Draw in Chromium; where there is no GPU, by SwiftShader on the processor."""
+    import base64
+    import http.server
+    import threading
+
+    import numpy as np
+    from playwright.sync_api import sync_playwright
+
+    roots = {"dist": Path.cwd() / "node_modules" / "onnxruntime-web" / "dist", "job": model.parent}
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            _, root, name = f"{path.partition('?')[0]}//".split("/", 3)[:3]
+            return str(roots[root] / name) if root in roots else str(roots["dist"] / "LICENSE")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    browser = (
+        sync_playwright()
+        .start()
+        .chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=[
+                "--no-sandbox",
+                "--enable-unsafe-webgpu",
+                "--use-webgpu-adapter=swiftshader",
+                "--enable-features=Vulkan",
+            ],
+        )
+    )
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+    page.evaluate(_PAGE)
+
+    def draw(_: Inputs) -> Any:
+        image = page.evaluate("window.draw()")
+        return np.frombuffer(base64.b64decode(image["data"]), np.uint8).reshape(image["shape"])
+
+    return draw
+
+
 RUNTIMES: Mapping[str, tuple[str, Callable[[Path], Draw]]] = {
     "onnxruntime": ("onnxruntime", _onnxruntime),
     "openvino": ("openvino", _openvino),
     "iree": ("iree-base-compiler", _iree),
     "tinygrad": ("tinygrad", _tinygrad),
+    "webgpu": ("onnxruntime-web", _webgpu),
 }
 """By name: the package on PyPI whose version it has, and what opens a graph with it, on one thread."""
 

@@ -30,21 +30,27 @@ _OURS = "onnxruntime"
 
 class _Runtime(NamedTuple):
     install: str
-    node: bool = False
-    needs: str | None = None
-    """A program that it calls."""
+    module: str = ""
+    """What Python imports."""
+    package: str = ""
+    """Of npm."""
+    program: str = ""
+    """That has to be there as well."""
 
 
 RUNTIMES: Mapping[str, _Runtime] = {
-    _OURS: _Runtime("pip install onnxruntime"),
-    "openvino": _Runtime("pip install openvino"),
-    "iree": _Runtime("pip install iree-base-compiler iree-base-runtime"),
-    "tinygrad": _Runtime("pip install tinygrad", needs="clang"),
-    "onnxruntime-node": _Runtime("npm install onnxruntime-node", node=True),
-    "onnxruntime-web": _Runtime("npm install onnxruntime-web", node=True),
+    _OURS: _Runtime("pip install onnxruntime", "onnxruntime"),
+    "openvino": _Runtime("pip install openvino", "openvino"),
+    "iree": _Runtime("pip install iree-base-compiler iree-base-runtime", "iree.compiler"),
+    "tinygrad": _Runtime("pip install tinygrad; clang", "tinygrad", program="clang"),
+    "onnxruntime-node": _Runtime("npm install onnxruntime-node", package="onnxruntime-node", program="node"),
+    "onnxruntime-web": _Runtime("npm install onnxruntime-web", package="onnxruntime-web", program="node"),
+    "webgpu": _Runtime(
+        "npm install onnxruntime-web; pip install playwright; chromium",
+        *("playwright", "onnxruntime-web", "chromium"),
+    ),
 }
-"""By name, and how each is installed."""
-_MODULES = {"iree": "iree.compiler"}
+"""By name, and how each is installed. ``webgpu`` is onnxruntime-web on a GPU, or on what Chromium has in its place."""
 
 
 class RuntimeResult(Record):
@@ -172,18 +178,20 @@ def _write(model: OnnxModel, folder: Path) -> None:
 
 def _words(runtime: str, interpreter: str, modules: Path) -> list[str] | str:
     """The command of the runtime's probe, or why it is not to be had."""
-    wants = RUNTIMES[runtime]
-    if wants.needs and shutil.which(wants.needs) is None:
-        return f"not here: it calls {wants.needs}"
-    here = Path(probes.__file__).parent
-    if wants.node:
-        if shutil.which("node") is None or not (modules / "node_modules" / runtime).is_dir():
-            return f"not here ({wants.install})"
-        return ["node", str(here / "probe.cjs"), runtime]
-    module = _MODULES.get(runtime, runtime)
-    if subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True, check=False).returncode:
+    wants, here = RUNTIMES[runtime], Path(probes.__file__).parent
+    absent = (
+        (wants.program and shutil.which(wants.program) is None)
+        or (wants.package and not (modules / "node_modules" / wants.package).is_dir())
+        or (
+            wants.module
+            and subprocess.run([interpreter, "-c", f"import {wants.module}"], capture_output=True).returncode
+        )
+    )
+    if absent:
         return f"not here ({wants.install})"
-    return [interpreter, str(here / "probe.py"), runtime]
+    return (
+        [interpreter, str(here / "probe.py"), runtime] if wants.module else ["node", str(here / "probe.cjs"), runtime]
+    )
 
 
 def _result(runtime: str, words: list[str] | str, folder: Path, ours: np.ndarray, modules: Path) -> RuntimeResult:

@@ -53,7 +53,7 @@ class Gallery(Record):
     def summary(self) -> str:
         """Return what was built and how to see it."""
         size = f"{self.files} files, {self.bytes / 1e6:,.1f} MB"
-        lines = [f"{self.folder}: {self.model}, {self.versions} versions, {size}"]
+        lines = [f"{self.folder}: {self.model}, versions: {self.versions}, {size}"]
         lines += [self.note] if self.note else []
         return "\n".join([*lines, f"to see it: python -m http.server --directory {self.folder}"])
 

@@ -30,8 +30,8 @@ class Notification(Record):
 
     def summary(self) -> str:
         """Return one line for people."""
-        line = f"{self.receiver}: {self.sent} entries sent"
-        return f"{line}; {self.waiting} wait, as it did not take them ({self.fault})" if self.fault else line
+        line = f"{self.receiver}: entries sent: {self.sent}"
+        return f"{line}; waiting: {self.waiting}, as it did not take them ({self.fault})" if self.fault else line
 
 
 def notify(project: Project, params: Params, *, skip: bool = False) -> Notification:

@@ -136,6 +136,6 @@ def test_a_webhook_that_is_away_is_one_line_when_it_goes_and_one_when_it_is_back
     assert fault is None
     assert len(receiver.messages) == 1
     assert [record.message for record in caplog.records] == [
-        "127.0.0.1: 0 entries sent; 1 wait, as it did not take them (HTTP 503)",
-        "the webhook hears again: 127.0.0.1: 1 entries sent",
+        "127.0.0.1: entries sent: 0; waiting: 1, as it did not take them (HTTP 503)",
+        "the webhook hears again: 127.0.0.1: entries sent: 1",
     ]

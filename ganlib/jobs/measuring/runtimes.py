@@ -211,7 +211,8 @@ def _result(runtime: str, words: list[str] | str, folder: Path, ours: np.ndarray
         return RuntimeResult(runtime=runtime, fault=f"no images after {_LIMIT} s")
     if done.returncode or not images.exists():
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"ended with {done.returncode}"]
-        return RuntimeResult(runtime=runtime, fault=f"fails: {lines[-1].strip()[:200]}")
+        cause = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1])
+        return RuntimeResult(runtime=runtime, fault=f"fails: {cause.strip()[:200]}")
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     rate = IMAGES / facts["call"]
     if tuple(facts["shape"]) != ours.shape:

@@ -239,7 +239,7 @@ def test_sigterm_lets_a_request_under_way_finish_and_exits_with_0(project: Proje
             while inside.recv(65536):
                 pass
         assert served.ended() == 0
-        assert served.lines == []
+        assert [line for line in served.lines if "mark.producer" not in line] == []
 
 
 def test_a_port_that_is_taken_and_a_model_that_is_not_there_are_told_in_one_line(

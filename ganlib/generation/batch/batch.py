@@ -203,7 +203,7 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
                 "and holds no job of ours; nothing was changed. Choose another folder."
             )
         return None
-    later = {name: getattr(manifest, name) for name in ("mark", "metadata") if not getattr(manifest, name)}
+    later = {"metadata": manifest.metadata, "mark": manifest.mark and job.mark}
     differences = manifest.differences(job.model_copy(update=later))  # what came later it does without, as it was begun
     if differences:
         raise BadInput(

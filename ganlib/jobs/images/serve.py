@@ -168,13 +168,13 @@ def serve(
     bound = server.listen(limits.host, limits.port if port is None else port)
     with bound, ImageIndex(index, names_only=True) if index else nullcontext() as images:
         pool, metrics, mark = ModelPool(), Metrics(), params.mark if params else ANONYMOUS
-        if text := note(mark):
-            tell(text)
         watcher = AliasWatcher(
             ServedModels(project, params, models, tell), pool, metrics,
             window=limits.window_ms / 1000, every=limits.poll_seconds, patience=limits.registry_seconds, tell=tell,
         )  # fmt: skip
         watcher.fill()
+        if text := note(mark):
+            tell(text)
         watcher.start()
         announcement = Serving(url=server.url(bound), models={each.name: each.model.sha256 for each in pool.all()})
         app_server = Server(pool, watcher, metrics, limits, mark, images)

@@ -90,7 +90,7 @@ def test_a_truncated_shard_is_named_and_the_same_command_makes_it_again(folder: 
 
 
 def test_a_batch_is_signed_with_a_certificate_for_trial_verified_and_repaired(folder: Path) -> None:
-    pytest.importorskip("c2pa", reason="the extra 'c2pa' is not installed")
+    pytest.importorskip("c2pa", reason="no extra c2pa: make install")
     with_key = ["--c2pa-cert", "ca/chain.pem", "--c2pa-key", "ca/key.pem"]
     words = ["generate", "--model", "digits.onnx", "--out", "signed", "--count", "2"]
     assert "sign with: ganlib generate --c2pa-cert" in ganlib("mark", "test-ca", "--out", "ca", cwd=folder).stdout

@@ -338,8 +338,8 @@ def test_with_keys_verify_names_the_entries_that_nobody_signed(ganlib: Ganlib, m
 
 
 def test_a_version_is_signed_and_downloaded_with_its_card(ganlib: Ganlib, made: Project, tmp_path: Path) -> None:
-    pytest.importorskip("model_signing.signing", reason="the extra 'signing' is not installed")
-    pytest.importorskip("cyclonedx", reason="the extra 'cards' is not installed")
+    pytest.importorskip("model_signing.signing", reason="no extra signing: make install")
+    pytest.importorskip("cyclonedx", reason="no extra cards: make install")
     assert "names no key to sign with" in ganlib("registry", "sign", "3").line()
     before = made.params_file.read_text()
     write_key(made.root)

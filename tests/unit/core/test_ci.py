@@ -46,12 +46,12 @@ def test_root_has_what_is_missing_and_only_that_before_the_words(tmp_path: Path)
     assert set(installed) - {"postgresql"} == {"chromium", "faketime", "libimage-exiftool-perl", "nginx"}
     assert calls[0] == "apt-get -qq update"
     words = [call for call in calls if call.startswith("make")]
-    assert words == ["make install", "make lint", "make types", "make test"]
+    assert words == ["make install", "make lint", "make types", "make site", "make test"]
     assert calls.index("make install") < next(at for at, call in enumerate(calls) if "pyspark" in call and "-m" in call)
 
 
 def test_what_cannot_be_installed_stops_nothing(tmp_path: Path) -> None:
-    assert ci(tmp_path, apt="exit 100", pip=1)[-3:] == ["make lint", "make types", "make test"]
+    assert ci(tmp_path, apt="exit 100", pip=1)[-3:] == ["make types", "make site", "make test"]
 
 
 def test_who_is_not_root_installs_nothing_in_the_system(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("model_signing.signing", reason="the extra 'signing' is not installed")
+pytest.importorskip("model_signing.signing", reason="no extra signing: make install")
 
 from ganlib.core.errors import BadInput
 from ganlib.core.keys import KeyRing

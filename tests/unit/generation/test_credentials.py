@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("c2pa", reason="the extra 'c2pa' is not installed")
+pytest.importorskip("c2pa", reason="no extra c2pa: make install")
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("model_signing.signing", reason="the extra 'signing' is not installed")
+pytest.importorskip("model_signing.signing", reason="no extra signing: make install")
 
 from ganlib.config import load
 from ganlib.core.errors import BadInput
@@ -100,7 +100,7 @@ def test_a_version_from_before_there_was_a_key_is_signed_later(project: Project)
 
 
 def test_a_folder_that_was_signed_travels_and_a_change_in_it_is_noticed(project: Project, tmp_path: Path) -> None:
-    pytest.importorskip("cyclonedx", reason="the extra 'cards' is not installed")
+    pytest.importorskip("cyclonedx", reason="no extra cards: make install")
     params, folder = load(project.params_file), tmp_path / "folder"
     assert download_with_card(project, params, "1", folder).files[-1] == "model.sig"
     trust(project, public=("key.pub",), required=True)

@@ -24,7 +24,7 @@ from tests import factories
 from tests.support import graphs
 from tests.support.specs import CAPTIONS, ICONS, SHOP
 
-pytest.importorskip("cyclonedx", reason="the extra 'cards' is not installed")
+pytest.importorskip("cyclonedx", reason="no extra cards: make install")
 
 NAME = "mnist-generator"
 ODD = DatasetSpec(name="odd", image=SHOP.image, class_names=("a|b", "c\nd"))
@@ -88,7 +88,7 @@ def test_the_card_s_own_lines_draw_images_with_plain_onnxruntime(
 
 
 def test_hugging_face_s_library_reads_the_header_and_all_figures(project: Project, folder: Path) -> None:
-    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    hub = pytest.importorskip("huggingface_hub", reason="no huggingface_hub: make install")
     card = hub.ModelCard.load(folder / "README.md")
     found = Registry(connect(project), NAME).get(1)
     assert found.evaluation
@@ -110,7 +110,7 @@ def test_hugging_face_s_library_reads_the_header_and_all_figures(project: Projec
 def test_the_bill_of_materials_is_by_cyclonedx_s_schema_and_names_model_data_and_packages(
     project: Project, folder: Path
 ) -> None:
-    pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    pytest.importorskip("jsonschema", reason="no jsonschema: make install")
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 

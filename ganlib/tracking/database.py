@@ -75,6 +75,7 @@ def _look(path: Path) -> Schema | None:
         return None
     try:
         with sqlite.opened(path) as connection:
+            connection.execute("BEGIN")  # who is making tables meanwhile does not come between two looks
             tables = sqlite.tables(connection)
 
             def first(query: str, table: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ganlib.core import sqlite
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.tracking import database
@@ -120,6 +121,28 @@ def test_a_database_that_another_program_is_just_making_is_waited_for(
         waiting.start()
         time.sleep(0.5)
         assert not found
-        shutil.copy(empty_database, path)
+        with closing(sqlite3.connect(empty_database)) as whole, closing(sqlite3.connect(path, timeout=60)) as target:
+            whole.backup(target)  # as a program does, in one transaction
         waiting.join(60)
     assert found
+
+
+def test_what_is_looked_at_does_not_change_meanwhile(
+    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.root / "mlflow.db"
+    shutil.copy(empty_database, path)
+    listing, refusals = sqlite.tables, []
+
+    def tables(connection: sqlite3.Connection) -> set[str]:
+        names = listing(connection)
+        with closing(sqlite3.connect(path, timeout=0)) as other:
+            try:
+                other.execute("ALTER TABLE runs RENAME TO others")
+            except sqlite3.OperationalError as error:
+                refusals.append(str(error))
+        return names
+
+    monkeypatch.setattr(sqlite, "tables", tables)
+    connect(project)
+    assert set(refusals) == {"database is locked"}

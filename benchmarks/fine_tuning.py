@@ -63,7 +63,9 @@ def main(words: Sequence[str]) -> int:
         folder = Path(name)
         unseen = _folders(project, data, args.category, args.images, folder)
         clone = _clone(folder)
-        parent = _train(clone, args.family, "--budget", args.parent_budget, "--from", str(folder / "others.parquet"))
+        parent = _ganlib(
+            clone, "train", args.family, "--budget", args.parent_budget, "--from", str(folder / "others.parquet")
+        )
         print(f"parent: {args.family}, {parent['steps']:,} steps on {parent['images']:,} images of the other classes")
         _ganlib(clone, "data", "version", "--from", str(folder / "few.parquet"))
         _ganlib(clone, "judge", "show")  # makes it, so that no training waits for it
@@ -93,7 +95,7 @@ def _better(
         running = {}
         for core, (way, words) in zip((cores[0], cores[-1]), ways.items(), strict=True):
             os.sched_setaffinity(0, {core})  # which is inherited by what starts now
-            running[way] = stack.enter_context(_started(clone, "train", *common, *words, "--json"))
+            running[way] = stack.enter_context(_started(clone, "train", *common, *words))
         os.sched_setaffinity(0, cores)
         results = {way: _result(process) for way, process in running.items()}
     fids = {}
@@ -148,20 +150,19 @@ def _clone(folder: Path) -> Path:
     return folder / "project"
 
 
-def _train(clone: Path, *words: str) -> dict[str, Any]:
-    with _started(clone, "train", *words, "--json") as process:
-        return _result(process)
-
-
-def _ganlib(clone: Path, *words: str) -> None:
+def _ganlib(clone: Path, *words: str) -> dict[str, Any]:
     with _started(clone, *words) as process:
-        process.communicate()
+        return _result(process)
 
 
 def _started(clone: Path, *words: str) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(clone)}
     return subprocess.Popen(
-        [sys.executable, "-m", "ganlib", *words], cwd=clone, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ganlib", *words, "--json"],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

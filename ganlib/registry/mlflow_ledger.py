@@ -79,7 +79,7 @@ class Ledger:
             Unavailable: MLflow does not answer. That is never taken for an empty ledger.
         """
         seal = self._seal()  # first: it may be older than the entries, and never newer
-        run = self._again() or self._run()
+        run = self._current()
         return LedgerSnapshot.of(run.params, seal, _intents(run.tags)) if run else LedgerSnapshot(seal=seal)
 
     def append(self, decision: DecisionRecord, snapshot: LedgerSnapshot) -> LedgerEntry:
@@ -137,7 +137,7 @@ class Ledger:
             Unavailable: MLflow does not answer.
         """
         intent = MoveIntent(id=uuid.uuid4().hex[:12], seq=seq, time=stamp(datetime.now(UTC)))
-        run = self._again() or self._run()
+        run = self._current()
         if run is None:
             raise _overtaken(seq)
         with self.store.translate_errors():
@@ -146,20 +146,20 @@ class Ledger:
 
     def withdraw(self, intent: MoveIntent) -> None:
         """Say that no write of ``intent`` is to come any more."""
-        run = self._again() or self._run()
+        run = self._current()
         if run and MOVING + intent.id in run.tags:
             with self.store.translate_errors():
                 self.store.client.delete_tag(run.id, MOVING + intent.id)
 
     def offset(self, webhook: str) -> int:
         """Return the number of the last entry that ``webhook``, the digest of its URL, was told of; 0 if of none."""
-        run = self._again() or self._run()
+        run = self._current()
         text = run.tags.get(NOTICES + webhook, "") if run else ""
         return int(text) if text.isdecimal() else 0
 
     def commit_offset(self, webhook: str, seq: int) -> None:
         """Keep that ``webhook`` was told of entry ``seq`` and those before it."""
-        if run := self._again() or self._run():
+        if run := self._current():
             with self.store.translate_errors():
                 self.store.client.set_tag(run.id, NOTICES + webhook, str(seq))
 
@@ -182,6 +182,10 @@ class Ledger:
             return Seal.model_validate_json(text) if text else None
         except ValueError:  # overwritten by a person
             return None
+
+    def _current(self) -> _Run | None:
+        """The ledger's run as it is now; None if there is none."""
+        return self._again() or self._run()
 
     def _again(self) -> _Run | None:
         """The run that was found before, as it is now; None if none was, or it is gone."""

@@ -201,7 +201,7 @@ def _result(runtime: str, words: list[str] | str, folder: Path, ours: np.ndarray
         return RuntimeResult(runtime=runtime, fault=words, absent=True)
     images = folder / "image.bin"
     images.unlink(missing_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             [*words, str(folder), str(SECONDS)],

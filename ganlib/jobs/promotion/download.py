@@ -9,6 +9,7 @@ from ganlib.config.keys import project_keys
 from ganlib.core.errors import BadInput
 from ganlib.core.extras import require_extra
 from ganlib.core.files import json_bytes, write_bytes
+from ganlib.core.keys import KeyRing
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.data import known
@@ -51,7 +52,8 @@ def download_with_card(project: Project, params: Params, reference: str, out: Pa
     require_extra("cards", "cyclonedx", "the bill of materials of --card")
     from ganlib.jobs.promotion.bill_of_materials import bill
 
-    if project_keys(project).private_file:
+    keys = project_keys(project)
+    if keys.private_file:
         require_signing()
     _require_ours(out)
     registry = Registry(open_store(project), params.registry.model)
@@ -61,13 +63,12 @@ def download_with_card(project: Project, params: Params, reference: str, out: Pa
     subject = subject_of(registry, version, graph, params.registry.licence)
     write_bytes(out / CARD, markdown(subject).encode())
     write_bytes(out / BILL, json_bytes(bill(subject)))
-    files = (GRAPH, CARD, BILL, *((SIGNATURE,) if _sign(registry, version, out) else ()))
+    files = (GRAPH, CARD, BILL, *((SIGNATURE,) if _sign(registry, version, out, keys) else ()))
     return CardFolder(path=out, version=version.version, sha256=version.sha256 or "", files=files)
 
 
-def _sign(registry: Registry, version: Version, out: Path) -> bool:
+def _sign(registry: Registry, version: Version, out: Path, keys: KeyRing) -> bool:
     """Sign the folder; where there is no key here, the version's own signature is put there, if it has one."""
-    keys = project_keys(registry.store.project)
     if keys.private_file:
         sign_folder(out, keys)
     elif bundle := read_signature(registry, version):

@@ -53,7 +53,7 @@ def notify(project: Project, params: Params, *, skip: bool = False) -> Notificat
     if url is None:
         raise BadInput("services.webhook is not set in params.yaml: there is nobody to tell. Nothing was sent.")
     secret, name = notice.key(), sha256_bytes(url.encode())[:16]
-    store, done = connect(project), Notification(receiver=urlsplit(url).hostname or url)
+    store, sent, waiting, fault = connect(project), 0, 0, None
     with locks.hold(project.state / "notify.lock", what="`ganlib notify`"):
         for model in models_with_ledger(store):
             ledger = Ledger(store, model)
@@ -63,14 +63,13 @@ def notify(project: Project, params: Params, *, skip: bool = False) -> Notificat
                 continue
             for number, entry in enumerate(news):
                 content = notice.body(model, entry)
-                fault = notice.post(url, content, notice.headers(entry.sha256, int(time.time()), content, secret))
-                if fault:
-                    waiting = done.waiting + len(news) - number
-                    done = done.model_copy(update={"waiting": waiting, "fault": fault})
+                problem = notice.post(url, content, notice.headers(entry.sha256, int(time.time()), content, secret))
+                if problem:
+                    waiting, fault = waiting + len(news) - number, problem
                     break
                 ledger.commit_offset(name, entry.seq)
-                done = done.model_copy(update={"sent": done.sent + 1})
-    return done
+                sent += 1
+    return Notification(receiver=urlsplit(url).hostname or url, sent=sent, waiting=waiting, fault=fault)
 
 
 def _news(ledger: Ledger, webhook: str) -> list[LedgerEntry]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganlib.core.project import Project
 from ganlib.generation.noise import noise_block
 from ganlib.generation.session import OnnxModel
 from ganlib.registry.registry import CHAMPION, Registry
@@ -32,7 +31,7 @@ def test_sparks_rows_are_the_images_of_a_batch(tmp_path: Path, monkeypatch: pyte
 
     factories.graph(tmp_path / "g.onnx")
     model = OnnxModel(tmp_path / "g.onnx")
-    store = connect(Project(tmp_path))
+    store = connect(factories.project(tmp_path))
     Registry(store, "mnist-generator").set_alias(CHAMPION, factories.registered(store, model.path).version)
     mlflow.set_tracking_uri(store.uri)
     spark = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()

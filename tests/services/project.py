@@ -176,10 +176,16 @@ def prefect_server(serve: Callable[..., None], folder: Path, **more: str) -> str
 
 
 def ask_prefect(url: str, verb: str, path: str, body: Any = None, auth: tuple[str, str] | None = None) -> Any:
-    """Send what Prefect's page sends. Its SQLite database answers 503 while locked, and its client tries again."""
+    """Send what Prefect's page sends, and return what the answer holds."""
+    answer = prefect_answer(url, verb, path, json=body, auth=auth)
+    assert answer.ok, answer.text
+    return answer.json() if answer.content else None
+
+
+def prefect_answer(url: str, verb: str, path: str, **request: Any) -> requests.Response:
+    """Send a request to Prefect's API. Its SQLite database answers 503 while locked, and its client tries again."""
     deadline = time.monotonic() + 120
     while True:
-        answer = requests.request(verb, f"{url}/api/{path}", json=body, auth=auth, timeout=60)
+        answer = requests.request(verb, f"{url}/api/{path}", timeout=60, **request)
         if answer.status_code != 503 or time.monotonic() > deadline:
-            assert answer.ok, answer.text
-            return answer.json() if answer.content else None
+            return answer

@@ -28,7 +28,7 @@ def url(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) ->
 
 def post(url: str, **headers: str) -> requests.Response:
     """What starts a flow is a POST such as this one."""
-    return requests.post(f"{url}/api/flows/", data='{"name": "by a page"}', headers=headers, timeout=30)
+    return projects.prefect_answer(url, "POST", "flows/", data='{"name": "by a page"}', headers=headers)
 
 
 def flows(url: str) -> list[str]:
@@ -72,14 +72,14 @@ def test_a_name_that_was_made_to_point_here_is_refused(url: str, host: str, path
 def test_its_own_pages_and_programs_are_served(url: str) -> None:
     port = url.rpartition(":")[2]
     for origin in (url, f"http://localhost:{port}"):
-        answer = requests.post(f"{url}/api/flows/filter", json={}, headers={"Origin": origin}, timeout=30)
+        answer = projects.prefect_answer(url, "POST", "flows/filter", json={}, headers={"Origin": origin})
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, origin)
     assert requests.get(f"http://localhost:{port}/api/health", timeout=30).json() is True
     assert post(url, **JSON, **{"Sec-Fetch-Site": "same-origin", "Origin": url}).ok
     target = flows(url)
     assert target == ["by a page"]
-    found = requests.get(f"{url}/api/flows/name/by%20a%20page", timeout=30).json()
-    assert requests.delete(f"{url}/api/flows/{found['id']}", timeout=30).ok
+    found = projects.ask_prefect(url, "GET", "flows/name/by%20a%20page")
+    projects.ask_prefect(url, "DELETE", f"flows/{found['id']}")
 
 
 def test_events_come_by_websocket_from_programs_and_its_own_pages_only(url: str) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import TimeoutError as Late
 
 from tests.services import project as projects
@@ -246,8 +245,8 @@ def test_a_person_chooses_in_the_form_and_types_a_name(browser: Any, prefect: Pr
     ],
 )
 def test_the_api_takes_what_the_form_takes(prefect: Prefect, parameters: dict[str, Any], code: int) -> None:
-    target = f"{prefect.url}/api/deployments/{prefect.deployment(RETRAIN)['id']}/create_flow_run"
-    answer = requests.post(target, json={"parameters": parameters}, timeout=60)
+    path = f"deployments/{prefect.deployment(RETRAIN)['id']}/create_flow_run"
+    answer = projects.prefect_answer(prefect.url, "POST", path, json={"parameters": parameters})
     assert answer.status_code == code, answer.text
 
 

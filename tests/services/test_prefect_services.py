@@ -52,9 +52,7 @@ def api(services: dict[str, Any], path: str, body: dict[str, Any] | None = None)
 
 
 def deployment(services: dict[str, Any], flow: str) -> dict[str, Any]:
-    found = requests.get(f"{services['prefect']['url']}/api/deployments/name/{flow}/{NAMES[flow]}", timeout=120)
-    assert found.ok, found.text
-    return dict(found.json())
+    return dict(projects.ask_prefect(services["prefect"]["url"], "GET", f"deployments/name/{flow}/{NAMES[flow]}"))
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 400) -> Any:
@@ -96,7 +94,7 @@ def test_a_run_started_as_the_pages_button_does_trains_registers_and_promotes(
     made = api(services, f"deployments/{target}/create_flow_run", {"parameters": {"families": ["vae"]}})
 
     def ended() -> Any:
-        state = requests.get(f"{services['prefect']['url']}/api/flow_runs/{made['id']}", timeout=120).json()
+        state = projects.ask_prefect(services["prefect"]["url"], "GET", f"flow_runs/{made['id']}")
         return state if state["state_type"] in ("COMPLETED", "FAILED", "CRASHED") else None
 
     state = wait_for(ended)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import requests
 
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
@@ -48,7 +47,8 @@ def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(pre
         *DEPLOY, "k8s", "--pool", "ganlib", "--job-variable", "image=registry/ganlib:1",
         "--job-variable", json.dumps({"env": environment}),
     )  # fmt: skip
-    made = requests.get(f"{prefect.url}/deployments/name/generate/k8s", timeout=120).json()  # type: ignore[attr-defined]
+    url = prefect.url.removesuffix("/api")  # type: ignore[attr-defined]
+    made = projects.ask_prefect(url, "GET", "deployments/name/generate/k8s")
     assert made["work_pool_name"] == "ganlib"
     assert made["entrypoint"] == "pipelines/generate.py:generate"
     assert made["job_variables"] == {"image": "registry/ganlib:1", "env": environment}

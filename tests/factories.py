@@ -155,7 +155,9 @@ def variant(graph: Path, path: Path, note: str) -> str:
     return sha256_file(path)
 
 
-def bare_version(store: MlflowStore, number: int, fid: float, name: str = "mnist-generator") -> Version:
+def bare_version(
+    store: MlflowStore, number: int, fid: float, name: str = "mnist-generator", run_id: str | None = None
+) -> Version:
     """A version with all its evidence and no graph, in a hundredth of the time: for tests of decisions alone."""
     registry = Registry(store, name)
     contract = Contract(inputs={"noise": TensorType(dtype="float32", dims=(None, 8))})
@@ -170,7 +172,7 @@ def bare_version(store: MlflowStore, number: int, fid: float, name: str = "mnist
     }
     if number == 1:
         store.client.create_registered_model(name)
-    made = store.client.create_model_version(name, f"s3://nowhere/{number}", tags=tags, await_creation_for=0)
+    made = store.client.create_model_version(name, f"s3://nowhere/{number}", run_id, tags, await_creation_for=0)
     registry.set_alias(CHALLENGER, int(made.version))
     return registry.get(int(made.version))
 

@@ -23,6 +23,9 @@ def promote(
     again: Annotated[
         bool, typer.Option("--again", help="Decide though a person rolled back from it; the ledger says so.")
     ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="As the person who approves: a passed gate waits for nobody else.")
+    ] = False,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -30,6 +33,7 @@ def promote(
     project, params = open_project(overrides)
     from ganlib.jobs.promotion.promote import promote as job
 
-    decision = job(project, params, version, expect=version_number("--expect", expect), dry_run=dry_run, again=again)
+    number = version_number("--expect", expect)
+    decision = job(project, params, version, expect=number, dry_run=dry_run, again=again, approve=approve)
     show(decision, as_json=as_json, text=decision.summary)
     raise typer.Exit(0 if decision.promoted else 1)

@@ -26,8 +26,12 @@ class RegistryConfig(Record):
         description="a champion set in MLflow's page that no gate has passed: not used and taken back, or accepted",
     )
     approval: Literal["none", "required"] = Field(
-        "none", description="required: a passed gate waits for a person, who sets the tag `approve` in MLflow's page"
+        "none", description="required: a passed gate waits for a person: tag `approve` in MLflow's page, or --approve"
     )
+    promoters: tuple[str, ...] = Field(
+        (), description="users of MLflow who may promote, approve, roll back and prune (docs/security.md); none: all"
+    )
+    own_approval: bool = Field(True, description="whether who trained a version may approve it")
     licence: str = Field(
         "",
         max_length=100,

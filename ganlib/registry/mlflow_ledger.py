@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganlib.config.keys import project_keys
-from ganlib.core import accounts
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.registry.entries import (
     GENESIS,
@@ -24,6 +23,7 @@ from ganlib.registry.entries import (
 )
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.signatures import LedgerMemory, statement
+from ganlib.tracking.login import login
 from ganlib.tracking.store import Absent, MlflowStore
 
 TAG = "ganlib.ledger"
@@ -281,8 +281,8 @@ def _overtaken(number: int) -> Unavailable:
 
 
 def current_actor() -> str:
-    """Return the user and host that decide here."""
-    return f"{accounts.user()}@{socket.gethostname()}"
+    """Return the user, as MLflow knows them, and the host that decide here."""
+    return f"{login()}@{socket.gethostname()}"
 
 
 def lock_name(state: Path) -> str:

@@ -21,6 +21,7 @@ from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.promote import record as write_evidence
 from ganlib.registry.promote import record_and_apply, require_agreement
 from ganlib.registry.registry import CHAMPION, Registry, Version, alias_lock
+from ganlib.registry.roles import objection
 
 APPROVE, APPROVAL = "approve", "approval"
 """Tags of a version: the first is a person's, who may put a name in it; the second is our answer."""
@@ -239,6 +240,9 @@ class _Reconciler:
         if champion and champion.version == number:
             finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
             return self._with_answer(number, finding, "is champion")
+        if reason := objection(self.registry, self.rules, challenger, by):
+            text = f"version {number} was approved, but {reason}"
+            return self._with_answer(number, Finding(level="error", text=text), f"refused: {reason}")
         if rollback := snapshot.taken_back(challenger):
             text = f"version {number} was approved, but {_taken_back(rollback)}"
             return self._with_answer(

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ganlib.core import accounts, processes
+from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import SourceRevision
 from ganlib.core.redact import redacted
+from ganlib.tracking.login import login
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import MlflowStore
 
@@ -207,7 +208,7 @@ def spool_file(store: MlflowStore, run_id: str) -> Path:
 
 def _lineage(family: str, data: DataVersion, source: SourceRevision) -> dict[str, str]:
     tags = {
-        "mlflow.user": accounts.user(),
+        "mlflow.user": login(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "ganlib",
         "ganlib.family": family,

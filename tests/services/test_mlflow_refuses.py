@@ -11,8 +11,13 @@ import boto3
 import pytest
 import requests
 
+from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.project import Project
+from ganlib.registry.gate import Decision
+from ganlib.registry.mlflow_ledger import Ledger
+from ganlib.registry.promote import promote
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.failures import Refused
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
@@ -94,6 +99,26 @@ def test_a_user_who_may_only_read_is_told_so(guarded: str, project: Project, cle
         factories.finished_run(store)
 
 
+def test_who_may_only_read_promotes_nothing_and_the_ledger_names_who_may(
+    guarded: str, project: Project, clean: None
+) -> None:
+    def promoted(user: str, number: int) -> Decision:
+        registry = Registry(connect(project, f"http://{user}:{PASSWORD}@{guarded}"), "roles")
+        return promote(registry, registry.get(number), policy=GateConfig(), state=project.state)
+
+    for number, fid in ((1, 20), (2, 10)):
+        factories.bare_version(connect(project, f"http://admin:{PASSWORD}@{guarded}"), number, fid, "roles")
+    assert promoted("admin", 1).promoted
+    with pytest.raises(Refused, match="403"):
+        promoted("ann", 2)
+    registry = Registry(connect(project, f"http://ann:{PASSWORD}@{guarded}"), "roles")
+    (entry,) = Ledger(registry.store, "roles").read().entries()
+    assert entry.who.startswith("admin@")
+    champion = registry.alias(CHAMPION)
+    assert champion
+    assert champion.version == 1
+
+
 @pytest.fixture(scope="module")
 def moto(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
     url = f"http://127.0.0.1:{(port := free_port())}"
@@ -126,8 +151,6 @@ def test_a_missing_bucket_is_named_and_no_outage(on_s3: MlflowStore) -> None:
 def test_a_bucket_that_goes_while_models_are_in_it_is_told_where_they_are_read_and_registered(
     on_s3: MlflowStore, moto: str, tmp_path: Path
 ) -> None:
-    from ganlib.registry.registry import Registry
-
     boto3.client("s3").create_bucket(Bucket="models")
     factories.graph(tmp_path / "g.onnx")
     version = factories.registered(on_s3, tmp_path / "g.onnx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ganlib.config import Params
+from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.data.versioning.record import DataVersion
@@ -21,7 +22,9 @@ from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Registry, Version, alias_lock, registered_model
 from ganlib.registry.resolve import resolve_version
+from ganlib.registry.roles import is_promoter, objection, require_promoter
 from ganlib.tracking import runs
+from ganlib.tracking.login import login
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import connect
 
@@ -62,6 +65,7 @@ def promote(
     expect: int | None = None,
     dry_run: bool = False,
     again: bool = False,
+    approve: bool = False,
 ) -> Decision:
     """Put a version through the gate against its model's champion; move the aliases if it passes, unless on a dry run.
 
@@ -72,14 +76,19 @@ def promote(
         expect: refuse unless the champion is still this version (0: unless there is none).
         dry_run: decide and explain, change nothing.
         again: decide though a person rolled back from it.
+        approve: a version that passes waits for nobody: who asks is the person who approves it.
 
     Raises:
-        BadInput: no such version, or the champion moved.
+        BadInput: no such version, or the champion moved; who approves may not.
         Unavailable: the registry cannot be reached, or somebody else decided meanwhile: nothing was changed.
     """
     store = open_store(project)
     challenger = resolve_version(Registry(store, params.registry.model), reference)
     registry = Registry(store, challenger.name)  # a URI may name the model of another data set, with its own champion
+    rules, user = params.registry, login()
+    if approve and (reason := objection(registry, rules, challenger, user)):
+        raise BadInput(f"{reason}. Nothing was changed.")
+    waits = not approve and (rules.approval == "required" or not is_promoter(rules, user))
     decision = promotion.promote(
         registry,
         challenger,
@@ -87,7 +96,7 @@ def promote(
         state=project.state,
         expect=expect,
         dry_run=dry_run,
-        approval=params.registry.approval == "required",
+        approval=waits,
         again=again,
     )
     if not dry_run and (again or decision.taken_back is None):
@@ -132,9 +141,11 @@ def rollback(
     It is one of the registered model ``model``, by default that of the project's data.
 
     Raises:
-        BadInput: there is no such model, the champion is not ``expect``, or there is nothing to go back to.
+        BadInput: who asks may not, there is no such model, the champion is not ``expect``, or there is nothing to go
+            back to.
         Unavailable: the registry cannot be reached.
     """
+    require_promoter(params.registry, "roll back")
     registry = registered_model(open_store(project), params, model)
     entry = promotion.rollback(registry, state=project.state, expect=expect, reason=reason)
     page.update(registry, project.state)

@@ -14,6 +14,7 @@ from ganlib.generation.batch.manifest import FILE
 from ganlib.registry.prune import PruneReport
 from ganlib.registry.prune import prune as remove
 from ganlib.registry.registry import registered_model
+from ganlib.registry.roles import require_promoter
 from ganlib.tracking.reap import open_store
 
 _FOREIGN = {".git", ".venv", ".dvc", "mlruns", "node_modules", "__pycache__"}
@@ -39,9 +40,11 @@ def prune(
         dry_run: report only.
 
     Raises:
-        BadInput: there is no such model.
+        BadInput: who asks may not; there is no such model.
         Unavailable: the registry cannot be reached.
     """
+    if not dry_run:
+        require_promoter(params.registry, "prune")
     registry = registered_model(open_store(project), params, model)
     uses = {sha256: str(path) for folder in (project.root, *folders) for path, sha256 in _manifests(folder)}
     test_versions = ab.versions(project, registry.name)

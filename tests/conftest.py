@@ -48,6 +48,7 @@ LONGEST = (
     "services/test_prefect_people.py",
     "services/test_moved_project.py",
     "services/test_small_data.py",
+    "services/test_tutorial.py",
     "faults/test_promoter_stalled.py",
     "services/test_data_version.py",
     "services/test_mlproject.py",

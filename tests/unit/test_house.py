@@ -429,6 +429,7 @@ OF_SEVERAL_FILES = {
     "registry/test_taken_back": "what a person took back, through promote and reconcile",
     "test_forks": "what tests start in place of an interpreter (tests/support/forks.py)",
     "test_house": "this file",
+    "test_pages": "pages that follow others: translations, llms.txt",
 }
 """Tests that mirror no source file, and what they are of."""
 

@@ -49,6 +49,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "out/signed --c2pa-cert out/ca/chain.pem --c2pa-key out/ca/key.pem",
     ),
     "mark test-ca": ("--out out/ca",),
+    "backup": ("~/backups/icons", "/mnt/backup --json"),
+    "restore": ("~/backups/icons",),
     "doctor": ("", "--fix", "--json"),
     "detect": ("photo.png picture.jpg", "index out/batch s3://bucket/batch", "photo.png --model champion --seed 7"),
     "serve": ("", "--model champion --model challenger --port 8080", "--model model.onnx --port 0"),

@@ -88,7 +88,7 @@ def test_a_clock_that_is_set_makes_up_and_down_forget_nothing(
         return json.loads(done.stdout)
 
     served = "import json; from ganlib.core import project; from ganlib.tracking import store;"
-    served += "print(json.dumps(store._served(project.find())))"
+    served += "print(json.dumps(store.served(project.find())))"
     assert told("-m", "pipelines", "services", "status", "--json")["mlflow"]["pid"] == process.pid
     assert told("-c", served) == "http://127.0.0.1:9"
     assert told("-m", "pipelines", "services", "down", "--json") == ["mlflow"]

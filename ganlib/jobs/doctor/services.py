@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError
+from ganlib.jobs.doctor import prefect_runs
 from ganlib.jobs.doctor.finding import HealthContext, HealthFinding
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def prefect(context: HealthContext) -> Iterator[HealthFinding]:
         subject="Prefect", state="ok" if good else "problem", words=words, cure=None if good else "make down up"
     )
     yield from _clock("Prefect's clock", health)
+    if answer.ok:
+        yield from prefect_runs.ghosts(url.rstrip("/").removesuffix("/api"), fix=context.fix)
 
 
 def services(context: HealthContext) -> Iterator[HealthFinding]:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
-from ganlib.core.files import explained, require_space
+from ganlib.core.files import require_space
 from ganlib.core.locks import hold
 from ganlib.core.progress import Report, doing, silent
 from ganlib.core.project import Project
@@ -59,7 +59,7 @@ def restore(project: Project, folder: Path, report: Report = silent) -> Restorat
     snapshot.require_none(project)
     archive.require_whole(manifest, report)
     require_space(project.root, manifest.bytes)
-    with hold(project.state / "restore.lock", what="restore", patience=5), explained(project.state, manifest.bytes):
+    with hold(project.state / "restore.lock", what="restore", patience=5):
         with scratch(project.state / "restore") as aside:
             database = aside / DATABASE
             archive.extract(DATABASE, manifest.files[DATABASE], database)

@@ -86,16 +86,24 @@ def _rewrite(connection: sqlite3.Connection, old: str | None, project: Project) 
     """Put the project's folder in place of ``old`` wherever a place begins with it, and write the former down."""
     changes = 0
     connection.execute("BEGIN IMMEDIATE")
-    present = sqlite.tables(connection)
-    for table, column in _PLACES if old else ():
-        for was, now in _spellings(str(old), project.root) if table in present else ():
-            rows = connection.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608
-                (now, len(was) + 1, len(was) + 1, f"{was}/"),
-            ).rowcount
-            changes += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
+    for was, now in _spellings(old, project.root) if old else ():
+        changes += rename(connection, was, now)
     note_root(connection, project)
     connection.execute("COMMIT")
+    return changes
+
+
+def rename(connection: sqlite3.Connection, was: str, now: str) -> int:
+    """Put the place ``now`` for ``was`` wherever a place is that or begins with it; how many of runs and models did."""
+    changes = 0
+    for table, column in _PLACES:
+        if table not in sqlite.tables(connection):
+            continue
+        rows = connection.execute(
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",  # noqa: S608
+            (now, len(was) + 1, len(was) + 1, f"{was}/"),
+        ).rowcount
+        changes += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
     return changes
 
 

@@ -30,8 +30,8 @@ class ModelFile(NamedTuple):
     """From the project's folder; None: it is no file of the project, or MLflow has lost the logged model."""
 
 
-def take(project: Project, target: Path) -> None:
-    """Copy the database that the project's commands use to ``target``, which must not be there.
+def take(project: Project, target: Path) -> MlflowStore:
+    """Copy the database that the project's commands use to ``target``, which is not there; return what it is of.
 
     Raises:
         BadInput: it is behind a server that is not the project's own, or cannot be used.
@@ -52,6 +52,7 @@ def take(project: Project, target: Path) -> None:
             with sqlite.opened(path) as source, closing(sqlite3.connect(target)) as copy:
                 source.backup(copy)
     _finish(target, project)
+    return store
 
 
 def _copy_rows(store: MlflowStore, target: Path) -> None:

@@ -27,6 +27,7 @@ from ganlib.jobs.recovery.archive import (
     scratch,
 )
 from ganlib.tracking import snapshot
+from ganlib.tracking.elsewhere import bring
 
 _LEDGER = ".ganlib/ledger"
 
@@ -61,12 +62,13 @@ def backup(project: Project, folder: Path, report: Report = silent) -> Backup:
     archive, files, gaps = Archive(folder), dict[str, BackupFile](), list[str]()
     with archive.writing():
         # What was seen of ledgers must not be newer than the ledgers in the database.
-        files |= _copies(archive, _below(project, _LEDGER), report, "ledgers")
+        files |= _copies(archive, list(_below(project, _LEDGER)), report, "ledgers")
         with scratch(folder / "new") as aside:
             database = aside / DATABASE
             with doing("copy MLflow's database"):
-                snapshot.take(project, database)
-                files[DATABASE] = archive.add(database)
+                store = snapshot.take(project, database)
+            files |= _copies(archive, bring(store, database, aside / "artifacts"), report, "artifacts from elsewhere")
+            files[DATABASE] = archive.add(database)
             models = list(snapshot.model_files(database, project))
             params = aside / PARAMS
             write_bytes(params, redacted(project.params_file.read_text(encoding="utf-8")).encode())
@@ -125,17 +127,17 @@ def _copies(
     archive: Archive, sources: Iterable[tuple[str, Path]], report: Report, stage: str
 ) -> Iterator[tuple[str, BackupFile]]:
     """Yield the name and the digest of each file that was copied."""
-    pairs = list(sources)
-    sizes = {path: _size(path) for _, path in pairs}
+    sizes = {name: _size(path) for name, path in sources} if isinstance(sources, list) else {}
     done, total = 0, sum(sizes.values())
-    for name, path in pairs:
-        report.advance(f"copy {stage}", done, total)
-        done += sizes[path]
+    for number, (name, path) in enumerate(sources, 1):
+        report.advance(f"copy {stage}", done if sizes else number, total or number)
+        done += sizes.get(name, 0)
         try:
             yield name, archive.add(path)
         except FileNotFoundError:  # removed since the folder was listed
             report.event(Remark("backup", {"gone meanwhile": name}))
-    report.advance(f"copy {stage}", total, total)
+    if sizes:
+        report.advance(f"copy {stage}", total, total)
 
 
 def _size(path: Path) -> int:

@@ -26,14 +26,14 @@ def remote(context: HealthContext) -> Iterator[HealthFinding]:
     if not (context.deep or context.fix) and len(files) > _SAMPLE:
         sample = set(random.sample(files, _SAMPLE))
         objects = [each for each in objects if each.md5.endswith(".dir") or each in sample]
-    wrong = [(each, words) for each in objects if (words := remotes.damages(place, each))]
+    wrong = [(each, fault) for each in objects if (fault := remotes.damages(place, each))]
     if not wrong:
         words = f"{len(objects):,} objects of {place.name} were read back and are whole"
         yield HealthFinding(subject=_SUBJECT, state="ok", words=words)
         return
-    for each, words in wrong:
+    for each, fault in wrong:
         success = context.fix and remotes.mend(project, place, each)
         cure = "ganlib doctor --fix writes it anew from a sound copy"
         if context.fix and not success:
             cure = "no copy here is sound: ganlib restore a backup elsewhere (docs/recovery.md), or ganlib data version"
-        yield HealthFinding(subject=_SUBJECT, state="problem", words=f"{place.name}: {words}", cure=cure, cured=success)
+        yield HealthFinding(subject=_SUBJECT, state="problem", words=f"{place.name}: {fault}", cure=cure, cured=success)

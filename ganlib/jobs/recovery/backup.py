@@ -45,7 +45,7 @@ class Backup(Record):
 
     def summary(self) -> str:
         """Return a line for people, and one for each gap."""
-        line = f"{self.folder}: {self.files:,} files, {self.bytes:,} bytes; {self.versions:,} versions are whole in it"
+        line = f"{self.folder}: {self.files:,} files, {self.bytes:,} bytes; whole versions: {self.versions:,}"
         return "\n".join([line, *(f"not in it: {gap}" for gap in self.gaps)])
 
 

@@ -36,7 +36,7 @@ class Restoration(Record):
         """Return a line for people, and what to do next."""
         data = f"data version {self.data_version[:12]}" if self.data_version else "no data version"
         return (
-            f"restored the backup of {self.time}: {self.files:,} files, {self.versions:,} versions, {data}\n"
+            f"restored the backup of {self.time}: files: {self.files:,}, versions: {self.versions:,}, {data}\n"
             "look at it: ganlib registry verify; ganlib registry list. Keys and passwords are not in a backup: put "
             "signing.key, .ganlib/prefect-auth and the variables of your environment in place"
         )

@@ -263,7 +263,7 @@ def test_a_graph_that_is_gone_here_is_told_and_the_rest_is_backed_up(
     assert (
         f"not in it: the graph of version 2 of mnist-generator: {graph.relative_to(made.root)} is gone" in done.stdout
     )
-    assert "1 versions are whole" in done.stdout
+    assert "whole versions: 1" in done.stdout
 
 
 @pytest.mark.parametrize(("name", "words"), [("b.tar", "a backup is a folder"), ("photos", "is no backup")])

@@ -30,22 +30,29 @@ class FileRisk(Record):
 
     def __str__(self) -> str:
         """Return what it is and what cures it, in one line."""
+        return f"{self.words}: {self.cure}"
+
+    @property
+    def words(self) -> str:
+        """What it is."""
         what = f"version {self.version} of {self.model}"
         if self.kind == "gone":
-            return (
-                f"{what} has no file any more at {self.subject}: ganlib rollback, or restore it from a backup "
-                "(docs/recovery.md)"
-            )
+            return f"{what} has no file any more at {self.subject}"
         if self.kind == "experiment":
             return (
-                f"the experiment of {what} ({self.subject}) was deleted, and the next `mlflow gc` takes its "
-                f"evidence and file: ganlib doctor --fix restores it; {_KEEP}"
+                f"the experiment of {what} ({self.subject}) was deleted, and the next `mlflow gc` takes its evidence "
+                "and file"
             )
-        cure = "ganlib doctor --fix restores it" if self.database else "whoever has its database can restore it"
-        return (
-            f"the logged model of {what} ({self.subject}) was deleted, and the next `mlflow gc` takes its file: "
-            f"{cure} (docs/recovery.md); {_KEEP}"
-        )
+        return f"the logged model of {what} ({self.subject}) was deleted, and the next `mlflow gc` takes its file"
+
+    @property
+    def cure(self) -> str:
+        """What helps."""
+        if self.kind == "gone":
+            return "ganlib rollback, or restore it from a backup (docs/recovery.md)"
+        if self.kind == "model" and self.database is None:
+            return f"whoever has its database can restore it (docs/recovery.md); {_KEEP}"
+        return f"ganlib doctor --fix restores it; {_KEEP}"
 
 
 def file_risk(registry: Registry, number: int) -> FileRisk | None:

@@ -33,7 +33,8 @@ def ghosts(server: str, *, fix: bool) -> Iterator[HealthFinding]:
             _ask(server, f"{kind}/{each['id']}/set_state", {"state": state, "force": True})
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         words = f"cannot be looked at ({type(error).__name__})"
-        yield HealthFinding(subject=_SUBJECT, state="remark", words=words, cure="PREFECT_API_AUTH_STRING=user:password")
+        cure = "export PREFECT_API_AUTH_STRING=user:password, if it asks for one"
+        yield HealthFinding(subject=_SUBJECT, state="remark", words=words, cure=cure)
         return
     if not dead:
         words = "none was killed and is still shown as running"

@@ -137,7 +137,7 @@ def _champion(context: HealthContext, store: MlflowStore) -> Iterator[HealthFind
         words = f"version {number} of {name}: its file is there, {size:,} bytes"
         yield HealthFinding(subject="champion", state="ok", words=words)
     else:
-        yield HealthFinding(subject="champion", state="problem", words=str(risk), cured=success)
+        yield HealthFinding(subject="champion", state="problem", words=risk.words, cure=risk.cure, cured=success)
 
 
 def prefect(context: HealthContext) -> Iterator[HealthFinding]:

@@ -11,6 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args
 
 from prefect.deployments.runner import RunnerDeployment
+from prefect.utilities.callables import ParameterSchema
+from pydantic import create_model
 
 from ganlib import families as zoo
 from ganlib.cli.flows import RUNNERS
@@ -22,12 +24,18 @@ from ganlib.generation import formats
 _EXAMPLE = "train.seed=3"
 _KEY = re.compile(r"\{([a-z]+\.[a-z_]+)\}")
 
+_ClosedForm = create_model("_ClosedForm", __base__=ParameterSchema, additionalProperties=(bool, False))
+"""A form that takes no other parameters: Prefect would start a run with them, which crashes and does not say why."""
+
 Fields = dict[str, dict[str, Any]]
 Result = TypeVar("Result")
 
 
 def fill(deployment: RunnerDeployment, params: Params) -> None:
-    """Put the choices of this project into the form of ``deployment``. What a flow itself takes is unchanged."""
+    """Put the choices of this project into the form of ``deployment``. What a flow itself takes is unchanged.
+
+    Prefect's server then refuses any other parameter, by whatever way it comes, and names it.
+    """
     # There is no public way: Prefect makes the schema of the flow's signature, which knows no params.yaml.
     fields: Fields = deployment._parameter_openapi_schema.properties  # noqa: SLF001  (Prefect's, made anew from a flow's signature)
     if deployment.flow_name in ("retrain", "train"):
@@ -42,6 +50,8 @@ def fill(deployment: RunnerDeployment, params: Params) -> None:
         fields["overrides"]["default"] = []
         text = f"Lines such as {_EXAMPLE}, laid over params.yaml for this run alone, which records them."
         fields["overrides"]["description"] = text
+    schema = deployment._parameter_openapi_schema.model_dump()  # noqa: SLF001  (as above)
+    deployment._parameter_openapi_schema = _ClosedForm(**schema, additionalProperties=False)  # noqa: SLF001  (as above)
 
 
 def offer(defaults: Mapping[str, Any], **notes: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ganlib.cli.app import reporting, run
@@ -137,12 +138,13 @@ def _quiet_console() -> None:
 
 
 def clear_ghosts() -> list[str]:
-    """Mark as Crashed the flow runs of this machine's terminals whose process was killed.
+    """Mark as Crashed the flow runs of this machine's terminals whose process was killed, and tasks that outlived runs.
 
     Returns:
         Names of the runs that were marked.
     """
-    return mark_crashed(lambda run: any(is_dead(tag) for tag in run.tags))
+    names = mark_crashed(lambda run: any(processes.is_dead(tag) for tag in run.tags))
+    return [*names, *close_tasks()]
 
 
 def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
@@ -172,17 +174,41 @@ def mark_crashed(ghost: Callable[[FlowRun], bool]) -> list[str]:
     return names
 
 
+def close_tasks() -> list[str]:
+    """Mark as Crashed the tasks that still say Running though their run, one of ours, ended over a minute ago.
+
+    Their worker was killed, one of Dask's or the run's own process: nobody else will ever end them.
+
+    Returns:
+        Names of the task runs that were marked.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterEndTime,
+        FlowRunFilterTags,
+        TaskRunFilter,
+        TaskRunFilterState,
+        TaskRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    from ganlib.jobs.doctor import prefect_runs
+
+    earlier = datetime.now(UTC) - prefect_runs.SETTLING
+    runs = FlowRunFilter(tags=FlowRunFilterTags(all_=[_TAG]), end_time=FlowRunFilterEndTime(before_=earlier))
+    alive = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+    names = []
+    with get_client(sync_client=True) as client:
+        for task_run in client.read_task_runs(
+            flow_run_filter=runs, task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=alive))
+        ):
+            client.set_task_run_state(task_run.id, Crashed(message="its worker was killed"), force=True)
+            names.append(task_run.name)
+    return names
+
+
 def identity() -> str:
     """Return the tag that tells whose a flow run is: :func:`clear_ghosts` ends those of processes that are gone."""
     return json.dumps(processes.identity())
-
-
-def is_dead(tag: str) -> bool:
-    """Whether ``tag`` names a process that could be seen from here and is not there."""
-    try:
-        fields = json.loads(tag)
-        names = processes.Identity._fields if len(fields) > 3 else ("host", "pid", "started")  # as earlier versions did
-        record = dict(zip(names, fields, strict=True))
-        return not processes.elsewhere(record) and processes.find(record) is None
-    except (ValueError, TypeError, KeyError):
-        return False

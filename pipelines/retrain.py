@@ -19,6 +19,7 @@ from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
 from pipelines import artifacts, names, tasks
 from pipelines.launch import launch
+from pipelines.limits import limited
 
 
 def split(families: list[str] | str | None) -> list[str]:
@@ -28,6 +29,7 @@ def split(families: list[str] | str | None) -> list[str]:
 
 
 @flow(name="retrain", flow_run_name=names.naming(names.trained))
+@limited
 def retrain(
     families: list[str] | str | None = None, budget: str | None = None, overrides: list[str] | None = None
 ) -> dict[str, Any]:

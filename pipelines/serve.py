@@ -26,7 +26,7 @@ from ganlib import config
 from ganlib.core import project as projects
 from pipelines import forms
 from pipelines.generate import generate
-from pipelines.launch import mark_crashed
+from pipelines.launch import close_tasks, mark_crashed
 from pipelines.promote import promote
 from pipelines.reconcile import reconcile, watch
 from pipelines.registration import TAG, register
@@ -123,6 +123,7 @@ def _flow_run_of(process: psutil.Process) -> str | None:
 def main() -> None:
     """Register all, then serve until the process is told to end."""
     clear_ghosts()
+    close_tasks()
     drop_missed()
     # One at a time: two trainings on two cores only slow each other. Not paused at the end: a pause is a person's.
     runner = Runner(pause_on_shutdown=False, limit=1)

@@ -11,7 +11,7 @@ from prefect.tasks import Task
 
 from ganlib.cli.app import set_environment_defaults
 from ganlib.config import Params, load
-from ganlib.core.errors import BadInput, Interrupted
+from ganlib.core.errors import Unavailable
 from ganlib.core.files import write_bytes
 from ganlib.core.project import Project
 from pipelines.progress import reporter
@@ -20,13 +20,11 @@ _RETRY: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [5, 30]}
 
 
 def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Say whether to try again: not after a user's mistake or Ctrl-C, but after a service that was away."""
+    """Say whether to try again: after what waiting cures, a service or a file that was away, and nothing else."""
     try:
         state.result()
-    except (BadInput, Interrupted):
-        return False
-    except BaseException:
-        return True
+    except BaseException as error:
+        return isinstance(error, Unavailable | OSError)
     return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganlib.cli import (
     ab,
+    backup,
     compare,
     data,
     detect,
@@ -22,6 +23,7 @@ from ganlib.cli import (
     register,
     registry,
     repair,
+    restore,
     retrain,
     rollback,
     serve,
@@ -58,6 +60,8 @@ app.command()(verify.verify)
 app.command()(repair.repair)
 app.command()(detect.detect)
 app.command()(doctor.doctor)
+app.command()(backup.backup)
+app.command()(restore.restore)
 app.command()(serve.serve)
 app.command()(gallery.gallery)
 app.command()(explain.explain)

@@ -13,7 +13,10 @@ from ganlib.core import project as projects
 
 def doctor(
     fix: Annotated[
-        bool, typer.Option("--fix", help="Also do what is safe: end runs that were killed, restore damaged data.")
+        bool, typer.Option("--fix", help="Also do what is safe: end runs that were killed, restore what is damaged.")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all of the data version back from DVC's remote, not a sample of it.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -25,6 +28,6 @@ def doctor(
 
     project = projects.find()
     with reporting(as_json=as_json) as report:
-        diagnosis = job(project, fix=fix, report=report)
+        diagnosis = job(project, fix=fix, deep=deep, report=report)
     show(diagnosis, as_json=as_json, text=diagnosis.summary)
     raise typer.Exit(0 if diagnosis.ok else 1)

@@ -166,21 +166,23 @@ def history(model: RegisteredModel = None, as_json: Json = False) -> None:
 def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
     """Check the chain of decisions; exit code 1 names every entry that was changed, removed, reordered or replaced.
 
-    And what stands beside the chain or beyond its seal, if no decision bears it out. Where params.yaml names keys
+    And what stands beside the chain or beyond its seal, if no decision bears it out, and a champion whose file is gone
+    or in MLflow's trash. Where params.yaml names keys
     (signing.key, signing.public_keys), also what none of them vouches for, and entries that were there and are gone.
     """
     registry = _registry(model)
     from ganlib.registry.audit import beyond_seal
     from ganlib.registry.mlflow_ledger import Ledger
+    from ganlib.registry.reconcile import champion_risk
     from ganlib.registry.signatures import all_problems, signed_count
 
     snapshot = Ledger(registry.store, registry.name).read()
     entries, beyond = snapshot.entries(), beyond_seal(registry, snapshot)
     problems = all_problems(snapshot, registry.store.project, registry.name)
     signatures = signed_count(snapshot, registry.store.project, registry.name)
-    bad = bool(problems or snapshot.news or any(each.objection for each in beyond))
+    bad, risk = bool(problems or snapshot.news or any(each.objection for each in beyond)), champion_risk(registry)
     content = {
-        "ok": not bad,
+        "ok": not (bad or risk),
         "entries": len(entries),
         "last": snapshot.last,
         "sha256": entries[-1].sha256 if entries else None,
@@ -188,6 +190,7 @@ def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
         "problems": [problem.model_dump(mode="json") for problem in problems],
         "unsealed": [each.model_dump(mode="json") for each in beyond],
         "strays": {key: key in snapshot.voided for key in sorted(snapshot.strays)},
+        "champion_file": str(risk) if risk else None,
     }
     count = f"{len(entries)} entries" + ("" if signatures is None else f", {signatures} of them signed by trusted keys")
     whole = f"the ledger is whole: {count}, the last with sha256 {content['sha256']}"
@@ -196,9 +199,10 @@ def verify_ledger(model: RegisteredModel = None, as_json: Json = False) -> None:
         *(f"entry {problem.seq} {problem.what}" for problem in problems),
         *(f"entry {each.seq} {each}" for each in beyond),
         *(_stray(key, is_voided=key in snapshot.voided) for key in sorted(snapshot.strays)),
+        *([str(risk)] if risk else []),
     ]
     show(content, as_json=as_json, text=lambda: "\n".join(lines))
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(1 if bad or risk else 0)
 
 
 def _stray(key: str, *, is_voided: bool) -> str:

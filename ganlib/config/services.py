@@ -104,6 +104,9 @@ class ServicesConfig(Record):
         (".",), description="folders below which they may read images, models and labels, besides `outputs`"
     )
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
+    run_hours: float | None = Field(
+        24, gt=0, description="that a run of the flows retrain and train may take; then it is ended with its trainings"
+    )
     webhook: str | None = Field(
         None,
         pattern=r"^https?://[^\s/]+[^\s]*$",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
@@ -66,6 +67,17 @@ def find(record: Mapping[str, Any]) -> psutil.Process | None:
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
+
+
+def is_dead(tag: str) -> bool:
+    """Return whether ``tag``, the fields of an :class:`Identity` as JSON, names one of here that is not there."""
+    try:
+        fields = json.loads(tag)
+        names = Identity._fields if len(fields) > 3 else ("host", "pid", "started")  # as earlier versions did
+        record = dict(zip(names, fields, strict=True))
+        return not elsewhere(record) and find(record) is None
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def elsewhere(record: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from ganlib.core.record import Record
+from ganlib.registry.logged_models import MODELS
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.reconcile import APPROVE
 from ganlib.registry.registry import Listing, Registry, alias_lock
@@ -151,9 +152,19 @@ def _orphans(store: MlflowStore) -> tuple[tuple[Orphan, ...], tuple[str, ...]]:
         else:
             roots.add(folder)
         files |= {place for uri in places if (place := _folder(uri)) is not None}
+    files |= {place for uri in _places_of_versions(store, files) if (place := _folder(uri)) is not None}
     above = {parent for place in files for parent in place.parents} | roots
     orphans = [orphan for root in sorted(roots) if root.is_dir() for orphan in _unknown(root, files, above)]
     return tuple({orphan.path: orphan for orphan in orphans}.values()), tuple(sorted(unseen))
+
+
+def _places_of_versions(store: MlflowStore, files: set[Path]) -> Iterable[str]:
+    """Where versions have files that no logged model names any more: it, or its experiment, was deleted in MLflow."""
+    names = {part for place in files for part in place.parts}
+    with store.translate_errors():
+        for version in store.client.search_model_versions(max_results=10_000):
+            if str(version.source).removeprefix(MODELS) not in names:
+                yield str(store.client.get_model_version_download_uri(version.name, version.version))
 
 
 def _unknown(folder: Path, places: set[Path], above: set[Path]) -> Iterable[Orphan]:

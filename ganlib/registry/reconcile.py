@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ganlib.config import RegistryConfig
-from ganlib.core.errors import GanlibError
+from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.core.record import Record
 from ganlib.registry.apply import append_and_apply, apply_pending
 from ganlib.registry.audit import existing
 from ganlib.registry.entries import RECONCILE, DecisionRecord, Evidence, LedgerEntry
 from ganlib.registry.gate import Decision
+from ganlib.registry.graph_file import FileRisk, file_risk
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.promote import record as write_evidence
@@ -69,8 +70,8 @@ def reconcile(registry: Registry, *, gate: Gate, rules: RegistryConfig, state: P
 
     A champion that a person set is kept if it has passed the gate, now or before, and else follows
     ``rules.external``. A version with the tag ``approve`` is promoted on the same terms. A champion that was removed or
-    deleted is replaced by the one before it. Every move is recorded before it is made, and a run that was killed is
-    completed by the next one; run again, it finds nothing.
+    deleted is replaced by the one before it; one whose file is gone, or in MLflow's trash, is told. Every move is
+    recorded before it is made, and a run that was killed is completed by the next one; run again, it finds nothing.
 
     Args:
         registry: the registered model.
@@ -97,6 +98,8 @@ class Pending(NamedTuple):
     """The champion that the ledger knows of."""
     approvals: tuple[int, ...]
     """Versions whose approval waits for an answer."""
+    risk: FileRisk | None = None
+    """What is wrong with the champion's file."""
 
     @property
     def done_by_people(self) -> bool:
@@ -108,7 +111,7 @@ def pending(registry: Registry) -> Pending | None:
     """Return what :func:`reconcile` would look at; None if it has nothing to do. Reads only.
 
     Whoever polls need not ask again for what was answered: a champion that is gone with nothing to fall back to
-    stays pending, and so does a damaged ledger.
+    stays pending, and so does a champion's file that is gone or in MLflow's trash, and a damaged ledger.
 
     Raises:
         Unavailable: MLflow does not answer.
@@ -117,9 +120,21 @@ def pending(registry: Registry) -> Pending | None:
     champion = None if registry.dangling(CHAMPION) else registry.alias(CHAMPION)
     now, last = champion.version if champion else None, snapshot.last_move()
     requests = tuple(number for number, text in registry.tagged(APPROVE).items() if _reason_in(text) is not None)
-    state = Pending(snapshot.last, now, snapshot.champion_state().champion, requests)
+    risk = champion_risk(registry)
+    state = Pending(snapshot.last, now, snapshot.champion_state().champion, requests, risk)
     external = last is not None and last.kind == "external"
-    return state if state.done_by_people or external or snapshot.unsealed() or snapshot.news else None
+    return state if state.done_by_people or risk or external or snapshot.unsealed() or snapshot.news else None
+
+
+def champion_risk(registry: Registry) -> FileRisk | None:
+    """Return what is wrong with the champion's file; None, too, while its artifact store does not say."""
+    number = registry.aliases().get(CHAMPION)
+    if number is None or registry.dangling(CHAMPION):
+        return None
+    try:
+        return file_risk(registry, number)
+    except Unavailable:
+        return None
 
 
 class _Reconciler:
@@ -146,7 +161,8 @@ class _Reconciler:
         for number, text in self.registry.tagged(APPROVE).items():
             if (reason := _reason_in(text)) is not None:
                 findings.append(self._approved(number, reason))
-        return findings
+        risk = champion_risk(self.registry)
+        return [*findings, Finding(level="error", text=str(risk))] if risk else findings
 
     def _finished(self, entry: LedgerEntry) -> Finding:
         """An entry that a killed command had recorded, and that was carried out now."""

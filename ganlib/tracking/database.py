@@ -54,7 +54,7 @@ def prepare(path: Path, project: Project) -> None:
     deadline = time.monotonic() + _PATIENCE
     latest, since = None, time.monotonic()
     while True:
-        schema = _look(path)
+        schema = look(path)
         if schema is not None and _whole(schema):
             return
         if schema is None or not schema.tables:
@@ -69,8 +69,13 @@ def prepare(path: Path, project: Project) -> None:
         time.sleep(0.2)
 
 
-def _look(path: Path) -> Schema | None:
-    """What is in the file; None if there is none."""
+def look(path: Path) -> Schema | None:
+    """Return what is in the file; None if there is none.
+
+    Raises:
+        BadInput: it is no database.
+        Unavailable: another program keeps it locked.
+    """
     if not path.exists():
         return None
     try:
@@ -86,6 +91,14 @@ def _look(path: Path) -> Schema | None:
             return Schema(tables=frozenset(tables), revision=revision, content=sum(content))
     except sqlite3.DatabaseError as error:
         raise _unusable(path, error) from error
+
+
+def require_current(path: Path, what: str) -> None:
+    """Raise :class:`BadInput` unless the database at ``path``, which nobody is at work on, is of this MLflow."""
+    schema = look(path)
+    if schema is None or not _whole(schema):
+        step = schema.revision if schema else None
+        raise BadInput(f"{what} is of another MLflow (its tables are at step {step or 'none'}, not {_head()})")
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> Exception:

@@ -43,7 +43,7 @@ def update_places(path: Path, project: Project) -> None:
         if old == here:
             return
         old = old or _guessed(connection, project)
-        if old is not None and _same(_folder(old), project.root):
+        if old is not None and _same(folder_of(old), project.root):
             return
         try:
             changes = _rewrite(connection, old, project)
@@ -53,8 +53,8 @@ def update_places(path: Path, project: Project) -> None:
             return
     if changes:
         _say(
-            f"this project was moved or copied from {_folder(str(old))}: {changes} places of artifacts in {path.name} "
-            "are now in this folder"
+            f"this project was moved or copied from {folder_of(str(old))}: {changes} places of artifacts in "
+            f"{path.name} are now in this folder"
         )
 
 
@@ -73,7 +73,7 @@ def _guessed(connection: sqlite3.Connection, project: Project) -> str | None:
     """
     for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
         for (place,) in connection.execute(f"SELECT {column} FROM {table}"):  # noqa: S608
-            folder = _folder(place or "")
+            folder = folder_of(place or "")
             if folder is None or folder.is_relative_to(project.root) or "mlruns" not in folder.parts:
                 continue
             root = Path(*folder.parts[: folder.parts.index("mlruns")])
@@ -84,32 +84,47 @@ def _guessed(connection: sqlite3.Connection, project: Project) -> str | None:
 
 def _rewrite(connection: sqlite3.Connection, old: str | None, project: Project) -> int:
     """Put the project's folder in place of ``old`` wherever a place begins with it, and write the former down."""
-    here, changes = project.root.as_uri(), 0
+    changes = 0
     connection.execute("BEGIN IMMEDIATE")
-    present = sqlite.tables(connection)
-    for table, column in _PLACES if old else ():
-        for was, now in _spellings(str(old), project.root) if table in present else ():
-            rows = connection.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608
-                (now, len(was) + 1, len(was) + 1, f"{was}/"),
-            ).rowcount
-            changes += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
-    if connection.execute("SELECT 1 FROM experiments WHERE experiment_id = ?", (_DEFAULT,)).fetchone():
-        connection.execute("INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", (ROOT_TAG, here, _DEFAULT))
+    for was, now in _spellings(old, project.root) if old else ():
+        changes += rename(connection, was, now)
+    note_root(connection, project)
     connection.execute("COMMIT")
     return changes
 
 
+def rename(connection: sqlite3.Connection, was: str, now: str) -> int:
+    """Put the place ``now`` for ``was`` wherever a place is that or begins with it; how many of runs and models did."""
+    changes = 0
+    for table, column in _PLACES:
+        if table not in sqlite.tables(connection):
+            continue
+        rows = connection.execute(
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",  # noqa: S608
+            (now, len(was) + 1, len(was) + 1, f"{was}/"),
+        ).rowcount
+        changes += rows if table != "experiments" else 0  # a project without runs has nothing that could be missed
+    return changes
+
+
+def note_root(connection: sqlite3.Connection, project: Project) -> None:
+    """Write down that the places are of the folder of ``project``."""
+    if connection.execute("SELECT 1 FROM experiments WHERE experiment_id = ?", (_DEFAULT,)).fetchone():
+        row = (ROOT_TAG, project.root.as_uri(), _DEFAULT)
+        connection.execute("INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", row)
+
+
 def _spellings(old: str, root: Path) -> Iterator[tuple[str, str]]:
     """How MLflow may have written the old folder, and the same of the new one."""
-    folder = _folder(old)
+    folder = folder_of(old)
     yield old, root.as_uri()
     yield str(folder), str(root)
     if f"file://{folder}" != old:  # with a blank or a letter that a URI spells as %20
         yield f"file://{folder}", f"file://{root}"
 
 
-def _folder(uri: str) -> Path | None:
+def folder_of(uri: str) -> Path | None:
+    """Return the folder of this machine that a place is; None if it is somewhere else, such as on S3."""
     parts = urlparse(uri)
     return Path(unquote(parts.path)) if parts.scheme in ("", "file") and parts.path.startswith("/") else None
 

@@ -55,6 +55,13 @@ class MlflowStore:
         self.display_uri = redacted(uri)
         """Its URI for people: without a password."""
 
+    @property
+    def database_uri(self) -> str | None:
+        """The database behind it; None where that is another's server, which gives it to nobody."""
+        if not self.uri.startswith("http"):
+            return self.uri
+        return self.project.database if self.uri == served(self.project) else None
+
     def select(self) -> None:
         """Make this the store of MLflow calls that take no client: logging and loading models."""
         _select(self.uri)
@@ -231,7 +238,7 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         chosen_uri = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
         if not uri and chosen_uri:  # for all children, too
             chosen_uri = os.environ["MLFLOW_TRACKING_URI"] = _without_password(chosen_uri)
-    chosen_uri = chosen_uri or _served(project) or project.database
+    chosen_uri = chosen_uri or served(project) or project.database
     if chosen_uri.startswith("http"):
         _require_answer(chosen_uri)
     with gc_paused():
@@ -320,8 +327,8 @@ def _require_answer(url: str) -> None:
         )
 
 
-def _served(project: Project) -> str | None:
-    """URL of the server that `make up` started, if its process still lives."""
+def served(project: Project) -> str | None:
+    """Return the URL of the server that `make up` started, if its process still lives; None: there is none."""
     try:
         entry: dict[str, Any] = json.loads((project.state / "services.json").read_text())["mlflow"]
         alive = project.began(entry) and processes.find(entry)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import TimeoutError as Late
 
+from ganlib.core import processes
+from ganlib.jobs.doctor import prefect_runs
 from tests.services import project as projects
 from tests.support.forks import Command
 
@@ -120,6 +126,94 @@ def test_what_nobody_touched_is_brought_up_to_date_without_a_word(prefect: Prefe
     (automation,) = prefect.automations()
     assert automation["enabled"]
     assert automation["actions"][0]["deployment_id"] == prefect.deployment(RETRAIN)["id"]
+
+
+@pytest.mark.parametrize("name", [RETRAIN, TRAIN, "generate/batch", "reconcile/mlflow-page"])
+def test_an_unknown_parameter_is_refused_by_its_name_and_starts_no_run(prefect: Prefect, name: str) -> None:
+    place = f"{prefect.url}/api/deployments/{prefect.deployment(name)['id']}/create_flow_run"
+    refusal = requests.post(place, json={"parameters": {"budgte": "demo"}}, timeout=120)
+    assert (refusal.status_code, "'budgte' was unexpected" in refusal.text) == (409, True), refusal.text
+    runs = prefect.ask("POST", "flow_runs/filter", {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}})
+    assert runs == []
+
+
+def test_an_automation_with_an_unknown_parameter_says_why_it_started_nothing(prefect: Prefect) -> None:
+    target = prefect.deployment(TRAIN)["id"]
+    action = {"type": "run-deployment", "source": "selected", "deployment_id": target, "parameters": {"budgte": "x"}}
+    trigger = {"type": "event", "posture": "Reactive", "expect": ["test.now"], "threshold": 1, "within": 0}
+    made = prefect.ask("POST", "automations/", {"name": "wrong", "trigger": trigger, "actions": [action]})
+    resource = {"prefect.resource.id": "test.thing"}
+    deadline = time.monotonic() + 300
+    while True:  # the server learns of an automation a little after it has answered
+        event = {
+            "id": str(uuid4()),
+            "event": "test.now",
+            "resource": resource,
+            "occurred": datetime.now(UTC).isoformat(),
+        }
+        prefect.ask("POST", "events", [event])
+        found = prefect.ask(
+            "POST", "events/filter", {"filter": {"event": {"prefix": ["prefect.automation.action.failed"]}}}
+        )
+        if found["events"]:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    prefect.ask("DELETE", f"automations/{made['id']}")
+    assert "'budgte' was unexpected" in json.dumps(found["events"][0]["payload"])
+
+
+CLOSE = """
+from datetime import timedelta
+from ganlib.jobs.doctor import prefect_runs
+from pipelines.launch import clear_ghosts
+prefect_runs.SETTLING = timedelta(days=-1)
+print(sorted(clear_ghosts()))
+"""
+
+
+def ghosts(prefect: Prefect) -> tuple[str, str, str]:
+    """A run that says Running and whose process is gone; one that is complete and a task of it that says Running."""
+    flow = prefect.ask("POST", "flows/", {"name": "retrain"})["id"]
+    child = subprocess.Popen(["true"])
+    dead = json.dumps(processes.identity(child.pid))
+    child.wait()
+
+    def run(state: str, *tags: str) -> str:
+        body = {"flow_id": flow, "state": {"type": state}, "tags": ["ganlib", *tags], "name": f"a run that is {state}"}
+        return str(prefect.ask("POST", "flow_runs/", body)["id"])
+
+    whole = run("RUNNING")
+    body = {"flow_run_id": whole, "task_key": "shards", "dynamic_key": "0", "state": {"type": "RUNNING"}}
+    task = str(prefect.ask("POST", "task_runs/", body | {"name": "shards of a worker that was killed"})["id"])
+    prefect.ask("POST", f"flow_runs/{whole}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+    return run("RUNNING", dead), whole, task
+
+
+@pytest.mark.parametrize("how", ["doctor", "next command"])
+def test_what_a_kill_left_running_is_seen_and_ended(
+    prefect: Prefect, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    dead, whole, task = ghosts(prefect)
+    monkeypatch.setattr(prefect_runs, "SETTLING", timedelta(days=-1))
+    (found,) = prefect_runs.ghosts(prefect.url, fix=False)
+    assert found.state == "problem"
+    assert "a run that is RUNNING, shards of a worker that was killed" in found.words
+    if how == "doctor":
+        (found,) = prefect_runs.ghosts(prefect.url, fix=True)
+        assert found.cured
+    else:
+        words = projects.run_code(prefect.folder, CLOSE, **prefect.client)
+        assert words.strip() == "['a run that is RUNNING', 'shards of a worker that was killed']"
+    states = [
+        prefect.ask("GET", f"{kind}/{each}")["state"]["type"]
+        for kind, each in (("flow_runs", dead), ("flow_runs", whole), ("task_runs", task))
+    ]
+    assert states == ["CRASHED", "COMPLETED", "CRASHED"]
+    (found,) = prefect_runs.ghosts(prefect.url, fix=False)
+    assert found.state == "ok"
+    for each in (dead, whole):
+        prefect.ask("DELETE", f"flow_runs/{each}")
 
 
 def test_a_paused_deployment_stays_paused_until_it_is_resumed(prefect: Prefect) -> None:

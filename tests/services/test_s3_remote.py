@@ -13,6 +13,8 @@ import pytest
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
 from ganlib.jobs.data.version_data import current_data, verify_data, version_data
+from ganlib.jobs.doctor.finding import HealthContext
+from ganlib.jobs.doctor.remote import remote
 from tests.services.conftest import free_port
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 
@@ -47,6 +49,16 @@ def test_a_version_is_pushed_to_s3_and_a_clone_gets_it_from_there(s3: str, tmp_p
     for name in ("dvc.lock", "params.yaml"):
         shutil.copy(project.root / name, clone.root / name)
     assert version_data(clone) == verify_data(clone) == made
+
+    bucket = boto3.resource("s3", endpoint_url=s3).Bucket("ganlib")
+    stored = next(each for each in bucket.objects.all() if not each.key.endswith(".dir"))
+    stored.put(Body=b"damaged")
+    (found,) = remote(HealthContext(clone, deep=True))
+    assert (found.state, "s3://ganlib/dvc" in found.words, "is damaged" in found.words) == ("problem", True, True)
+    (found,) = remote(HealthContext(clone, fix=True))
+    assert found.cured
+    (found,) = remote(HealthContext(clone, deep=True))
+    assert found.state == "ok"
 
 
 def test_a_bucket_that_is_gone_leaves_a_usable_version_and_says_so(s3: str, tmp_path: Path) -> None:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import configparser
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ganlib.core.project import Project
+
+_OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")
+"""The rest of an object's name, after the two letters of its folder."""
 
 
 def md5_file(path: Path) -> str:
@@ -41,6 +45,10 @@ class Store:
     def path(self, md5: str) -> Path:
         """Where the object called ``md5`` is if it is here."""
         return self.root / "files" / "md5" / md5[:2] / md5[2:]
+
+    def objects(self) -> list[Path]:
+        """Return all objects, by name."""
+        return sorted(path for path in (self.root / "files" / "md5").glob("??/*") if _OBJECT.fullmatch(path.name))
 
     def listing(self, md5: str) -> dict[str, str] | None:
         """Relative name -> MD5 in the folder ``md5``; None if that object is absent or damaged."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ganlib.core.errors import GanlibError
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.jobs.doctor import machine, services
+from ganlib.jobs.doctor import machine, remote, services
 from ganlib.jobs.doctor.finding import Diagnosis, HealthCheck, HealthContext, HealthFinding
 
 CHECKS: Mapping[str, HealthCheck] = {
@@ -19,6 +19,7 @@ CHECKS: Mapping[str, HealthCheck] = {
     "locks": machine.locks,
     "onnxruntime": machine.provider,
     "params.yaml": services.configuration,
+    "DVC's remote": remote.remote,
     "data": services.data,
     "services": services.services,
     "MLflow": services.mlflow,
@@ -27,12 +28,13 @@ CHECKS: Mapping[str, HealthCheck] = {
 """By subject, in the order of the report."""
 
 
-def doctor(project: Project, *, fix: bool = False, report: Report = silent) -> Diagnosis:
+def doctor(project: Project, *, fix: bool = False, deep: bool = False, report: Report = silent) -> Diagnosis:
     """Look at machine, packages, data and servers; with ``fix`` do what is safe: end killed runs, restore the data.
 
-    A check that fails is a finding: the others go on.
+    ``deep`` reads all of the data version back from DVC's remote, and not a sample of it. A check that
+    fails is a finding: the others go on.
     """
-    context, findings = HealthContext(project, fix=fix), list[HealthFinding]()
+    context, findings = HealthContext(project, fix=fix, deep=deep), list[HealthFinding]()
     for place, (subject, check) in enumerate(CHECKS.items()):
         report.advance("doctor", place, len(CHECKS))
         try:

@@ -33,6 +33,8 @@ class HealthContext:
     project: Project
     fix: bool = False
     """Whether what is safe to cure is cured."""
+    deep: bool = False
+    """Whether all of the remote is read back, and not a sample."""
 
 
 HealthCheck = Callable[[HealthContext], Iterator[HealthFinding]]

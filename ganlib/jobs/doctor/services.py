@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError
+from ganlib.jobs.doctor import prefect_runs
 from ganlib.jobs.doctor.finding import HealthContext, HealthFinding
 
 if TYPE_CHECKING:
@@ -113,8 +114,9 @@ def _killed_runs(store: MlflowStore, *, fix: bool) -> Iterator[HealthFinding]:
 
 
 def _champion(context: HealthContext, store: MlflowStore) -> Iterator[HealthFinding]:
-    """Whether the champion's file is still there, before somebody asks for it."""
+    """Whether the champion's file is still there and not in MLflow's trash; what is there is taken out, if asked."""
     from ganlib.config import load
+    from ganlib.registry.graph_file import file_risk, recover
     from ganlib.registry.registry import CHAMPION, Registry
 
     try:
@@ -124,20 +126,18 @@ def _champion(context: HealthContext, store: MlflowStore) -> Iterator[HealthFind
         if number is None:
             yield HealthFinding(subject="champion", state="ok", words=f"{name} has none yet")
             return
-        version = registry.get(number)
-        size = store.artifact_bytes(version.source)
+        risk = file_risk(registry, number)
+        size = 0 if risk else registry.model_bytes(registry.model_of(number))
+        success = context.fix and risk is not None and recover(store, risk)
     except GanlibError as error:
-        cure = "ganlib rollback, or restore the artifacts from a copy"
+        cure = "ganlib rollback, or restore it from a backup (docs/recovery.md)"
         yield HealthFinding(subject="champion", state="problem", words=str(error), cure=cure)
         return
-    if size:
-        yield HealthFinding(
-            subject="champion", state="ok", words=f"version {number} of {name}: its file is there, {size:,} bytes"
-        )
+    if risk is None:
+        words = f"version {number} of {name}: its file is there, {size:,} bytes"
+        yield HealthFinding(subject="champion", state="ok", words=words)
     else:
-        words = f"version {number} of {name} has no file any more at {version.source}"
-        cure = "ganlib rollback, or restore the artifacts from a copy, before MLflow's gc"
-        yield HealthFinding(subject="champion", state="problem", words=words, cure=cure)
+        yield HealthFinding(subject="champion", state="problem", words=risk.words, cure=risk.cure, cured=success)
 
 
 def prefect(context: HealthContext) -> Iterator[HealthFinding]:
@@ -163,6 +163,8 @@ def prefect(context: HealthContext) -> Iterator[HealthFinding]:
         subject="Prefect", state="ok" if good else "problem", words=words, cure=None if good else "make down up"
     )
     yield from _clock("Prefect's clock", health)
+    if answer.ok:
+        yield from prefect_runs.ghosts(url.rstrip("/").removesuffix("/api"), fix=context.fix)
 
 
 def services(context: HealthContext) -> Iterator[HealthFinding]:

@@ -82,9 +82,9 @@ def run(
         return json.loads(output[0])
     if _given_up.is_set():  # however it ended: a failure would be tried again
         raise Interrupted(problem or f"ganlib {name} was ended.")
-    raise _BY_CODE.get(child.returncode, GanlibError)(
-        problem or f"ganlib {name} ended with exit code {child.returncode}."
-    )
+    # One that was killed, as for its memory, may do better the next time.
+    kind = Unavailable if child.returncode < 0 else _BY_CODE.get(child.returncode, GanlibError)
+    raise kind(problem or f"ganlib {name} ended with exit code {child.returncode}.")
 
 
 def _follow(child: subprocess.Popen[str], report: Report) -> str:

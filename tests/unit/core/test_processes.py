@@ -63,3 +63,19 @@ def test_a_namespace_with_another_time_since_the_boot_changes_nothing(child: sub
 def test_a_record_that_names_no_process_is_said_to_be_none(broken: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError)):
         processes.find(broken)
+
+
+def test_a_tag_of_a_process_that_is_gone_is_dead_and_no_other() -> None:
+    me = processes.identity()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(6000)"])
+    theirs = processes.identity(child.pid)
+    living = [me, theirs, (me.host, me.pid, psutil.Process().create_time())]
+    assert not any(processes.is_dead(json.dumps(one)) for one in living)
+    child.kill()
+    child.wait()
+    assert processes.is_dead(json.dumps(theirs))
+    assert processes.is_dead(json.dumps(me._replace(boot="another")))
+    assert processes.is_dead(json.dumps([me.host, child.pid, 1.0]))
+    hidden = [theirs._replace(host="another"), theirs._replace(namespace="pid:[1]"), theirs._replace(machine="another")]
+    strange = ["ganlib", "7", "[]", "{}", '["a"]', '"abc"', "null", '["a", "b", "c"]', "[1, 2, 3, 4, 5, 6]"]
+    assert not any(processes.is_dead(tag) for tag in [*(json.dumps(one) for one in hidden), *strange])

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import Project
 from ganlib.data.mnist.dataset import MNIST
+from ganlib.jobs.training import child
 from tests import factories
 from tests.conftest import ROOT
 from tests.unit.pipelines.conftest import DEAD
@@ -59,6 +62,8 @@ class Jobs:
             found = self._fids[family]
             if isinstance(found, BaseException):
                 raise found
+            if callable(found):
+                found()
             return {"run_id": f"run-of-{family}", "family": family, "steps": 1}
 
         return SimpleNamespace(result=result)
@@ -178,6 +183,36 @@ def test_an_interrupted_retraining_ends_its_trainings(
     assert ended
 
 
+def test_a_retraining_that_takes_longer_than_it_may_is_ended_with_its_trainings(
+    retraining: Callable[..., list[str]], flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException:
+            ended.append(True)
+            raise
+
+    monkeypatch.setattr(flows.retrain.child, "ended_together", together)
+    limit = ["services.run_hours=0.00005"]
+    with pytest.raises(GanlibError, match=r"longer than services.run_hours \(5e-05\).*--resume"):
+        retraining({"vae": threading.Event().wait}, families=["vae"], overrides=limit)
+    assert ended
+
+
+def test_a_child_of_a_run_that_takes_too_long_is_ended(flows: SimpleNamespace, project: Project) -> None:
+    before = set(psutil.Process().children())
+    with pytest.raises(GanlibError, match="run_hours"), flows.limits.time_limit(0.0001):
+        child.run(project, ["serve", "--model", "pretrained:cgan", "--port", "0"])
+    psutil.wait_procs(set(psutil.Process().children()) - before, timeout=60)
+    assert set(psutil.Process().children()) <= before
+
+
 def test_the_fields_of_a_folders_name_are_filled_in_and_nothing_else_is(flows: SimpleNamespace) -> None:
     found = {"name": "a/../b", "version": "7", "uri": "models:/a/7"}
     assert flows.generate.fill(flows.generate.OUT, found, 3, 100) == "out/a-..-b-v7-seed3-100"
@@ -202,9 +237,16 @@ def test_an_event_is_sent_if_the_data_changed_and_only_then(
 
 @pytest.mark.parametrize(
     ("error", "again"),
-    [(BadInput("no"), False), (Interrupted("stop"), False), (Unavailable("away"), True), (OSError("odd"), True)],
+    [
+        (BadInput("no"), False),
+        (Interrupted("stop"), False),
+        (GanlibError("diverged"), False),
+        (KeyError("a fault of ours"), False),
+        (Unavailable("away"), True),
+        (ConnectionResetError("odd"), True),
+    ],
 )
-def test_mistakes_and_interruptions_are_not_tried_again(flows: SimpleNamespace, error: Exception, again: bool) -> None:
+def test_only_what_waiting_cures_is_tried_again(flows: SimpleNamespace, error: Exception, again: bool) -> None:
     from prefect.states import Failed
 
     state = Failed(data=error, message=str(error))

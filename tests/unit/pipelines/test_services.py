@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from ganlib.config import ServicesConfig
-from ganlib.core import processes
 from ganlib.core.files import write_json
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
@@ -88,7 +87,7 @@ def test_a_clock_that_is_set_makes_up_and_down_forget_nothing(
         return json.loads(done.stdout)
 
     served = "import json; from ganlib.core import project; from ganlib.tracking import store;"
-    served += "print(json.dumps(store._served(project.find())))"
+    served += "print(json.dumps(store.served(project.find())))"
     assert told("-m", "pipelines", "services", "status", "--json")["mlflow"]["pid"] == process.pid
     assert told("-c", served) == "http://127.0.0.1:9"
     assert told("-m", "pipelines", "services", "down", "--json") == ["mlflow"]
@@ -118,22 +117,6 @@ def test_a_record_of_an_earlier_version_is_read(
     flows.services.end_half_started(project)
     process.wait(60)
     assert flows.services.running(project) == {}
-
-
-def test_a_flow_of_a_process_that_is_gone_is_a_ghost_and_no_other(flows: SimpleNamespace) -> None:
-    launch, me = flows.launch, processes.identity()
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(6000)"])
-    theirs = processes.identity(child.pid)
-    living = [me, theirs, (me.host, me.pid, psutil.Process().create_time())]
-    assert not any(launch.is_dead(json.dumps(one)) for one in living)
-    child.kill()
-    child.wait()
-    assert launch.is_dead(json.dumps(theirs))
-    assert launch.is_dead(json.dumps(me._replace(boot="another")))
-    assert launch.is_dead(json.dumps([me.host, child.pid, 1.0]))
-    hidden = [theirs._replace(host="another"), theirs._replace(namespace="pid:[1]"), theirs._replace(machine="another")]
-    strange = ["ganlib", "7", "[]", "{}", '["a"]', '"abc"', "null", '["a", "b", "c"]', "[1, 2, 3, 4, 5, 6]"]
-    assert not any(launch.is_dead(tag) for tag in [*(json.dumps(one) for one in hidden), *strange])
 
 
 def _interrupt() -> bool:

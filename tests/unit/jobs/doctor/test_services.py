@@ -116,7 +116,7 @@ def test_prefect_is_asked_and_its_clock_compared(
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     assert "no server" in findings(services.prefect, project)["Prefect"].words
     monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{site.server_port}/api")
-    assert findings(services.prefect, project).keys() == {"Prefect"}
+    assert findings(services.prefect, project).keys() == {"Prefect", "Prefect's runs"}
     site.now = 1.0  # type: ignore[attr-defined]
     assert findings(services.prefect, project)["Prefect's clock"].state == "problem"
     site.status = 500  # type: ignore[attr-defined]

@@ -130,8 +130,8 @@ def test_what_nobody_touched_is_brought_up_to_date_without_a_word(prefect: Prefe
 
 @pytest.mark.parametrize("name", [RETRAIN, TRAIN, "generate/batch", "reconcile/mlflow-page"])
 def test_an_unknown_parameter_is_refused_by_its_name_and_starts_no_run(prefect: Prefect, name: str) -> None:
-    place = f"{prefect.url}/api/deployments/{prefect.deployment(name)['id']}/create_flow_run"
-    refusal = requests.post(place, json={"parameters": {"budgte": "demo"}}, timeout=120)
+    path = f"deployments/{prefect.deployment(name)['id']}/create_flow_run"
+    refusal = projects.prefect_answer(prefect.url, "POST", path, json={"parameters": {"budgte": "demo"}})
     assert (refusal.status_code, "'budgte' was unexpected" in refusal.text) == (409, True), refusal.text
     runs = prefect.ask("POST", "flow_runs/filter", {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}})
     assert runs == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ganlib.cli import (
     ab,
     compare,
+    costs,
     data,
     detect,
     doctor,
@@ -58,6 +59,7 @@ app.command()(verify.verify)
 app.command()(repair.repair)
 app.command()(detect.detect)
 app.command()(doctor.doctor)
+app.command()(costs.costs)
 app.command()(serve.serve)
 app.command()(gallery.gallery)
 app.command()(explain.explain)

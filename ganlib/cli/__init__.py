@@ -17,6 +17,7 @@ from ganlib.cli import (
     generate,
     judge,
     mark,
+    metrics,
     notify,
     promote,
     reconcile,
@@ -60,6 +61,7 @@ app.command()(repair.repair)
 app.command()(detect.detect)
 app.command()(doctor.doctor)
 app.command()(costs.costs)
+app.command()(metrics.metrics)
 app.command()(serve.serve)
 app.command()(gallery.gallery)
 app.command()(explain.explain)

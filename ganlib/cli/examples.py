@@ -50,6 +50,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "mark test-ca": ("--out out/ca",),
     "doctor": ("", "--fix", "--json"),
+    "metrics": ("", "--listen 127.0.0.1:9109", "--out /var/lib/node_exporter/ganlib.prom"),
     "costs": ("", "--month 2026-11 --by version", "--by user --csv"),
     "detect": ("photo.png picture.jpg", "index out/batch s3://bucket/batch", "photo.png --model champion --seed 7"),
     "serve": ("", "--model champion --model challenger --port 8080", "--model model.onnx --port 0"),

@@ -108,10 +108,16 @@ def _pages(server: PrefectServer, kind: str, query: dict[str, Any]) -> Iterator[
 
 def _ask(server: PrefectServer, path: str, query: dict[str, Any]) -> Any:
     import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
 
+    # Its SQLite database answers 503 while it is locked, and its own client tries again.
+    again = Retry(3, connect=0, read=0, status_forcelist=(503,), allowed_methods=None, backoff_factor=0.3)
     login = tuple(server.login.split(":", 1)) if server.login and ":" in server.login else None
     try:
-        answer = requests.post(f"{server.url}/{path}", json=query, auth=login, timeout=_TIMEOUT)  # type: ignore[arg-type]
+        with requests.Session() as session:
+            session.mount("http", HTTPAdapter(max_retries=again))
+            answer = session.post(f"{server.url}/{path}", json=query, auth=login, timeout=_TIMEOUT)  # type: ignore[arg-type]
         answer.raise_for_status()
         return answer.json()
     except (requests.RequestException, ValueError) as error:

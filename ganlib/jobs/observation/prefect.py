@@ -116,7 +116,8 @@ def _ask(server: PrefectServer, path: str, query: dict[str, Any]) -> Any:
     login = tuple(server.login.split(":", 1)) if server.login and ":" in server.login else None
     try:
         with requests.Session() as session:
-            session.mount("http", HTTPAdapter(max_retries=again))
+            session.mount("http://", HTTPAdapter(max_retries=again))
+            session.mount("https://", HTTPAdapter(max_retries=again))
             answer = session.post(f"{server.url}/{path}", json=query, auth=login, timeout=_TIMEOUT)  # type: ignore[arg-type]
         answer.raise_for_status()
         return answer.json()

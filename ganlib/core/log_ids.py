@@ -21,11 +21,12 @@ _of_child: ContextVar[Mapping[str, Any] | None] = ContextVar("_of_child", defaul
 
 
 def begin(name: str) -> None:
-    """Note the command line as ``command``, and what this process's parent was about. ``name`` is what was called."""
-    with suppress(ValueError):  # somebody else's
+    """Begin anew: note what this process's parent is about, and the command line, which ``name`` begins."""
+    _ids.clear()
+    with suppress(ValueError, TypeError):  # somebody else's
         _ids.update(json.loads(os.environ.pop(VARIABLE, "{}")))
     words = [name.rpartition(" ")[2].removeprefix("ganlib"), *takewhile(lambda word: word[:1] != "-", sys.argv[1:])]
-    _ids["command"] = " ".join(filter(None, words))[:60]
+    note(command=" ".join(filter(None, words))[:60] or None)
 
 
 def note(**ids: str | None) -> None:

@@ -24,7 +24,9 @@ from tests.reports import Recorder
 @pytest.fixture(autouse=True)
 def _nothing_noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv(log_ids.VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "argv", ["ganlib"])
     with log_ids.scope():
+        log_ids.begin("ganlib")
         yield
 
 

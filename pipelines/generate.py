@@ -15,6 +15,7 @@ from ganlib.cli.flows import RunOptions
 from ganlib.cli.options import Json, Model, Set
 from ganlib.config import ANONYMOUS, GenerateConfig
 from ganlib.core import project as projects
+from ganlib.core.cost import Cost
 from ganlib.core.errors import GanlibError
 from ganlib.evaluation.drift import Drift
 from ganlib.generation import formats
@@ -74,7 +75,8 @@ def generate(
     if drifted and run.fail_on_drift and batch.quality:
         raise GanlibError(f"{batch.quality.summary} The images in {place} were kept.")
     quality = batch.quality.model_dump(mode="json") if batch.quality else None
-    return {**batch.manifest.model_dump(mode="json"), "drifted": drifted, "quality": quality}
+    facts = {"drifted": drifted, "quality": quality, "cost": batch.cost.model_dump()}
+    return {**batch.manifest.model_dump(mode="json"), **facts}
 
 
 _FIELD = re.compile(r"\{(model|version|seed|count)\}")
@@ -118,5 +120,5 @@ def command(
     )  # fmt: skip
     quality = Drift.model_validate(result["quality"]) if result["quality"] else None
     manifest = Manifest.model_validate({k: v for k, v in result.items() if k in Manifest.model_fields})
-    batch = BatchResult(manifest=manifest, quality=quality)
+    batch = BatchResult(manifest=manifest, quality=quality, cost=Cost.model_validate(result["cost"]))
     show_batch(batch, place, fail_on_drift=run.fail_on_drift, as_json=as_json)

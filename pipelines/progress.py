@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from ganlib.core import log_ids
 from ganlib.core.events import Event, Facts
 from ganlib.core.progress import Report, silent, words
 
@@ -26,7 +27,9 @@ def use_terminal(report: Report) -> None:
 def reporter() -> Report:
     """Return the report of the task that calls this, or of the flow."""
     from prefect import get_run_logger
+    from prefect.runtime import flow_run
 
+    log_ids.note(flow_run_id=flow_run.id)
     return _TaskReport(get_run_logger(), _terminal)
 
 

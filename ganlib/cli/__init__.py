@@ -6,6 +6,7 @@ from ganlib.cli import (
     ab,
     backup,
     compare,
+    costs,
     data,
     detect,
     doctor,
@@ -17,6 +18,7 @@ from ganlib.cli import (
     generate,
     judge,
     mark,
+    metrics,
     notify,
     promote,
     reconcile,
@@ -62,6 +64,8 @@ app.command()(detect.detect)
 app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.command()(restore.restore)
+app.command()(costs.costs)
+app.command()(metrics.metrics)
 app.command()(serve.serve)
 app.command()(gallery.gallery)
 app.command()(explain.explain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganlib.core import accounts, progress, threads, wording
+from ganlib.core import accounts, log_ids, progress, threads, wording
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import as_user_error
@@ -101,8 +102,10 @@ def reporting(*, as_json: bool) -> Iterator[Report]:
 def run(app: typer.Typer, name: str | None = None) -> None:
     """Run ``app`` on the command line, as ``name``; expected failures are one line on stderr and an exit code."""
     set_environment_defaults()
+    log_ids.begin(name or "")
     progress.watch()
     try:
+        _require_log_form()
         code = app(prog_name=name, standalone_mode=False) or 0  # what typer.Exit was given
         if code == 130:  # typer has turned a Ctrl-C into this
             fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", code)
@@ -122,6 +125,32 @@ def run(app: typer.Typer, name: str | None = None) -> None:
         progress.unwatch()
 
 
+def _require_log_form() -> None:
+    """Have warnings be lines of the log's form.
+
+    Raises:
+        BadInput: GANLIB_LOG asks for one that there is not.
+    """
+    form = os.environ.get("GANLIB_LOG", "")
+    if form not in ("", "json"):
+        raise BadInput(
+            f"GANLIB_LOG={form}: a log of JSON lines is GANLIB_LOG=json; without it there is the usual display."
+        )
+    if progress.wants_json():
+        handler = logging.StreamHandler()
+        handler.setFormatter(_JsonLines())
+        logging.getLogger("ganlib").addHandler(handler)
+        logging.getLogger("ganlib").propagate = False
+
+
+class _JsonLines(logging.Formatter):
+    """A warning as a JSON line like those of progress."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {"event": "log", "level": record.levelname.lower(), "message": redacted(record.getMessage())}
+        return json.dumps({**facts, **log_ids.fields()})
+
+
 def _misused(error: Any) -> None:
     """A command line that typer does not understand: what is wrong with it, and where to read how it is meant."""
     message = wording.usage(error.format_message())
@@ -133,7 +162,9 @@ def _misused(error: Any) -> None:
 def fail(message: str, code: int) -> None:
     """Print ``message`` as one line (a JSON event under --json) and exit with ``code``."""
     line = " ".join(message.split())
-    say(json.dumps({"event": "error", "message": line}) if "--json" in sys.argv else f"ganlib: {line}", err=True)
+    as_json = "--json" in sys.argv or progress.wants_json()
+    content = json.dumps({"event": "error", "message": line, **log_ids.fields()})
+    say(content if as_json else f"ganlib: {line}", err=True)
     raise SystemExit(code)
 
 

@@ -50,7 +50,11 @@ def show_batch(batch: BatchResult, out: str, *, fail_on_drift: bool, as_json: bo
         lines = [f"{manifest.count:,} images in {out} (digest {manifest.digest})"]
         return "\n".join([*lines, quality.summary] if quality else lines)
 
-    facts = {"drifted": drifted, "quality": quality.model_dump(mode="json") if quality else None}
+    facts = {
+        "drifted": drifted,
+        "quality": quality.model_dump(mode="json") if quality else None,
+        "cost": batch.cost.model_dump(),
+    }
     show({**manifest.model_dump(mode="json"), **facts}, as_json=as_json, text=text)
     if drifted and fail_on_drift:
         raise typer.Exit(1)

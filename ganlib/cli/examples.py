@@ -52,6 +52,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "backup": ("~/backups/icons", "/mnt/backup --json"),
     "restore": ("~/backups/icons",),
     "doctor": ("", "--fix", "--deep --json"),
+    "metrics": ("", "--listen 127.0.0.1:9109", "--out /var/lib/node_exporter/ganlib.prom"),
+    "costs": ("", "--month 2026-11 --by version", "--by user --csv"),
     "detect": ("photo.png picture.jpg", "index out/batch s3://bucket/batch", "photo.png --model champion --seed 7"),
     "serve": ("", "--model champion --model challenger --port 8080", "--model model.onnx --port 0"),
     "gallery": ("--out out/gallery", "--out site --model mnist-generator --onnxruntime-web onnxruntime-web-1.30.0.tgz"),

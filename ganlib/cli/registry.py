@@ -45,9 +45,15 @@ def list_versions(
 
 @app.command("show")
 def show_version(reference: Reference, as_json: Json = False) -> None:
-    """Show one version with its evidence."""
-    _, version = _resolved(reference)
-    show(version, as_json=as_json, text=lambda: _describe(version))
+    """Show one version with its evidence, and what its training and evaluation cost."""
+    registry, version = _resolved(reference)
+    from ganlib.tracking.history import cost_of
+
+    _, params = open_project()
+    cost = cost_of(registry.store, version.run_id, params.costs)
+    content = {**version.model_dump(mode="json"), "cost": cost.model_dump() if cost else None}
+    text = cost.text(params.costs.currency) if cost else "not measured"
+    show(content, as_json=as_json, text=lambda: f"{_describe(version)}\ncost: {text}")
 
 
 @app.command("diff")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
+from ganlib.config.costs import CostsConfig as CostsConfig
 from ganlib.config.data import DataConfig as DataConfig
 from ganlib.config.data import EvaluateConfig as EvaluateConfig
 from ganlib.config.data import JudgeConfig as JudgeConfig
@@ -58,6 +59,7 @@ class Params(Record):
     mark: MarkConfig = MarkConfig()
     serve: ServeConfig = ServeConfig()
     services: ServicesConfig = ServicesConfig()
+    costs: CostsConfig = CostsConfig()
 
     @model_validator(mode="before")
     @classmethod

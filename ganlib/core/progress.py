@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-from ganlib.core import events
+from ganlib.core import events, log_ids
 from ganlib.core.events import Event, Facts, Remark
 from ganlib.core.redact import redacted
 
@@ -69,13 +69,14 @@ def pass_on(record: Mapping[str, Any], report: Report) -> bool:
     Raises:
         KeyError, TypeError: a field is missing, or one too many.
     """
-    if record.get("event") == "progress":
-        figures = {key: value for key, value in record.items() if key not in ("event", "stage", "done", "total")}
-        report.advance(record["stage"], record["done"], record["total"], figures)
-    elif (event := events.from_json(record)) is not None:
-        report.event(event)
-    else:
-        return False
+    with log_ids.split(record) as content:
+        if content.get("event") == "progress":
+            figures = {key: value for key, value in content.items() if key not in ("event", "stage", "done", "total")}
+            report.advance(content["stage"], content["done"], content["total"], figures)
+        elif (event := events.from_json(content)) is not None:
+            report.event(event)
+        else:
+            return False
     return True
 
 
@@ -173,9 +174,7 @@ class Lines(AbstractContextManager["Lines"]):
         self._last[stage] = now
         self._pulse.touch()
         if self._json:
-            self._write(
-                json.dumps({"event": "progress", "stage": stage, "done": done, "total": total, **(figures or {})})
-            )
+            self._object({"event": "progress", "stage": stage, "done": done, "total": total, **(figures or {})})
         else:
             share = f"{100 * done / total:3.0f}%" if total else f"{done:,}"
             self._write(f"  {stage}: {share} {words(figures)}".rstrip())
@@ -183,12 +182,19 @@ class Lines(AbstractContextManager["Lines"]):
     def event(self, event: Event) -> None:
         """See :class:`Report`."""
         self._pulse.touch()
-        line = f"  {event.stage}: {words(event.facts)}".rstrip()
-        self._write(json.dumps(events.to_json(event)) if self._json else line)
+        if self._json:
+            self._object(events.to_json(event))
+        else:
+            self._write(f"  {event.stage}: {words(event.facts)}".rstrip())
 
     def _still(self, what: str, seconds: float) -> None:
-        record = {"event": "working", "what": what, "seconds": round(seconds, 1)}
-        self._write(json.dumps(record) if self._json else f"  {what} ... ({seconds:.0f} s)")
+        if self._json:
+            self._object({"event": "working", "what": what, "seconds": round(seconds, 1)})
+        else:
+            self._write(f"  {what} ... ({seconds:.0f} s)")
+
+    def _object(self, record: Mapping[str, Any]) -> None:
+        self._write(json.dumps({**record, **log_ids.fields()}))
 
     def _write(self, line: str) -> None:
         with suppress(BrokenPipeError):  # whoever read this has gone, which is no reason for a job to fail
@@ -303,11 +309,16 @@ def unwatch() -> None:
 def console(*, as_json: bool = False) -> Bars | Lines:
     """Choose the display: bars on a terminal, a line in five seconds elsewhere, JSON objects on request."""
     unwatch()
-    if as_json:
+    if as_json or wants_json():
         return Lines(as_json=True, every=1.0)
     return Bars() if _on_terminal() else Lines()
 
 
+def wants_json() -> bool:
+    """Return whether the environment asks for a log of JSON lines: GANLIB_LOG=json."""
+    return os.environ.get("GANLIB_LOG") == "json"
+
+
 def _on_terminal() -> bool:
     """Whether somebody looks at standard error, on what can be drawn on."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return not wants_json() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")

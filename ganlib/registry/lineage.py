@@ -5,11 +5,20 @@ from __future__ import annotations
 from ganlib.registry.entries import NON_MOVING, LedgerEntry
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Listing, Registry
+from ganlib.tracking.store import MlflowStore
 
 
 def versions_of(registry: Registry, sha256: str) -> list[Listing]:
     """Return the versions whose graph has these bytes, newest first."""
     return [version for version in registry.versions() if version.sha256 == sha256]
+
+
+def versions_by_run(store: MlflowStore) -> dict[str, str]:
+    """Return the version that each run became, as in ``mnist-generator 7``; the first, of one that became several."""
+    with store.translate_errors():
+        entries = store.client.search_model_versions(max_results=10_000)
+    descending = sorted(entries, key=lambda entry: -int(entry.version))
+    return {entry.run_id: f"{entry.name} {entry.version}" for entry in descending if entry.run_id}
 
 
 def decisions_on(registry: Registry, version: Listing) -> list[LedgerEntry]:

@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-GROUPS = ("loss", "quality", "classes", "digits", "health", "speed", "delivery")
+GROUPS = ("loss", "quality", "classes", "digits", "health", "speed", "delivery", "cost")
 _DELIVERY = (
     *("onnx_bytes", "latency_ms", "latency_p95_ms", "images_per_second"),
     *("max_pixel_difference", "differing_share", "mean_pixel_difference"),

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ganlib.config import CostsConfig
+from ganlib.core.cost import Cost
 from ganlib.core.record import Record
 from ganlib.data.versioning.record import DataVersion
-from ganlib.tracking import charts
+from ganlib.tracking import charts, costs
 from ganlib.tracking.store import Absent, MlflowStore
 
 
@@ -65,6 +67,37 @@ def of_family(store: MlflowStore, experiment: str, family: str) -> Iterator[RunR
                 [experiment_record.experiment_id],
                 f"tags.`ganlib.family` = '{family}'",
                 max_results=100,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+        yield from map(_past, page)
+        token = page.token
+        if not token:
+            return
+
+
+def cost_of(store: MlflowStore, run_id: str | None, prices: CostsConfig) -> Cost | None:
+    """Return what a run cost, with what was done on it later; None if it is gone, or was never measured."""
+    try:
+        run = read(store, run_id) if run_id else None
+    except Absent:
+        return None
+    return costs.of_run(run.metrics, run.tags, prices) if run else None
+
+
+def every(store: MlflowStore) -> Iterator[RunRecord]:
+    """Yield all runs of all experiments, those that were deleted as well, newest first."""
+    from mlflow.entities import ViewType
+
+    with store.translate_errors():
+        experiments = store.client.search_experiments(view_type=ViewType.ALL, max_results=1000)
+    token = None
+    while True:
+        with store.translate_errors():
+            page = store.client.search_runs(
+                [experiment.experiment_id for experiment in experiments],
+                run_view_type=ViewType.ALL,
+                max_results=1000,
                 order_by=["attributes.start_time DESC"],
                 page_token=token,
             )

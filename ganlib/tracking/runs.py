@@ -9,7 +9,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ganlib.core import processes
+from ganlib.config import CostsConfig
+from ganlib.core import log_ids, processes
+from ganlib.core.cost import Cost
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import SourceRevision
 from ganlib.core.redact import redacted
+from ganlib.tracking import costs
 from ganlib.tracking.login import login
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import MlflowStore
@@ -38,6 +41,8 @@ UNHEALTHY_TAG = "ganlib.unhealthy"
 """What broke in a training, in words."""
 INIT_TAG = "ganlib.init"
 """The model whose weights a training began from, and that model's run."""
+FLOW_RUN_TAG = "ganlib.flow_run_id"
+"""Of Prefect's flow run that the run is part of."""
 IMPORT_TAG = "ganlib.imported_from"
 """What a run's graph was imported from, and its sha256: it was trained elsewhere."""
 _PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
@@ -49,10 +54,12 @@ class Run(AbstractContextManager["Run"]):
     With an outbox, writes happen in the background and wait while the store is away; without one, at once.
     """
 
-    def __init__(self, store: MlflowStore, run_id: str, outbox: Outbox | None = None) -> None:
+    def __init__(
+        self, store: MlflowStore, run_id: str, outbox: Outbox | None = None, meter: costs.RunMeter | None = None
+    ) -> None:
         """Use :func:`start` or :func:`open_run`."""
         self.id = run_id
-        self._store, self._outbox = store, outbox
+        self._store, self._outbox, self._meter = store, outbox, meter
         self._monitor: SystemMonitor | None = None
 
     def watch_system(self, *, resumed: bool) -> None:
@@ -61,6 +68,14 @@ class Run(AbstractContextManager["Run"]):
 
         self._monitor = SystemMonitor(self.id, self._store.uri, self.log, resumed=resumed)
         self._monitor.start()
+
+    def hold_gpus(self, count: int, uuids: Sequence[str] = ()) -> None:
+        """Count ``count`` GPUs as held by the run from now on; ``uuids`` are those whose energy this process asks for.
+
+        Only of a run that :func:`start` gave.
+        """
+        if self._meter:
+            self._meter.meter.hold_gpus(count, uuids)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Metric values at ``step``."""
@@ -110,6 +125,9 @@ class Run(AbstractContextManager["Run"]):
         status = "FINISHED" if error is None else "KILLED" if stopped else "FAILED"
         if error is not None:
             self.tag(REASON_TAG, f"{type(error).__name__}: {error}"[:5000])
+        if self._meter:
+            self._meter.meter.close()
+            self.log(self._meter.values(), step=0)
         self._write(lambda: self._store.client.set_terminated(self.id, status))
         try:
             trouble = self._outbox.close() if self._outbox else None
@@ -136,7 +154,7 @@ class NullRun(Run):
 
     def __init__(self) -> None:
         """There is no run behind it."""
-        self.id, self._outbox, self._monitor = "", None, None
+        self.id, self._outbox, self._monitor, self._meter = "", None, None, None
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Nothing."""
@@ -155,10 +173,15 @@ def start(
     data: DataVersion,
     source: SourceRevision,
     experiment: str,
+    prices: CostsConfig | None = None,
     resume: str | None = None,
 ) -> Run:
-    """Start a run, or go on with run ``resume``: a context manager."""
-    all_tags = {key: redacted(value) for key, value in {**_lineage(family, data, source), **tags}.items()}
+    """Start a run, or go on with run ``resume``: a context manager. What it costs is measured, by ``prices``."""
+    prices = prices or CostsConfig()
+    own_tags = {**_lineage(family, data, source), **costs.currency_tag(prices), **tags}
+    all_tags = {key: redacted(value) for key, value in own_tags.items()}
+    earlier = _cost(store, resume, prices) if resume else None
+    meter = costs.RunMeter(prices, earlier)
     with store.translate_errors():
         if resume is None:
             experiment_id = store.experiment(experiment)
@@ -174,9 +197,10 @@ def start(
         else:
             run_id = _reopen(store, resume, all_tags)
     outbox = Outbox(
-        lambda points: send(store, run_id, points), spool_file(store, run_id), beat=lambda: _beat(store, run_id)
+        lambda points: send(store, run_id, points), spool_file(store, run_id), beat=lambda: _beat(store, run_id, meter)
     )
-    run = Run(store, run_id, outbox)
+    log_ids.note(run_id=run_id)
+    run = Run(store, run_id, outbox, meter)
     run.watch_system(resumed=resume is not None)
     return run
 
@@ -191,6 +215,18 @@ def open_run(store: MlflowStore, run_id: str) -> Run:
     store.require_writable()
     store.run_record(run_id)
     return Run(store, run_id)
+
+
+def charge(store: MlflowStore, run_id: str, cost: Cost, prices: CostsConfig) -> None:
+    """Add ``cost`` to what run ``run_id`` has cost: of work that was done on it after its end, such as its evaluation.
+
+    A run from before costs were measured is left without: part of its cost would be taken for all.
+    """
+    if earlier := _cost(store, run_id, prices):
+        open_run(store, run_id).log(costs.values(earlier + prices.settle(cost)), step=0)
+        with store.translate_errors():
+            for key, value in costs.currency_tag(prices).items():
+                store.client.set_tag(run_id, key, value)
 
 
 def send(store: MlflowStore, run_id: str, points: list[Point]) -> None:
@@ -220,14 +256,24 @@ def _lineage(family: str, data: DataVersion, source: SourceRevision) -> dict[str
     }
     if source.commit:
         tags["mlflow.source.git.commit"] = source.commit
+    if flow_run := log_ids.current().get("flow_run_id"):
+        tags[FLOW_RUN_TAG] = flow_run
     if parent := os.environ.get("MLFLOW_RUN_ID"):
         tags["mlflow.parentRunId"] = parent
     return tags
 
 
-def _beat(store: MlflowStore, run_id: str) -> None:
+def _beat(store: MlflowStore, run_id: str, meter: costs.RunMeter) -> None:
+    """Say that the run's process lives, and what it has cost so far, which is all that a kill would leave."""
+    now = round(time.time() * 1000)
     with store.translate_errors():
-        store.client.set_tag(run_id, HEARTBEAT_TAG, str(int(time.time())))
+        store.client.set_tag(run_id, HEARTBEAT_TAG, str(now // 1000))
+    send(store, run_id, [Point(name, value, now, 0) for name, value in meter.values().items()])
+
+
+def _cost(store: MlflowStore, run_id: str, prices: CostsConfig) -> Cost | None:
+    data = store.run_record(run_id).data
+    return costs.of_run(data.metrics, data.tags, prices)
 
 
 def _record(store: MlflowStore, run_id: str, params: Mapping[str, object], data: DataVersion) -> None:

@@ -25,6 +25,7 @@ from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects
 from tests.support.forks import Command
+from tests.support.prometheus import sample
 from tests.unit.data.builders import idx_files, write_files
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -70,6 +71,32 @@ def test_all_services_answer_and_up_again_starts_nothing_new(folder: Path, servi
     again = projects.run(folder, "pipelines", "services", "up", "--json")
     assert json.loads(again.stdout) == services
     assert json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout) == services
+
+
+def test_metrics_tell_of_the_queue_and_of_what_ended(folder: Path, services: dict[str, Any]) -> None:
+    (flow,) = api(services, "flows/filter", {"flows": {"name": {"any_": ["retrain"]}}})
+    url, made = services["prefect"]["url"], []
+    for state, name, tags in (
+        ("FAILED", "Failed", ["cause:schedule", "cause:data"]),
+        ("COMPLETED", "Completed", ["ganlib"]),
+        ("SCHEDULED", "Late", []),
+    ):
+        body = {"flow_id": flow["id"], "name": name, "tags": tags, "state": {"type": state, "name": name}}
+        made.append(projects.ask_prefect(url, "POST", "flow_runs/", body)["id"])
+    try:
+        done = projects.run(folder, "ganlib", "metrics")
+    finally:
+        for identity in made:
+            projects.ask_prefect(url, "DELETE", f"flow_runs/{identity}")
+    assert done.returncode == 0, done.stderr
+    for service in ("mlflow", "prefect"):
+        assert sample(done.stdout, "ganlib_service_up", service=service) == 1
+    assert sample(done.stdout, "ganlib_flow_runs", flow="retrain", state="late") == 1
+    assert sample(done.stdout, "ganlib_flow_runs", flow="generate", state="late") == 0
+    assert sample(done.stdout, "ganlib_flow_runs_finished_total", flow="retrain", outcome="failed") >= 1
+    assert sample(done.stdout, "ganlib_retrainings_total", cause="data+schedule", outcome="failed") == 1
+    assert sample(done.stdout, "ganlib_retrainings_total", cause="hand", outcome="completed") >= 1
+    assert sample(done.stdout, "ganlib_flow_last_success_timestamp_seconds", flow="retrain") > time.time() - 86400
 
 
 def test_every_flow_is_deployed(services: dict[str, Any]) -> None:

@@ -12,13 +12,15 @@ from operator import itemgetter
 from typing import Any
 
 import ganlib
-from ganlib.config import ANONYMOUS, MarkConfig
+from ganlib.config import ANONYMOUS, CostsConfig, MarkConfig
+from ganlib.core.cost import Cost, CostMeter
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.generation import formats
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch import manifest as manifests
 from ganlib.generation.batch import shards
+from ganlib.generation.batch.card import CallRecord
 from ganlib.generation.batch.manifest import Manifest
 from ganlib.generation.batch.verify import Verification, verify
 from ganlib.generation.conditions import Condition
@@ -47,10 +49,12 @@ class OpenBatch:
     """Numbers of the shards that are to be made, sorted."""
     finished: bool
     """There was nothing to do."""
-    clock: tuple[datetime, float, float] = field(
-        default_factory=lambda: (datetime.now(UTC), time.monotonic(), time.process_time())
-    )
-    """Time of day, seconds and CPU seconds when it began."""
+    prices: CostsConfig = field(default_factory=CostsConfig)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    meter: CostMeter = field(default_factory=CostMeter)
+    """Of this process, since it began."""
+    call: CallRecord | None = None
+    """What this call took; None: it is not finished, or there was nothing to do."""
 
     def finish(self, cpu_seconds: float = 0.0) -> Manifest:
         """Write card and manifest once all shards are there.
@@ -63,10 +67,9 @@ class OpenBatch:
         entries, digest = shards.record(self.storage, self.manifest)
         manifest = self.manifest.model_copy(update={"complete": True, "shards": entries, "digest": digest})
         images = sum(len(manifest.images(shard)) for shard in self.missing)
-        began, clock, spent = self.clock
-        cost = time.process_time() - spent + cpu_seconds
-        run = cards.run(began, time.monotonic() - clock, cost, images, manifest.provider)
-        cards.write(self.storage, manifest, run)
+        cost = self.meter.close() + Cost(cpu_seconds=cpu_seconds)
+        self.call = cards.run(self.began, cost, images, manifest.provider, self.prices)
+        cards.write(self.storage, manifest, self.call)
         self.storage.write(manifests.FILE, manifests.encoded(manifest))
         return manifest
 
@@ -146,11 +149,12 @@ def open_batch(
     mark: MarkConfig | None = ANONYMOUS,
     signer: CredentialSigner | None = None,
     origin: Mapping[str, Any] | None = None,
+    prices: CostsConfig | None = None,
     report: Report = silent,
 ) -> Iterator[OpenBatch]:
     """The job of :func:`generate`, checked and under its lock: whoever calls makes the missing shards, and finishes it.
 
-    Arguments and errors are those of :func:`generate`.
+    Arguments and errors are those of :func:`generate`; its card has an amount by ``prices``.
     """
     require_positive(count=count, shard_size=shard_size)
     require_range(start, count)
@@ -185,7 +189,11 @@ def open_batch(
             yield OpenBatch(storage, earlier, request, [], finished=True)
             return
         manifest = _begin(storage, job, model, origin or {}, earlier)
-        yield OpenBatch(storage, manifest, request, missing, finished=False)
+        batch = OpenBatch(storage, manifest, request, missing, finished=False, prices=prices or CostsConfig())
+        try:
+            yield batch
+        finally:
+            batch.meter.close()
 
 
 def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:

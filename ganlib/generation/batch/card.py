@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
+from ganlib.config import CostsConfig
+from ganlib.core.cost import Cost
 from ganlib.core.files import json_bytes
 from ganlib.core.record import Record
 from ganlib.export.runtime import PROVIDER
@@ -35,10 +37,26 @@ class CallRecord(Record):
     """Of all processes that made shards."""
     gpu_seconds: float = 0.0
     """How long this machine's GPU was held: for all of the call, where the provider runs on one."""
+    energy_joules: float | None = None
+    """As :attr:`ganlib.core.cost.Cost.energy_joules`, of the process that wrote this."""
+    money: float | None = None
+    """By the prices of the day; None: there were none."""
+    currency: str | None = None
     images: int
     """Made by this call."""
     machine: str
     cores: int
+
+    @property
+    def cost(self) -> Cost:
+        """What the call took."""
+        return Cost(
+            wall_seconds=self.seconds,
+            cpu_seconds=self.cpu_seconds,
+            gpu_seconds=self.gpu_seconds,
+            energy_joules=self.energy_joules,
+            money=self.money,
+        )
 
 
 class BatchCard(Record):
@@ -118,6 +136,9 @@ class BatchCard(Record):
             f"| {run.gpu_seconds:.1f} | {run.machine}, {run.cores} cores |"
             for run in self.runs
         ]
+        for run in self.runs:
+            if run.energy_joules is not None or run.money is not None:
+                lines += ["", f"The call that began at {run.began} took {run.cost.text(run.currency or '')}."]
         if self.quality:
             lines += ["", "## Quality", "", str(self.quality["summary"])]
         return "\n".join(lines) + "\n"
@@ -181,15 +202,22 @@ def _header(card: BatchCard) -> str:
     return f"---\nconfigs:\n- {fields}\n---\n\n" if pattern else ""
 
 
-def run(began: datetime, seconds: float, cpu_seconds: float, images: int, provider: str) -> CallRecord:
+def run(began: datetime, cost: Cost, images: int, provider: str, prices: CostsConfig) -> CallRecord:
     """The row of a call that began at ``began`` on this machine, with onnxruntime's ``provider``."""
     from ganlib.core.processes import usable_cores
 
+    seconds = round(cost.wall_seconds, 3)
+    gpu_seconds = 0.0 if provider == PROVIDER else seconds
+    figures = {"wall_seconds": seconds, "cpu_seconds": round(cost.cpu_seconds, 3), "gpu_seconds": gpu_seconds}
+    cost = prices.settle(cost.model_copy(update=figures))
     return CallRecord(
         began=began.astimezone(UTC).isoformat(timespec="seconds"),
-        seconds=round(seconds, 3),
-        cpu_seconds=round(cpu_seconds, 3),
-        gpu_seconds=0.0 if provider == PROVIDER else round(seconds, 3),
+        seconds=seconds,
+        cpu_seconds=cost.cpu_seconds,
+        gpu_seconds=gpu_seconds,
+        energy_joules=cost.energy_joules,
+        money=cost.money,
+        currency=None if cost.money is None else prices.currency,
         images=images,
         machine=f"{platform.system()} {platform.machine()}",
         cores=usable_cores(),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ganlib.config import ANONYMOUS, GenerateConfig, MarkConfig, Params
+from ganlib.core import log_ids
+from ganlib.core.cost import Cost
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import write_bytes
@@ -29,6 +31,7 @@ from ganlib.generation.mark import note, packet_of_models
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.generation.spec import require_range
 from ganlib.generation.storage import is_url, locate
+from ganlib.jobs.images.call import write_down
 from ganlib.jobs.images.request import GenerateRequest
 from ganlib.jobs.models import Model, fetch_to_use
 from ganlib.registry.version import Version
@@ -47,6 +50,8 @@ class BatchResult(Record):
     manifest: Manifest
     quality: Drift | None = None
     """What the judge says of a sample; None: it was not asked."""
+    cost: Cost = Cost()
+    """Of this call alone, without the judge's look; nothing where all was there."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class BatchWithModel:
     model: OnnxModel
 
 
+@log_ids.scope()
 def generate(
     project: Project | None,
     params: Params | None,
@@ -109,6 +115,7 @@ def begin(
     count = defaults.count if request.count is None else request.count
     require_range(request.start, count)
     source, graph = _resolve(project, params, model, request)
+    log_ids.note(run_id=source.trained_by, model_version=source.version.uri if source.version else None)
     if request.check:
         _require_same_judge(project, params, graph)
     sampling = _sampling(graph, request, defaults)
@@ -125,6 +132,7 @@ def begin(
         seed=sampling.seed,
         shard_size=defaults.shard_size if request.shard_size is None else request.shard_size,
         origin={**source.origin, "ledger": _ledger(project, source.version)},
+        prices=params.costs if params else None,
         report=report,
     ) as job:
         yield BatchWithModel(job=job, source=source, model=graph)
@@ -138,22 +146,32 @@ def finish(
     manifest: Manifest,
     report: Report = silent,
 ) -> BatchResult:
-    """Draw the sheet and have the judge look at a sample, once all shards are there."""
+    """Draw the sheet, have the judge look at a sample, and write the call down, once all shards are there."""
     job = batch.job
     if request.grid:
         _draw_sheet(batch.model, request, manifest.count, job.request, manifest.mark or ANONYMOUS)
     version = batch.source.version
     check = request.check if request.check is not None else bool(version and version.evaluation and job.missing)
-    if not check:
-        return BatchResult(manifest=manifest)
+    quality = _inspect(project, params, batch, manifest, report) if check else None
+    result = BatchResult(manifest=manifest, quality=quality, cost=job.call.cost if job.call else Cost())
+    if project and params and version and job.call:
+        drifts = bool(quality.drifted) if quality else None
+        write_down(project, params, version, request.out, manifest.digest, drifts, job.call, report)
+    return result
+
+
+def _inspect(
+    project: Project | None, params: Params | None, batch: BatchWithModel, manifest: Manifest, report: Report
+) -> Drift | None:
+    """What the judge says of a sample; None, and a note, where none can say anything."""
     from ganlib.jobs.measuring.quality import inspect, judge_of
 
     judge = judge_of(project, params, batch.model.spec)
     if isinstance(judge, str):
         report.event(Remark("generate", {"note": f"no figures: {judge}"}))
-        return BatchResult(manifest=manifest)
-    quality = inspect(project, params, judge, batch.source, batch.model, manifest, job.storage, job.request, report)
-    return BatchResult(manifest=manifest, quality=quality)
+        return None
+    job = batch.job
+    return inspect(project, params, judge, batch.source, batch.model, manifest, job.storage, job.request, report)
 
 
 def preview(

@@ -211,6 +211,7 @@ def _log(
             data=data,
             source=projects.source(project.root),
             experiment=params.registry.experiment,
+            prices=params.costs,
         ) as run,
     ):
         result = Comparison(

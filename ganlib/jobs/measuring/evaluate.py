@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganlib.config import MarkConfig, Params
+from ganlib.core import log_ids
+from ganlib.core.cost import CostMeter
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
 from ganlib.core.processes import machine, usable_cores
@@ -21,7 +23,7 @@ from ganlib.generation.mark import packet_of_models
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
-from ganlib.jobs.models import fetch
+from ganlib.jobs.models import Model, fetch
 from ganlib.registry import page
 from ganlib.registry.registry import Registry
 from ganlib.tracking import charts, runs
@@ -42,6 +44,7 @@ REPLICATES = "evaluation/replicates.json"
 comparison with another model pairs."""
 
 
+@log_ids.scope()
 def evaluate(
     project: Project, params: Params, model: str, *, record: bool = False, report: Report = silent
 ) -> Evaluation:
@@ -64,7 +67,7 @@ def evaluate(
 
     from ganlib.generation.session import OnnxModel
 
-    source = fetch(project, params, model)
+    meter, source = CostMeter(), _source(project, params, model)
     if record and source.version is None:
         raise BadInput(f"--record takes a version of the registry, and {model!r} is none. Nothing was measured.")
     data = current_data(project)
@@ -96,9 +99,9 @@ def evaluate(
     if registry and source.version:
         registry.record_evaluation(source.version.version, result, source.path)
     if source.trained_by:
-        run = runs.open_run(connect(project), source.trained_by)
-        with doing("log the figures"):
-            _log(run, result, replicates, _sheet(images[:_ON_SHEET], graph, settings.seed, params.mark))
+        sheet = _sheet(images[:_ON_SHEET], graph, settings.seed, params.mark)
+        _log(runs.open_run(connect(project), source.trained_by), result, replicates, sheet)
+        runs.charge(connect(project), source.trained_by, meter.close(), params.costs)
     if registry and source.version:
         page.update(registry, project.state, always=source.version.version)
     return result
@@ -115,10 +118,18 @@ def require_same(model_spec: DatasetSpec, here: DatasetSpec) -> None:
         )
 
 
+def _source(project: Project, params: Params, model: str) -> Model:
+    """The model's file; lines of the log are about it from now on."""
+    source = fetch(project, params, model)
+    log_ids.note(run_id=source.trained_by, model_version=source.version.uri if source.version else None)
+    return source
+
+
 def _sheet(images: np.ndarray, graph: OnnxModel, seed: int, mark: MarkConfig) -> bytes:
     return contact_sheet(images, packet_of_models(mark, [graph.sha256], f"{seed}-0-{len(images) - 1}"), columns=10)
 
 
+@doing("log the figures")
 def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], sheet: bytes) -> None:
     run.log(charts.of_evaluation(result.metrics()), step=0)
     run.text(charts.table(result.metrics()), "evaluation/figures.csv")

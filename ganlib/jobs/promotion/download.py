@@ -60,7 +60,7 @@ def download_with_card(project: Project, params: Params, reference: str, out: Pa
     version = resolve_model(registry, params, reference)
     registry = Registry(registry.store, version.name)
     graph = registry.download(version, out / GRAPH)
-    subject = subject_of(registry, version, graph, params.registry.licence)
+    subject = subject_of(registry, version, graph, params)
     write_bytes(out / CARD, markdown(subject).encode())
     write_bytes(out / BILL, json_bytes(bill(subject)))
     files = (GRAPH, CARD, BILL, *((SIGNATURE,) if _sign(registry, version, out, keys) else ()))
@@ -79,8 +79,8 @@ def _sign(registry: Registry, version: Version, out: Path, keys: KeyRing) -> boo
     return True
 
 
-def subject_of(registry: Registry, version: Version, graph: Path, licence: str) -> CardSubject:
-    """Return what the registry and the file ``graph`` know of ``version``; ``licence`` is the operator's word.
+def subject_of(registry: Registry, version: Version, graph: Path, params: Params) -> CardSubject:
+    """Return what the registry and the file ``graph`` know of ``version``; licence and prices are those of ``params``.
 
     Raises:
         Unavailable: MLflow does not answer.
@@ -94,8 +94,10 @@ def subject_of(registry: Registry, version: Version, graph: Path, licence: str) 
         metadata=about.metadata,
         decision=_decision(registry, version.version),
         data=data,
-        licence=(settings or {}).get("licence") or licence,
+        licence=(settings or {}).get("licence") or params.registry.licence,
         data_licence=(settings or {}).get("data_licence") or (known.credit(data.source) if data else ""),
+        cost=history.cost_of(registry.store, version.run_id, params.costs),
+        currency=params.costs.currency,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 import ganlib
+from ganlib.core.cost import Cost
 from ganlib.core.record import Record
 from ganlib.data.versioning.record import DataVersion
 from ganlib.evaluation import table
@@ -39,6 +40,10 @@ class CardSubject(Record):
     """Of the graph, in words or as an SPDX identifier; empty: not stated."""
     data_licence: str
     """The same of the data."""
+    cost: Cost | None = None
+    """Of its run: training, export and evaluation; None: it was not measured."""
+    currency: str = ""
+    """Of the cost's amount."""
 
     @property
     def name(self) -> str:
@@ -177,6 +182,7 @@ def _facts(subject: CardSubject) -> dict[str, object]:
         **({"precision": f"{version.precision}, of version {version.sibling_of}"} if version.sibling_of else {}),
         "aliases when this was written": ", ".join(version.aliases) or "none",
         "trained by run": version.run_id or "unknown",
+        "training and evaluation took": subject.cost.text(subject.currency) if subject.cost else "not measured",
         "source commit": subject.metadata.get("source_commit", "unknown"),
         "registered": version.created,
         "card written by": f"ganlib {ganlib.__version__}",

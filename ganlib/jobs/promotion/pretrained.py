@@ -63,6 +63,7 @@ def import_pretrained(project: Project, params: Params, reference: str, *, repor
         data=card.data,
         source=card.source,
         experiment=params.registry.experiment,
+        prices=params.costs,
     ) as run:
         onnx = project.run_folder(run.id) / "generator.onnx"
         write_bytes(onnx, model.path.read_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ganlib.config import Params
+from ganlib.core import log_ids
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
@@ -57,6 +58,7 @@ def register(
     return version
 
 
+@log_ids.scope()
 def promote(
     project: Project,
     params: Params,
@@ -84,6 +86,7 @@ def promote(
     """
     store = open_store(project)
     challenger = resolve_version(Registry(store, params.registry.model), reference)
+    log_ids.note(run_id=challenger.run_id, model_version=challenger.uri)
     registry = Registry(store, challenger.name)  # a URI may name the model of another data set, with its own champion
     rules, user = params.registry, login()
     if approve and (reason := objection(registry, rules, challenger, user)):

@@ -186,6 +186,7 @@ def _registered(
         data=data,
         source=projects.source(project.root),
         experiment=params.registry.experiment,
+        prices=params.costs,
     ) as run:
         onnx = project.run_folder(run.id) / "generator.onnx"
         write_bytes(onnx, path.read_bytes())

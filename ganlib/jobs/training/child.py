@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ganlib.core import log_ids
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.progress import Report, doing, pass_on, silent
 from ganlib.core.project import Project
@@ -48,7 +49,8 @@ def run(
         Interrupted: :func:`ended_together` gave up on it.
     """
     command = [sys.executable, "-m", "ganlib", *arguments, "--json"]
-    environment = {**os.environ, **(variables or {}), LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
+    ours = {**log_ids.for_child(), LIFELINE: "1", "GANLIB_ROOT": str(project.root)}
+    environment = {**os.environ, **(variables or {}), **ours}
     with doing(" ".join(arguments[:2])), subprocess.Popen(
         command, cwd=project.root, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -112,6 +112,7 @@ def session(
             data=data,
             source=projects.source(project.root),
             experiment=params.registry.experiment,
+            prices=params.costs,
             resume=resume,
         ) as run,
     ):
@@ -123,6 +124,10 @@ def session(
 
 def _tag_machine(run: Run, settings: TrainConfig, device: torch.device, team: Team) -> None:
     run.tag("ganlib.device", str(device))
+    if device.type == "cuda":
+        import torch
+
+        run.hold_gpus(team.size, [f"GPU-{torch.cuda.get_device_properties(device).uuid}"])
     if settings.allow_cpu and device.type == "cpu" and settings.device.startswith("cuda"):
         run.tag("ganlib.device_missing", f"{settings.device} was asked for; --allow-cpu")
     if team.size > 1:

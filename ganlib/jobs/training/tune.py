@@ -144,7 +144,7 @@ def tune(
             sigterm_interrupts(),
             runs.start(store,
                 title, family=family, params=facts, tags=tags, data=data, source=projects.source(project.root),
-                experiment=f"{params.registry.experiment}-search", resume=_earlier(store, study),
+                experiment=f"{params.registry.experiment}-search", prices=params.costs, resume=_earlier(store, study),
             ) as run,
         ):  # fmt: skip
             search = Search(project, store, study, run, family, dimensions, report)

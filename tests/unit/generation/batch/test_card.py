@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from ganlib.config import CostsConfig
+from ganlib.core.cost import Cost
 from ganlib.generation.batch import card as cards
 from ganlib.generation.batch.batch import Manifest, generate, verify
 from ganlib.generation.session import OnnxModel
@@ -61,7 +63,11 @@ def test_a_folder_with_the_card_of_before_is_verified(model: OnnxModel, tmp_path
 def test_a_call_on_a_gpu_costs_the_time_that_it_held_it(model: OnnxModel, tmp_path: Path) -> None:
     made, out = make(model, tmp_path / "out"), locate(tmp_path / "out")
     for provider in ("CUDAExecutionProvider", "TensorrtExecutionProvider", model.provider):
-        cards.write(out, made, cards.run(datetime.now(UTC), 7.5, 9.0, 10, provider))
+        cards.write(
+            out,
+            made,
+            cards.run(datetime.now(UTC), Cost(wall_seconds=7.5, cpu_seconds=9.0), 10, provider, CostsConfig()),
+        )
     card = cards.read(out)
     assert card is not None
     assert [run.gpu_seconds for run in card.runs] == [0.0, 7.5, 7.5, 0.0]

@@ -1,0 +1,1 @@
+"""What an operator asks: what it costs, whether it works, and what is late."""

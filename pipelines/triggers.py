@@ -1,0 +1,104 @@
+"""The watch that starts the flow `retrain` when there is a cause: one run for all causes of the same minute."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from prefect.client.orchestration import get_client
+
+from ganlib import config
+from ganlib.config import Params
+from ganlib.core import project as projects
+from ganlib.core.errors import GanlibError
+from ganlib.core.project import Project
+from ganlib.jobs.triggers.look import situation
+from ganlib.jobs.triggers.plan import RetrainPlan, plan
+from ganlib.jobs.triggers.schedule import late
+
+DEPLOYMENT = "retrain/best-of-families"
+Starter = Callable[[RetrainPlan], str | None]
+
+
+def watch() -> None:
+    """From now on, look every ``triggers.look_seconds`` whether there is a cause to retrain.
+
+    In a thread of the process that serves the deployments, as the watch over MLflow's page is: a look reads a few
+    records, and a run of its own for each would start a process every minute.
+    """
+    threading.Thread(target=_watch_until, args=(threading.Event(),), name="triggers", daemon=True).start()
+
+
+def _watch_until(stop: threading.Event) -> None:
+    project = projects.find()
+    watch = TriggerWatch(project)
+    while not stop.wait(config.load(project.params_file).triggers.look_seconds):
+        watch.look()
+
+
+class TriggerWatch:
+    """Remembers since when there is a cause, so that causes that come together are one run."""
+
+    def __init__(
+        self, project: Project, start: Starter | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``start`` starts what a plan says and returns a line about it, or None; ``clock`` tells seconds."""
+        self._project, self._start, self._clock = project, start or start_run, clock
+        self._since: float | None = None
+        self._last_words: str | None = None
+
+    def look(self) -> bool:
+        """Look once; return whether a retraining was started. What hinders is told once, and nothing ends the watch."""
+        try:
+            params = config.load(self._project.params_file)
+            return self._look(params)
+        except GanlibError as error:
+            self._tell(str(error))
+            return False
+        except Exception as error:  # whatever it is, the next look may succeed, and nobody else looks
+            self._tell(f"could not look for causes to retrain: {type(error).__name__}: {error}")
+            return False
+
+    def _look(self, params: Params) -> bool:
+        state = situation(self._project, params, datetime.now(UTC))
+        alarm = late(state)
+        ahead = plan(self._project, params, state=state)
+        if not ahead.due:
+            self._since = None
+            self._tell(alarm)
+            return False
+        if self._since is None:
+            self._since = self._clock()
+        if self._clock() - self._since < params.triggers.settle_seconds:
+            return False
+        self._since = None
+        self._tell(self._start(ahead) or alarm)
+        return True
+
+    def _tell(self, words: str | None) -> None:
+        """A line at the start of what lasts, and none while it does."""
+        if words and words != self._last_words:
+            logging.getLogger(__name__).warning("%s", words)
+        self._last_words = words
+
+
+def start_run(ahead: RetrainPlan) -> str | None:
+    """Start a run of the deployment for the causes of ``ahead``; of several looks at the same state, one starts it.
+
+    Returns:
+        Why none was started; None if it was.
+    """
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(DEPLOYMENT)
+        if deployment.paused:
+            return f"{DEPLOYMENT} is paused in Prefect's page, so nothing is retrained; there is {ahead.causes[0]}"
+        client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters={"causes": [str(cause) for cause in ahead.causes]},
+            tags=["ganlib", *(f"cause:{cause.name}" for cause in ahead.causes)],
+            idempotency_key=f"{ahead.key}.{ahead.attempt}" if ahead.data_version else None,
+        )
+    return None

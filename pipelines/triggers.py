@@ -15,9 +15,10 @@ from ganlib.config import Params
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
 from ganlib.core.project import Project
+from ganlib.jobs.triggers.alarm import alarm, send
 from ganlib.jobs.triggers.look import situation
 from ganlib.jobs.triggers.plan import RetrainPlan, plan
-from ganlib.jobs.triggers.schedule import late
+from ganlib.jobs.triggers.situation import Situation
 
 DEPLOYMENT = "retrain/best-of-families"
 Starter = Callable[[RetrainPlan], str | None]
@@ -64,19 +65,32 @@ class TriggerWatch:
 
     def _look(self, params: Params) -> bool:
         state = situation(self._project, params, datetime.now(UTC))
-        alarm = late(state)
         ahead = plan(self._project, params, state=state)
         if not ahead.due:
             self._since = None
-            self._tell(alarm)
+            self._tell(None)
             return False
+        words = self._alarm(state, ahead)
         if self._since is None:
             self._since = self._clock()
         if self._clock() - self._since < params.triggers.settle_seconds:
             return False
         self._since = None
-        self._tell(self._start(ahead) or alarm)
+        self._tell(self._start(ahead) or words)
         return True
+
+    def _alarm(self, state: Situation, ahead: RetrainPlan) -> str | None:
+        """Say, and tell the webhook, that the schedule's retraining is late. That hinders no start."""
+        words = alarm(state, ahead)
+        if words is None:
+            return None
+        try:
+            problem = send(state, words)
+        except GanlibError as error:
+            problem = str(error)
+        words += f"; the webhook was not told: {problem}" if problem else ""
+        self._tell(words)
+        return words
 
     def _tell(self, words: str | None) -> None:
         """A line at the start of what lasts, and none while it does."""
@@ -99,6 +113,7 @@ def start_run(ahead: RetrainPlan) -> str | None:
             deployment.id,
             parameters={"causes": [str(cause) for cause in ahead.causes]},
             tags=["ganlib", *(f"cause:{cause.name}" for cause in ahead.causes)],
-            idempotency_key=f"{ahead.key}.{ahead.attempt}" if ahead.data_version else None,
+            # What waits behind a training is not started again; what ended before its claim is, an hour later.
+            idempotency_key=f"{ahead.key}.{ahead.attempt}.{datetime.now(UTC):%Y-%m-%dT%H}",
         )
     return None

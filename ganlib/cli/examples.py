@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "--families dcgan,vae --budget demo",
         "--plan --json",
         "--go --cause 'drift: seen by our monitor'",
+        "--data-versions 3f2a90..5b5e2d --plan",
         "--no-prefect --set train.seed=3",
     ),
     "generate": (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,6 +14,24 @@ from ganlib.core.errors import BadInput
 if TYPE_CHECKING:
     from ganlib.config import Params
     from ganlib.core.project import Project
+
+Causes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cause",
+        metavar="NAME",
+        help="With --plan or --go: a cause that you have seen, as drift or 'drift: 3 of 10 batches' (repeatable).",
+    ),
+]
+DataVersions = Annotated[
+    str | None,
+    typer.Option(
+        "--data-versions",
+        metavar="A..B",
+        help="Retrain on each of these data versions (beginnings of their md5; A.. and ..B are open), with no Prefect; "
+        "default: on the present one. With --plan: list them.",
+    ),
+]
 
 
 def retrain(
@@ -26,20 +45,15 @@ def retrain(
     go: Annotated[
         bool, typer.Option("--go", help="Retrain if there is a cause, as --plan says it; else say that there is none.")
     ] = False,
-    cause: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--cause",
-            metavar="NAME",
-            help="With --plan or --go: a cause that you have seen, such as drift, or 'drift: 3 of 10 batches' "
-            "(repeatable).",
-        ),
-    ] = None,
+    cause: Causes = None,
+    data_versions: DataVersions = None,
     library: Annotated[bool, typer.Option("--no-prefect", help="As plain library calls, with no Prefect.")] = False,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
     """Data version, training of the families side by side, evaluation, export, registration, gate: the retrain flow."""
+    if data_versions is not None and (go or cause):
+        raise BadInput("--data-versions has a cause of its own: leave --go and --cause out.")
     if plan and go:
         raise BadInput("--plan only says what would be done, and --go does it: say one of them.")
     if cause and not (plan or go):
@@ -53,6 +67,8 @@ def retrain(
     )
     selection = require_all(names)
     params.require_budget(budget)
+    if data_versions is not None:
+        _backfill(project, params, data_versions, selection, budget, overrides or [], dry_run=plan, as_json=as_json)
     reasons: list[str] = []
     if plan or go:
         from ganlib.jobs.triggers.look import parse
@@ -68,6 +84,28 @@ def retrain(
         _as_library(project, params, reasons if go else None, options, as_json=as_json)
     else:
         start("retrain", **{**options, "families": ",".join(selection)}, causes=reasons, as_json=as_json)
+
+
+def _backfill(
+    project: Project,
+    params: Params,
+    span: str,
+    families: Sequence[str],
+    budget: str | None,
+    overrides: list[str],
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Retrain on earlier data versions; exit code 1 if one of them failed."""
+    from ganlib.jobs.triggers.backfill import backfill
+
+    with reporting(as_json=as_json) as report:
+        done = backfill(
+            project, params, span, families=families, budget=budget, overrides=overrides, dry_run=dry_run, report=report
+        )
+    show(done, as_json=as_json, text=lambda: done.summary)
+    raise typer.Exit(1 if any(row.failed for row in done.rows) else 0)
 
 
 def _as_library(

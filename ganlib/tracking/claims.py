@@ -160,6 +160,16 @@ class Claims:
         with self.store.translate_errors():
             self.store.client.set_tag(self._open(), claim.place, outcome.model_dump_json())
 
+    def note(self, label: str) -> str | None:
+        """Return what was noted under ``label``; None if nothing was."""
+        run = self._run()
+        return run.data.tags.get(label) if run else None
+
+    def put_note(self, label: str, text: str) -> None:
+        """Note ``text`` under ``label``, for all machines to see."""
+        with self.store.translate_errors():
+            self.store.client.set_tag(self._open(), label, text)
+
     def _run(self) -> Any | None:
         """MLflow's run that holds them; None if there is none."""
         with self.store.translate_errors():

@@ -21,7 +21,7 @@ from ganlib.config import Params
 from ganlib.core import locks
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
-from ganlib.core.files import explained, require_space, sha256_bytes, sha256_file, write_json
+from ganlib.core.files import explained, require_space, sha256_bytes, sha256_file, write_bytes, write_json
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
@@ -200,12 +200,11 @@ def _merge(project: Project, base: _Base, arrivals: Mapping[str, Arrival], paren
             report.advance("merge the images", done + 1, len(base.layout.files))
         for sha256, arrival in arrivals.items():
             target = half / _place(base.layout, arrival.name) / f"{sha256[:16]}{Path(arrival.name).suffix.lower()}"
-            target.write_bytes(arrival.content)
+            write_bytes(target, arrival.content)  # on disk for good: the inbox's own is removed
         record = DataLineage(
             parent=parent, images=len(arrivals), origin="inbox", time=datetime.now(UTC).isoformat(timespec="seconds")
         )
         write_json(half / LINEAGE, record.model_dump(mode="json"))
-        os.sync()
         shutil.rmtree(folder, ignore_errors=True)
         half.rename(folder)
     return folder

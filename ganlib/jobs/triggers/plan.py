@@ -113,9 +113,10 @@ def plan(
     row, names = params.require_budget(budget), zoo.require_all(families or params.train.families)
     state = state or situation(project, params)
     causes = look(state, others)
-    new_data = any(cause.name == "images" for cause in causes)
-    data_version = None if new_data else state.data_version
-    key, digest = key_of(params, names, row, data_version), params_sha256(params, names, row)
+    arrivals = next((cause.reason for cause in causes if cause.name == "images"), None)
+    data_version = None if arrivals else state.data_version
+    data = f"{state.data_version} and {arrivals}" if arrivals else data_version
+    key, digest = key_of(params, names, row, data), params_sha256(params, names, row)
     standing = _last(state, key)
     estimates = tuple(_estimate(state, name, row) for name in names)
     limits = [params.limits(name, row).seconds for name in names]
@@ -133,7 +134,7 @@ def plan(
         seconds=median(earlier[-_EARLIER:]) if earlier else max(each.seconds for each in estimates),
         machine_seconds=sum(each.seconds for each in estimates),
         at_most_seconds=max(limits) * _SLACK + _BESIDE,
-        why_not=_why_not(causes, None if new_data else standing),
+        why_not=_why_not(causes, standing),
     )
 
 

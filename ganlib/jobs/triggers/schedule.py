@@ -23,10 +23,10 @@ def late(situation: Situation) -> str | None:
     moment = last_time(situation.params.services.retrain_schedule, situation.now)
     if moment is None or due(situation) is None:
         return None
-    seconds = (situation.now - moment).total_seconds()
-    if seconds <= situation.params.triggers.late_seconds:
+    limit = situation.params.triggers.late_seconds
+    if (situation.now - moment).total_seconds() <= limit:
         return None
-    return f"the retraining of {moment:%Y-%m-%d %H:%M} UTC was not begun for {seconds / 3600:.1f} h"
+    return f"the retraining of {moment:%Y-%m-%d %H:%M} UTC was not begun within {limit / 60:g} minutes"
 
 
 def last_time(schedule: str, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -64,6 +64,16 @@ def rename(name: str) -> None:
         with get_client(sync_client=True) as client:
             client.set_flow_run_name(flow_run_id=flow_run.id, name=name)
         _names[identity] = name
+
+
+def tag(labels: Iterable[str]) -> None:
+    """Add ``labels`` to the tags of the flow run around."""
+    from prefect.client.orchestration import get_client
+    from prefect.runtime import flow_run
+
+    with get_client(sync_client=True) as client:
+        tags = {*client.read_flow_run(flow_run.id).tags, *labels}
+        client.update_flow_run(flow_run.id, tags=sorted(tags))
 
 
 def is_made_up(name: str) -> bool:

@@ -24,7 +24,7 @@ from prefect.schedules import Cron
 
 from ganlib import config
 from ganlib.core import project as projects
-from pipelines import forms
+from pipelines import forms, triggers
 from pipelines.generate import generate
 from pipelines.launch import close_tasks, mark_crashed
 from pipelines.promote import promote
@@ -49,10 +49,13 @@ def deployments() -> list[RunnerDeployment]:
     """Return a deployment for each flow, called as :data:`NAMES` has it; their forms offer what params.yaml has."""
     params = config.load(projects.find().params_file)
     on_change = DeploymentEventTrigger(
-        name="data changed -> retrain", expect={CHANGE_EVENT}, match={"prefect.resource.id": f"{RESOURCE}.*"}
+        name=triggers.ON_NEW_DATA,
+        expect={CHANGE_EVENT},
+        match={"prefect.resource.id": f"{RESOURCE}.*"},
+        parameters={"causes": ["data"]},
     )
     schedule = params.services.retrain_schedule
-    schedules = [Cron(schedule, timezone="UTC")] if schedule else []
+    schedules = [Cron(schedule, timezone="UTC", parameters={"causes": ["schedule"]})] if schedule else []
     flows = [
         flow.to_deployment(
             NAMES[flow.name],
@@ -129,6 +132,7 @@ def main() -> None:
     runner = Runner(pause_on_shutdown=False, limit=1)
     register(projects.find(), runner, deployments())
     watch()
+    triggers.watch()
     try:
         asyncio.run(runner.start())
     except (KeyboardInterrupt, SystemExit, TerminationSignal):  # as Prefect ends a runner that is told to

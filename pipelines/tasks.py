@@ -50,6 +50,15 @@ def version_data(root: str, overrides: list[str], source: str | None = None) -> 
     return {**data.model_dump(mode="json"), "id": data.id, "changed": data.md5 != before}
 
 
+@task(name="prepare", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=1800)
+def prepare(root: str, overrides: list[str], causes: list[str]) -> dict[str, Any]:
+    """Return the causes that there are, ``causes`` with them, and what became of the inbox."""
+    from ganlib.jobs.triggers.look import parse
+    from ganlib.jobs.triggers.run import prepare as job
+
+    return job(*opened(root, overrides), parse(causes), reporter()).model_dump(mode="json")
+
+
 @task(name="judge", retries=1, retry_delay_seconds=10, retry_condition_fn=worth_retrying)
 def judge(root: str, overrides: list[str]) -> str:
     """Have the judge of the data version ready, which is trained if there is none yet; its sha256."""

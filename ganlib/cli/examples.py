@@ -33,7 +33,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "rollback": ("--reason 'threes look like eights'", "--expect 7"),
     "reconcile": ("",),
     "notify": ("", "--new-secret", "--skip"),
-    "retrain": ("", "--families dcgan,vae --budget demo", "--no-prefect --set train.seed=3"),
+    "retrain": (
+        "",
+        "--families dcgan,vae --budget demo",
+        "--plan --json",
+        "--go --cause 'drift: seen by our monitor'",
+        "--data-versions 3f2a90..5b5e2d --plan",
+        "--no-prefect --set train.seed=3",
+    ),
     "generate": (
         "--model pretrained:cgan --labels 7 --count 64 --out out/sevens",
         "--count 5000 --seed 7 --out out/batch",

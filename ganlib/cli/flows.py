@@ -17,10 +17,17 @@ RUNNERS = ("local", "dask")
 
 
 def start(
-    flow: str, *, families: str | None, budget: str | None, overrides: list[str] | None, as_json: bool
+    flow: str,
+    *,
+    families: str | None,
+    budget: str | None,
+    overrides: list[str] | None,
+    as_json: bool,
+    causes: Sequence[str] = (),
 ) -> NoReturn:
     """Replace this process by the flow, so that signals, output and exit code are the flow's own."""
     options = [f"--{name}={value}" for name, value in (("families", families), ("budget", budget)) if value]
+    options += [f"--cause={cause}" for cause in causes]
     _become(flow, options, overrides, as_json=as_json)
 
 

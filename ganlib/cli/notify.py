@@ -23,6 +23,8 @@ def notify(
 ) -> None:
     """Send the decisions of the ledgers that services.webhook has not heard yet, signed; `make up` does it by itself.
 
+    Also that a retraining of the schedule is late, once for each time of the schedule.
+
     Exit code 75 if the receiver did not take all: they are sent the next time.
     """
     if new_secret:
@@ -35,7 +37,9 @@ def notify(
         return
     project, params = open_project(overrides)
     from ganlib.jobs.promotion.notify import notify as job
+    from ganlib.jobs.triggers.alarm import tell_late
 
     done = job(project, params, skip=skip)
+    fault = None if skip else tell_late(project, params)
     show(done, as_json=as_json, text=done.summary)
-    raise typer.Exit(75 if done.fault else 0)
+    raise typer.Exit(75 if done.fault or fault else 0)

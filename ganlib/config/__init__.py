@@ -31,6 +31,8 @@ from ganlib.config.training import Budget as Budget
 from ganlib.config.training import ExportConfig as ExportConfig
 from ganlib.config.training import Limits as Limits
 from ganlib.config.training import TrainConfig as TrainConfig
+from ganlib.config.triggers import CAUSES as CAUSES
+from ganlib.config.triggers import TriggersConfig as TriggersConfig
 from ganlib.core import wording
 from ganlib.core.dataset_name import dataset_name
 from ganlib.core.errors import BadInput, unknown
@@ -60,6 +62,7 @@ class Params(Record):
     serve: ServeConfig = ServeConfig()
     services: ServicesConfig = ServicesConfig()
     costs: CostsConfig = CostsConfig()
+    triggers: TriggersConfig = TriggersConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -47,16 +47,18 @@ def retrain(
     families: Sequence[str] | None = None,
     budget: str | None = None,
     overrides: Sequence[str] = (),
+    data: DataVersion | None = None,
     report: Report = silent,
 ) -> RetrainResult:
     """Version the data, train ``families`` side by side, evaluate each, register the best, put it through the gate.
 
-    After a failure between training and registration the same call takes the runs that are there.
+    After a failure between training and registration the same call takes the runs that are there. ``data`` is the data
+    version where it was made just now.
     """
     names = require_all(families or params.train.families)
     params.require_budget(budget)
     connect(project)  # an MLflow that is away is found out now, not after an hour of training
-    data = version_data(project, report=report)
+    data = data or version_data(project, report=report)
     fits = fitting(names, data.spec)
     judge_for(project, params, data, report)  # one that is missing is trained before the families, and not by each
     with ThreadPoolExecutor(len(fits)) as pool, child.ended_together():

@@ -45,6 +45,10 @@ FLOW_RUN_TAG = "ganlib.flow_run_id"
 """Of Prefect's flow run that the run is part of."""
 IMPORT_TAG = "ganlib.imported_from"
 """What a run's graph was imported from, and its sha256: it was trained elsewhere."""
+CAUSE_TAG = "cause"
+"""Why the retraining was begun that a run is part of: one or several names."""
+CAUSE_VARIABLE = "GANLIB_CAUSE"
+"""Of the environment: that tag, for all runs that are started below."""
 _PACKAGES = ("ganlib", "torch", "numpy", "mlflow", "onnx", "onnxruntime", "dvc", "prefect")
 
 
@@ -260,6 +264,8 @@ def _lineage(family: str, data: DataVersion, source: SourceRevision) -> dict[str
         tags[FLOW_RUN_TAG] = flow_run
     if parent := os.environ.get("MLFLOW_RUN_ID"):
         tags["mlflow.parentRunId"] = parent
+    if cause := os.environ.get(CAUSE_VARIABLE):
+        tags[CAUSE_TAG] = cause
     return tags
 
 

@@ -28,12 +28,14 @@ RETRAIN, TRAIN = "retrain/best-of-families", "train/one-family"
 REGISTER = """
 import json, os, sys
 from ganlib.core import project
+from pipelines.triggers import switched_off
 from prefect.runner import Runner
 from pipelines.registration import register
 from pipelines.serve import deployments
 for schedule in sys.stdin:
     os.environ["GANLIB_SERVICES_RETRAIN_SCHEDULE"] = schedule.strip()
     print(json.dumps(register(project.find(), Runner(pause_on_shutdown=False), deployments())), flush=True)
+    print(json.dumps(sorted(switched_off())), flush=True)
 """
 FORMER = """
 from prefect.events import DeploymentEventTrigger
@@ -69,7 +71,9 @@ class Prefect:
         self.touched = True
         self.process.stdin.write(f"{schedule}\n")
         self.process.stdin.flush()
-        return list(json.loads(self.process.stdout.readline()))
+        told = list(json.loads(self.process.stdout.readline()))
+        self.off = json.loads(self.process.stdout.readline())
+        return told
 
     def forget(self) -> None:
         """As if nothing had ever been registered."""
@@ -285,6 +289,7 @@ def test_an_automation_that_a_person_changed_stays(prefect: Prefect, change: str
     for _ in range(2):
         (line,) = prefect.register()
         assert "'data changed -> retrain'" in line
+        assert prefect.off == ([] if change == "another event" else ["data"]), "nor does the watch retrain for that"
         now = prefect.automations()
         assert [found["enabled"] for found in now] == {"switched off": [False], "deleted": []}.get(change, [True])
         assert change != "another event" or now[0]["trigger"]["expect"] == ["another.event"]

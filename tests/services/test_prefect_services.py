@@ -197,6 +197,7 @@ def test_new_data_versioned_from_prefects_command_line_starts_a_retraining(
         return [run for run in runs if run["created_by"] and run["created_by"]["type"] == "AUTOMATION"]
 
     (run,) = wait_for(started)
+    assert run["parameters"]["causes"] == ["data"]
     api(services, f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     shown = json.loads(projects.run(folder, "ganlib", "data", "show", "--json").stdout)
     assert shown["source"] == "own"

@@ -86,6 +86,8 @@ class DataVersion(Record):
     """What is known of images that occur more than once; None where none does."""
     spec: DatasetSpec = MNIST
     """What the images are."""
+    parent: str | None = None
+    """md5 of the data version that new images were added to; None: it was not made so."""
 
     @property
     def id(self) -> str:

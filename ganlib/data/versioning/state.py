@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ganlib.core.errors import BadInput, Corrupt
 from ganlib.core.files import sha256_file
 from ganlib.core.project import Project, source
-from ganlib.data.versioning import dvc_cache
+from ganlib.data.versioning import dvc_cache, lineage
 from ganlib.data.versioning.dvc import OutputPin, pinned
 from ganlib.data.versioning.record import DataVersion, Summary
 
@@ -131,6 +131,7 @@ def describe(project: Project) -> DataVersion:
         summary(project),
         source(project.root),
     )
+    made_of = lineage.read(project).versions.get(prepare.md5)
     return DataVersion(
         md5=prepare.md5,
         raw_md5=fetch.md5,
@@ -141,4 +142,5 @@ def describe(project: Project) -> DataVersion:
         counts=content.counts,
         twins=content.twins,
         spec=content.spec,
+        parent=made_of.parent if made_of else None,
     )

@@ -102,6 +102,18 @@ def verify_data(project: Project) -> DataVersion:
     return state.describe(project)
 
 
+def bring_back(project: Project, report: Report = silent) -> DataVersion:
+    """Restore the data version that ``dvc.lock`` records from DVC's cache or remote, and return it; none is made.
+
+    Raises:
+        BadInput: it is in neither of them.
+        Unavailable: another DVC process does not end.
+    """
+    with exclusive(project) as dvc:
+        _restore(project, dvc, report)
+    return current_data(project)
+
+
 def recorded_md5(project: Project) -> str | None:
     """Return the md5 of the data version in ``dvc.lock``; None if there is none that can be read."""
     try:

@@ -43,7 +43,7 @@ def ci(folder: Path, *, user: int = 0, apt: str = "exit 0", there: tuple[str, ..
 def test_root_has_what_is_missing_and_only_that_before_the_words(tmp_path: Path) -> None:
     calls = ci(tmp_path, there=("java", "g++"))
     installed = [call.split()[-1] for call in calls if " install --no" in call]
-    assert set(installed) - {"postgresql"} == {"chromium", "faketime", "libimage-exiftool-perl", "nginx"}
+    assert set(installed) - {"postgresql"} == {"chromium", "faketime", "libimage-exiftool-perl", "nginx", "prometheus"}
     assert calls[0] == "apt-get -qq update"
     words = [call for call in calls if call.startswith("make")]
     assert words == ["make install", "make lint", "make types", "make site", "make test"]

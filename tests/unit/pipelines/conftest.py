@@ -30,10 +30,11 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
             retrain,
             services,
             tasks,
+            triggers,
             version_data,
         )  # fmt: skip
 
         yield SimpleNamespace(
             generate=generate, launch=launch, limits=limits, places=places, ports=ports, reconcile=reconcile,
-            retrain=retrain, services=services, tasks=tasks, version_data=version_data,
+            retrain=retrain, services=services, tasks=tasks, triggers=triggers, version_data=version_data,
         )  # fmt: skip

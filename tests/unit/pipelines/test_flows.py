@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -19,6 +20,11 @@ from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import Project
 from ganlib.data.mnist.dataset import MNIST
 from ganlib.jobs.training import child
+from ganlib.jobs.triggers.look import parse
+from ganlib.jobs.triggers.run import Preparation
+from ganlib.jobs.triggers.start import Start
+from ganlib.tracking.claims import Claims
+from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.conftest import ROOT
 from tests.unit.pipelines.conftest import DEAD
@@ -50,6 +56,10 @@ class Jobs:
             "changed": source is not None,
             "spec": spec,
         }
+
+    def prepare(self, root: str, overrides: list[str], causes: list[str]) -> dict[str, Any]:
+        self.called.append(f"prepare {', '.join(causes)}")
+        return Preparation(causes=parse(causes)).model_dump(mode="json")
 
     def judge(self, root: str, overrides: list[str]) -> str:
         self.called.append("judge")
@@ -85,6 +95,12 @@ class Jobs:
         return {"promoted": True}
 
 
+@contextmanager
+def unclaimed(*_: Any) -> Iterator[Start]:
+    """Claim nothing."""
+    yield Start(None)
+
+
 @pytest.fixture
 def retraining(flows: SimpleNamespace, project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Run the flow `retrain` with trainings of the given FIDs; the jobs in the order in which they began."""
@@ -96,7 +112,9 @@ def retraining(flows: SimpleNamespace, project: Project, monkeypatch: pytest.Mon
         for name in ("metrics", "samples", "gate", "mlflow_links"):
             monkeypatch.setattr(flows.retrain.artifacts, name, lambda *_: None)
         if "MLFLOW_TRACKING_URI" not in os.environ:
-            monkeypatch.setattr(flows.retrain, "connect", lambda _: None)  # a new database takes seconds to make
+            # A new database takes seconds to make.
+            monkeypatch.setattr(flows.retrain, "connect", lambda _: None)
+            monkeypatch.setattr(flows.retrain, "started", unclaimed)
         flows.retrain.retrain.fn(**parameters)
         return jobs.called
 
@@ -119,6 +137,31 @@ def test_retraining_registers_the_best_of_all_trained_families_and_puts_it_throu
         f"register run-of-{best} FID 3.0, best of 2",
         "gate 7",
     ]
+
+
+def test_a_run_for_causes_is_done_once_and_says_why_it_is_not_done_again(
+    retraining: Callable[..., list[str]], flows: SimpleNamespace, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what Prefect keeps of a run, its tags are set by its server, which is not here."""
+    labels: list[str] = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    monkeypatch.setattr(flows.retrain.names, "tag", lambda tags: labels.extend(tags))
+    monkeypatch.setattr(flows.retrain, "get_run_logger", lambda: logging.getLogger("test"))
+    called = retraining({"vae": 1.0}, families=["vae"], causes=["data", "age: 40 days"])
+    assert called[:3] == ["prepare data: said by whoever started it, age: 40 days", "data", "judge"]
+    assert labels == ["cause:data", "cause:age"]
+    again = retraining({"vae": 1.0}, families=["vae"], causes=["schedule"])
+    assert again == ["prepare schedule: said by whoever started it", "data"]
+    assert retraining({"vae": 1.0}, families=["vae"])[-1] == "gate 7", "a person is not refused"
+    (first, second) = Claims(store, "mnist-generator").read()
+    assert (first.claim.causes, first.outcome and first.outcome.detail) == (("data", "age"), "version 7 promoted")
+    assert (second.claim.causes, second.claim.attempt) == (("hand",), 2)
+
+
+def test_an_unknown_cause_is_found_before_anything_begins(retraining: Callable[..., list[str]]) -> None:
+    with pytest.raises(BadInput, match=r"unknown cause 'shedule'\. Did you mean 'schedule'"):
+        retraining({}, causes=["shedule"])
+    assert retraining.called == [[]]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("families", ["vae, dcgan", "vae,dcgan,vae", ["vae", "dcgan"]])

@@ -1,0 +1,144 @@
+"""The watch that starts the flow `retrain` when there is a cause: one run for all causes of the same minute."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from prefect.client.orchestration import get_client
+
+from ganlib import config
+from ganlib.config import Params
+from ganlib.core import project as projects
+from ganlib.core.errors import GanlibError
+from ganlib.core.project import Project
+from ganlib.jobs.triggers.alarm import alarm, send
+from ganlib.jobs.triggers.look import situation
+from ganlib.jobs.triggers.plan import RetrainPlan, plan
+from ganlib.jobs.triggers.situation import Situation
+
+DEPLOYMENT = "retrain/best-of-families"
+ON_NEW_DATA = "data changed -> retrain"
+"""The automation that starts a retraining when the flow `version-data` has changed the data."""
+
+Starter = Callable[[RetrainPlan], str | None]
+
+
+def watch() -> None:
+    """From now on, look every ``triggers.look_seconds`` whether there is a cause to retrain.
+
+    In a thread of the process that serves the deployments, as the watch over MLflow's page is: a look reads a few
+    records, and a run of its own for each would start a process every minute.
+    """
+    threading.Thread(target=_watch_until, args=(threading.Event(),), name="triggers", daemon=True).start()
+
+
+def _watch_until(stop: threading.Event) -> None:
+    project = projects.find()
+    watch = TriggerWatch(project)
+    while not stop.wait(config.load(project.params_file).triggers.look_seconds):
+        watch.look()
+
+
+class TriggerWatch:
+    """Remembers since when there is a cause, so that causes that come together are one run."""
+
+    def __init__(
+        self,
+        project: Project,
+        start: Starter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        off: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        """``start`` starts what a plan says and returns a line about it, or None; ``clock`` tells seconds, and ``off``
+        which causes do not count now."""
+        self._project, self._start, self._clock = project, start or start_run, clock
+        self._off = off or switched_off
+        self._since: float | None = None
+        self._last_words: str | None = None
+
+    def look(self) -> bool:
+        """Look once; return whether a retraining was started. What hinders is told once, and nothing ends the watch."""
+        try:
+            params = config.load(self._project.params_file)
+            return self._look(_without(params, self._off()))
+        except GanlibError as error:
+            self._tell(str(error))
+            return False
+        except Exception as error:  # whatever it is, the next look may succeed, and nobody else looks
+            self._tell(f"could not look for causes to retrain: {type(error).__name__}: {error}")
+            return False
+
+    def _look(self, params: Params) -> bool:
+        state = situation(self._project, params, datetime.now(UTC))
+        ahead = plan(self._project, params, state=state)
+        if not ahead.due:
+            self._since = None
+            self._tell(None)
+            return False
+        words = self._alarm(state, ahead)
+        if self._since is None:
+            self._since = self._clock()
+        if self._clock() - self._since < params.triggers.settle_seconds:
+            return False
+        self._since = None
+        self._tell(self._start(ahead) or words)
+        return True
+
+    def _alarm(self, state: Situation, ahead: RetrainPlan) -> str | None:
+        """Say, and tell the webhook, that the schedule's retraining is late. That hinders no start."""
+        words = alarm(state, ahead)
+        if words is None:
+            return None
+        try:
+            problem = send(state, words)
+        except GanlibError as error:
+            problem = str(error)
+        words += f"; the webhook was not told: {problem}" if problem else ""
+        self._tell(words)
+        return words
+
+    def _tell(self, words: str | None) -> None:
+        """A line at the start of what lasts, and none while it does."""
+        if words and words != self._last_words:
+            logging.getLogger(__name__).warning("%s", words)
+        self._last_words = words
+
+
+def _without(params: Params, off: Collection[str]) -> Params:
+    """``params``, but that the causes ``off`` do not count."""
+    causes = tuple(name for name in params.triggers.causes if name not in off)
+    return params.model_copy(update={"triggers": params.triggers.model_copy(update={"causes": causes})})
+
+
+def switched_off() -> set[str]:
+    """Return the causes that a person has switched off in Prefect's page: there a schedule and an automation stand for
+    them."""
+    with get_client(sync_client=True) as client:
+        schedules = client.read_deployment_by_name(DEPLOYMENT).schedules
+        automations = client.read_automations_by_name(ON_NEW_DATA)
+    off = set() if any(schedule.active for schedule in schedules) else {"schedule"}
+    return off if any(automation.enabled for automation in automations) else off | {"data"}
+
+
+def start_run(ahead: RetrainPlan) -> str | None:
+    """Start a run of the deployment for the causes of ``ahead``; of several looks at the same state, one starts it.
+
+    Returns:
+        Why none was started; None if it was.
+    """
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(DEPLOYMENT)
+        if deployment.paused:
+            return f"{DEPLOYMENT} is paused in Prefect's page, so nothing is retrained; there is {ahead.causes[0]}"
+        client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters={"causes": [str(cause) for cause in ahead.causes]},
+            tags=["ganlib", *(f"cause:{cause.name}" for cause in ahead.causes)],
+            # What waits behind a training is not started again; what ended before its claim is, an hour later.
+            idempotency_key=f"{ahead.key}.{ahead.attempt}.{datetime.now(UTC):%Y-%m-%dT%H}",
+        )
+    return None

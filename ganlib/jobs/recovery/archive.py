@@ -21,10 +21,10 @@ from ganlib.core.locks import hold
 from ganlib.core.progress import Report
 from ganlib.core.record import Record
 
-DATABASE, PARAMS, DVC_LOCK = "mlflow.db", "params.yaml", "dvc.lock"
+DATABASE, PARAMS, DVC_LOCK, LINEAGE = "mlflow.db", "params.yaml", "dvc.lock", "data/lineage.json"
 DVC_OBJECTS, ARTIFACTS = "dvc", "mlruns"
-STATE = tuple(f".ganlib/{name}" for name in ("ab", "ledger", "runs", "spool"))
-"""Of the state folder: outcomes of A/B tests, what was seen of ledgers, checkpoints, metric values not sent yet."""
+STATE = (*(f".ganlib/{name}" for name in ("ab", "ledger", "runs", "spool")), "data/merged")
+"""Outcomes of A/B tests, what was seen of ledgers, checkpoints, metric values not sent yet, and what came by an inbox."""
 
 _MANIFEST, _OBJECTS = "manifest.json", "objects"
 
@@ -33,7 +33,7 @@ def _safe(name: str) -> str:
     """A name that stays inside the places that a backup is of, whoever wrote the manifest."""
     path = PurePosixPath(name)
     inside = any(path.is_relative_to(place) for place in (DVC_OBJECTS, ARTIFACTS, *STATE))
-    if ".." in path.parts or not (inside or name in (DATABASE, PARAMS, DVC_LOCK)):
+    if ".." in path.parts or not (inside or name in (DATABASE, PARAMS, DVC_LOCK, LINEAGE)):
         raise ValueError(f"{name} is no place that a backup has")
     return name
 

@@ -19,6 +19,7 @@ from ganlib.jobs.recovery.archive import (
     DATABASE,
     DVC_LOCK,
     DVC_OBJECTS,
+    LINEAGE,
     PARAMS,
     STATE,
     Archive,
@@ -75,8 +76,8 @@ def backup(project: Project, folder: Path, report: Report = silent) -> Backup:
             files[PARAMS] = archive.add(params)
         places = [place for place in (ARTIFACTS, *STATE) if place != _LEDGER]
         rest = [pair for place in places for pair in _below(project, place)]
-        lock = project.root / DVC_LOCK
-        files |= _copies(archive, [*rest, *([(DVC_LOCK, lock)] if lock.exists() else [])], report, "files")
+        rest += [(name, path) for name in (DVC_LOCK, LINEAGE) if (path := project.root / name).exists()]
+        files |= _copies(archive, rest, report, "files")
         objects, damages = _objects(project)
         gaps += damages
         files |= _copies(archive, objects, report, "data")

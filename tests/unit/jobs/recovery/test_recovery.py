@@ -29,6 +29,8 @@ from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 
 NAME, SECRET = "mnist-generator", "Ozymandias"
+INBOX = ["data/lineage.json", "data/merged/icons/cat/1.png"]
+"""What retrainings made of images in an inbox."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,9 @@ def folder(made: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("backup") / "b"
     (made.run_folder("1") / "checkpoint.pt").parent.mkdir(parents=True)
     (made.run_folder("1") / "checkpoint.pt").write_bytes(b"state")
+    for name in INBOX:
+        (made.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.root / name).write_text(name)
     backup(made, path)
     return path
 
@@ -78,6 +83,7 @@ def test_every_version_resolves_and_makes_the_same_bytes_and_the_ledger_is_whole
     verified = CliRunner().invoke(app, ["registry", "verify"], catch_exceptions=False)
     assert verified.exit_code == 0, verified.output
     assert (clone.run_folder("1") / "checkpoint.pt").read_bytes() == b"state"
+    assert [(clone.root / name).read_text() for name in INBOX] == INBOX
     assert str(made.root).encode() not in b"".join(
         row[0].encode() for row in sqlite3.connect(clone.root / "mlflow.db").execute("SELECT artifact_uri FROM runs")
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ganlib import config
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, ReadOnly, Unavailable
 from ganlib.core.files import explained
@@ -106,7 +107,7 @@ class MlflowStore:
             existing = self.client.get_experiment_by_name(name)
             if existing is None:
                 # A database has no say in where artifacts go; a server has.
-                where = None if self.uri.startswith("http") else self.project.artifacts
+                where = None if self.uri.startswith("http") else artifact_root(self.project)
                 try:
                     return str(self.client.create_experiment(name, artifact_location=where))
                 except MlflowException:  # perhaps because another process made it in between
@@ -215,10 +216,11 @@ class MlflowStore:
 
 @doing("connect to MLflow")
 def connect(project: Project, uri: str | None = None) -> MlflowStore:
-    """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the server of `make up` if it runs, else ``mlflow.db``.
+    """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the team's server that ``services.mlflow`` names.
 
-    The database and ``mlruns`` beside it are MLflow's own defaults in the project's root, so that `mlflow ui` and
-    `mlflow run` there see the same.
+    Without any of these to the server of `make up` if it runs, else to its database: that of ``services.database``, or
+    ``mlflow.db``. That file and ``mlruns`` beside it are MLflow's own defaults in the project's root, so that
+    `mlflow ui` and `mlflow run` there see the same.
 
     Raises:
         Unavailable: the server does not answer within ten seconds; the URL is named.
@@ -231,7 +233,7 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         chosen_uri = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
         if not uri and chosen_uri:  # for all children, too
             chosen_uri = os.environ["MLFLOW_TRACKING_URI"] = _without_password(chosen_uri)
-    chosen_uri = chosen_uri or _served(project) or project.database
+    chosen_uri = chosen_uri or _by_settings(project)
     if chosen_uri.startswith("http"):
         _require_answer(chosen_uri)
     with gc_paused():
@@ -247,6 +249,16 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         client = mlflow.MlflowClient(chosen_uri, chosen_uri)
         client.search_experiments(max_results=1)
     return MlflowStore(project, chosen_uri, client)
+
+
+def _by_settings(project: Project) -> str:
+    settings = config.servers(project)
+    return settings.mlflow or _served(project) or settings.mlflow_database or project.database
+
+
+def artifact_root(project: Project) -> str:
+    """Return the URI below which the experiments of an MLflow of ours keep their artifacts."""
+    return config.servers(project).artifacts or project.artifacts
 
 
 def prepare(project: Project, uri: str) -> None:
@@ -312,7 +324,7 @@ def _require_answer(url: str) -> None:
     except requests.RequestException as error:
         raise Unavailable(
             f"MLflow at {url}{through(url)} does not answer ({type(error).__name__}): is it up? "
-            "(`make up`, MLFLOW_TRACKING_URI) Nothing was changed."
+            "(`make up`, services.mlflow in params.yaml, MLFLOW_TRACKING_URI) Nothing was changed."
         ) from error
     if answer.status_code >= 500:
         raise Unavailable(

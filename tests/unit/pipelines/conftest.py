@@ -20,9 +20,23 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("PREFECT_API_URL", f"{DEAD}/api")
-        from pipelines import generate, launch, places, ports, reconcile, retrain, services, tasks, version_data
+        from pipelines import (
+            children,
+            generate,
+            launch,
+            places,
+            ports,
+            reconcile,
+            retrain,
+            services,
+            supervisor,
+            tasks,
+            teams,
+            version_data,
+        )
 
         yield SimpleNamespace(
-            generate=generate, launch=launch, places=places, ports=ports, reconcile=reconcile, retrain=retrain,
-            services=services, tasks=tasks, version_data=version_data,
+            children=children, generate=generate, launch=launch, places=places, ports=ports, reconcile=reconcile,
+            retrain=retrain, services=services, supervisor=supervisor, tasks=tasks, teams=teams,
+            version_data=version_data,
         )  # fmt: skip

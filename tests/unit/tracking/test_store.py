@@ -143,6 +143,35 @@ def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_e
     assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
+def test_the_teams_server_is_used_rather_than_ours_and_the_standard_variable_rather_than_both(
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project, team = store.project, f"http://127.0.0.1:{free_port()}"
+    project.state.mkdir(exist_ok=True)
+    alive = {"url": "http://127.0.0.1:9", "pid": os.getpid(), "started": psutil.Process().create_time()}
+    (project.state / "services.json").write_text(json.dumps({"mlflow": alive}))
+    params = project.params_file.read_text().replace("mlflow: null", f"mlflow: {team}")
+    project.params_file.write_text(params)
+    with pytest.raises(Unavailable, match=f"{team} .*services.mlflow"):
+        connect(project)
+    monkeypatch.setenv("GANLIB_SERVICES_MLFLOW", other := f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match=other):
+        connect(project)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert connect(project).uri == store.uri
+
+
+def test_without_a_server_runs_go_to_the_database_and_the_artifacts_that_params_yaml_names(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GANLIB_SERVICES_ARTIFACTS", (tmp_path / "elsewhere").as_uri())
+    factories.finished_run(connect(project))
+    assert list((tmp_path / "elsewhere").rglob("environment.json"))
+    monkeypatch.setenv("GANLIB_SERVICES_DATABASE", f"postgresql://ann@127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match=r"MLflow at postgresql://ann@127.0.0.1:\d+/mlflow does not answer"):
+        connect(project)
+
+
 def test_artifacts_go_beside_the_database_whatever_the_working_folder(
     store: MlflowStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

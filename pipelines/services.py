@@ -7,6 +7,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 import requests
@@ -18,7 +19,6 @@ from ganlib.cli.options import Json
 from ganlib.config import ServicesConfig
 from ganlib.core import project as projects
 from ganlib.core.errors import BadInput
-from ganlib.core.files import write_json
 from ganlib.core.locks import hold
 from ganlib.core.progress import Report
 from ganlib.core.project import Project
@@ -30,6 +30,7 @@ from pipelines.ports import HOST
 
 SUPERVISOR = "supervisor"
 """What watches the others, and starts those again that end."""
+_ORDER = ("mlflow", "prefect", "deployments", SUPERVISOR)
 
 _Starter = Callable[[Report], dict[str, Any]]
 
@@ -120,7 +121,7 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         BadInput: a port is taken by a stranger. What this call started is stopped again.
         Unavailable: a service ended or did not answer in time; its log is named.
     """
-    with hold(project.state / "services.lock", what="`make up` or `make down`", patience=children.READY_SECONDS):
+    with alone(project):
         children.end_half_started(project)
         before = children.recorded(project)
         state = children.running(project)
@@ -130,24 +131,37 @@ def start(project: Project, settings: ServicesConfig, report: Report) -> State:
         try:
             for name, begin in begin_by_name.items():
                 if name in state and _is_stale(name, settings, state):
-                    children.end(
-                        state.pop(name), alone=name == SUPERVISOR
-                    )  # it would go on asking where nobody answers
+                    # It would go on asking where nobody answers.
+                    children.end(state.pop(name), alone=name == SUPERVISOR)
                 if name not in state:
                     if name in before:
                         children.end(before[name])  # its children, if they outlived it: they would keep its port
                     state[name] = begin(report)
                     names.append(name)
-                    write_json(children.file(project), {**former, **state})
+                    children.record(project, _in_order(former | state))
                     children.starting_file(project).unlink()
                 report.advance(name, 1, 1, {"url": state[name]["url"]} if "url" in state[name] else {})
         except BaseException:
             children.end_half_started(project)  # a Ctrl-C may come between a service's start and the wait for it
             for name in reversed(names):
                 children.end(state.pop(name))
-            children.record(project, {**former, **state})  # where the dead ones were, they are to be again
+            children.record(project, _in_order(former | state))  # where the dead ones were, they are to be again
             raise
     return state
+
+
+def alone(project: Project, patience: float = children.READY_SECONDS) -> AbstractContextManager[None]:
+    """Let nobody else start or stop services meanwhile, waiting up to ``patience`` seconds for who does.
+
+    Raises:
+        Unavailable: somebody does for longer.
+    """
+    return hold(project.state / "services.lock", what="`make up` or `make down`", patience=patience)
+
+
+def _in_order(state: State) -> State:
+    """``state`` as services are started, the reverse of which is how they are ended."""
+    return dict(sorted(state.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else -1))
 
 
 def _is_stale(name: str, settings: ServicesConfig, state: State) -> bool:
@@ -166,7 +180,7 @@ def stop(project: Project) -> list[str]:
     """
     before = children.recorded(project)
     names = [SUPERVISOR] if SUPERVISOR in before and children.end(before[SUPERVISOR], alone=True) else []
-    with hold(project.state / "services.lock", what="`make up` or `make down`", patience=children.READY_SECONDS):
+    with alone(project):
         children.end_half_started(project)
         state = children.recorded(project)
         names += [name for name in reversed(state) if children.end(state[name])]

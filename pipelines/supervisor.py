@@ -17,7 +17,7 @@ from pathlib import Path
 from ganlib import config
 from ganlib.config import ServicesConfig
 from ganlib.core import project as projects
-from ganlib.core.errors import GanlibError
+from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.core.progress import silent
 from ganlib.core.project import Project
 from pipelines import children, services, teams
@@ -45,7 +45,11 @@ class Supervisor:
     def look(self) -> None:
         """Look once: at the logs, at the processes, and whether the servers answer."""
         rotate(children.logs(self._project))
-        losses = self._ended()
+        try:
+            with services.alone(self._project, patience=0):
+                losses = self._ended()
+        except Unavailable:  # a person starts or stops something just now
+            return
         for name, reason in losses.items():
             self._outages.look(name, f"{reason}; it is started again")
         if losses:
@@ -64,12 +68,14 @@ class Supervisor:
         """Start what has ended, unless the last attempt was too short a time ago."""
         if self._clock() - self._last < self._pause:
             return
+        reason = ""
         try:
             services.start(self._project, self._settings, silent)
-        except GanlibError as error:
-            if str(error) != self._reason:  # once, however often it is tried
-                _logger.warning("%s It is tried again, at the latest every %.0f s.", error, _LONGEST)
-            self._reason = str(error)
+        except (GanlibError, OSError) as error:
+            reason = str(error)
+            if reason != self._reason:  # once, however often it is tried
+                _logger.warning("%s It is tried again, at the latest every %.0f s.", reason, _LONGEST)
+        self._reason = reason
         self._pause = min(2 * self._pause, _LONGEST)
         self._last = self._clock()
 
@@ -104,9 +110,11 @@ def main() -> None:
     """Look every two seconds until the process is told to end, by `make down`."""
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     project = projects.find()
-    one = Supervisor(project, config.servers(project))
+    one, outages = Supervisor(project, config.servers(project)), OutageLog(_logger.warning)
     while not threading.Event().wait(2.0):
+        fault = None
         try:
             one.look()
-        except Exception:  # whatever it is, the next look may succeed, and nobody else looks
-            _logger.exception("could not look at the services")
+        except Exception as error:  # whatever it is, the next look may succeed, and nobody else looks
+            fault = f"{type(error).__name__}: {error}"
+        outages.look("the supervisor", fault)

@@ -271,6 +271,7 @@ def prepare(project: Project, uri: str) -> None:
     """
     path = database.path_of(uri)
     if path is None:
+        database.require_answer(uri)
         return
     # Two that make one at once would trip over each other.
     lock = hold_if_writable(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180)

@@ -39,7 +39,7 @@ class Compose:
             name, _, inner = place.partition(":")
             text = re.sub(rf"\b{name}:{inner}\b", f"127.0.0.1:{port}", text)
             text = re.sub(rf"(?<=^){inner}$|(?<=127\.0\.0\.1:){inner}\b", str(port), text)
-        text = re.sub(r"(?<!\w)/project/", f"{self.project}/", text)
+        text = text.replace("/opt/prefect/", f"{self.project}/")
         text = text.replace("/run/secrets/", f"{self.project}/secrets/")
         return text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
 

@@ -154,10 +154,7 @@ def test_up_beside_a_teams_servers_starts_what_they_lack_and_again_what_is_kille
         log = team.project / ".ganlib/logs/supervisor.log"
         wait_for(lambda: "deployments: back after" in log.read_text())
         assert log.read_text().count("deployments: ") == 2
-        mixed = _ours_on_postgresql(team)
-        _kill(mixed["mlflow"]["pid"])
-        wait_for(lambda: "mlflow: back after" in log.read_text())
-        assert requests.get(f"{mixed['mlflow']['url']}/health", timeout=60).ok
+        _ours_on_postgresql(team)
     finally:
         ended = json.loads(make(team, "down").stdout)
     assert ended == ["supervisor", "deployments", "mlflow"]
@@ -186,7 +183,7 @@ def runs_a_flow(team: Compose) -> None:
     assert wait_for(ended)["state_type"] == "COMPLETED"
 
 
-def _ours_on_postgresql(team: Compose) -> dict[str, Any]:
+def _ours_on_postgresql(team: Compose) -> None:
     port = team.ports["postgres:5432"]
     ours = {
         "GANLIB_SERVICES_MLFLOW": "null",
@@ -197,7 +194,10 @@ def _ours_on_postgresql(team: Compose) -> dict[str, Any]:
     made = up(team, **ours)
     assert {name for name, entry in made.items() if "pid" in entry} == {"mlflow", "deployments", "supervisor"}
     assert made["deployments"]["servers"] == [made["mlflow"]["url"], prefect(team)]
-    return made
+    api = f"{made['mlflow']['url']}/api/2.0/mlflow/experiments"
+    experiment = requests.post(f"{api}/create", json={"name": "on postgresql"}, timeout=60).json()["experiment_id"]
+    found = requests.get(f"{api}/get", params={"experiment_id": experiment}, timeout=60).json()["experiment"]
+    assert found["artifact_location"] == f"s3://ganlib/ours/{experiment}"
 
 
 def test_artifacts_go_through_mlflow_to_s3(team: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

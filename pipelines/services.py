@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -169,7 +170,12 @@ def _is_stale(name: str, settings: ServicesConfig, state: State) -> bool:
     if name == "deployments":
         here = [*teams.addresses(settings, state)]
         return bool(state[name].get("servers", here) != here)
-    return name == SUPERVISOR and bool(state[name]["settings"] != settings.model_dump(mode="json"))
+    return name == SUPERVISOR and bool(state[name]["settings"] != digest(settings))
+
+
+def digest(settings: ServicesConfig) -> str:
+    """Return what tells ``settings`` from others, without what they are: a webhook's URL may be a secret."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
 
 
 def stop(project: Project) -> list[str]:
@@ -230,7 +236,7 @@ def starters(project: Project, settings: ServicesConfig, before: State, state: S
 
     def begin_supervisor(report: Report) -> dict[str, Any]:
         entry = children.spawn(project, SUPERVISOR, [*python, "pipelines", SUPERVISOR], {})
-        return entry | {"settings": settings.model_dump(mode="json")}
+        return entry | {"settings": digest(settings)}
 
     every = {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
     every[SUPERVISOR] = begin_supervisor

@@ -60,6 +60,27 @@ def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
     assert not spawned[0].is_running()
 
 
+def test_a_supervisor_is_replaced_when_the_settings_are_others(
+    tmp_path: Path, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, project = flows.services, factories.project(tmp_path / "project")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+    def starters(project: Project, settings: ServicesConfig, *_: Any) -> Any:
+        mark = {"settings": services.digest(settings)}
+        return {"supervisor": lambda report: flows.children.spawn(project, "supervisor", sleeper, {}) | mark}
+
+    monkeypatch.setattr(services, "starters", starters)
+    first = services.start(project, ServicesConfig(), silent)
+    assert services.start(project, ServicesConfig(), silent) == first
+    other = ServicesConfig(webhook="https://hooks.example/sesame")
+    second = services.start(project, other, silent)
+    assert second["supervisor"]["pid"] != first["supervisor"]["pid"]
+    assert flows.children.running(project) == second
+    assert "sesame" not in flows.children.file(project).read_text()
+    assert services.stop(project) == ["supervisor"]
+
+
 @pytest.fixture
 def service(tmp_path: Path, flows: SimpleNamespace) -> Iterator[tuple[Project, psutil.Process]]:
     """A project with one recorded service, as `make up` leaves it, and its process."""

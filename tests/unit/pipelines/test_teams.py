@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
-import prefect
 import pytest
 
 from ganlib.config import ServicesConfig
@@ -17,34 +13,12 @@ from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.project import Project
 from tests import factories
 from tests.services.conftest import free_port
+from tests.support.strangers import stranger
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return factories.project(tmp_path / "project")
-
-
-@contextmanager
-def server(status: int, body: str) -> Iterator[str]:
-    """The URL of an API whose server says ``body`` when it is asked for its version."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{made.server_port}/api"
-        finally:
-            made.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -68,20 +42,29 @@ def test_the_prefect_of_a_team_is_looked_at_before_anything_is_started(
     flows: SimpleNamespace, project: Project
 ) -> None:
     def require(url: str) -> None:
-        flows.teams.require(project, ServicesConfig(prefect=url))
+        flows.teams.require(project, ServicesConfig(prefect=f"{url}/api"))
 
-    with server(200, f'"{prefect.__version__}"') as url:
+    with stranger(200, f'"{version("prefect")}"'.encode()) as url:
         require(url)
-    with server(200, '"2.20.3"') as url, pytest.raises(BadInput, match=r"is version 2\.20\.3, .*Nothing was started"):
+    with (
+        stranger(200, b'"2.20.3"') as url,
+        pytest.raises(BadInput, match=r"is version 2\.20\.3, .*Nothing was started"),
+    ):
         require(url)
-    with server(200, "<html>") as url, pytest.raises(BadInput, match="does not say its version: is it Prefect"):
+    with stranger(200, b"<html>") as url, pytest.raises(BadInput, match="does not say its version: is it Prefect"):
         require(url)
-    with server(401, "") as url, pytest.raises(BadInput, match=r"refuses this login \(401\).*prefect-auth"):
+    with stranger(401, b"") as url, pytest.raises(BadInput, match=r"refuses this login \(401\).*prefect-auth"):
         require(url)
-    with server(503, "") as url, pytest.raises(Unavailable, match="answers 503"):
+    with stranger(503, b"") as url, pytest.raises(Unavailable, match="answers 503"):
         require(url)
     with pytest.raises(Unavailable, match="does not answer"):
-        require(f"http://127.0.0.1:{free_port()}/api")
+        require(f"http://127.0.0.1:{free_port()}")
+
+
+def test_the_mlflow_of_a_team_is_looked_at_before_anything_is_started(flows: SimpleNamespace, project: Project) -> None:
+    for body, message in ((b"2.9.2", r"is version 2\.9\.2, .*Nothing was started"), (b"<html>", "is it MLflow")):
+        with stranger(200, body) as url, pytest.raises(BadInput, match=message):
+            flows.teams.require(project, ServicesConfig(mlflow=url))
 
 
 def test_where_the_flows_look_is_the_teams_before_ours(flows: SimpleNamespace) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -20,6 +17,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
+from tests.support.strangers import stranger
 
 
 @pytest.fixture
@@ -57,31 +55,6 @@ def test_a_file_that_is_no_database_is_told_and_stays(project: Project) -> None:
     with pytest.raises(BadInput, match=r"mlflow\.db .*not a database.*Restore it"):
         connect(project)
     assert (project.root / "mlflow.db").read_bytes() == b"this is no database" * 100
-
-
-@contextmanager
-def stranger(code: int, body: bytes) -> Iterator[str]:
-    """A web server that answers everything alike, though it says that it is healthy."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            healthy = self.path == "/health" or "experiments" in self.path
-            answer = b"{}" if healthy else body
-            self.send_response(200 if healthy else code)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_POST = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.mark.parametrize(

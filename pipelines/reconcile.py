@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 import typer
 from prefect import flow, get_run_logger, tags
 
@@ -83,8 +84,8 @@ def watch_until(stop: threading.Event) -> None:
                 settlement |= {name: each for name, each in work.items() if name in by_people}
             gallery.look()
             outages.look("the watch over MLflow's page", None)
-        except GanlibError as error:
-            outages.look("the watch over MLflow's page", str(error))
+        except (GanlibError, httpx.HTTPError) as error:  # MLflow's or Prefect's server is away
+            outages.look("the watch over MLflow's page", str(error) or type(error).__name__)
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

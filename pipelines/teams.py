@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -85,14 +84,8 @@ def require_version(name: str, url: str, theirs: str, ours: str) -> None:
 def _prefect_version(project: Project, url: str) -> str:
     password = login(project.state).get("PREFECT_API_AUTH_STRING", "")
     user, _, secret = password.partition(":")
-    key = os.environ.get("PREFECT_API_KEY")
     try:
-        answer = requests.get(
-            f"{url}/admin/version",
-            auth=(user, secret) if password else None,
-            headers={"Authorization": f"Bearer {key}"} if key and not password else {},
-            timeout=10,
-        )
+        answer = requests.get(f"{url}/admin/version", auth=(user, secret) if password else None, timeout=10)
     except requests.RequestException as error:
         raise Unavailable(
             f"Prefect at {url}{through(url)} does not answer ({type(error).__name__}): is services.prefect right? "

@@ -6,11 +6,10 @@ from ganlib.tracking.store import MlflowStore
 
 
 def server_version(store: MlflowStore) -> str:
-    """Return the version of the server that ``store`` talks to; empty if what answers there is no MLflow.
+    """Return the version of the server that ``store`` talks to; empty if what answers there does not say it.
 
     Raises:
         Unavailable: it does not answer.
-        BadInput: it refuses this user.
     """
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -170,12 +169,12 @@ def _is_stale(name: str, settings: ServicesConfig, state: State) -> bool:
     if name == "deployments":
         here = [*teams.addresses(settings, state)]
         return bool(state[name].get("servers", here) != here)
-    return name == SUPERVISOR and bool(state[name]["settings"] != digest(settings))
+    return name == SUPERVISOR and bool(state[name]["places"] != places(settings))
 
 
-def digest(settings: ServicesConfig) -> str:
-    """Return what tells ``settings`` from others, without what they are: a webhook's URL may be a secret."""
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+def places(settings: ServicesConfig) -> list[str | None]:
+    """Return which servers and stores ``settings`` name: a supervisor that had others would start the wrong ones."""
+    return [settings.mlflow, settings.prefect, settings.database, settings.artifacts]
 
 
 def stop(project: Project) -> list[str]:
@@ -236,7 +235,7 @@ def starters(project: Project, settings: ServicesConfig, before: State, state: S
 
     def begin_supervisor(report: Report) -> dict[str, Any]:
         entry = children.spawn(project, SUPERVISOR, [*python, "pipelines", SUPERVISOR], {})
-        return entry | {"settings": digest(settings)}
+        return entry | {"places": places(settings)}
 
     every = {"mlflow": begin_mlflow, "prefect": begin_prefect, "deployments": begin_deployments}
     every[SUPERVISOR] = begin_supervisor

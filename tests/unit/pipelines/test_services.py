@@ -60,21 +60,20 @@ def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
     assert not spawned[0].is_running()
 
 
-def test_a_supervisor_is_replaced_when_the_settings_are_others(
+def test_a_supervisor_is_replaced_when_the_servers_are_others(
     tmp_path: Path, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services, project = flows.services, factories.project(tmp_path / "project")
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
 
     def starters(project: Project, settings: ServicesConfig, *_: Any) -> Any:
-        mark = {"settings": services.digest(settings)}
+        mark = {"places": services.places(settings)}
         return {"supervisor": lambda report: flows.children.spawn(project, "supervisor", sleeper, {}) | mark}
 
     monkeypatch.setattr(services, "starters", starters)
     first = services.start(project, ServicesConfig(), silent)
-    assert services.start(project, ServicesConfig(), silent) == first
-    other = ServicesConfig(webhook="https://hooks.example/sesame")
-    second = services.start(project, other, silent)
+    assert services.start(project, ServicesConfig(webhook="https://hooks.example/sesame"), silent) == first
+    second = services.start(project, ServicesConfig(mlflow="https://mlflow.example"), silent)
     assert second["supervisor"]["pid"] != first["supervisor"]["pid"]
     assert flows.children.running(project) == second
     assert "sesame" not in flows.children.file(project).read_text()

@@ -7,11 +7,11 @@ from importlib import import_module
 
 from ganlib.cli.app import fail
 from ganlib.core import progress
-from ganlib.core.errors import unknown
+from ganlib.core.errors import GanlibError, unknown
 from pipelines import environment
 
 FLOWS = ("version_data", "train", "retrain", "promote", "reconcile", "generate", "demo")
-SERVERS = ("services", "serve", "prefect_server", "temporary")
+SERVERS = ("services", "serve", "supervisor", "prefect_server", "temporary", "with_secrets")
 
 
 def main() -> None:
@@ -21,7 +21,10 @@ def main() -> None:
         problem = unknown("command of python -m pipelines:", name, FLOWS + SERVERS)
         fail(str(problem), problem.exit_code)
     progress.watch()
-    environment.prepare()
+    try:
+        environment.prepare()
+    except GanlibError as error:
+        fail(str(error), error.exit_code)
     module = import_module(f"pipelines.{name}")
     del sys.argv[1]
     if name in FLOWS:

@@ -28,17 +28,19 @@ def left_as_is(project: Project, state: State, before: State) -> list[str]:
 
 
 def not_moved(settings: ServicesConfig, before: State) -> list[str]:
-    """Return what ran already, on another port than the settings say now."""
+    """Return what ran already, somewhere else than the settings say now."""
     ports = {"mlflow": settings.mlflow_port, "prefect": settings.prefect_port}
+    teams = {"mlflow": settings.mlflow, "prefect": settings.prefect}
     return [
-        f"{name} was running already, on {before[name]['url']}; for port {port}: make down, then the same again"
+        f"{name} was running already, on {before[name]['url']}; for {teams[name] or f'port {port}'}: make down, then "
+        "the same again"
         for name, port in ports.items()
-        if port and name in before and not before[name]["url"].endswith(f":{port}")
+        if name in before and (teams[name] or (port and not before[name]["url"].endswith(f":{port}")))
     ]
 
 
-def export(project: Project, state: State) -> str:
+def export(project: Project, api: str) -> str:
     """Return the line that lets Prefect's own command line find the server, and its password where there is one."""
-    line = f"for Prefect's own command line: export PREFECT_API_URL={state['prefect']['url']}/api"
+    line = f"for Prefect's own command line: export PREFECT_API_URL={api}"
     file = project.state / LOGIN_FILE
     return f'{line} PREFECT_API_AUTH_STRING="$(cat {file})"' if file.is_file() else line

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 import typer
 from prefect import flow, get_run_logger, tags
 
@@ -20,6 +21,7 @@ from ganlib.registry.reconcile import Pending, Reconciliation
 from pipelines import names, tasks
 from pipelines.gallery import GalleryWatch
 from pipelines.launch import identity, launch
+from pipelines.outages import OutageLog
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -63,6 +65,7 @@ def watch_until(stop: threading.Event) -> None:
     settlement: Mapping[str, Pending] = {}
     fault = None
     gallery = GalleryWatch(project, params)
+    outages = OutageLog(logging.getLogger(__name__).warning)
     while not stop.wait(params.services.reconcile_seconds):
         fault = tell(project, params, fault)
         try:
@@ -80,6 +83,9 @@ def watch_until(stop: threading.Event) -> None:
                 settlement = {name: each for name, each in left.items() if name not in by_people}
                 settlement |= {name: each for name, each in work.items() if name in by_people}
             gallery.look()
+            outages.look("the watch over MLflow's page", None)
+        except (GanlibError, httpx.HTTPError) as error:  # MLflow's or Prefect's server is away
+            outages.look("the watch over MLflow's page", str(error) or type(error).__name__)
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
 

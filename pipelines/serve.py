@@ -25,6 +25,7 @@ from prefect.schedules import Cron
 from ganlib import config
 from ganlib.core import project as projects
 from pipelines import forms, triggers
+from pipelines.environment import READY
 from pipelines.generate import generate
 from pipelines.launch import close_tasks, mark_crashed
 from pipelines.promote import promote
@@ -125,15 +126,20 @@ def _flow_run_of(process: psutil.Process) -> str | None:
 
 def main() -> None:
     """Register all, then serve until the process is told to end."""
-    clear_ghosts()
+    project = projects.find()
+    (project.state / READY).unlink(missing_ok=True)
+    alone = config.servers(project).prefect is None  # on a team's server the runs are other machines', too
+    if alone:
+        clear_ghosts()
+        drop_missed()
     close_tasks()
-    drop_missed()
     # One at a time: two trainings on two cores only slow each other. Not paused at the end: a pause is a person's.
     runner = Runner(pause_on_shutdown=False, limit=1)
-    register(projects.find(), runner, deployments())
+    register(project, runner, deployments())
     watch()
     triggers.watch()
     try:
         asyncio.run(runner.start())
     except (KeyboardInterrupt, SystemExit, TerminationSignal):  # as Prefect ends a runner that is told to
-        drop_planned()
+        if alone:
+            drop_planned()

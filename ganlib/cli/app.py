@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganlib.core import accounts, log_ids, progress, threads, wording
+from ganlib.core import accounts, log_ids, progress, secret_files, threads, wording
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.core.events import Remark
 from ganlib.core.files import as_user_error
@@ -106,6 +106,7 @@ def run(app: typer.Typer, name: str | None = None) -> None:
     progress.watch()
     try:
         _require_log_form()
+        secret_files.read()
         code = app(prog_name=name, standalone_mode=False) or 0  # what typer.Exit was given
         if code == 130:  # typer has turned a Ctrl-C into this
             fail("interrupted; what was finished is kept, and the same command goes on or starts afresh.", code)

@@ -36,6 +36,7 @@ from ganlib.config.triggers import TriggersConfig as TriggersConfig
 from ganlib.core import wording
 from ganlib.core.dataset_name import dataset_name
 from ganlib.core.errors import BadInput, unknown
+from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.core.yaml_parse import parse_yaml
 
@@ -127,6 +128,15 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Params:
         key = ".".join(map(str, first["loc"]))
         ours = any(f"{key}.".startswith(f"{override.partition('=')[0]}.") for override in options)
         raise wording.refusal(Params, first, where="--set" if ours else path.name) from None
+
+
+def servers(project: Project) -> ServicesConfig:
+    """Return which servers ``project`` uses, as its params.yaml and the environment say; none where there is no file.
+
+    Raises:
+        BadInput: as :func:`load` does.
+    """
+    return load(project.params_file).services if project.params_file.is_file() else ServicesConfig()
 
 
 def _of_environment() -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
 
 from ganlib.core.record import Record
+from ganlib.core.redact import redacted
 from ganlib.core.seeds import NOISE_SEEDS
 
 
@@ -89,12 +90,52 @@ def _port(value: Any) -> Any:
 Port = Annotated[int, BeforeValidator(_port)]
 
 
+def _without_secret(value: str | None) -> str | None:
+    """Refuse a password in a file that is committed, and in what is recorded with a run."""
+    if value is not None and redacted(value) != value:
+        raise ValueError("a URL without a password, which a file or the environment has (docs/team.md)")
+    return value
+
+
+Place = Annotated[str | None, AfterValidator(_without_secret)]
+
+
 class ServicesConfig(Record):
-    """What `make up` starts, on loopback only.
+    """Which servers are used: none, ours on loopback as `make up` starts them, or a team's.
 
     Where a checkout has to differ from its committed file, the environment does: GANLIB_SERVICES_MLFLOW_PORT=auto.
     """
 
+    mlflow: Place = Field(
+        None,
+        pattern=r"^https?://[^\s/]+\S*$",
+        examples=["a URL such as https://mlflow.example.org"],
+        description="the team's MLflow; none: the one of `make up`, else a database",
+    )
+    prefect: Place = Field(
+        None,
+        pattern=r"^https?://[^\s/]+\S*/api$",
+        examples=["the URL of an API, such as https://prefect.example.org/api"],
+        description="the team's Prefect; none: the one of `make up`, else a temporary one",
+    )
+    database: Place = Field(
+        None,
+        pattern=r"^postgresql://[^\s/@]+@[^\s/@?]+$",
+        examples=["of the form postgresql://USER@HOST:PORT"],
+        description="PostgreSQL with the databases `mlflow` and `prefect`, for those of ours; none: SQLite",
+    )
+    artifacts: Place = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9+]*://\S+$",
+        examples=["a URL such as s3://BUCKET/FOLDER"],
+        description="where experiments of our MLflow keep their artifacts; none: the folder mlruns",
+    )
+    dvc_remote: Place = Field(
+        None,
+        pattern=r"^\S+$",
+        examples=["a URL such as s3://BUCKET/FOLDER, or a folder"],
+        description="DVC's remote; none: as .dvc/config has it",
+    )
     mlflow_port: Port = Field(5050, ge=0, le=65535, description="TCP port of MLflow; 0 or auto: any free one")
     prefect_port: Port = Field(4242, ge=0, le=65535, description="TCP port of Prefect; 0 or auto: any free one")
     outputs: tuple[str, ...] = Field(
@@ -103,6 +144,7 @@ class ServicesConfig(Record):
     sources: tuple[str, ...] = Field(
         (".",), description="folders below which they may read images, models and labels, besides `outputs`"
     )
+
     retrain_schedule: str = Field("0 3 * * 1", description="cron, UTC; empty for no schedule")
     run_hours: float | None = Field(
         24, gt=0, description="that a run of the flows retrain and train may take; then it is ended with its trainings"
@@ -114,3 +156,13 @@ class ServicesConfig(Record):
     )
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
     gallery: str | None = Field(None, description="folder that is kept a gallery of the champion; none: no gallery")
+
+    @property
+    def mlflow_database(self) -> str | None:
+        """URI of MLflow's database on PostgreSQL, where there is one."""
+        return self.database and f"{self.database}/mlflow"
+
+    @property
+    def prefect_database(self) -> str | None:
+        """URI of Prefect's, by the driver that its server takes."""
+        return self.database and f"{self.database.replace('postgresql', 'postgresql+asyncpg', 1)}/prefect"

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ganlib.core.errors import BadInput, unknown
+from ganlib.core.redact import redacted
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -109,9 +110,9 @@ def sentence(error: ErrorDetails, name: str, field: FieldInfo | None = None) -> 
 
 
 def as_text(value: Any) -> str:
-    """Return a value as people write it, not too long."""
+    """Return a value as people write it, not too long and without passwords."""
     words = {None: "empty", True: "true", False: "false"}
-    text = words[value] if value is None or isinstance(value, bool) else repr(value)
+    text = words[value] if value is None or isinstance(value, bool) else redacted(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -36,6 +36,19 @@ class Schema(Record):
     """Runs and registered models."""
 
 
+def require_answer(uri: str) -> None:
+    """Connect once, if ``uri`` is that of a PostgreSQL: MLflow would try a wrong password again for two minutes.
+
+    Raises:
+        SQLAlchemyError: it does not answer or refuses; :func:`ganlib.tracking.failures.translate` knows the words.
+    """
+    if uri.startswith("postgresql"):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        engine.connect().close()
+
+
 def path_of(uri: str) -> Path | None:
     """Return the file of an SQLite URI; None if it is of another kind, or in memory."""
     name = uri.removeprefix(_SCHEME).partition("?")[0]

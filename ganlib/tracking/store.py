@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ganlib import config
 from ganlib.core import processes
 from ganlib.core.errors import BadInput, ReadOnly, Unavailable
 from ganlib.core.files import explained
@@ -60,7 +61,8 @@ class MlflowStore:
         """The database behind it; None where that is another's server, which gives it to nobody."""
         if not self.uri.startswith("http"):
             return self.uri
-        return self.project.database if self.uri == served(self.project) else None
+        own = config.servers(self.project).mlflow_database or self.project.database
+        return own if self.uri == served(self.project) else None
 
     def select(self) -> None:
         """Make this the store of MLflow calls that take no client: logging and loading models."""
@@ -113,7 +115,7 @@ class MlflowStore:
             existing = self.client.get_experiment_by_name(name)
             if existing is None:
                 # A database has no say in where artifacts go; a server has.
-                where = None if self.uri.startswith("http") else self.project.artifacts
+                where = None if self.uri.startswith("http") else artifact_root(self.project)
                 try:
                     return str(self.client.create_experiment(name, artifact_location=where))
                 except MlflowException:  # perhaps because another process made it in between
@@ -222,10 +224,10 @@ class MlflowStore:
 
 @doing("connect to MLflow")
 def connect(project: Project, uri: str | None = None) -> MlflowStore:
-    """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the server of `make up` if it runs, else ``mlflow.db``.
+    """Connect to ``uri``, else $MLFLOW_TRACKING_URI, else the team's server that ``services.mlflow`` names.
 
-    The database and ``mlruns`` beside it are MLflow's own defaults in the project's root, so that `mlflow ui` and
-    `mlflow run` there see the same.
+    Without any of these to the server of `make up` if it runs, else to its database: that of ``services.database``, or
+    ``mlflow.db``, which with ``mlruns`` is MLflow's own default in the project's root: `mlflow ui` there sees the same.
 
     Raises:
         Unavailable: the server does not answer within ten seconds; the URL is named.
@@ -238,7 +240,7 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         chosen_uri = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
         if not uri and chosen_uri:  # for all children, too
             chosen_uri = os.environ["MLFLOW_TRACKING_URI"] = _without_password(chosen_uri)
-    chosen_uri = chosen_uri or served(project) or project.database
+    chosen_uri = chosen_uri or _by_settings(project)
     if chosen_uri.startswith("http"):
         _require_answer(chosen_uri)
     with gc_paused():
@@ -256,6 +258,16 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
     return MlflowStore(project, chosen_uri, client)
 
 
+def _by_settings(project: Project) -> str:
+    settings = config.servers(project)
+    return settings.mlflow or served(project) or settings.mlflow_database or project.database
+
+
+def artifact_root(project: Project) -> str:
+    """Return the URI below which the experiments of an MLflow of ours keep their artifacts."""
+    return config.servers(project).artifacts or project.artifacts
+
+
 def prepare(project: Project, uri: str) -> None:
     """Make the database at ``uri`` if there is none; have the project's own name places in the project's folder.
 
@@ -266,6 +278,7 @@ def prepare(project: Project, uri: str) -> None:
     """
     path = database.path_of(uri)
     if path is None:
+        database.require_answer(uri)
         return
     # Two that make one at once would trip over each other.
     lock = hold_if_writable(project.state / "mlflow.lock", what="process that prepares MLflow's database", patience=180)
@@ -319,7 +332,7 @@ def _require_answer(url: str) -> None:
     except requests.RequestException as error:
         raise Unavailable(
             f"MLflow at {url}{through(url)} does not answer ({type(error).__name__}): is it up? "
-            "(`make up`, MLFLOW_TRACKING_URI) Nothing was changed."
+            "(`make up`, services.mlflow in params.yaml, MLFLOW_TRACKING_URI) Nothing was changed."
         ) from error
     if answer.status_code >= 500:
         raise Unavailable(

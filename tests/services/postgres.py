@@ -24,8 +24,10 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres(user: str = _ACCOUNT, password: str = "") -> Iterator[str]:
     """Run a server with an empty database; its URI, as SQLAlchemy takes it. All of it is gone afterwards.
+
+    Whoever knows ``password``, if there is one, is its only ``user``; it is not in the URI.
 
     Raises:
         FileNotFoundError: PostgreSQL is not installed.
@@ -39,21 +41,29 @@ def postgres() -> Iterator[str]:
         if os.geteuid() == 0:
             shutil.chown(home, _ACCOUNT)
         data, port = home / "data", _free_port()
-        _run(folder / "initdb", "-D", data, "-U", _ACCOUNT, "-A", "trust", "-E", "UTF8", "--no-sync", cwd=home)
+        (home / "password").write_text(password)
+        login = ("scram-sha-256", "--pwfile", home / "password") if password else ("trust",)
+        _run(folder / "initdb", "-D", data, "-U", user, "-E", "UTF8", "--no-sync", "-A", *login, cwd=home)
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={home} -c fsync=off"
         _run(folder / "pg_ctl", "-D", data, "-w", "-t", "180", "-l", home / "log", "-o", options, "start", cwd=home)
         try:
-            _run(folder / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", _ACCOUNT, "mlflow", cwd=home)
-            yield f"postgresql://{_ACCOUNT}@127.0.0.1:{port}/mlflow"
+            here = ("-h", "127.0.0.1", "-p", str(port), "-U", user)
+            _run(folder / "createdb", *here, "mlflow", cwd=home, PGPASSWORD=password)
+            yield f"postgresql://{user}@127.0.0.1:{port}/mlflow"
         finally:
             _run(folder / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop", cwd=home)
 
 
-def _run(*words: str | Path, cwd: Path) -> None:
+def _run(*words: str | Path, cwd: Path, **more: str) -> None:
     account = ["runuser", "-u", _ACCOUNT, "--"] if os.geteuid() == 0 else []
     # Its server keeps the outputs open: a pipe would never end.
     done = subprocess.run(
-        [*account, *map(str, words)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
+        [*account, *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, **more},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=False,
     )
     if done.returncode:
         log = cwd / "log"

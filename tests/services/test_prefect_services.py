@@ -203,28 +203,47 @@ def test_new_data_versioned_from_prefects_command_line_starts_a_retraining(
     assert shown["source"] == "own"
 
 
-def test_a_killed_server_is_noticed_and_the_next_up_starts_it_on_the_same_port(
-    folder: Path, services: dict[str, Any]
-) -> None:
-    """Only the parent is killed: the child that holds the port lives on, as after a visit of the OOM killer."""
-    process = psutil.Process(services["mlflow"]["pid"])
-    assert process.children()
+def kill(pid: int) -> None:
+    process = psutil.Process(pid)
     process.send_signal(signal.SIGKILL)
     psutil.wait_procs([process], timeout=120)
-    assert "mlflow" not in json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout)
+
+
+def status(folder: Path) -> Any:
+    return json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout)
+
+
+def test_a_killed_server_is_started_again_on_the_same_port_by_nobody(folder: Path, services: dict[str, Any]) -> None:
+    """Only the parent is killed: the child that holds the port lives on, as after a visit of the OOM killer."""
+    assert psutil.Process(services["mlflow"]["pid"]).children()
+    kill(services["mlflow"]["pid"])
+    log = folder / ".ganlib/logs/supervisor.log"
+    wait_for(lambda: "mlflow: back after" in log.read_text())
+    now = status(folder)
+    assert now["mlflow"]["url"] == services["mlflow"]["url"]
+    assert now["mlflow"]["pid"] != services["mlflow"]["pid"]
+    assert requests.get(f"{now['mlflow']['url']}/health", timeout=120).ok
+    assert now["prefect"] == services["prefect"], "what runs goes on running"
+    told = [line.partition("mlflow: ")[2].split() for line in log.read_text().splitlines() if "mlflow: " in line]
+    assert [words[0] for words in told] == ["ended", "back"]
+
+
+def test_a_killed_supervisor_ends_nothing_and_the_next_up_starts_it(folder: Path, services: dict[str, Any]) -> None:
+    before = status(folder)
+    kill(before.pop("supervisor")["pid"])
+    assert status(folder) == before
     again = projects.run(folder, "pipelines", "services", "up", "--json")
     assert again.returncode == 0, again.stderr
     now = json.loads(again.stdout)
-    assert now["mlflow"]["url"] == services["mlflow"]["url"]
-    assert now["mlflow"]["pid"] != services["mlflow"]["pid"]
-    assert now["prefect"] == services["prefect"], "what runs goes on running"
+    assert now.pop("supervisor")
+    assert now == before
 
 
 def test_down_leaves_no_process(folder: Path, services: dict[str, Any]) -> None:
     state = json.loads(projects.run(folder, "pipelines", "services", "status", "--json").stdout)
     leaders = [psutil.Process(entry["pid"]) for entry in state.values()]
     family = [*leaders, *(child for one in leaders for child in one.children(recursive=True))]
-    assert len(leaders) == 3
+    assert len(leaders) == 4
     assert projects.run(folder, "pipelines", "services", "down").returncode == 0
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
     assert not (folder / ".ganlib/services.json").exists()

@@ -33,19 +33,24 @@ def s3(serve: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return url
 
 
-def on_s3(project: Project, url: str, bucket: str = "ganlib") -> Project:
+def on_s3(project: Project, url: str) -> Project:
     (project.root / ".dvc" / "config.local").write_text(
-        f"['remote \"store\"']\n    url = s3://{bucket}/dvc\n    endpointurl = {url}\n"
+        f"['remote \"store\"']\n    url = s3://ganlib/dvc\n    endpointurl = {url}\n"
     )
     return project
 
 
-def test_a_version_is_pushed_to_s3_and_a_clone_gets_it_from_there(s3: str, tmp_path: Path) -> None:
+def test_a_version_is_pushed_to_s3_and_a_clone_gets_it_from_there(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one knows the remote by DVC's own configuration, the other by that of the project."""
     project = on_s3(dvc_project(tmp_path / "project"), s3)
     made = version_data(project, source=write_files(project.root / "own", idx_files()))
     assert not (project.state / "dvc-remote").exists()
 
-    clone = on_s3(dvc_project(tmp_path / "clone"), s3)  # without the source
+    monkeypatch.setenv("GANLIB_SERVICES_DVC_REMOTE", "s3://ganlib/dvc")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+    clone = dvc_project(tmp_path / "clone")  # without the source
     for name in ("dvc.lock", "params.yaml"):
         shutil.copy(project.root / name, clone.root / name)
     assert version_data(clone) == verify_data(clone) == made
@@ -61,8 +66,12 @@ def test_a_version_is_pushed_to_s3_and_a_clone_gets_it_from_there(s3: str, tmp_p
     assert found.state == "ok"
 
 
-def test_a_bucket_that_is_gone_leaves_a_usable_version_and_says_so(s3: str, tmp_path: Path) -> None:
-    project = on_s3(dvc_project(tmp_path / "project"), s3, bucket="gone")
+def test_a_bucket_that_is_gone_leaves_a_usable_version_and_says_so(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANLIB_SERVICES_DVC_REMOTE", "s3://gone/dvc")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+    project = dvc_project(tmp_path / "project")
     with pytest.raises(BadInput, match="is made and can be used here, but not pushed"):  # waiting makes no bucket
         version_data(project, source=write_files(project.root / "own", idx_files()))
     current_data(project)

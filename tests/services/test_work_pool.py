@@ -11,6 +11,7 @@ import pytest
 from ganlib.generation.batch.batch import generate, verify
 from ganlib.generation.session import OnnxModel
 from tests import factories
+from tests.conftest import ROOT
 from tests.services import project as projects
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -41,7 +42,8 @@ DEPLOY = ("--no-prompt", "deploy", "pipelines/generate.py:generate", "--name")
 
 def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(prefect: Callable[..., str]) -> None:
     """Up to where a cluster is needed."""
-    prefect("work-pool", "create", "ganlib", "--type", "kubernetes")
+    template = ROOT / "deploy/kubernetes/work-pool.json"
+    prefect("work-pool", "create", "ganlib", "--type", "kubernetes", "--base-job-template", str(template))
     environment = {"MLFLOW_TRACKING_URI": "http://mlflow:5050", "GANLIB_SERVICES_OUTPUTS": "[s3://bucket]"}
     prefect(
         *DEPLOY, "k8s", "--pool", "ganlib", "--job-variable", "image=registry/ganlib:1",
@@ -54,6 +56,8 @@ def test_a_pool_of_kubernetes_takes_the_flow_with_its_image_and_its_registry(pre
     assert made["job_variables"] == {"image": "registry/ganlib:1", "env": environment}
     (step,) = made["pull_steps"]
     assert step["prefect.deployments.steps.set_working_directory"]["directory"] == "/opt/prefect"
+    pool = projects.ask_prefect(url, "GET", "work_pools/ganlib")
+    assert pool["base_job_template"] == json.loads(template.read_text())
     assert {"count", "out", "file_format", "runner", "scheduler"} <= set(made["parameter_openapi_schema"]["properties"])
 
 

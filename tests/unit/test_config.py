@@ -107,6 +107,27 @@ def test_a_mistake_in_the_environment_is_named(
         load(PARAMS)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("mlflow", "https://ann:sesame@mlflow.example", "without a password"),
+        ("prefect", "https://ann:sesame@prefect.example/api", "without a password"),
+        ("database", "postgresql://ann:sesame@db.example:5432", "without a password"),
+        ("artifacts", "s3://bucket/a?X-Amz-Signature=sesame", "without a password"),
+        ("dvc_remote", "ssh://ann:sesame@host/dvc", "without a password"),
+        ("prefect", "https://prefect.example", "https://prefect.example.org/api"),
+        ("database", "postgresql://ann@db.example/own", "postgresql://USER@HOST:PORT"),
+        ("mlflow", "mlflow.example", "https://mlflow.example.org"),
+    ],
+)
+def test_a_server_is_named_by_a_url_that_holds_no_secret(key: str, value: str, message: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load(PARAMS, [f"services.{key}={value}"])
+    assert f"services.{key} must be " in str(caught.value)
+    assert message in str(caught.value)
+    assert "sesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("seed", "fits"), [(2**63, True), (2**64 - 1, True), (2**64, False)])
 def test_a_seed_of_images_has_one_limit_in_params_on_the_command_line_and_over_http(seed: int, fits: bool) -> None:
     def allowed(read: Callable[[], object]) -> bool:

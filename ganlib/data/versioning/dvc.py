@@ -29,6 +29,7 @@ from ganlib.core.progress import Report, doing, pass_on, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.core.yaml_parse import parse_yaml
+from ganlib.data.versioning import dvc_cache
 
 PROGRESS = "GANLIB_PROGRESS"
 """Set to ``json`` for the stages that DVC starts: their progress comes back as events."""
@@ -41,6 +42,8 @@ _LASTING = re.compile(
 )
 """What waiting does not mend."""
 WAIT = 300.0  # seconds for another process to finish: a fetch from a slow mirror takes minutes
+_REMOTE = "services"
+"""What the remote of ``services.dvc_remote`` is called."""
 _SITE = Path("/var/tmp/dvc")  # noqa: S108  # where DVC keeps what all users of a machine share
 _FIRST_PAUSE = 0.5  # seconds between tries; doubled up to five
 _BY_CODE: dict[int, type[GanlibError]] = {kind.exit_code: kind for kind in (BadInput, Unavailable)}
@@ -178,9 +181,20 @@ def exclusive(project: Project) -> Iterator[Dvc]:
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _acquire(lock, path)
-        yield Dvc(project, lock)
+        dvc = Dvc(project, lock)
+        _follow(project, dvc)
+        yield dvc
     finally:
         os.close(lock)
+
+
+def _follow(project: Project, dvc: Dvc) -> None:
+    """Have .dvc/config.local, which git ignores, name the remote of ``services.dvc_remote``, so that `dvc` agrees."""
+    here, there = dvc_cache.configured_remote(project), dvc_cache.remote_url(project, _REMOTE)
+    if here and here != there:
+        dvc.run("remote", "add", "--local", "--force", "--default", _REMOTE, here)
+    elif there and not here:
+        dvc.run("remote", "remove", "--local", _REMOTE)
 
 
 def _acquire(lock: int, path: Path) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ganlib import config
 from ganlib.core.project import Project
 
 _OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")
@@ -83,15 +84,26 @@ def cache(project: Project) -> Store:
 
 
 def has_remote(project: Project) -> bool:
-    """Whether DVC has a default remote in this project's own configuration."""
-    return _setting(project, "core", "remote") is not None
+    """Whether ``services.dvc_remote`` or DVC's own configuration of this project names a default remote."""
+    return bool(config.servers(project).dvc_remote or _setting(project, "core", "remote"))
 
 
 def local_remote(project: Project) -> Store | None:
     """The default remote, if it is a local folder."""
     name = _setting(project, "core", "remote")
-    url = _setting(project, f"'remote \"{name}\"'", "url") if name else None
+    url = configured_remote(project) or (remote_url(project, name) if name else None)
     return Store(_resolve(project, url)) if url and "://" not in url else None
+
+
+def configured_remote(project: Project) -> str | None:
+    """``services.dvc_remote``: a URL, or the absolute path of a folder, which is relative to the project."""
+    place = config.servers(project).dvc_remote
+    return place if place is None or "://" in place else str((project.root / place).resolve())
+
+
+def remote_url(project: Project, name: str) -> str | None:
+    """What DVC's configuration says of the remote ``name``; None: it knows none."""
+    return _setting(project, f"'remote \"{name}\"'", "url")
 
 
 def _resolve(project: Project, path: str) -> Path:

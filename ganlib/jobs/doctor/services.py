@@ -17,6 +17,7 @@ from ganlib.jobs.doctor import prefect_runs
 from ganlib.jobs.doctor.finding import HealthContext, HealthFinding
 
 if TYPE_CHECKING:
+    from ganlib.config import ServicesConfig
     from ganlib.tracking.store import MlflowStore
 
 _FAR_SECONDS = 60
@@ -64,7 +65,7 @@ def mlflow(context: HealthContext) -> Iterator[HealthFinding]:
     """Ask MLflow, for how long it takes; look for killed runs and for the champion's file."""
     from ganlib.tracking.store import connect
 
-    elsewhere = os.environ.get("MLFLOW_TRACKING_URI") or _recorded(context, "mlflow")
+    elsewhere = os.environ.get("MLFLOW_TRACKING_URI") or _configured(context).mlflow or _recorded(context, "mlflow")
     if not elsewhere and not (context.project.root / "mlflow.db").exists():
         yield HealthFinding(subject="MLflow", state="ok", words="there is no database yet; the first command makes it")
         return
@@ -144,7 +145,7 @@ def prefect(context: HealthContext) -> Iterator[HealthFinding]:
     """Ask the Prefect that commands would use."""
     import requests
 
-    url = os.environ.get("PREFECT_API_URL") or _recorded(context, "prefect")
+    url = os.environ.get("PREFECT_API_URL") or _configured(context).prefect or _recorded(context, "prefect")
     if not url:
         yield HealthFinding(
             subject="Prefect", state="ok", words="no server: each flow starts its own for as long as it lasts"
@@ -173,6 +174,16 @@ def services(context: HealthContext) -> Iterator[HealthFinding]:
     if dead:
         words = f"{', '.join(dead)} died since `make up`"
         yield HealthFinding(subject="services", state="problem", words=words, cure="make up")
+
+
+def _configured(context: HealthContext) -> ServicesConfig:
+    """Which servers the project names; none where params.yaml cannot be read, which :func:`configuration` says."""
+    from ganlib import config
+
+    try:
+        return config.servers(context.project)
+    except BadInput:
+        return config.ServicesConfig()
 
 
 def _records(context: HealthContext) -> dict[str, dict[str, Any]]:

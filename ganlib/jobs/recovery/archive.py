@@ -24,7 +24,7 @@ from ganlib.core.record import Record
 DATABASE, PARAMS, DVC_LOCK, LINEAGE = "mlflow.db", "params.yaml", "dvc.lock", "data/lineage.json"
 DVC_OBJECTS, ARTIFACTS = "dvc", "mlruns"
 STATE = (*(f".ganlib/{name}" for name in ("ab", "ledger", "runs", "spool")), "data/merged")
-"""Outcomes of A/B tests, what was seen of ledgers, checkpoints, metric values not sent yet, and what came by an inbox."""
+"""Outcomes of A/B tests, what was seen of ledgers, checkpoints, metric values not sent yet, what came by an inbox."""
 
 _MANIFEST, _OBJECTS = "manifest.json", "objects"
 

@@ -21,6 +21,7 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("PREFECT_API_URL", f"{DEAD}/api")
         from pipelines import (
+            children,
             generate,
             launch,
             limits,
@@ -29,12 +30,15 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
             reconcile,
             retrain,
             services,
+            supervisor,
             tasks,
+            teams,
             triggers,
             version_data,
         )  # fmt: skip
 
         yield SimpleNamespace(
-            generate=generate, launch=launch, limits=limits, places=places, ports=ports, reconcile=reconcile,
-            retrain=retrain, services=services, tasks=tasks, triggers=triggers, version_data=version_data,
+            children=children, generate=generate, launch=launch, limits=limits, places=places, ports=ports,
+            reconcile=reconcile, retrain=retrain, services=services, supervisor=supervisor, tasks=tasks, teams=teams,
+            triggers=triggers, version_data=version_data,
         )  # fmt: skip

@@ -53,6 +53,42 @@ def test_a_server_that_runs_no_more_is_not_set(project: Project) -> None:
     assert "PREFECT_API_URL" not in os.environ
 
 
+def test_the_teams_server_is_used_rather_than_ours_with_the_login_of_the_file(project: Project) -> None:
+    os.environ["GANLIB_SERVICES_PREFECT"] = "https://prefect.example/api"
+    prepare()
+    assert os.environ["PREFECT_API_URL"] == "https://prefect.example/api"
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "ada:secret"
+
+
+@pytest.mark.parametrize("own", ["PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"])
+def test_prefects_database_is_the_one_that_is_configured_unless_prefects_own_variable_is_set(
+    project: Project, own: str
+) -> None:
+    os.environ["GANLIB_SERVICES_DATABASE"] = "postgresql://ann@db.example"
+    os.environ[own] = "sqlite+aiosqlite:////tmp/own.db"
+    prepare()
+    assert [os.environ[name] for name in os.environ if "_DATABASE_" in name] == ["sqlite+aiosqlite:////tmp/own.db"]
+    del os.environ[own]
+    prepare()
+    assert os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == "postgresql+asyncpg://ann@db.example/prefect"
+
+
+def test_settings_that_cannot_be_read_are_left_to_the_command_to_tell(project: Project) -> None:
+    os.environ["GANLIB_SERVICES_PREFECT"] = "no URL"
+    prepare()
+    assert os.environ["PREFECT_API_URL"] == f"{URL}/api"
+
+
+def test_a_secrets_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    variables = {**os.environ, "PREFECT_API_AUTH_STRING_FILE": "/nowhere/secret"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "services", "status"],
+        cwd=ROOT, env=variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "PREFECT_API_AUTH_STRING_FILE: cannot read /nowhere/secret" in done.stderr
+
+
 def test_what_the_user_has_set_stays_and_a_stranger_is_not_told_the_password(project: Project, tmp_path: Path) -> None:
     os.environ |= {"PREFECT_API_URL": "http://stranger.example/api", "PREFECT_HOME": str(tmp_path / "mine")}
     prepare()

@@ -117,6 +117,24 @@ def test_what_people_do_while_a_run_ends_is_found_by_the_next_look(registry: Reg
     ]  # fmt: skip
 
 
+def test_an_mlflow_that_is_away_is_one_line_when_it_goes_and_one_when_it_is_back(
+    watch: Watch, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away(Looks):
+        def wait(self, timeout: float | None = None) -> bool:
+            ended = super().wait(timeout)
+            if self.left in (3, 2, 1):
+                monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+            else:
+                monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            return ended
+
+    flows.reconcile.watch_until(Away(5))
+    away, back = (record.getMessage() for record in caplog.records)
+    assert away.startswith("the watch over MLflow's page: MLflow at http://127.0.0.1:9 does not answer")
+    assert back.startswith("the watch over MLflow's page: back after")
+
+
 def test_a_webhook_that_is_away_is_one_line_when_it_goes_and_one_when_it_is_back(
     registry: Registry, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

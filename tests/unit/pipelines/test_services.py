@@ -28,13 +28,13 @@ from tests.conftest import ROOT
 def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
     tmp_path: Path, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    services = flows.services
+    services, children = flows.services, flows.children
     project = factories.project(tmp_path / "project")
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
     spawned: list[psutil.Process] = []
 
     def spawn(name: str) -> dict[str, Any]:
-        entry = services.spawn(project, name, sleeper, {})
+        entry = children.spawn(project, name, sleeper, {})
         spawned.append(psutil.Process(entry["pid"]))
         return entry | {"url": "http://127.0.0.1"}
 
@@ -45,18 +45,38 @@ def test_ctrl_c_during_up_ends_what_it_started_and_keeps_what_ran_before(
         entry = spawn("new")
         if when == "right after its start":
             raise KeyboardInterrupt
-        return services.await_ready(entry, _interrupt, "new", report)
+        return children.await_ready(entry, _interrupt, "new", report)
 
     monkeypatch.setattr(services, "starters", lambda *_: {"old": good})
     before = services.start(project, ServicesConfig(), silent)
     monkeypatch.setattr(services, "starters", lambda *_: {"old": good, "new": interrupted})
     with pytest.raises(KeyboardInterrupt):
         services.start(project, ServicesConfig(), silent)
-    assert services.running(project) == before
+    assert children.running(project) == before
     assert [process.is_running() for process in spawned] == [True, False]
     assert services.stop(project) == ["old"]
     assert services.stop(project) == []
     assert not spawned[0].is_running()
+
+
+def test_a_supervisor_is_replaced_when_the_servers_are_others(
+    tmp_path: Path, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, project = flows.services, factories.project(tmp_path / "project")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+    def starters(project: Project, settings: ServicesConfig, *_: Any) -> Any:
+        mark = {"places": services.places(settings)}
+        return {"supervisor": lambda report: flows.children.spawn(project, "supervisor", sleeper, {}) | mark}
+
+    monkeypatch.setattr(services, "starters", starters)
+    first = services.start(project, ServicesConfig(), silent)
+    assert services.start(project, ServicesConfig(webhook="https://hooks.example/sesame"), silent) == first
+    second = services.start(project, ServicesConfig(mlflow="https://mlflow.example"), silent)
+    assert second["supervisor"]["pid"] != first["supervisor"]["pid"]
+    assert flows.children.running(project) == second
+    assert "sesame" not in flows.children.file(project).read_text()
+    assert services.stop(project) == ["supervisor"]
 
 
 @pytest.fixture
@@ -64,9 +84,9 @@ def service(tmp_path: Path, flows: SimpleNamespace) -> Iterator[tuple[Project, p
     """A project with one recorded service, as `make up` leaves it, and its process."""
     project = factories.project(tmp_path / "project")
     sleeper = [sys.executable, "-c", "import time; time.sleep(6000)"]
-    entry = flows.services.spawn(project, "mlflow", sleeper, {}) | {"url": "http://127.0.0.1:9"}
+    entry = flows.children.spawn(project, "mlflow", sleeper, {}) | {"url": "http://127.0.0.1:9"}
     write_json(project.state / "services.json", {"mlflow": entry})
-    flows.services.starting_file(project).unlink()
+    flows.children.starting_file(project).unlink()
     process = psutil.Process(entry["pid"])
     yield project, process
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -101,7 +121,7 @@ def test_a_record_of_another_container_or_an_earlier_boot_ends_no_process_of_the
     project, process = service
     state = json.loads((project.state / "services.json").read_text())
     write_json(project.state / "services.json", {"mlflow": state["mlflow"] | change})
-    assert flows.services.running(project) == {}
+    assert flows.children.running(project) == {}
     assert flows.services.stop(project) == []
     assert process.is_running()
 
@@ -113,10 +133,10 @@ def test_a_record_of_an_earlier_version_is_read(
     earlier = {"pid": process.pid, "started": process.create_time(), "log": "", "url": ""}
     for name in ("services.json", "service-starting.json"):
         write_json(project.state / name, {"mlflow": earlier} if name == "services.json" else earlier)
-    assert list(flows.services.running(project)) == ["mlflow"]
-    flows.services.end_half_started(project)
+    assert list(flows.children.running(project)) == ["mlflow"]
+    flows.children.end_half_started(project)
     process.wait(60)
-    assert flows.services.running(project) == {}
+    assert flows.children.running(project) == {}
 
 
 def _interrupt() -> bool:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -20,6 +17,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
+from tests.support.strangers import stranger
 
 
 @pytest.fixture
@@ -57,31 +55,6 @@ def test_a_file_that_is_no_database_is_told_and_stays(project: Project) -> None:
     with pytest.raises(BadInput, match=r"mlflow\.db .*not a database.*Restore it"):
         connect(project)
     assert (project.root / "mlflow.db").read_bytes() == b"this is no database" * 100
-
-
-@contextmanager
-def stranger(code: int, body: bytes) -> Iterator[str]:
-    """A web server that answers everything alike, though it says that it is healthy."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            healthy = self.path == "/health" or "experiments" in self.path
-            answer = b"{}" if healthy else body
-            self.send_response(200 if healthy else code)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_POST = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +114,35 @@ def test_the_store_is_the_argument_else_the_variable_else_the_server_that_runs_e
         services.write_text(json.dumps({"mlflow": {"url": served, **gone}}))  # its number may be another's by now
         assert connect(project).uri == store.uri
     assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_the_teams_server_is_used_rather_than_ours_and_the_standard_variable_rather_than_both(
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project, team = store.project, f"http://127.0.0.1:{free_port()}"
+    project.state.mkdir(exist_ok=True)
+    alive = {"url": "http://127.0.0.1:9", "pid": os.getpid(), "started": psutil.Process().create_time()}
+    (project.state / "services.json").write_text(json.dumps({"mlflow": alive}))
+    params = project.params_file.read_text().replace("mlflow: null", f"mlflow: {team}")
+    project.params_file.write_text(params)
+    with pytest.raises(Unavailable, match=f"{team} .*services.mlflow"):
+        connect(project)
+    monkeypatch.setenv("GANLIB_SERVICES_MLFLOW", other := f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match=other):
+        connect(project)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert connect(project).uri == store.uri
+
+
+def test_without_a_server_runs_go_to_the_database_and_the_artifacts_that_params_yaml_names(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GANLIB_SERVICES_ARTIFACTS", (tmp_path / "elsewhere").as_uri())
+    factories.finished_run(connect(project))
+    assert list((tmp_path / "elsewhere").rglob("environment.json"))
+    monkeypatch.setenv("GANLIB_SERVICES_DATABASE", f"postgresql://ann@127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match=r"MLflow at postgresql://ann@127.0.0.1:\d+/mlflow does not answer"):
+        connect(project)
 
 
 def test_artifacts_go_beside_the_database_whatever_the_working_folder(

@@ -1,0 +1,2 @@
+-- PostgreSQL makes the first database, mlflow, itself; both servers make their own tables.
+CREATE DATABASE prefect;

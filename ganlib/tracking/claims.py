@@ -116,7 +116,7 @@ class Claims:
     def take(
         self, key: str, causes: tuple[str, ...], facts: dict[str, str], *, seconds: float, insist: bool = False
     ) -> WorkClaim | Standing:
-        """WorkClaim ``key``, or return why it is another's or done.
+        """Claim ``key``, or return why it is another's or done.
 
         Args:
             key: of the work.
@@ -149,7 +149,7 @@ class Claims:
                 try:
                     self.store.client.log_param(run_id, claim.place, claim.model_dump_json())
                 except MlflowException as error:
-                    if error.error_code != "INVALID_PARAMETER_VALUE":
+                    if error.error_code != "INVALID_PARAMETER_VALUE" or not self._has(claim.place):
                         raise
                     continue  # somebody else has claimed it in between: look whose it is
             return claim
@@ -169,6 +169,10 @@ class Claims:
         """Note ``text`` under ``label``, for all machines to see."""
         with self.store.translate_errors():
             self.store.client.set_tag(self._open(), label, text)
+
+    def _has(self, place: str) -> bool:
+        run = self._run()
+        return run is not None and place in run.data.params
 
     def _run(self) -> Any | None:
         """MLflow's run that holds them; None if there is none."""

@@ -330,7 +330,7 @@ def test_a_person_chooses_in_the_form_and_types_a_name(browser: Any, prefect: Pr
     page.wait_for_url(re.compile("tab=Runs"))
     runs = prefect.ask("POST", "flow_runs/filter", {"flow_runs": {"name": {"any_": ["before the release"]}}})
     assert [run["parameters"] for run in runs] == [
-        {"families": ["dcgan", "vae", "ae"], "budget": "demo", "overrides": []}
+        {"families": ["dcgan", "vae", "ae"], "budget": "demo", "overrides": [], "causes": None}
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -117,6 +117,12 @@ def objects(project: Project) -> list[RemoteObject]:
         for name, md5 in _listing(project, pin.md5, project.root / folder).items():
             files.setdefault(md5, RemoteObject(md5, f"{folder}/{name}"))
     return [*listings, *files.values()]
+
+
+def any_in_cache(project: Project, objects: Iterable[RemoteObject]) -> bool:
+    """Whether DVC's cache has any of ``objects``: if not, no such data version was made or fetched here yet."""
+    cache = dvc_cache.cache(project)
+    return any(cache.path(each.md5).exists() for each in objects)
 
 
 def _listing(project: Project, md5: str, folder: Path) -> dict[str, str]:

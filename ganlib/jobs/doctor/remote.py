@@ -31,6 +31,10 @@ def remote(context: HealthContext) -> Iterator[HealthFinding]:
         words = f"{len(objects):,} objects of {place.name} were read back and are whole"
         yield HealthFinding(subject=_SUBJECT, state="ok", words=words)
         return
+    if len(wrong) == len(objects) and not remotes.any_in_cache(project, objects) and not context.fix:
+        words = f"{place.name}: nothing of the data version is there, and nothing in DVC's cache, as in a fresh clone"
+        yield HealthFinding(subject=_SUBJECT, state="remark", words=words, cure="ganlib data version")
+        return
     for each, fault in wrong:
         success = context.fix and remotes.mend(project, place, each)
         cure = "ganlib doctor --fix writes it anew from a sound copy"

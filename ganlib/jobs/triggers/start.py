@@ -39,7 +39,7 @@ def started(
     data_version: str,
     causes: Sequence[Cause] | None,
 ) -> Iterator[Start]:
-    """WorkClaim a retraining before it starts, and record what came of it; meanwhile runs are tagged with the causes.
+    """Claim a retraining before it starts, and record what came of it; meanwhile runs are tagged with the causes.
 
     Args:
         project: the checkout.

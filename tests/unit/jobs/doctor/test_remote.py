@@ -76,3 +76,10 @@ def test_a_sample_reads_the_listings_and_a_few_files(project: Project) -> None:
     (few,), (all_of_them,) = look(project, deep=False), look(project)
     assert few.words.startswith("6 objects")
     assert int(all_of_them.words.split()[0]) > 6
+
+
+def test_a_clone_that_has_made_no_data_version_yet_is_not_called_damaged(project: Project, tmp_path: Path) -> None:
+    clone = dvc_project(tmp_path / "clone")
+    (clone.root / "dvc.lock").write_bytes((project.root / "dvc.lock").read_bytes())
+    (found,) = look(clone)
+    assert (found.state, found.cure) == ("remark", "ganlib data version")

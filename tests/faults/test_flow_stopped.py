@@ -40,6 +40,9 @@ def begin(folder: Path) -> Command:
     pytest.fail("both trainings never started")
 
 
+TRAININGS = "SELECT status FROM runs JOIN tags USING (run_uuid) WHERE tags.key = 'ganlib.family'"
+
+
 def column(database: Path, query: str) -> set[str]:
     with sqlite3.connect(database) as connection:
         return {row[0] for row in connection.execute(query)}
@@ -63,5 +66,5 @@ def test_a_stopped_flow_takes_its_trainings_and_its_server_with_it(folder: Path,
     assert process.returncode == 130
     assert error.splitlines()[-1].startswith("ganlib: interrupted. Trainings have saved their state")
     assert "Traceback" not in error
-    assert column(folder / "mlflow.db", "SELECT status FROM runs") == {"KILLED"}
+    assert column(folder / "mlflow.db", TRAININGS) == {"KILLED"}
     assert column(folder / ".ganlib/prefect/prefect.db", "SELECT state_type FROM flow_run") == {"CRASHED"}

@@ -17,11 +17,16 @@ def main() -> None:
     os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", ",".join(loopback(port)))
     import uvicorn
     from prefect.server.api.server import create_app
-    from prefect.settings import get_current_settings
+    from prefect.settings import PREFECT_UI_STATIC_DIRECTORY, get_current_settings, temporary_settings
 
-    server = get_current_settings().server
+    settings = get_current_settings()
+    server = settings.server
+    # Below a path, Prefect writes the pages anew into its own package, where a server of another path has its own.
+    below = server.ui.serve_base.strip("/") and not server.ui.static_directory
+    with temporary_settings({PREFECT_UI_STATIC_DIRECTORY: str(settings.home / "ui")} if below else {}):
+        app = create_app(final=True)
     uvicorn.run(
-        guarded(create_app(final=True), server.api.cors_allowed_origins.split(",")),
+        guarded(app, server.api.cors_allowed_origins.split(",")),
         host=server.api.host,
         port=server.api.port,
         timeout_keep_alive=server.api.keepalive_timeout,

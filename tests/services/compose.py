@@ -68,7 +68,8 @@ class Compose:
         subprocess.run(check, cwd=self.project, check=True)
 
     def _whole(self, name: str) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self.project), **self.environment(name), **_WORKERS}
+        own = {"PYTHONPATH": str(self.project), "PREFECT_HOME": str(self.project / "prefect")}
+        return {**os.environ, **own, **self.environment(name), **_WORKERS}
 
 
 def _python(words: list[str]) -> list[str]:

@@ -14,7 +14,6 @@ import requests
 from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.project import Project
-from ganlib.registry.gate import Decision
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.registry import CHAMPION, Registry
@@ -102,21 +101,20 @@ def test_a_user_who_may_only_read_is_told_so(guarded: str, project: Project, cle
 def test_who_may_only_read_promotes_nothing_and_the_ledger_names_who_may(
     guarded: str, project: Project, clean: None
 ) -> None:
-    def promoted(user: str, number: int) -> Decision:
-        registry = Registry(connect(project, f"http://{user}:{PASSWORD}@{guarded}"), "roles")
-        return promote(registry, registry.get(number), policy=GateConfig(), state=project.state)
+    def registry(user: str) -> Registry:
+        return Registry(connect(project, f"http://{user}:{PASSWORD}@{guarded}"), "roles")
 
-    for number, fid in ((1, 20), (2, 10)):
-        factories.bare_version(connect(project, f"http://admin:{PASSWORD}@{guarded}"), number, fid, "roles")
-    assert promoted("admin", 1).promoted
+    def promoted(user: str) -> bool:
+        model = registry(user)
+        return promote(model, model.get(1), policy=GateConfig(), state=project.state).promoted
+
+    factories.bare_version(registry("admin").store, 1, 20, "roles")  # few requests: each costs the hash of a password
     with pytest.raises(Refused, match="403"):
-        promoted("ann", 2)
-    registry = Registry(connect(project, f"http://ann:{PASSWORD}@{guarded}"), "roles")
-    (entry,) = Ledger(registry.store, "roles").read().entries()
+        promoted("ann")
+    assert registry("ann").alias(CHAMPION) is None
+    assert promoted("admin")
+    (entry,) = Ledger(registry("ann").store, "roles").read().entries()
     assert entry.who.startswith("admin@")
-    champion = registry.alias(CHAMPION)
-    assert champion
-    assert champion.version == 1
 
 
 @pytest.fixture(scope="module")

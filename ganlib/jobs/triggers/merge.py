@@ -172,7 +172,7 @@ def _is_unfinished(project: Project) -> bool:
 
 
 def _finish(project: Project) -> None:
-    """Record the present data version's lineage, and remove merged sources that are not the present one."""
+    """Record the present data version's lineage, and remove merged sources that it has made needless."""
     source, md5 = _source(project), recorded_md5(project)
     try:
         text = (source / LINEAGE).read_bytes()
@@ -180,8 +180,19 @@ def _finish(project: Project) -> None:
             lineage.record(project, md5, DataLineage.model_validate_json(text))
     except (OSError, ValidationError):
         pass  # a folder of the user's
-    for folder in _merged(project).glob("*"):
-        if folder != source:
+    remove_former(_merged(project), source)
+
+
+def remove_former(place: Path, source: Path) -> None:
+    """Remove the folders in ``place`` that ``source`` has all files of, and those that a kill left half.
+
+    What no other folder has stays, such as the merged source of another data set: it is in the inbox no more.
+    """
+    for folder in place.glob("*"):
+        if folder == source:
+            continue
+        names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        if folder.suffix == ".half" or all((source / name).exists() for name in names):
             shutil.rmtree(folder, ignore_errors=True)
 
 

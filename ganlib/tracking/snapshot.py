@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from ganlib import config
 from ganlib.core import sqlite
 from ganlib.core.errors import BadInput
 from ganlib.core.locks import hold
@@ -136,10 +137,17 @@ def install(snapshot: Path, project: Project) -> None:
 
 def require_none(project: Project) -> None:
     """Raise :class:`BadInput` if the project has a registry, or its commands use another than its own database."""
-    if os.environ.get("MLFLOW_TRACKING_URI"):
+    settings = config.servers(project)
+    others = {
+        "MLFLOW_TRACKING_URI": os.environ.get("MLFLOW_TRACKING_URI"),
+        "services.mlflow": settings.mlflow,
+        "services.database": settings.database,
+    }
+    for name in (name for name, value in others.items() if value):
+        cure = "unset it" if name.isupper() else f"export GANLIB_{name.replace('.', '_').upper()}=null"
         raise BadInput(
-            "MLFLOW_TRACKING_URI is set, and a backup is restored into the project's own mlflow.db: unset it, then run "
-            "the same command again. Nothing was changed."
+            f"{name} is set, and a backup is restored into the project's own mlflow.db: {cure}, then run the same "
+            "command again. Nothing was changed."
         )
     if number := content(project):
         raise BadInput(

@@ -173,12 +173,20 @@ def test_a_database_of_another_mlflow_is_told_before_anything_is_written(
     assert not (clone.root / "mlruns").exists()
 
 
-def test_another_store_in_the_environment_is_told(
-    folder: Path, clone: Project, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "cure"),
+    [
+        ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI is set.*unset it"),
+        ("GANLIB_SERVICES_MLFLOW", "services.mlflow is set.*export GANLIB_SERVICES_MLFLOW=null"),
+    ],
+)
+def test_another_store_that_commands_would_use_is_told(
+    folder: Path, clone: Project, monkeypatch: pytest.MonkeyPatch, variable: str, cure: str
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(BadInput, match="unset it"):
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    with pytest.raises(BadInput, match=cure):
         restore(clone, folder)
+    assert not (clone.root / "mlflow.db").exists()
 
 
 def stored(folder: Path) -> Iterator[Path]:

@@ -237,6 +237,7 @@ def test_nginx_offers_all_of_it_below_paths_of_one_host(
         assert page.ok
         scripts = re.findall(r'(?:src|href)="(/prefect/[^"]+\.(?:js|css))"', page.text)
         assert scripts
+        assert any((team.project / "prefect/ui").iterdir()), "pages of that path are the project's, not the package's"
         assert all(requests.get(url + place, headers=named, timeout=60).ok for place in scripts)
         settings = requests.get(f"{url}/prefect/ui-settings", headers=named, timeout=60).json()
         assert settings["api_url"] == f"https://{HOST}/prefect/api"

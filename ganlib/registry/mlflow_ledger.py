@@ -23,6 +23,7 @@ from ganlib.registry.entries import (
 )
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.signatures import LedgerMemory, statement
+from ganlib.tracking import single_run
 from ganlib.tracking.login import login
 from ganlib.tracking.store import Absent, MlflowStore
 
@@ -232,36 +233,26 @@ class Ledger:
         return run_id
 
     def _start(self) -> str:
-        """Make experiment and run under another name and give them theirs: of several machines, one succeeds.
+        """Make experiment and run: of several machines, one succeeds.
 
         Raises:
             Unavailable: another machine did.
         """
-        from mlflow.exceptions import MlflowException
-
-        client, mine = self.store.client, f"{self.experiment} {uuid.uuid4().hex[:8]}"
+        client = self.store.client
         with self.store.translate_errors():
             existing = client.get_experiment_by_name(self.experiment)
             if existing and existing.lifecycle_stage == "active" and not client.search_runs([existing.experiment_id]):
                 # An earlier ganlib was killed between experiment and run.
-                client.rename_experiment(existing.experiment_id, f"{mine} (empty)")
+                client.rename_experiment(existing.experiment_id, f"{self.experiment} {uuid.uuid4().hex[:8]} (empty)")
         if existing and client.get_experiment_by_name(self.experiment):
             raise BadInput(
                 f"experiment {self.experiment!r} holds no ledger of ours. Nothing was changed; rename it in MLflow, or "
                 "restore it."
             )
-        experiment = self.store.named_experiment(mine)
-        with self.store.translate_errors():
-            run = client.create_run(experiment, tags={TAG: self.model}, run_name="ledger")
-            client.set_terminated(run.info.run_id)
-            try:
-                client.rename_experiment(experiment, self.experiment)
-            except MlflowException as error:
-                if client.get_experiment_by_name(self.experiment) is None:
-                    raise
-                client.delete_experiment(experiment)
-                raise _overtaken(1) from error
-        return str(run.info.run_id)
+        run_id = single_run.make(self.store, self.experiment, {TAG: self.model}, "ledger")
+        if run_id is None:
+            raise _overtaken(1)
+        return run_id
 
 
 def _intents(tags: dict[str, str]) -> list[MoveIntent]:

@@ -15,7 +15,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from ganlib.core import processes
+from ganlib.core.errors import BadInput
 from ganlib.core.record import Record
+from ganlib.tracking import single_run
 from ganlib.tracking.store import MlflowStore
 
 ATTEMPTS = 3
@@ -184,24 +186,17 @@ class Claims:
         return runs[0] if runs else None
 
     def _open(self) -> str:
-        """The id of that run, made if need be: under another name first, so that of several machines one succeeds."""
-        from mlflow.exceptions import MlflowException
-
+        """The id of that run, made if need be."""
         if run := self._run():
             return str(run.info.run_id)
-        client = self.store.client
-        experiment = self.store.named_experiment(f"{self.experiment} {uuid.uuid4().hex[:8]}")
-        with self.store.translate_errors():
-            run = client.create_run(experiment, tags={_TAG: self.model}, run_name="claims")
-            client.set_terminated(run.info.run_id)
-            try:
-                client.rename_experiment(experiment, self.experiment)
-            except MlflowException:
-                client.delete_experiment(experiment)
-                if (run := self._run()) is None:
-                    raise
-                return str(run.info.run_id)
-        return str(run.info.run_id)
+        if run_id := single_run.make(self.store, self.experiment, {_TAG: self.model}, "claims"):
+            return run_id
+        if run := self._run():
+            return str(run.info.run_id)
+        raise BadInput(
+            f"experiment {self.experiment!r} holds no claims of ours. Nothing was changed; rename it in MLflow, or "
+            "restore it."
+        )
 
 
 def _alive(claim: WorkClaim) -> bool:

@@ -6,11 +6,12 @@ import json
 from datetime import datetime
 
 from ganlib.config import CostsConfig
-from ganlib.core import accounts, processes
+from ganlib.core import processes
 from ganlib.core.cost import Cost
 from ganlib.core.record import Record
 from ganlib.core.redact import redacted
 from ganlib.tracking import costs
+from ganlib.tracking.login import login
 from ganlib.tracking.runs import PROCESS_TAG
 from ganlib.tracking.store import MlflowStore
 
@@ -52,7 +53,7 @@ def record(store: MlflowStore, call: BatchCall, prices: CostsConfig) -> str:
     store.require_writable()
     name = f"{call.images:,} images of version {call.version}"
     tags = {
-        "mlflow.user": accounts.user(),
+        "mlflow.user": login(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "ganlib",
         BATCH_TAG: redacted(call.place),

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple
 
+from ganlib import config
 from ganlib.core import processes
 from ganlib.core.errors import Unavailable
 from ganlib.core.project import Project
@@ -52,11 +53,12 @@ def server_of(project: Project) -> PrefectServer | None:
     """Return the server that commands of ``project`` would use; None: they would start one of their own."""
     entry = _service(project)
     own = f"{entry['url']}/api" if entry else None
-    url = os.environ.get("PREFECT_API_URL") or own
+    teams = config.servers(project).prefect
+    url = os.environ.get("PREFECT_API_URL") or teams or own
     if url is None:
         return None
     login = os.environ.get("PREFECT_API_AUTH_STRING") or os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
-    if url.replace("//localhost:", "//127.0.0.1:") == own:  # a stranger is not told our password
+    if url.replace("//localhost:", "//127.0.0.1:") in (own, teams):  # a stranger is not told our password
         with suppress(OSError):
             login = (project.state / "prefect-auth").read_text(encoding="utf-8").strip() or login
     return PrefectServer(url.rstrip("/"), login)

@@ -92,6 +92,19 @@ def test_a_batch_is_the_same_whatever_it_cost(made: Project, tmp_path: Path) -> 
     assert f"took {again.cost.text('USD')}." in (tmp_path / "again/README.md").read_text()
 
 
+def test_a_batch_is_of_the_user_who_is_logged_in_as_a_training_is(
+    made: Project, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    generate(made, params, "champion", GenerateRequest(out=str(tmp_path / "out"), count=1))
+    store = connect(made)
+    (run,) = store.client.search_runs([store.named_experiment("mnist-generator batches")], "tags.mlflow.user = 'ada'")
+    try:
+        assert by_group(cost_table(made, params, by="user"))["ada"].batches == 1
+    finally:
+        store.client.delete_run(run.info.run_id)
+
+
 def test_what_was_there_already_costs_nothing_and_is_not_counted(made: Project, params: Params) -> None:
     before = cost_table(made, params).total
     request = GenerateRequest(out=str(made.root / "images"), count=3, seed=5)

@@ -162,3 +162,14 @@ def test_ours_is_asked_with_our_password_and_a_strangers_without(
     assert server_of(project) == PrefectServer("https://prefect.example/api", None)
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "theirs:word")
     assert server_of(project) == PrefectServer("https://prefect.example/api", "theirs:word")
+
+
+def test_a_teams_server_is_that_of_the_settings_and_is_told_the_password_for_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.state.mkdir(parents=True)
+    (project.state / "prefect-auth").write_text("ada:secret\n")
+    monkeypatch.setenv("GANLIB_SERVICES_PREFECT", "https://prefect.example/api")
+    assert server_of(project) == PrefectServer("https://prefect.example/api", "ada:secret")
+    monkeypatch.setenv("PREFECT_API_URL", "https://another.example/api")
+    assert server_of(project) == PrefectServer("https://another.example/api", None)

@@ -19,6 +19,7 @@ from playwright.sync_api import TimeoutError as Late
 
 from ganlib.core import processes
 from ganlib.jobs.doctor import prefect_runs
+from ganlib.jobs.prefect_server import PrefectServer
 from tests.services import project as projects
 from tests.support.forks import Command
 
@@ -199,12 +200,13 @@ def test_what_a_kill_left_running_is_seen_and_ended(
     prefect: Prefect, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     dead, whole, task = ghosts(prefect)
+    server = PrefectServer(f"{prefect.url}/api")
     monkeypatch.setattr(prefect_runs, "SETTLING", timedelta(days=-1))
-    (found,) = prefect_runs.ghosts(prefect.url, fix=False)
+    (found,) = prefect_runs.ghosts(server, fix=False)
     assert found.state == "problem"
     assert "a run that is RUNNING, shards of a worker that was killed" in found.words
     if how == "doctor":
-        (found,) = prefect_runs.ghosts(prefect.url, fix=True)
+        (found,) = prefect_runs.ghosts(server, fix=True)
         assert found.cured
     else:
         words = projects.run_code(prefect.folder, CLOSE, **prefect.client)
@@ -214,7 +216,7 @@ def test_what_a_kill_left_running_is_seen_and_ended(
         for kind, each in (("flow_runs", dead), ("flow_runs", whole), ("task_runs", task))
     ]
     assert states == ["CRASHED", "COMPLETED", "CRASHED"]
-    (found,) = prefect_runs.ghosts(prefect.url, fix=False)
+    (found,) = prefect_runs.ghosts(server, fix=False)
     assert found.state == "ok"
     for each in (dead, whole):
         prefect.ask("DELETE", f"flow_runs/{each}")

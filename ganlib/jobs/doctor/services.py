@@ -15,6 +15,7 @@ from ganlib.core import processes
 from ganlib.core.errors import BadInput, GanlibError
 from ganlib.jobs.doctor import prefect_runs
 from ganlib.jobs.doctor.finding import HealthContext, HealthFinding
+from ganlib.jobs.prefect_server import PrefectServer, server_of
 
 if TYPE_CHECKING:
     from ganlib.config import ServicesConfig
@@ -145,27 +146,36 @@ def prefect(context: HealthContext) -> Iterator[HealthFinding]:
     """Ask the Prefect that commands would use."""
     import requests
 
-    url = os.environ.get("PREFECT_API_URL") or _configured(context).prefect or _recorded(context, "prefect")
-    if not url:
+    server = _prefect_server(context)
+    if server is None:
         yield HealthFinding(
             subject="Prefect", state="ok", words="no server: each flow starts its own for as long as it lasts"
         )
         return
-    health = f"{url.removesuffix('/').removesuffix('/api')}/api/health"
+    health = f"{server.url.removesuffix('/api')}/api/health"
     try:
         answer = requests.get(health, timeout=10)
     except requests.RequestException as error:
-        words = f"{url} does not answer ({type(error).__name__})"
+        words = f"{server.url} does not answer ({type(error).__name__})"
         yield HealthFinding(subject="Prefect", state="problem", words=words, cure="make up, or another PREFECT_API_URL")
         return
     good = answer.status_code in (200, 401, 403)
-    words = f"{url} answers {answer.status_code}"
+    words = f"{server.url} answers {answer.status_code}"
     yield HealthFinding(
         subject="Prefect", state="ok" if good else "problem", words=words, cure=None if good else "make down up"
     )
     yield from _clock("Prefect's clock", health)
     if answer.ok:
-        yield from prefect_runs.ghosts(url.rstrip("/").removesuffix("/api"), fix=context.fix)
+        yield from prefect_runs.ghosts(server, fix=context.fix)
+
+
+def _prefect_server(context: HealthContext) -> PrefectServer | None:
+    """The server that commands would use, also where params.yaml cannot be read."""
+    try:
+        return server_of(context.project)
+    except BadInput:
+        url = os.environ.get("PREFECT_API_URL")
+        return PrefectServer(url.rstrip("/")) if url else None
 
 
 def services(context: HealthContext) -> Iterator[HealthFinding]:

@@ -20,6 +20,7 @@ from ganlib.core.errors import GanlibError
 from ganlib.core.files import sha256_bytes
 from ganlib.core.project import Project
 from ganlib.jobs.observation import prefect
+from ganlib.jobs.prefect_server import server_of
 from ganlib.registry.entries import Kind, LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
@@ -52,7 +53,7 @@ class ProjectMetrics(Collector):
         with self._lock:
             start = time.monotonic()
             families = self._of("mlflow", self._of_mlflow, up)
-            if server := prefect.server_of(self._project):
+            if server := server_of(self._project):
                 families += self._of("prefect", lambda: _of_prefect(prefect.counts(server)), up)
             seconds = time.monotonic() - start
         yield up

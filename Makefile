@@ -6,12 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := ganlib pipelines tests benchmarks
+CODE := ganlib pipelines tests benchmarks tools
 PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT),--prefect-port '$(PREFECT_PORT)')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install data demo ui up down test test-fast format lint types site bench constraints hooks clean
+.PHONY: help install data demo ui up down test test-fast format lint types reference site bench constraints hooks clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ lint: $(STAMP) ## Style, and the direction of the layers' arrows
 
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
+
+reference: $(STAMP) ## Write docs/reference anew, from docstrings and the command line
+	$(BIN)/python -m tools.reference
 
 site: $(STAMP) ## docs/ as a site, in build/site; a link that leads nowhere is an error
 	$(BIN)/zensical build --strict

@@ -6,12 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := ganlib pipelines tests benchmarks
+AUDIT := $(VENV)/audit
+CODE := ganlib pipelines tests benchmarks tools
 PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT),--prefect-port '$(PREFECT_PORT)')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install data demo ui up down test test-fast format lint types site bench constraints hooks clean
+.PHONY: help install data demo ui up down test test-fast format lint types reference site bench constraints audit audit-tools licences hooks clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +65,9 @@ lint: $(STAMP) ## Style, and the direction of the layers' arrows
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
 
+reference: $(STAMP) ## Write docs/reference anew, from docstrings and the command line
+	$(BIN)/python -m tools.reference
+
 site: $(STAMP) ## docs/ as a site, in build/site; a link that leads nowhere is an error
 	$(BIN)/zensical build --strict
 
@@ -75,6 +79,20 @@ constraints: ## Resolve pyproject.toml afresh in a throw-away environment and re
 	&& $$folder/bin/python -m pip install --quiet '.[dev,s3,dask,spark]' \
 	&& { sed -n '/^#/p' constraints.txt; $$folder/bin/python -m pip freeze --exclude ganlib | grep -viE '^(nvidia|triton|-e )' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > $$folder/new \
 	&& cp $$folder/new constraints.txt
+
+audit: $(STAMP) audit-tools ## Known vulnerabilities of the pinned packages (docs/security.md; OSV_URL=...: a mirror of OSV)
+	@$(BIN)/python -m tools.audit $(if $(OSV_URL),--osv-url '$(OSV_URL)')
+
+licences: $(STAMP) audit-tools ## Licences of the packages in .venv
+	@$(AUDIT)/bin/pip-licenses --python $(BIN)/python --order license
+
+# In an environment of its own: what audits the packages is none of them.
+audit-tools: $(AUDIT)/.installed
+
+$(AUDIT)/.installed: tools/audit/requirements.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $<
+	@touch $@
 
 hooks: $(STAMP) ## Run format, lint and types before each commit
 	$(BIN)/pre-commit install

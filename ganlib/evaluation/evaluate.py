@@ -246,7 +246,7 @@ def score_images(
 
     Raises:
         BadInput: not ``config.samples`` such images, or ``reference`` was made by another judge or
-        configuration.
+            configuration.
     """
     if len(images) != config.samples:
         raise BadInput(f"{config.samples:,} images are to be scored, {len(images):,} were given.")

@@ -81,10 +81,15 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 BCE = AdversarialLoss(bce_discriminator, bce_generator)
+"""The cross entropy of real and generated, non-saturating for the generator (Goodfellow 2014)."""
 LEAST_SQUARES = AdversarialLoss(least_squares_discriminator, least_squares_generator)
+"""Squared distances of the logits from their targets (Mao 2017)."""
 WASSERSTEIN = AdversarialLoss(wasserstein_critic, wasserstein_generator)
+"""The difference of mean scores; the critic has to be kept Lipschitz (Arjovsky 2017)."""
 HINGE = AdversarialLoss(hinge_discriminator, wasserstein_generator)
+"""What is right by a margin costs the discriminator nothing (Lim and Ye 2017)."""
 RELATIVISTIC = AdversarialLoss(relativistic_discriminator, relativistic_generator, relativistic=True)
+"""Each image is judged beside one of the other kind (Jolicoeur-Martineau 2019)."""
 
 
 def adaptive_weight(error: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:

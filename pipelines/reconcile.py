@@ -16,11 +16,11 @@ from ganlib.cli.app import show
 from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError, Unavailable
-from ganlib.core.project import Project
 from ganlib.registry.reconcile import Pending, Reconciliation
 from pipelines import names, tasks
 from pipelines.gallery import GalleryWatch
 from pipelines.launch import identity, launch
+from pipelines.notices import NoticeWatch
 from pipelines.outages import OutageLog
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -63,12 +63,11 @@ def watch_until(stop: threading.Event) -> None:
     project = projects.find()
     params = config.load(project.params_file)
     settlement: Mapping[str, Pending] = {}
-    fault = None
-    gallery = GalleryWatch(project, params)
-    outages = OutageLog(logging.getLogger(__name__).warning)
+    say = logging.getLogger(__name__).warning
+    gallery, notices, outages = GalleryWatch(project, params), NoticeWatch(project, say), OutageLog(say)
     while not stop.wait(params.services.reconcile_seconds):
-        fault = tell(project, params, fault)
         try:
+            notices.look(params)
             work = pending(project, params)
             if work and work != settlement:
                 with tags("ganlib", identity()):
@@ -88,36 +87,6 @@ def watch_until(stop: threading.Event) -> None:
             outages.look("the watch over MLflow's page", str(error) or type(error).__name__)
         except Exception:  # whatever it is, the next look may succeed, and nobody else looks
             logging.getLogger(__name__).exception("could not look at MLflow")
-
-
-def tell(project: Project, params: config.Params, fault: str | None) -> str | None:
-    """Tell the webhook, if there is one, what it has not heard. An outage is one line at its start and one at its end.
-
-    Args:
-        project: whose ledgers.
-        params: names the webhook.
-        fault: what was wrong the last time; None: nothing.
-
-    Returns:
-        What is wrong now.
-    """
-    from ganlib.jobs.promotion.notify import notify
-
-    if params.services.webhook is None:
-        return None
-    logger = logging.getLogger(__name__)
-    try:
-        done = notify(project, params)
-        now, words = done.fault, done.summary()
-    except GanlibError as error:
-        now = words = str(error)
-    except Exception as error:  # whatever it is, the next time may succeed
-        now, words = type(error).__name__, f"could not tell the webhook: {type(error).__name__}"
-    if now and not fault:
-        logger.warning("%s", words)
-    elif fault and not now:
-        logger.warning("the webhook hears again: %s", words)
-    return now
 
 
 def command(as_json: Json = False) -> None:

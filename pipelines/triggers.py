@@ -15,10 +15,10 @@ from ganlib.config import Params
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
 from ganlib.core.project import Project
-from ganlib.jobs.triggers.alarm import alarm, send
+from ganlib.jobs.triggers.alarm import LATE, alarms
 from ganlib.jobs.triggers.look import situation
 from ganlib.jobs.triggers.plan import RetrainPlan, plan
-from ganlib.jobs.triggers.situation import Situation
+from pipelines.notices import NoticeWatch
 
 DEPLOYMENT = "retrain/best-of-families"
 ON_NEW_DATA = "data changed -> retrain"
@@ -59,6 +59,7 @@ class TriggerWatch:
         self._off = off or switched_off
         self._since: float | None = None
         self._last_words: str | None = None
+        self._notices = NoticeWatch(project, logging.getLogger(__name__).warning)
 
     def look(self) -> bool:
         """Look once; return whether a retraining was started. What hinders is told once, and nothing ends the watch."""
@@ -75,11 +76,15 @@ class TriggerWatch:
     def _look(self, params: Params) -> bool:
         state = situation(self._project, params, datetime.now(UTC))
         ahead = plan(self._project, params, state=state)
+        messages = list(alarms(state, ahead))
+        self._notices.alarm(state, messages)  # that hinders no start
         if not ahead.due:
             self._since = None
             self._tell(None)
             return False
-        words = self._alarm(state, ahead)
+        words = next((str(message.data["reason"]) for message in messages if message.type == LATE), None)
+        if words:
+            self._tell(words)
         if self._since is None:
             self._since = self._clock()
         if self._clock() - self._since < params.triggers.settle_seconds:
@@ -87,19 +92,6 @@ class TriggerWatch:
         self._since = None
         self._tell(self._start(ahead) or words)
         return True
-
-    def _alarm(self, state: Situation, ahead: RetrainPlan) -> str | None:
-        """Say, and tell the webhook, that the schedule's retraining is late. That hinders no start."""
-        words = alarm(state, ahead)
-        if words is None:
-            return None
-        try:
-            problem = send(state, words)
-        except GanlibError as error:
-            problem = str(error)
-        words += f"; the webhook was not told: {problem}" if problem else ""
-        self._tell(words)
-        return words
 
     def _tell(self, words: str | None) -> None:
         """A line at the start of what lasts, and none while it does."""

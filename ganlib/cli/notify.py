@@ -23,7 +23,7 @@ def notify(
 ) -> None:
     """Send the decisions of the ledgers that services.webhook has not heard yet, signed; `make up` does it by itself.
 
-    Also that a retraining of the schedule is late, once for each time of the schedule.
+    Also what drifts, that a retraining of the schedule is late, and runs of flows that failed, each once.
 
     Exit code 75 if the receiver did not take all: they are sent the next time.
     """
@@ -37,9 +37,11 @@ def notify(
         return
     project, params = open_project(overrides)
     from ganlib.jobs.promotion.notify import notify as job
-    from ganlib.jobs.triggers.alarm import tell_late
+    from ganlib.jobs.promotion.notify import webhook
+    from ganlib.jobs.triggers.alarm import tell_all
 
-    done = job(project, params, skip=skip)
-    fault = None if skip else tell_late(project, params)
+    receiver = webhook(params)
+    done = job(project, receiver, skip=skip)
+    fault = None if skip else tell_all(project, params, receiver)
     show(done, as_json=as_json, text=done.summary)
     raise typer.Exit(75 if done.fault or fault else 0)

@@ -154,8 +154,19 @@ class ServicesConfig(Record):
         pattern=r"^https?://[^\s/]+[^\s]*$",
         description="URL that is sent every entry of the ledgers, signed with the secret of GANLIB_WEBHOOK_SECRET",
     )
+    notify_blocks: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")], ...] = Field(
+        (),
+        examples=["a list of blocks, such as [slack-webhook/team]"],
+        description="blocks of Prefect, TYPE/NAME, that are told the same in words: slack-webhook/team",
+    )
     reconcile_seconds: PositiveInt = Field(30, description="between looks at what people did in MLflow's page")
     gallery: str | None = Field(None, description="folder that is kept a gallery of the champion; none: no gallery")
+
+    @property
+    def receivers(self) -> dict[str, str]:
+        """Who is told decisions: what people call them, and their addresses."""
+        webhook = {"webhook": self.webhook} if self.webhook else {}
+        return webhook | {name: name for name in self.notify_blocks}
 
     @property
     def mlflow_database(self) -> str | None:

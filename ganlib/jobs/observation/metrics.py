@@ -17,7 +17,6 @@ from prometheus_client.registry import Collector
 from ganlib.config import Params
 from ganlib.core.cost import Cost
 from ganlib.core.errors import GanlibError
-from ganlib.core.files import sha256_bytes
 from ganlib.core.project import Project
 from ganlib.jobs.observation import prefect
 from ganlib.jobs.prefect_server import server_of
@@ -25,6 +24,7 @@ from ganlib.registry.entries import Kind, LedgerEntry
 from ganlib.registry.gate import Decision
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger, models_with_ledger
+from ganlib.registry.notice import receiver_key
 from ganlib.registry.records import DECISION
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.registry.version import Listing
@@ -77,8 +77,8 @@ class ProjectMetrics(Collector):
         registries = {model: Registry(store, model) for model in models}
         versions = {model: registry.versions() for model, registry in registries.items()}
         yield _entries(snapshots)
-        if url := self._params.services.webhook:
-            yield _unsent(ledgers, snapshots, sha256_bytes(url.encode())[:16])
+        if addresses := self._params.services.receivers:
+            yield _unsent(ledgers, snapshots, addresses)
         yield from _champions(registries, snapshots, versions)
         yield _verdicts(versions)
         yield self._checks(registries)
@@ -129,13 +129,17 @@ def _entries(snapshots: Mapping[str, LedgerSnapshot]) -> Metric:
     return family
 
 
-def _unsent(ledgers: Mapping[str, Ledger], snapshots: Mapping[str, LedgerSnapshot], webhook: str) -> Metric:
+def _unsent(
+    ledgers: Mapping[str, Ledger], snapshots: Mapping[str, LedgerSnapshot], addresses: Mapping[str, str]
+) -> Metric:
     family = GaugeMetricFamily(
-        "ganlib_notices_unsent", "Ledger entries that services.webhook has not taken yet.", labels=["model"]
+        "ganlib_notices_unsent", "Ledger entries that a receiver has not taken yet.", labels=["model", "receiver"]
     )
     for model, ledger in ledgers.items():
-        offset = ledger.offset(webhook)
-        family.add_metric([model], sum(entry.seq > offset for entry in snapshots[model].sealed().valid()))
+        for name, address in addresses.items():
+            offset = ledger.offset(receiver_key(address))
+            count = sum(entry.seq > offset for entry in snapshots[model].sealed().valid())
+            family.add_metric([model, name], count)
     return family
 
 

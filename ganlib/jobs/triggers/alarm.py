@@ -1,57 +1,127 @@
-"""Tell the webhook that a retraining of the schedule is late: once for each time of the schedule."""
+"""What people are told besides decisions: a retraining of the schedule that is late, drift, and runs that failed."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
+from datetime import datetime
 
 from ganlib.config import Params
-from ganlib.core.files import json_bytes, sha256_bytes
+from ganlib.core.files import sha256_bytes
 from ganlib.core.project import Project
+from ganlib.jobs.prefect_server import PrefectServer, server_of
 from ganlib.jobs.triggers.look import situation
 from ganlib.jobs.triggers.plan import RetrainPlan, plan
 from ganlib.jobs.triggers.schedule import late
 from ganlib.jobs.triggers.situation import Situation
-from ganlib.registry import notice
 from ganlib.registry.entries import stamp
+from ganlib.registry.notice import Message, Receiver
 from ganlib.tracking.claims import Claims
 
-TYPE = "retraining.late"
-"""Of the message."""
+LATE, DRIFT, FAILURE = "retraining.late", "model.drifted", "run.failed"
+"""Types of the messages."""
+_QUIET = ("reconcile",)
+"""Flows whose failed runs the ledger tells of."""
 
 
-def alarm(state: Situation, ahead: RetrainPlan) -> str | None:
-    """Say that the schedule's retraining is late; None if it is not, is under way, or would do again what was done."""
-    return late(state) if ahead.due and any(cause.name == "schedule" for cause in ahead.causes) else None
+def alarms(state: Situation, ahead: RetrainPlan) -> Iterator[Message]:
+    """What is to be told of the plan ``ahead``: that the schedule's retraining is late, and what drifts.
+
+    It is not late if it is under way, or would do again what was done. Drift is told once for a champion and a data
+    version, whatever drifts.
+    """
+    reasons = {cause.name: cause.reason for cause in ahead.causes}
+    if ahead.due and "schedule" in reasons and (words := late(state)):
+        yield _message(state, LATE, words.partition(" was not ")[0], words)
+    if "drift" in reasons and state.champion:
+        occasion = f"version {state.champion.version} on data version {state.data_version}"
+        yield _message(state, DRIFT, occasion, reasons["drift"])
 
 
-def tell_late(project: Project, params: Params) -> str | None:
-    """Look whether the schedule's retraining is late, and :func:`send` that if so. Returns and raises as that does."""
-    state = situation(project, params)
-    words = alarm(state, plan(project, params, state=state))
-    return send(state, words) if words else None
+def _message(state: Situation, kind: str, occasion: str, words: str) -> Message:
+    model = state.params.registry.model
+    return Message(
+        id=sha256_bytes(f"{model}\n{occasion}".encode()),
+        type=kind,
+        time=stamp(state.now),
+        data={"model": model, "reason": words},
+        subject=f"{model}: {words}",
+        text="What would be retrained now, and why: ganlib retrain --plan",
+    )
 
 
-def send(state: Situation, words: str) -> str | None:
-    """Send ``words`` to ``services.webhook``, signed as entries of the ledger are, unless it has heard of that time.
+def tell(state: Situation, message: Message, receiver: Receiver) -> str | None:
+    """Tell ``receiver`` of it, unless that was the last thing of its type that it heard.
 
     Returns:
-        Why it did not arrive; it is sent again the next time. None: it did, it had before, or there is no webhook.
+        Why it did not arrive; it is sent again the next time. None: it did, or had before.
 
     Raises:
-        BadInput: there is no secret to sign with.
         Unavailable: MLflow does not answer.
     """
-    url, model = state.params.services.webhook, state.params.registry.model
-    if url is None:
+    claims, label = Claims(state.store, state.params.registry.model), f"{message.type}.{receiver.key}"
+    if claims.note(label) == message.id:
         return None
-    secret, claims = notice.key(), Claims(state.store, model)
-    label = f"{TYPE}.{sha256_bytes(url.encode())[:16]}"
-    occasion = words.partition(" was not ")[0]  # which of the schedule's times it is about
-    if claims.note(label) == occasion:
-        return None
-    content = json_bytes({"type": TYPE, "timestamp": stamp(state.now), "data": {"model": model, "reason": words}})
-    identity = sha256_bytes(f"{model}\n{occasion}".encode())
-    problem = notice.post(url, content, notice.headers(identity, int(time.time()), content, secret))
+    problem = receiver.send(message)
     if problem is None:
-        claims.put_note(label, occasion)
+        claims.put_note(label, message.id)
     return problem
+
+
+def tell_failures(state: Situation, receiver: Receiver) -> str | None:
+    """Tell ``receiver`` of the runs of flows that failed or crashed since it was last told, oldest first.
+
+    A receiver that is new hears of what fails from now on. Returns and raises as :func:`tell`, also
+    :class:`Unavailable` where Prefect does not answer.
+    """
+    server = server_of(state.project)
+    if server is None:
+        return None
+    claims, label = Claims(state.store, state.params.registry.model), f"{FAILURE}.{receiver.key}"
+    last = claims.note(label)
+    if last is None:
+        claims.put_note(label, stamp(state.now))
+        return None
+    for place, message in _failures(server, state.params.registry.model, last):
+        if problem := receiver.send(message):
+            return problem
+        claims.put_note(label, place)
+    return None
+
+
+def _failures(server: PrefectServer, model: str, last: str) -> Iterator[tuple[str, Message]]:
+    """Runs that failed after ``last``, each with its place: when it ended, and its id."""
+    flows = {flow["id"]: str(flow["name"]) for flow in server.rows("flows", {})}
+    query = {
+        "tags": {"all_": ["ganlib"]},
+        "state": {"type": {"any_": ["FAILED", "CRASHED"]}},
+        "end_time": {"after_": last.partition(" ")[0]},
+    }
+    runs = server.rows("flow_runs", {"flow_runs": query})
+    places = {f"{stamp(datetime.fromisoformat(run['end_time']))} {run['id']}": run for run in runs}
+    for place, run in sorted(places.items()):
+        flow = flows.get(run["flow_id"], "unknown")
+        if place <= last or flow in _QUIET:
+            continue
+        url = f"{server.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
+        reason = str((run.get("state") or {}).get("message") or "it does not say why")
+        words = f"the run {run['name']!r} of {flow} has {str(run['state_name']).lower()}"
+        yield (
+            place,
+            Message(
+                id=sha256_bytes(place.encode()),
+                type=FAILURE,
+                time=place.partition(" ")[0],
+                data={"model": model, "flow": flow, "run": run["name"], "id": run["id"], "reason": reason, "url": url},
+                subject=f"{model}: {words}",
+                text=f"{reason}\n{url}",
+            ),
+        )
+
+
+def tell_all(project: Project, params: Params, receiver: Receiver) -> str | None:
+    """Look what there is to tell, and tell ``receiver``. Returns and raises as :func:`tell_failures`."""
+    state = situation(project, params)
+    for message in alarms(state, plan(project, params, state=state)):
+        if problem := tell(state, message, receiver):
+            return problem
+    return tell_failures(state, receiver)

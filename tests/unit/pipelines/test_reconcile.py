@@ -13,14 +13,12 @@ from ganlib import config
 from ganlib.config import GateConfig
 from ganlib.core.errors import GanlibError
 from ganlib.jobs.promotion.reconcile import reconcile
-from ganlib.registry import notice
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore
 from tests import factories
 from tests.conftest import ROOT
-from tests.support.receiver import Receiver
 
 PARAMS = config.load(ROOT / "params.yaml")
 
@@ -133,27 +131,3 @@ def test_an_mlflow_that_is_away_is_one_line_when_it_goes_and_one_when_it_is_back
     away, back = (record.getMessage() for record in caplog.records)
     assert away.startswith("the watch over MLflow's page: MLflow at http://127.0.0.1:9 does not answer")
     assert back.startswith("the watch over MLflow's page: back after")
-
-
-def test_a_webhook_that_is_away_is_one_line_when_it_goes_and_one_when_it_is_back(
-    registry: Registry, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv(notice.SECRET, notice.new_secret())
-    receiver = Receiver()
-    url = f"http://127.0.0.1:{receiver.port}/"
-    services = PARAMS.services.model_copy(update={"webhook": url})
-    params, project, fault = PARAMS.model_copy(update={"services": services}), registry.store.project, None
-    receiver.refuses_from = 1
-    for _ in range(3):
-        fault = flows.reconcile.tell(project, params, fault)
-    assert fault == "HTTP 503"
-    receiver.refuses_from = 0
-    for _ in range(2):
-        fault = flows.reconcile.tell(project, params, fault)
-    receiver.close()
-    assert fault is None
-    assert len(receiver.messages) == 1
-    assert [record.message for record in caplog.records] == [
-        "127.0.0.1: entries sent: 0; waiting: 1, as it did not take them (HTTP 503)",
-        "the webhook hears again: 127.0.0.1: entries sent: 1",
-    ]

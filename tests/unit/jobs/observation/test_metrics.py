@@ -21,6 +21,7 @@ from ganlib.jobs.observation.exposition import text
 from ganlib.jobs.observation.metrics import ProjectMetrics
 from ganlib.jobs.promotion.promote import promote
 from ganlib.registry.mlflow_ledger import Ledger
+from ganlib.registry.notice import receiver_key
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
@@ -122,9 +123,9 @@ def test_an_alias_that_was_moved_by_hand_is_seen(project: Project) -> None:
 def test_notices_that_a_webhook_has_not_taken(project: Project) -> None:
     url = "https://example.org/hook"
     params = load(project.params_file, [f"services.webhook={url}"])
-    assert sample(text(project, params), "ganlib_notices_unsent", model=NAME) == 2
-    Ledger(connect(project), NAME).commit_offset(metrics.sha256_bytes(url.encode())[:16], 1)
-    assert sample(text(project, params), "ganlib_notices_unsent", model=NAME) == 1
+    assert sample(text(project, params), "ganlib_notices_unsent", model=NAME, receiver="webhook") == 2
+    Ledger(connect(project), NAME).commit_offset(receiver_key(url), 1)
+    assert sample(text(project, params), "ganlib_notices_unsent", model=NAME, receiver="webhook") == 1
 
 
 def test_a_server_that_is_away_is_told_and_hides_nothing_of_the_other(

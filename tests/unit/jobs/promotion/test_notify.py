@@ -17,7 +17,7 @@ import pytest
 from ganlib import config
 from ganlib.core.errors import BadInput
 from ganlib.core.project import Project
-from ganlib.jobs.promotion.notify import notify
+from ganlib.jobs.promotion.notify import notify, webhook
 from ganlib.registry import notice
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import Ledger
@@ -71,7 +71,7 @@ def entries(project: Project) -> list[str]:
 
 
 def test_every_entry_is_told_once_in_order_and_signed(project: Project, receiver: Receiver) -> None:
-    done = notify(project, params(receiver.port))
+    done = notify(project, webhook(params(receiver.port)))
     assert (done.sent, done.waiting, done.fault) == (3, 0, None)
     assert receiver.ids == entries(project)
     for fields, content in receiver.messages:
@@ -81,7 +81,7 @@ def test_every_entry_is_told_once_in_order_and_signed(project: Project, receiver
     told = [json.loads(content) for _, content in receiver.messages]
     assert [each["type"] for each in told] == ["ledger.promoted", "ledger.promoted", "ledger.rolled-back"]
     assert told[2]["data"]["reason"] == "threes look like eights"
-    assert notify(project, params(receiver.port)).sent == 0
+    assert notify(project, webhook(params(receiver.port))).sent == 0
     assert len(receiver.ids) == 3
 
 
@@ -89,15 +89,15 @@ def test_what_a_receiver_missed_it_hears_when_it_is_back(project: Project) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    away = notify(project, params(port))
+    away = notify(project, webhook(params(port)))
     assert (away.sent, away.waiting) == (0, 3)
     assert "key-in-the-path" not in away.summary()
     receiver = Receiver(port)
     receiver.refuses_from = 2
-    assert (half := notify(project, params(port))).sent == 1
+    assert (half := notify(project, webhook(params(port)))).sent == 1
     assert (half.waiting, half.fault) == (2, "HTTP 503")
     receiver.refuses_from = 0
-    assert notify(project, params(port)).sent == 2
+    assert notify(project, webhook(params(port))).sent == 2
     assert receiver.ids == entries(project)
     receiver.close()
 
@@ -107,18 +107,18 @@ def test_a_sender_that_is_killed_repeats_one_message_under_its_id(project: Proje
     words = ["ganlib", "notify", "--set", f"services.webhook={params(receiver.port).services.webhook}"]
     receiver.victim = forks.Command(words, project.root, os.environ)
     assert receiver.victim.wait() == -signal.SIGKILL
-    assert notify(project, params(receiver.port)).sent == 2
+    assert notify(project, webhook(params(receiver.port))).sent == 2
     first, second, third = entries(project)
     assert receiver.ids == [first, second, second, third]
 
 
 def test_skip_counts_what_is_there_as_heard(project: Project, receiver: Receiver) -> None:
-    assert notify(project, params(receiver.port), skip=True).sent == 0
+    assert notify(project, webhook(params(receiver.port)), skip=True).sent == 0
     registry = Registry(connect(project), NAME)
     factories.bare_version(registry.store, 3, 5)
     assert decide(registry.get(3), registry.get(1), config.GateConfig(), 1).promoted
     promote(registry, registry.get(3), policy=config.GateConfig(), state=project.state)
-    assert notify(project, params(receiver.port)).sent == 1
+    assert notify(project, webhook(params(receiver.port))).sent == 1
     assert receiver.ids == entries(project)[3:]
 
 
@@ -126,10 +126,10 @@ def test_without_a_webhook_or_a_secret_nothing_is_sent(
     project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(BadInput, match="is not set"):
-        notify(project, config.load(ROOT / "params.yaml"))
+        webhook(config.load(ROOT / "params.yaml"))
     monkeypatch.delenv(notice.SECRET)
     with pytest.raises(BadInput, match="no secret to sign with"):
-        notify(project, params(receiver.port))
+        webhook(params(receiver.port))
     with pytest.raises(BadInput, match="webhook"):
         config.load(ROOT / "params.yaml", ["services.webhook=ftp://example.org"])
     assert receiver.messages == []

@@ -40,7 +40,7 @@ class PrefectBlock:
             ) from error
         if not isinstance(block, NotificationBlock):
             raise BadInput(f"services.notify_blocks: {name} is no block that notifies anybody.")
-        self._block = block
+        self._block: Any = block  # typed, its methods would be of two worlds, with await and without
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ import yaml
 
 from ganlib.config import GateConfig
 from ganlib.core.project import Project
-from ganlib.jobs.doctor import services
+from ganlib.jobs.doctor import notices
 from ganlib.registry.promote import promote
 from ganlib.registry.registry import Registry
 from ganlib.tracking.store import connect
@@ -115,6 +115,6 @@ def test_the_doctor_names_the_block_that_is_missing(
     project: Project, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
-    found = findings(services.prefect, project)["notices"]
+    found = findings(notices.notices, project)["notices"]
     assert (found.state, "slack-webhook/nobody" in found.words) == ("problem", True)
     assert "custom-webhook/team" not in found.words

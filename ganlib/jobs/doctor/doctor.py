@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ganlib.core.errors import GanlibError
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.jobs.doctor import machine, remote, services
+from ganlib.jobs.doctor import machine, notices, remote, services
 from ganlib.jobs.doctor.finding import Diagnosis, HealthCheck, HealthContext, HealthFinding
 
 CHECKS: Mapping[str, HealthCheck] = {
@@ -24,6 +24,7 @@ CHECKS: Mapping[str, HealthCheck] = {
     "services": services.services,
     "MLflow": services.mlflow,
     "Prefect": services.prefect,
+    "notices": notices.notices,
 }
 """By subject, in the order of the report."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib.core import processes
-from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.errors import BadInput, GanlibError
 from ganlib.jobs.doctor import prefect_runs
 from ganlib.jobs.doctor.finding import HealthContext, HealthFinding
 from ganlib.jobs.prefect_server import PrefectServer, server_of
@@ -167,26 +167,6 @@ def prefect(context: HealthContext) -> Iterator[HealthFinding]:
     yield from _clock("Prefect's clock", health)
     if answer.ok:
         yield from prefect_runs.ghosts(server, fix=context.fix)
-        yield from _blocks(server, _configured(context).notify_blocks)
-
-
-def _blocks(server: PrefectServer, names: tuple[str, ...]) -> Iterator[HealthFinding]:
-    """Whether Prefect has the blocks of ``services.notify_blocks``."""
-    if not names:
-        return
-    try:
-        rows = list(server.rows("block_documents", {}))
-    except Unavailable as error:
-        yield HealthFinding(subject="notices", state="remark", words=f"blocks cannot be looked at: {error}")
-        return
-    blocks = {f"{row['block_type']['slug']}/{row['name']}" for row in rows if row.get("block_type")}
-    if absent := [name for name in names if name not in blocks]:
-        words = f"services.notify_blocks names what Prefect has not: {', '.join(absent)}"
-        yield HealthFinding(
-            subject="notices", state="problem", words=words, cure="make it in Prefect's page: Blocks, +"
-        )
-    else:
-        yield HealthFinding(subject="notices", state="ok", words=f"Prefect has {', '.join(names)}")
 
 
 def _prefect_server(context: HealthContext) -> PrefectServer | None:

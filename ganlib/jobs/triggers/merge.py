@@ -131,13 +131,14 @@ def _take(project: Project, params: Params, inbox: Inbox, listing: Arrivals, rep
         if arrival is None:
             waiting += 1
         elif arrival.sha256 in present or arrival.sha256 in arrivals:
-            repeats.append(arrival)
+            repeats.append(arrival.without_content)
         elif reason := objection(arrival, rules, base.layout.class_names):
             inbox.set_aside(arrival, reason)
             quarantine[file.name] = reason
             report.event(Remark("quarantine", {file.name: reason}))
         else:
-            arrivals[arrival.sha256] = arrival
+            write_bytes(_incoming(project) / arrival.sha256, arrival.content)  # for good: the inbox's own is removed
+            arrivals[arrival.sha256] = arrival.without_content
         report.advance("check the inbox", done + 1, len(listing.ready))
     intake = Intake(duplicates=len(repeats), quarantine=quarantine, waiting=waiting)
     if arrivals:
@@ -201,16 +202,19 @@ def _merge(project: Project, base: _Base, arrivals: Mapping[str, Arrival], paren
     half = folder.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
     ours = base.place.is_relative_to(_merged(project))  # nobody writes there, so one file may have two names
-    require_space(project.root, sum(len(each.content) for each in arrivals.values()) + (0 if ours else _size(base)))
+    require_space(project.root, 0 if ours else _size(base))
     with explained(half, 0):
         for done, name in enumerate(base.layout.files):
             target = half / name
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(base.place / name, target) if ours else shutil.copyfile(base.place / name, target)
             report.advance("merge the images", done + 1, len(base.layout.files))
+        folders = _folders(base.layout)
         for sha256, arrival in arrivals.items():
-            target = half / _place(base.layout, arrival.name) / f"{sha256[:16]}{Path(arrival.name).suffix.lower()}"
-            write_bytes(target, arrival.content)  # on disk for good: the inbox's own is removed
+            label = PurePosixPath(arrival.name).parts[0] if base.layout.class_names else None
+            target = half / folders[label] / f"{sha256[:16]}{Path(arrival.name).suffix.lower()}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (_incoming(project) / sha256).rename(target)
         record = DataLineage(
             parent=parent, images=len(arrivals), origin="inbox", time=datetime.now(UTC).isoformat(timespec="seconds")
         )
@@ -233,11 +237,12 @@ def _base(project: Project, params: Params) -> _Base:
     return _Base(place, folders.recognise(files))
 
 
-def _place(layout: Layout, name: str) -> str:
-    """The folder of the source for the inbox's file ``name``: where its class's first training picture lies."""
-    label = PurePosixPath(name).parts[0] if layout.class_names else None
-    names = [each.name for each in layout.pictures() if each.label == label and each.split != "test"]
-    return str(PurePosixPath(names[0] if names else next(layout.pictures()).name).parent)
+def _folders(layout: Layout) -> Mapping[str | None, str]:
+    """The folder of the source for new images of each class: where its first training picture lies."""
+    folders: dict[str | None, str] = {}
+    for picture in sorted(layout.pictures(), key=lambda picture: picture.split == "test"):
+        folders.setdefault(picture.label, str(PurePosixPath(picture.name).parent))
+    return folders
 
 
 def _link(source: Path, target: Path) -> None:
@@ -253,3 +258,8 @@ def _size(base: _Base) -> int:
 
 def _merged(project: Project) -> Path:
     return project.root / "data" / "merged"
+
+
+def _incoming(project: Project) -> Path:
+    """Where new images are, by digest, until all are checked: there may be more than fit into memory."""
+    return _merged(project) / "incoming.half"

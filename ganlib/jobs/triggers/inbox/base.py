@@ -56,6 +56,11 @@ class Arrival(NamedTuple):
         """Its name in the inbox."""
         return self.file.name
 
+    @property
+    def without_content(self) -> Arrival:
+        """Itself, to be removed from the inbox later."""
+        return self._replace(content=b"")
+
 
 class Inbox(ABC):
     """The place that new images are put into."""

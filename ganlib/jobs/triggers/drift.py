@@ -19,7 +19,7 @@ from ganlib.evaluation.data_drift import LEAST, MOST_NEW, MOST_OLD, data_drift
 from ganlib.generation.batch import card as cards
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.measuring.quality import judge_of
-from ganlib.jobs.triggers.inbox.base import Inbox, InboxFile
+from ganlib.jobs.triggers.inbox.base import Arrival, Inbox, InboxFile
 from ganlib.jobs.triggers.situation import Situation
 
 _CACHE: dict[tuple[object, ...], str | None] = {}
@@ -93,11 +93,16 @@ def _cached(key: tuple[object, ...], compute: Callable[[], str | None]) -> str |
 
 def _decoded(inbox: Inbox, files: tuple[InboxFile, ...], rules: Rules) -> np.ndarray:
     """What can be read of the files of an inbox; uint8 [n, channels, side, side]."""
+
+    def read(file: InboxFile) -> Arrival | None:
+        with suppress(BadInput):  # a look puts nothing in quarantine
+            return inbox.read(file)
+        return None
+
     images = []
-    for file in files:
-        with suppress(Unreadable, BadInput):  # a look puts nothing in quarantine
-            if arrival := inbox.read(file):
-                images.append(decode(io.BytesIO(arrival.content), rules))
+    for arrival in filter(None, inbox.in_parallel(read, files)):
+        with suppress(Unreadable):
+            images.append(decode(io.BytesIO(arrival.content), rules))
     return np.stack(images) if images else np.zeros((0, rules.channels, rules.size, rules.size), np.uint8)
 
 

@@ -126,8 +126,8 @@ def _take(project: Project, params: Params, inbox: Inbox, listing: Arrivals, rep
     repeats: list[Arrival] = []
     quarantine: dict[str, str] = {}
     waiting = len(listing.waiting)
-    for done, file in enumerate(listing.ready):
-        arrival = inbox.read(file)
+    contents = inbox.in_parallel(inbox.read, listing.ready)
+    for done, (file, arrival) in enumerate(zip(listing.ready, contents, strict=True)):
         if arrival is None:
             waiting += 1
         elif arrival.sha256 in present or arrival.sha256 in arrivals:
@@ -143,8 +143,7 @@ def _take(project: Project, params: Params, inbox: Inbox, listing: Arrivals, rep
     intake = Intake(duplicates=len(repeats), quarantine=quarantine, waiting=waiting)
     if arrivals:
         intake = _version(project, base, arrivals, intake, report)
-    for arrival in (*arrivals.values(), *repeats):
-        inbox.remove(arrival)
+    list(inbox.in_parallel(inbox.remove, (*arrivals.values(), *repeats)))
     return intake
 
 

@@ -7,13 +7,17 @@ prefix of S3; :func:`ganlib.jobs.triggers.inbox.inbox_of` tells them apart.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ganlib.core.files import sha256_bytes
 from ganlib.data.importing.files import is_litter
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 QUARANTINE = "quarantine"
 """Folder in the inbox: what was not taken, each beside a text file with the reason."""
@@ -64,6 +68,15 @@ class Arrival(NamedTuple):
 
 class Inbox(ABC):
     """The place that new images are put into."""
+
+    at_once = 1
+    """Files that are best read, or removed, at the same time."""
+
+    def in_parallel(self, work: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield what ``work`` returns for each of the items, in their order; no more is kept than is done at once."""
+        with ThreadPoolExecutor(self.at_once) as pool:
+            for start in range(0, len(items), self.at_once):
+                yield from pool.map(work, items[start : start + self.at_once])
 
     def scan(self, still_seconds: float, now: float) -> Arrivals:
         """List it; a file that changed within ``still_seconds`` before the Unix time ``now`` waits."""

@@ -32,6 +32,8 @@ _PROBE = ".ganlib-probe"
 class RemoteInbox(Inbox):
     """A prefix of S3, whose objects appear whole."""
 
+    at_once = 16
+
     def __init__(self, url: str, project: Project) -> None:
         """Nothing is asked of the store yet.
 

@@ -21,7 +21,9 @@ class TriggersConfig(Record):
     look_seconds: PositiveFloat = Field(60, description="between looks of `make up` whether there is a cause")
     settle_seconds: float = Field(60, ge=0, description="from the first cause to the start: what comes then is one run")
     max_age_days: PositiveFloat | None = Field(None, description="of the champion; none: it may be of any age")
-    inbox: str | None = Field(None, min_length=1, description="folder into which new images are put; none: no inbox")
+    inbox: str | None = Field(
+        None, min_length=1, description="folder, or s3://BUCKET/PREFIX, into which new images are put; none: no inbox"
+    )
     min_images: PositiveInt = Field(1, description="images in the inbox that are worth a retraining")
     still_seconds: float = Field(10, ge=0, description="that a file of the inbox was left alone before it is taken")
     late_seconds: PositiveFloat = Field(3600, description="after which a retraining of the schedule is called late")

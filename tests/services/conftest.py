@@ -86,6 +86,27 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
 
 
 @pytest.fixture(scope="module")
+def s3_server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a server that speaks S3, which lists ten objects a page."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    serve(command, f"{url}/moto-api/", tmp_path_factory.mktemp("s3"), MOTO_S3_DEFAULT_MAX_KEYS="10")
+    return url
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the server, which asks nobody who he is, with one empty bucket."""
+    from tests.services.s3 import emptied
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    return emptied(s3_server)
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The machine's Chromium, headless, as playwright's browser."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import requests
 
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.generation.batch import manifest as manifests
@@ -21,32 +17,10 @@ from ganlib.generation.storage.base import Storage
 from tests import factories
 from tests.reports import Listener
 from tests.services.conftest import free_port
+from tests.services.s3 import BUCKET, ask, user
 from tests.support.storage_suite import StorageSuite
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
-
-BUCKET = "ganlib"
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    folder = tmp_path_factory.mktemp("s3")
-    serve([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/", folder)
-    return url
-
-
-@pytest.fixture
-def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of the server, which asks nobody who he is, with one empty bucket."""
-    requests.post(f"{server}/moto-api/reset", timeout=120)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +32,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
 
 def keys(s3: Any) -> dict[str, str]:
     """All objects, with what tells one upload from the next."""
-    listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    listed = (entry for page in pages for entry in page.get("Contents", []))
     return {entry["Key"]: str(entry["LastModified"]) + entry["ETag"] for entry in listed}
 
 
@@ -111,25 +86,21 @@ def test_a_missing_bucket_and_a_server_that_is_away_are_told(s3: Any, model: Onn
 
 
 def test_credentials_that_are_revoked_in_the_middle_keep_the_whole_shards_and_the_job_goes_on(
-    s3: Any, server: str, model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: Any, s3_server: str, model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     iam, out = boto3.client("iam"), f"s3://{BUCKET}/a"
-    iam.create_user(UserName="maker")
-    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName="maker", PolicyName="all", PolicyDocument=json.dumps(allowed))
-    key = iam.create_access_key(UserName="maker")["AccessKey"]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    for name, value in (key := user("maker", "s3:*")).items():
+        monkeypatch.setenv(name, value)
 
     def revoke(stage: str, done: int, total: int, facts: Any = None) -> None:
         if stage == "generate" and done == 256:
-            iam.delete_access_key(UserName="maker", AccessKeyId=key["AccessKeyId"])
-            requests.post(f"{server}/moto-api/reset-auth", data=b"0", timeout=120)  # from now on it asks
+            iam.delete_access_key(UserName="maker", AccessKeyId=key["AWS_ACCESS_KEY_ID"])
+            ask(s3_server, asks=True)
 
     job = {"count": 600, "seed": 5, "shard_size": 100, "file_format": "npy"}
     with pytest.raises(BadInput, match=r"refuses these credentials \(.*kept; run the same command again"):
         generate(model, out=out, report=Listener(revoke), **job)  # type: ignore[arg-type]
-    requests.post(f"{server}/moto-api/reset-auth", data=b"inf", timeout=120)
+    ask(s3_server, asks=False)
     whole = [name for name in keys(s3) if name.endswith(".npy.sha256")]
     assert 1 <= len(whole) < 6
     assert manifests.read(out).complete is False  # type: ignore[union-attr]

@@ -34,6 +34,7 @@ LATE = (
     "pydantic.v1",
     "pydantic_settings",
     "rich.progress",
+    "s3fs",
     "scipy.ndimage",
     "scipy.stats",
     "torch._dynamo",
@@ -43,7 +44,7 @@ LATE = (
     "websockets.asyncio.client",
     "tests.factories",
 )
-"""What no module of ours imports as it is imported itself: of MLflow, torch, SciPy, and what Prefect's commands do."""
+"""What no module of ours imports as it is imported itself: of MLflow, torch, SciPy, S3, and of Prefect's commands."""
 
 for _module in pkgutil.walk_packages(ganlib.__path__, "ganlib."):
     if not _module.name.endswith("__main__"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import io
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from ganlib.core.errors import BadInput
 from ganlib.data.importing.decode import Rules, Unreadable, decode
 from ganlib.data.raw import read_report
 from ganlib.data.splits import file_names, load_array, load_split
@@ -17,7 +19,7 @@ from ganlib.evaluation.data_drift import LEAST, MOST_NEW, MOST_OLD, data_drift
 from ganlib.generation.batch import card as cards
 from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.measuring.quality import judge_of
-from ganlib.jobs.triggers import inbox
+from ganlib.jobs.triggers.inbox.base import Arrival, Inbox, InboxFile
 from ganlib.jobs.triggers.situation import Situation
 
 _CACHE: dict[tuple[object, ...], str | None] = {}
@@ -48,21 +50,17 @@ def _batches(situation: Situation) -> Iterator[str]:
 
 def _inbox(situation: Situation) -> Iterator[str]:
     """The images that wait in the inbox, beside the training images."""
-    settings, project = situation.params.triggers, situation.project
-    folder = inbox.folder_of(project, settings)
-    if folder is None:
+    place, project, inbox = situation.params.triggers.inbox, situation.project, situation.inbox
+    files = situation.arrivals.ready[:MOST_NEW]
+    if inbox is None or len(files) < LEAST:
         return
-    ready = inbox.scan(folder, settings.still_seconds, situation.now.timestamp()).ready[:MOST_NEW]
-    if len(ready) < LEAST:
-        return
-    files = tuple((name, (folder / name).stat().st_mtime_ns) for name in ready)
     rules = Rules(**read_report(project.raw).rules.model_dump())
     words = _cached(
-        ("inbox", situation.data_version, folder, files),
-        lambda: _compare(situation, _decoded(folder, ready, rules), load_split(project.prepared, "train").images),
+        ("inbox", situation.data_version, place, files),
+        lambda: _compare(situation, _decoded(inbox, files, rules), load_split(project.prepared, "train").images),
     )
     if words:
-        yield f"in {settings.inbox}: {words}"
+        yield f"in {place}: {words}"
 
 
 def _data(situation: Situation) -> Iterator[str]:
@@ -93,12 +91,18 @@ def _cached(key: tuple[object, ...], compute: Callable[[], str | None]) -> str |
     return _CACHE[key]
 
 
-def _decoded(folder: Path, names: Sequence[str], rules: Rules) -> np.ndarray:
+def _decoded(inbox: Inbox, files: tuple[InboxFile, ...], rules: Rules) -> np.ndarray:
     """What can be read of the files of an inbox; uint8 [n, channels, side, side]."""
+
+    def read(file: InboxFile) -> Arrival | None:
+        with suppress(BadInput):  # a look puts nothing in quarantine
+            return inbox.read(file)
+        return None
+
     images = []
-    for name in names:
-        with suppress(Unreadable, OSError), (folder / name).open("rb") as stream:  # a look puts nothing in quarantine
-            images.append(decode(stream, rules))
+    for arrival in filter(None, inbox.in_parallel(read, files)):
+        with suppress(Unreadable):
+            images.append(decode(io.BytesIO(arrival.content), rules))
     return np.stack(images) if images else np.zeros((0, rules.channels, rules.size, rules.size), np.uint8)
 
 

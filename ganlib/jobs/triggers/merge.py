@@ -18,7 +18,6 @@ from pydantic import Field, ValidationError
 
 from ganlib import config as configs
 from ganlib.config import Params
-from ganlib.core import locks
 from ganlib.core.errors import BadInput
 from ganlib.core.events import Remark
 from ganlib.core.files import explained, require_space, sha256_bytes, sha256_file, write_bytes, write_json
@@ -35,8 +34,9 @@ from ganlib.data.raw import read_report
 from ganlib.data.versioning import lineage
 from ganlib.data.versioning.lineage import DataLineage
 from ganlib.jobs.data.version_data import recorded_md5, version_data
-from ganlib.jobs.triggers import inbox
-from ganlib.jobs.triggers.inbox import Arrival, Arrivals
+from ganlib.jobs.triggers.inbox import inbox_of
+from ganlib.jobs.triggers.inbox.base import Arrival, Arrivals, Inbox
+from ganlib.jobs.triggers.inbox.objection import objection
 
 LINEAGE = ".lineage.json"
 """In a merged source: a :class:`DataLineage`, for the data version that is made of it."""
@@ -103,48 +103,47 @@ def take_in(project: Project, params: Params, *, now: float, report: Report = si
 
     Raises:
         BadInput: the inbox or the source cannot be used. What was in the inbox is still there.
-        Unavailable: another process takes images in and does not end.
+        Unavailable: the store cannot be reached, or another process takes images in and does not end.
     """
-    folder = inbox.folder_of(project, params.triggers)
-    if folder is None:
+    inbox = inbox_of(project, params.triggers)
+    if inbox is None:
         return Intake()
     require_folder(project, params)
-    with locks.hold(folder / ".ganlib.lock", what="process that empties the inbox", patience=600):
-        arrivals = inbox.scan(folder, params.triggers.still_seconds, now)
+    with inbox.hold():
+        arrivals = inbox.scan(params.triggers.still_seconds, now)
         if not arrivals.ready and not _is_unfinished(project):
             return Intake(waiting=len(arrivals.waiting))
         version_data(project, report=report)  # brings what a killed process had begun to its end
         _finish(project)
-        return _take(project, configs.load(project.params_file), folder, arrivals, report)
+        return _take(project, configs.load(project.params_file), inbox, arrivals, report)
 
 
-def _take(project: Project, params: Params, folder: Path, listing: Arrivals, report: Report) -> Intake:
+def _take(project: Project, params: Params, inbox: Inbox, listing: Arrivals, report: Report) -> Intake:
     base = _base(project, params)
     present = {sha256_file(base.place / name) for name in base.layout.files}
     rules = Rules(**read_report(project.raw).rules.model_dump())
-    ready, waiting = listing
     arrivals: dict[str, Arrival] = {}
     repeats: list[Arrival] = []
     quarantine: dict[str, str] = {}
-    late = list(waiting)
-    for done, name in enumerate(ready):
-        arrival = inbox.read(folder, name)
+    waiting = len(listing.waiting)
+    contents = inbox.in_parallel(inbox.read, listing.ready)
+    for done, (file, arrival) in enumerate(zip(listing.ready, contents, strict=True)):
         if arrival is None:
-            late.append(name)
+            waiting += 1
         elif arrival.sha256 in present or arrival.sha256 in arrivals:
-            repeats.append(arrival)
-        elif reason := inbox.objection(folder, name, rules, base.layout.class_names):
-            inbox.set_aside(folder, arrival, reason)
-            quarantine[name] = reason
-            report.event(Remark("quarantine", {name: reason}))
+            repeats.append(arrival.without_content)
+        elif reason := objection(arrival, rules, base.layout.class_names):
+            inbox.set_aside(arrival, reason)
+            quarantine[file.name] = reason
+            report.event(Remark("quarantine", {file.name: reason}))
         else:
-            arrivals[arrival.sha256] = arrival
-        report.advance("check the inbox", done + 1, len(ready))
-    intake = Intake(duplicates=len(repeats), quarantine=quarantine, waiting=len(late))
+            write_bytes(_incoming(project) / arrival.sha256, arrival.content)  # for good: the inbox's own is removed
+            arrivals[arrival.sha256] = arrival.without_content
+        report.advance("check the inbox", done + 1, len(listing.ready))
+    intake = Intake(duplicates=len(repeats), quarantine=quarantine, waiting=waiting)
     if arrivals:
         intake = _version(project, base, arrivals, intake, report)
-    for arrival in (*arrivals.values(), *repeats):
-        inbox.remove(folder, arrival)
+    list(inbox.in_parallel(inbox.remove, (*arrivals.values(), *repeats)))
     return intake
 
 
@@ -202,16 +201,19 @@ def _merge(project: Project, base: _Base, arrivals: Mapping[str, Arrival], paren
     half = folder.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
     ours = base.place.is_relative_to(_merged(project))  # nobody writes there, so one file may have two names
-    require_space(project.root, sum(len(each.content) for each in arrivals.values()) + (0 if ours else _size(base)))
+    require_space(project.root, 0 if ours else _size(base))
     with explained(half, 0):
         for done, name in enumerate(base.layout.files):
             target = half / name
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(base.place / name, target) if ours else shutil.copyfile(base.place / name, target)
             report.advance("merge the images", done + 1, len(base.layout.files))
+        folders = _folders(base.layout)
         for sha256, arrival in arrivals.items():
-            target = half / _place(base.layout, arrival.name) / f"{sha256[:16]}{Path(arrival.name).suffix.lower()}"
-            write_bytes(target, arrival.content)  # on disk for good: the inbox's own is removed
+            label = PurePosixPath(arrival.name).parts[0] if base.layout.class_names else None
+            target = half / folders[label] / f"{sha256[:16]}{Path(arrival.name).suffix.lower()}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (_incoming(project) / sha256).rename(target)
         record = DataLineage(
             parent=parent, images=len(arrivals), origin="inbox", time=datetime.now(UTC).isoformat(timespec="seconds")
         )
@@ -234,11 +236,12 @@ def _base(project: Project, params: Params) -> _Base:
     return _Base(place, folders.recognise(files))
 
 
-def _place(layout: Layout, name: str) -> str:
-    """The folder of the source for the inbox's file ``name``: where its class's first training picture lies."""
-    label = PurePosixPath(name).parts[0] if layout.class_names else None
-    names = [each.name for each in layout.pictures() if each.label == label and each.split != "test"]
-    return str(PurePosixPath(names[0] if names else next(layout.pictures()).name).parent)
+def _folders(layout: Layout) -> Mapping[str | None, str]:
+    """The folder of the source for new images of each class: where its first training picture lies."""
+    folders: dict[str | None, str] = {}
+    for picture in sorted(layout.pictures(), key=lambda picture: picture.split == "test"):
+        folders.setdefault(picture.label, str(PurePosixPath(picture.name).parent))
+    return folders
 
 
 def _link(source: Path, target: Path) -> None:
@@ -254,3 +257,8 @@ def _size(base: _Base) -> int:
 
 def _merged(project: Project) -> Path:
     return project.root / "data" / "merged"
+
+
+def _incoming(project: Project) -> Path:
+    """Where new images are, by digest, until all are checked: there may be more than fit into memory."""
+    return _merged(project) / "incoming.half"

@@ -59,6 +59,8 @@ class RetrainPlan(Record):
     machine_seconds: float
     """About how much: of all families together."""
     at_most_seconds: float
+    inbox_owner: str | None
+    """The other checkout that takes the images out of the inbox; None: this one does, or there is no inbox."""
     why_not: str | None
     """Why nothing is to do; None: it is due."""
 
@@ -71,6 +73,8 @@ class RetrainPlan(Record):
     def summary(self) -> str:
         """For people, a line each."""
         lines = [f"cause    {cause}" for cause in self.causes]
+        if self.inbox_owner:
+            lines.append(f"inbox    its images are taken by the checkout {self.inbox_owner}")
         if self.why_not:
             return "\n".join([*lines, f"nothing to do: {self.why_not}"])
         data = self.data_version[:12] if self.data_version else "a new one, with what waits in the inbox"
@@ -134,6 +138,7 @@ def plan(
         seconds=median(earlier[-_EARLIER:]) if earlier else max(each.seconds for each in estimates),
         machine_seconds=sum(each.seconds for each in estimates),
         at_most_seconds=max(limits) * _SLACK + _BESIDE,
+        inbox_owner=state.inbox_owner if "images" in state.params.triggers.causes else None,
         why_not=_why_not(causes, standing),
     )
 

@@ -10,6 +10,8 @@ from ganlib.config import Params
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.jobs.data.version_data import recorded_md5
+from ganlib.jobs.triggers.inbox import inbox_of
+from ganlib.jobs.triggers.inbox.base import Arrivals, Inbox
 from ganlib.registry.ledger import LedgerSnapshot
 from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.registry import Listing, Registry
@@ -67,6 +69,23 @@ class Situation:
     def standings(self) -> list[Standing]:
         """Earlier retrainings and those under way, oldest first."""
         return Claims(self.store, self.params.registry.model).read()
+
+    @cached_property
+    def inbox(self) -> Inbox | None:
+        """Where new images are put; None: nowhere."""
+        return inbox_of(self.project, self.params.triggers)
+
+    @cached_property
+    def inbox_owner(self) -> str | None:
+        """The other checkout that takes the images out of it; None: this one does."""
+        return self.inbox.other_owner() if self.inbox else None
+
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        """What waits in the inbox for this checkout."""
+        if self.inbox is None or self.inbox_owner:
+            return Arrivals()
+        return self.inbox.scan(self.params.triggers.still_seconds, self.now.timestamp())
 
     @cached_property
     def last(self) -> datetime | None:

@@ -27,6 +27,8 @@ def test_a_plan_names_causes_families_budget_and_time_and_changes_nothing(champi
     assert [(each.family, each.seconds, each.runs) for each in made.families] == [("dcgan", 190, 0), ("vae", 40, 0)]
     assert (made.seconds, made.machine_seconds, made.at_most_seconds) == (190, 230, 585)
     assert made.summary.splitlines()[0].startswith("cause    data: no version was trained on data version eeee")
+    elsewhere = made.model_copy(update={"inbox_owner": "gpu1:/srv/icons"}).summary.splitlines()
+    assert elsewhere[1] == "inbox    its images are taken by the checkout gpu1:/srv/icons"
     assert "train    dcgan (about 3 min, its limit), vae (about 40 s, its limit); budget demo" in made.summary
 
 

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
+from ganlib.core.files import first_line
 
 _LOGIN_ERRORS = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError"}
+_PROBE = ".ganlib-probe"
 _CLIENTS = {"botocore", "aiobotocore", "aiohttp"}
 
 
@@ -77,6 +79,25 @@ class ObjectStore:
         """Put ``data`` at ``name``. Raises :class:`FileExistsError` where something is."""
         with self.explained():
             self.client.pipe_file(self.at(name), data, mode="create")
+
+    def require_writable(self) -> None:
+        """Write an object and remove it again.
+
+        Raises:
+            BadInput: there is no bucket, or the credentials do not allow both.
+            Unavailable: the store does not answer.
+        """
+        with self.explained():
+            try:
+                self.client.pipe_file(self.at(_PROBE), b"")
+                self.client.rm_file(self.at(_PROBE))
+            except FileNotFoundError:
+                raise self.no_bucket from None
+            except PermissionError as error:
+                raise BadInput(
+                    f"these credentials may not put and delete objects in {self} ({first_line(error)}). Nothing was "
+                    "changed; give them the right to, or set another place."
+                ) from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -17,16 +17,20 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from ganlib import config
 from ganlib.core.errors import BadInput, Unavailable
 from ganlib.core.files import sha256_bytes
 from ganlib.core.project import Project
 from ganlib.data.versioning import lineage
+from ganlib.jobs.doctor.finding import HealthContext
+from ganlib.jobs.doctor.stores import stores
 from ganlib.jobs.triggers import images, merge
 from ganlib.jobs.triggers.inbox.owner import FILE
 from ganlib.jobs.triggers.inbox.remote import RemoteInbox
 from ganlib.jobs.triggers.situation import Situation
+from tests import factories
 from tests.services.conftest import free_port
 from tests.services.s3 import BUCKET, ask, user
 from tests.services.wire import Wire
@@ -286,3 +290,16 @@ def test_a_kill_before_any_request_costs_no_image_and_doubles_none(
         step += 1
     assert codes.keys() == {0, -signal.SIGKILL}
     assert codes[-signal.SIGKILL] == 10  # twice to try, owner, three for the quarantine, four images
+
+
+def test_the_doctor_tries_every_store(s3: Any, tmp_path: Path) -> None:
+    project = factories.project(tmp_path / "project")
+    values = yaml.safe_load(project.params_file.read_text())
+    values["services"]["outputs"] = ["out", f"s3://{BUCKET}/batches"]
+    values["triggers"]["inbox"] = "s3://no-such-bucket/in"
+    project.params_file.write_text(yaml.safe_dump(values))
+    first, second = stores(HealthContext(project, fix=False, deep=False))
+    assert (first.state, first.words) == ("ok", f"s3://{BUCKET}/batches may be written and cleared")
+    assert (second.state, second.cure) == ("problem", "triggers.inbox, or its credentials")
+    assert "there is no bucket 'no-such-bucket'" in second.words
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ganlib.core.errors import GanlibError
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.jobs.doctor import machine, notices, remote, services
+from ganlib.jobs.doctor import machine, notices, remote, services, stores
 from ganlib.jobs.doctor.finding import Diagnosis, HealthCheck, HealthContext, HealthFinding
 
 CHECKS: Mapping[str, HealthCheck] = {
@@ -21,6 +21,7 @@ CHECKS: Mapping[str, HealthCheck] = {
     "params.yaml": services.configuration,
     "DVC's remote": remote.remote,
     "data": services.data,
+    "stores": stores.stores,
     "services": services.services,
     "MLflow": services.mlflow,
     "Prefect": services.prefect,

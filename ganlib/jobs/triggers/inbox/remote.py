@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from ganlib.core import locks
-from ganlib.core.errors import BadInput
-from ganlib.core.files import first_line
 from ganlib.core.object_store import ObjectStore
 from ganlib.core.project import Project
 from ganlib.jobs.triggers.inbox import owner
@@ -25,8 +23,6 @@ from ganlib.jobs.triggers.inbox.base import (
     other_name,
     reason_text,
 )
-
-_PROBE = ".ganlib-probe"
 
 
 class RemoteInbox(Inbox):
@@ -61,18 +57,7 @@ class RemoteInbox(Inbox):
 
     def require_usable(self) -> None:
         """See :class:`Inbox`: an object is written and removed again."""
-        with self._objects.explained():
-            try:
-                self._objects.client.pipe_file(self._objects.at(_PROBE), b"")
-                self._objects.client.rm_file(self._objects.at(_PROBE))
-            except FileNotFoundError:
-                raise self._objects.no_bucket from None
-            except PermissionError as error:
-                raise BadInput(
-                    f"triggers.inbox: these credentials may not put and delete objects in {self._objects} "
-                    f"({first_line(error)}), so no image could be taken out of it. Nothing was changed; give them the "
-                    "right to, or set another inbox."
-                ) from error
+        self._objects.require_writable()
 
     @contextmanager
     def hold(self) -> Iterator[None]:

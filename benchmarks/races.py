@@ -294,8 +294,8 @@ def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def database(folder: Path) -> Iterator[str]:
     """PostgreSQL where it is installed, else SQLite."""
     if binaries():
-        with postgres() as uri:
-            yield uri
+        with postgres() as server:
+            yield server.uri
     else:
         yield f"sqlite:///{folder / 'mlflow.db'}"
 

@@ -26,6 +26,9 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
     # An empty database is migrated first, which takes longer than the default of 20 s on a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # Its server says 500 while its PostgreSQL starts anew. A flow waits for a minute, as it does for a server that is
+    # away, and does not lose hours of training to it.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
 }
 
 

@@ -26,7 +26,7 @@ from ganlib.generation.storage import is_url, locate
 from ganlib.jobs.images.generate import BatchResult
 from ganlib.jobs.images.request import GenerateRequest
 from pipelines import artifacts, forms, names, places, tasks, workers
-from pipelines.launch import launch
+from pipelines.launch import launch, sign
 
 _ON_SHEET = 100
 OUT = "out/{model}-v{version}-seed{seed}-{count}"
@@ -41,7 +41,7 @@ def _name(parameters: dict[str, Any]) -> str:
     return f"generate {parameters['count']} images of {parameters['model']}"
 
 
-@flow(name="generate", flow_run_name=names.naming(_name))
+@flow(name="generate", flow_run_name=names.naming(_name), on_running=[sign])
 @forms.offer(DEFAULTS, out=_OUT_NOTE)
 def generate(
     *, model: Model = "champion", request: GenerateRequest, run: RunOptions, overrides: Set = None

@@ -21,7 +21,8 @@ from ganlib.core.progress import doing
 from ganlib.core.proxies import through
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
+    from prefect.flows import Flow
 
     from ganlib.core.progress import Report
 
@@ -45,7 +46,7 @@ def launch(flow: Callable[..., Any], *, as_json: bool, **parameters: Any) -> Any
 
         _quiet_console()
         progress.use_terminal(report)
-        with _interruptible(), _prefect(report), _prefect_answering(), tags(_TAG, identity()):
+        with _interruptible(), _prefect(report), prefect_answering(), tags(_TAG, identity()):
             clear_ghosts()
             return flow(**parameters)
 
@@ -96,7 +97,7 @@ def _prefect(report: Report) -> Iterator[None]:
 
 
 @contextmanager
-def _prefect_answering() -> Iterator[None]:
+def prefect_answering() -> Iterator[None]:
     """Prefect's own failures in our words.
 
     Raises:
@@ -212,3 +213,12 @@ def close_tasks() -> list[str]:
 def identity() -> str:
     """Return the tag that tells whose a flow run is: :func:`clear_ghosts` ends those of processes that are gone."""
     return json.dumps(processes.identity())
+
+
+def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """As a flow run of a deployment begins, tag it with its process, as :func:`launch` does with those of terminals."""
+    from prefect.client.orchestration import get_client
+
+    if flow_run.deployment_id:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, tags=[*flow_run.tags, identity()])

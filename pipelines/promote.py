@@ -12,10 +12,12 @@ from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.registry.gate import Decision
 from pipelines import artifacts, names, tasks
-from pipelines.launch import launch
+from pipelines.launch import launch, sign
 
 
-@flow(name="promote", flow_run_name=names.naming(lambda parameters: f"promote {parameters['version']}"))
+@flow(
+    name="promote", flow_run_name=names.naming(lambda parameters: f"promote {parameters['version']}"), on_running=[sign]
+)
 def promote(version: str = "challenger", dry_run: bool = False) -> dict[str, Any]:
     """Put ``version`` through the gate against the champion.
 

@@ -19,14 +19,14 @@ from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.registry.reconcile import Pending, Reconciliation
 from pipelines import names, tasks
 from pipelines.gallery import GalleryWatch
-from pipelines.launch import identity, launch
+from pipelines.launch import identity, launch, sign
 from pipelines.notices import NoticeWatch
 from pipelines.outages import OutageLog
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-@flow(name="reconcile", flow_run_name=names.naming(lambda _: "reconcile with MLflow's page"))
+@flow(name="reconcile", flow_run_name=names.naming(lambda _: "reconcile with MLflow's page"), on_running=[sign])
 def reconcile() -> dict[str, Any]:
     """Record and answer what people did in MLflow's page: the alias champion, the tag approve, a deleted champion.
 

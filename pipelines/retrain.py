@@ -22,7 +22,7 @@ from ganlib.jobs.triggers.start import started
 from ganlib.registry.gate import Decision
 from ganlib.tracking.store import connect
 from pipelines import artifacts, names, tasks
-from pipelines.launch import launch
+from pipelines.launch import launch, prefect_answering, sign
 from pipelines.limits import limited
 
 
@@ -32,7 +32,7 @@ def split(families: list[str] | str | None) -> list[str]:
     return [name.strip() for name in parts if name.strip()]
 
 
-@flow(name="retrain", flow_run_name=names.naming(names.trained))
+@flow(name="retrain", flow_run_name=names.naming(names.trained), on_running=[sign])
 @limited
 def retrain(
     families: list[str] | str | None = None,
@@ -64,7 +64,8 @@ def retrain(
         names.tag(f"cause:{cause.name}" for cause in ready.causes)
     data = tasks.version_data(root, changes)
     project, params = tasks.opened(root, changes)  # the inbox may have made another source
-    with started(project, params, selection, limits, data["md5"], ready.causes if ready else None) as start:
+    causes_there = ready.causes if ready else None
+    with started(project, params, selection, limits, data["md5"], causes_there) as start, prefect_answering():
         if start.why_not:
             return _nothing(start.why_not, ready)
         result = _trained(root, changes, selection, limits, data)

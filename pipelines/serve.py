@@ -24,10 +24,10 @@ from prefect.schedules import Cron
 
 from ganlib import config
 from ganlib.core import project as projects
-from pipelines import forms, triggers
+from pipelines import forms, launch, triggers
 from pipelines.environment import READY
 from pipelines.generate import generate
-from pipelines.launch import close_tasks, mark_crashed
+from pipelines.launch import mark_crashed
 from pipelines.promote import promote
 from pipelines.reconcile import reconcile, watch
 from pipelines.registration import TAG, register
@@ -132,7 +132,7 @@ def main() -> None:
     if alone:
         clear_ghosts()
         drop_missed()
-    close_tasks()
+    launch.clear_ghosts()  # of this machine, wherever the server is
     # One at a time: two trainings on two cores only slow each other. Not paused at the end: a pause is a person's.
     runner = Runner(pause_on_shutdown=False, limit=1)
     register(project, runner, deployments())

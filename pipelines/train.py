@@ -11,11 +11,11 @@ from ganlib.cli.app import show
 from ganlib.cli.options import Budget, Json, Set
 from ganlib.core import project as projects
 from pipelines import artifacts, names, tasks
-from pipelines.launch import launch
+from pipelines.launch import launch, sign
 from pipelines.limits import limited
 
 
-@flow(name="train", flow_run_name=names.naming(names.trained))
+@flow(name="train", flow_run_name=names.naming(names.trained), on_running=[sign])
 @limited
 def train(family: str = "dcgan", budget: str | None = None, overrides: list[str] | None = None) -> dict[str, Any]:
     """Train ``family`` on the current data and evaluate its exported graph.

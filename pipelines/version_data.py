@@ -14,13 +14,13 @@ from ganlib.cli.options import Json
 from ganlib.core import project as projects
 from ganlib.data import known
 from pipelines import artifacts, names, places, tasks
-from pipelines.launch import launch
+from pipelines.launch import launch, sign
 
 CHANGE_EVENT = "ganlib.data.changed"
 RESOURCE = "ganlib.data"
 
 
-@flow(name="version-data", flow_run_name=names.naming(lambda _: "version data"))
+@flow(name="version-data", flow_run_name=names.naming(lambda _: "version data"), on_running=[sign])
 def version_data(source: str | None = None) -> dict[str, Any]:
     """Version the data; emit the event ``ganlib.data.changed``, which starts a retraining, if it changed.
 

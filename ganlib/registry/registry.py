@@ -57,7 +57,8 @@ class Registry:
 
         The stored bytes are read back and must be those at ``onnx``. ``candidates`` is the number of models that it was
         chosen from by its figures: the more there were, the more a good figure owes to chance. A sibling of another
-        version is linked to it by tags, and leaves the alias to whichever version has it.
+        version is linked to it by tags, and leaves the alias to whichever version has it. A call that was cut off, as a
+        server went away, has left its version, if nothing was decided about it: the same call goes on with that one.
 
         Raises:
             BadInput: the file is damaged, no graph of the contract, or has no parity certificate.
@@ -81,25 +82,37 @@ class Registry:
         with self.store.translate_errors():
             if problem := self.store.client.get_run(run_id).data.tags.get(UNHEALTHY_TAG):
                 tags["unhealthy"] = problem
-            model_id = logged_models.log(self.store, content, run_id, description.contract, tags)
-        source = f"{MODELS}{model_id}"
         proof = records.evidence(evaluation, description.metadata["parity"], description.contract)
         # The verdict first, as the page lists tags in this order.
-        tags = {GATE: NO_DECISION, **tags, EVIDENCE: self._records.write(source, EVIDENCE, proof)}
-        if bundle:
-            tags[SIGNATURE] = self._records.write(source, SIGNATURE, bundle)
-        with self.store.translate_errors():
-            self._ensure_model()
-            response = self.store.client.create_model_version(
-                self.name, source, run_id=run_id, tags=tags, model_id=model_id, await_creation_for=0
-            )
-        version = self.get(int(response.version))
+        marks = {GATE: NO_DECISION, **tags, EVIDENCE: sha256_bytes(proof.encode())}
+        number = self._cut_off(run_id, marks)
+        if number is None:
+            with self.store.translate_errors():
+                model_id = logged_models.log(self.store, content, run_id, description.contract, tags)
+            source = f"{MODELS}{model_id}"
+            self._records.write(source, EVIDENCE, proof)
+            if bundle:
+                marks[SIGNATURE] = self._records.write(source, SIGNATURE, bundle)
+            number = self._create(run_id, model_id, marks)
+        version = self.get(number)
         with tempfile.TemporaryDirectory() as folder:
             self.download(version, Path(folder) / "stored.onnx")
         if sibling_of is None:
             with alias_lock(self.store.project.state):
                 self.set_alias(CHALLENGER, version.version)
         return self.get(version.version)
+
+    def _cut_off(self, run_id: str, tags: Mapping[str, str]) -> int | None:
+        """Return the version of ``run_id`` that has all of ``tags``; None: there is none."""
+        with self.store.translate_errors():
+            entries = self.store.client.search_model_versions(f"name = '{self.name}' and run_id = '{run_id}'")
+        return next((_at(entry) for entry in entries if tags.items() <= entry.tags.items()), None)
+
+    def _create(self, run_id: str, model_id: str, tags: dict[str, str]) -> int:
+        source, create = f"{MODELS}{model_id}", self.store.client.create_model_version
+        with self.store.translate_errors():
+            self._ensure_model()
+            return _at(create(self.name, source, run_id, tags, model_id=model_id, await_creation_for=0))
 
     def versions(self) -> list[Listing]:
         """Return all versions, newest first, without their evidence; empty if nothing was ever registered."""

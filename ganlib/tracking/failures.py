@@ -47,6 +47,10 @@ class Refused(BadInput):
     """A service answered, and does not let this user do that: waiting does not help."""
 
 
+class WrongLogin(Refused):
+    """It takes this user name and password for nothing at all: all that is asked of it is refused."""
+
+
 def translate(error: Exception, uri: str, *places: Path) -> GanlibError | None:
     """Put ``error`` of a talk with the MLflow at ``uri`` in our words; None if it is no failure of that talk.
 
@@ -111,7 +115,7 @@ def _by_words(text: str, where: str, uri: str) -> GanlibError | None:
             f"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile, that may write there. {_LATER}"
         )
     if _LOGIN.search(text):
-        return Refused(f"{where} refuses this user or password: {_LOGIN.findall(text)[0]}. {_LATER}")
+        return WrongLogin(f"{where} refuses this user or password: {_LOGIN.findall(text)[0]}. {_LATER}")
     if match := _OTHER_SCHEMA.search(text) or _UNKNOWN_STEP.search(text):
         return _other_schema(match, where, uri)
     if match := _NO_DATABASE.search(text):
@@ -131,10 +135,7 @@ def _of_mlflow(error: Exception, where: str) -> GanlibError:
 
     code, text = getattr(error, "error_code", ""), first_line(error)
     if code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or "error code 401" in text:
-        return Refused(
-            f"{where} does not take this user name and password (401). Set MLFLOW_TRACKING_USERNAME and "
-            f"MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN. {_LATER}"
-        )
+        return _of_login(where)
     if code == "PERMISSION_DENIED" or "error code 403" in text:
         return Refused(f"{where} refused (403): this user may not do that: {text}. {_LATER}")
     if code in _TEMPORARY or isinstance(error.__cause__, sqlalchemy.exc.SQLAlchemyError):
@@ -147,11 +148,20 @@ def _of_http(error: Exception, where: str) -> GanlibError:
     code, text = response.status_code if response is not None else 500, first_line(error)
     if code == 404:
         return Absent(f"{where} has no such artifact: {text}")
-    if code in (401, 403):
+    if code == 401:
+        return _of_login(where)
+    if code == 403:
         return Refused(f"{where} refused ({code}): {text}. {_LATER}")
     if code < 500 and code != 429:
         return GanlibError(f"{where} refused: {text}")
     return Unavailable(f"{where} failed: {text}. {_AGAIN}")
+
+
+def _of_login(where: str) -> WrongLogin:
+    return WrongLogin(
+        f"{where} does not take this user name and password (401). Set MLFLOW_TRACKING_USERNAME and "
+        f"MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN. {_LATER}"
+    )
 
 
 def _of_store(error: Exception) -> bool:

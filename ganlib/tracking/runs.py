@@ -21,7 +21,7 @@ import psutil
 from ganlib.config import CostsConfig
 from ganlib.core import log_ids, processes
 from ganlib.core.cost import Cost
-from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
+from ganlib.core.errors import BadInput, GanlibError, Interrupted
 from ganlib.core.project import SourceRevision
 from ganlib.core.redact import redacted
 from ganlib.tracking import costs
@@ -119,8 +119,11 @@ class Run(AbstractContextManager["Run"]):
     ) -> None:
         """End the run; what goes wrong with that does not hide the error that ended it.
 
+        One that lacks something, as MLflow refused it, is FAILED: it can be resumed.
+
         Raises:
             Unavailable: MLflow is away. What was kept and where is told.
+            Refused: MLflow takes this login no more. The same is told.
             GanlibError: MLflow refused something that was written in the background.
         """
         if self._monitor:
@@ -132,15 +135,23 @@ class Run(AbstractContextManager["Run"]):
         if self._meter:
             self._meter.meter.close()
             self.log(self._meter.values(), step=0)
-        self._write(lambda: self._store.client.set_terminated(self.id, status))
+        self._write(lambda: self._terminate(status))
         try:
-            trouble = self._outbox.close() if self._outbox else None
+            trouble = self._outbox.close(haste=error is not None) if self._outbox else None
             if trouble:
-                raise Unavailable(f"{trouble}. Once it answers, train again with --resume {self.id}")
+                raise type(trouble)(f"{trouble} Once that is mended, train again with --resume {self.id}")
         except GanlibError as late:
             if error is None:
                 raise
             logging.getLogger("ganlib").warning("run %s: %s", self.id, late)
+
+    def _terminate(self, status: str) -> None:
+        """Give the run its last status, when all that was written before it has been tried."""
+        problem = self._outbox.problem if self._outbox else None
+        if problem and status == "FINISHED":
+            status = "FAILED"
+            self._store.client.set_tag(self.id, REASON_TAG, redacted(f"could not be recorded: {problem}")[:5000])
+        self._store.client.set_terminated(self.id, status)
 
     def _write(self, write: Callable[[], None]) -> None:
         def talk() -> None:

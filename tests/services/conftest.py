@@ -85,6 +85,27 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
         yield begin
 
 
+AtStep = Callable[[int, Callable[[], object]], None]
+
+
+@pytest.fixture
+def at_step(monkeypatch: pytest.MonkeyPatch) -> AtStep:
+    """Have something happen as a step of a training of `vae` in this process begins."""
+    from ganlib.families.vae import Vae
+
+    def arrange(number: int, happens: Callable[[], object]) -> None:
+        clean = Vae.phases
+
+        def phases(self: Vae, step: int) -> Any:
+            if step == number:
+                happens()
+            return clean(self, step)
+
+        monkeypatch.setattr(Vae, "phases", phases)
+
+    return arrange
+
+
 @pytest.fixture(scope="module")
 def s3_server(serve: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> str:
     """URL of a server that speaks S3, which lists ten objects a page."""
@@ -125,8 +146,8 @@ def postgresql() -> Iterator[str]:
     """URI of an empty database of a real PostgreSQL."""
     if binaries() is None:
         pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
-    with postgres() as uri:
-        yield uri
+    with postgres() as server:
+        yield server.uri
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,24 @@ def binaries() -> Path | None:
     return found[-1].parent if found else Path(on_path).resolve().parent if on_path else None
 
 
+class Server:
+    """A server that runs."""
+
+    def __init__(self, uri: str, home: Path, control: Path) -> None:
+        """``control`` is the program that stops and starts what is in ``home``."""
+        self.uri = uri
+        """Of an empty database, as SQLAlchemy takes it."""
+        self._home, self._control = home, control
+
+    def restart(self) -> None:
+        """End all connections and transactions as a crash does, and be there again at once."""
+        data, log = self._home / "data", self._home / "log"
+        _run(self._control, "-D", data, "-w", "-t", "180", "-l", log, "-m", "immediate", "restart", cwd=self._home)
+
+
 @contextmanager
-def postgres(user: str = _ACCOUNT, password: str = "") -> Iterator[str]:
-    """Run a server with an empty database; its URI, as SQLAlchemy takes it. All of it is gone afterwards.
+def postgres(user: str = _ACCOUNT, password: str = "") -> Iterator[Server]:
+    """Run a server with an empty database. All of it is gone afterwards.
 
     Whoever knows ``password``, if there is one, is its only ``user``; it is not in the URI.
 
@@ -49,7 +64,7 @@ def postgres(user: str = _ACCOUNT, password: str = "") -> Iterator[str]:
         try:
             here = ("-h", "127.0.0.1", "-p", str(port), "-U", user)
             _run(folder / "createdb", *here, "mlflow", cwd=home, PGPASSWORD=password)
-            yield f"postgresql://{user}@127.0.0.1:{port}/mlflow"
+            yield Server(f"postgresql://{user}@127.0.0.1:{port}/mlflow", home, folder / "pg_ctl")
         finally:
             _run(folder / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop", cwd=home)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests import factories
 from tests.reports import Listener
 from tests.services.conftest import free_port
 from tests.services.s3 import BUCKET, ask, user
+from tests.services.wire import Wire
 from tests.support.storage_suite import StorageSuite
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -30,11 +34,23 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     return OnnxModel(path)
 
 
+@pytest.fixture
+def wire(s3: Any, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """The way to the server."""
+    made = Wire(int(s3_server.rpartition(":")[2]))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
+    yield made
+    made.cut()
+
+
 def keys(s3: Any) -> dict[str, str]:
     """All objects, with what tells one upload from the next."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     listed = (entry for page in pages for entry in page.get("Contents", []))
     return {entry["Key"]: str(entry["LastModified"]) + entry["ETag"] for entry in listed}
+
+
+JOB: dict[str, Any] = {"count": 600, "seed": 5, "shard_size": 100, "file_format": "npy"}
 
 
 def make(model: OnnxModel, out: Any, form: Any = "npy") -> manifests.Manifest:
@@ -97,14 +113,58 @@ def test_credentials_that_are_revoked_in_the_middle_keep_the_whole_shards_and_th
             iam.delete_access_key(UserName="maker", AccessKeyId=key["AWS_ACCESS_KEY_ID"])
             ask(s3_server, asks=True)
 
-    job = {"count": 600, "seed": 5, "shard_size": 100, "file_format": "npy"}
     with pytest.raises(BadInput, match=r"refuses these credentials \(.*kept; run the same command again"):
-        generate(model, out=out, report=Listener(revoke), **job)  # type: ignore[arg-type]
+        generate(model, out=out, report=Listener(revoke), **JOB)
     ask(s3_server, asks=False)
     whole = [name for name in keys(s3) if name.endswith(".npy.sha256")]
     assert 1 <= len(whole) < 6
     assert manifests.read(out).complete is False  # type: ignore[union-attr]
     before = {name: stamp for name, stamp in keys(s3).items() if "shard" in name and f"{name[:17]}.sha256" in whole}
-    made = generate(model, out=out, **job)  # type: ignore[arg-type]
+    made = generate(model, out=out, **JOB)
     assert {name: keys(s3)[name] for name in before} == before, "a whole shard was made again"
-    assert made == generate(model, out=tmp_path / "out", **job)  # type: ignore[arg-type]
+    assert made == generate(model, out=tmp_path / "out", **JOB)
+
+
+def when_half_is_made(happens: Callable[[], object]) -> Listener:
+    def look(stage: str, done: int, total: int, facts: Any = None) -> None:
+        if stage == "generate" and done == 256:
+            happens()
+
+    return Listener(look)
+
+
+def test_a_store_that_goes_away_in_the_middle_keeps_the_whole_shards_and_the_job_goes_on(
+    s3: Any, wire: Wire, model: OnnxModel, tmp_path: Path
+) -> None:
+    out = f"s3://{BUCKET}/a"
+    with pytest.raises(Unavailable, match=r"cannot be reached \(.*kept; run the same command again"):
+        generate(model, out=out, report=when_half_is_made(wire.cut), **JOB)
+    before = {name: stamp for name, stamp in keys(s3).items() if name.endswith(".npy.sha256")}
+    assert 1 <= len(before) < 6
+    wire.mend()
+    made = generate(model, out=out, **JOB)
+    assert {name: keys(s3)[name] for name in before} == before, "a whole shard was made again"
+    assert made == generate(model, out=tmp_path / "out", **JOB)
+
+
+def test_a_store_that_answers_with_errors_for_a_while_and_then_slowly_is_waited_for(
+    s3: Any, wire: Wire, model: OnnxModel, tmp_path: Path
+) -> None:
+    def recover() -> None:
+        while wire.failures < 2:
+            time.sleep(0.01)
+        wire.mend()
+        wire.slow(0.05)
+
+    recovery = threading.Thread(target=recover)
+
+    def fail() -> None:
+        wire.fail(503)
+        recovery.start()
+
+    made = generate(model, out=f"s3://{BUCKET}/a", report=when_half_is_made(fail), **JOB)
+    recovery.join(300)
+    wire.slow(0)
+    assert wire.failures >= 2
+    assert verify(f"s3://{BUCKET}/a").ok
+    assert made == generate(model, out=tmp_path / "out", **JOB)

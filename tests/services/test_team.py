@@ -6,12 +6,9 @@ import json
 import re
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import psutil
@@ -26,19 +23,11 @@ from tests.services import project as projects
 from tests.services.compose import DEPLOY, Compose
 from tests.services.conftest import free_port
 from tests.services.postgres import WHERE, binaries, postgres
+from tests.services.team import ADA, ADMIN, SECRETS, mlflow, prefect, started, wait_for
 from tests.services.test_behind_proxy import await_nginx, needs_nginx, nginx
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
-SECRETS = {
-    "postgres": "a pg pass",
-    "s3_user": "testing",
-    "s3_password": "testing-testing",
-    "mlflow_admin": "correct-horse-battery",
-    "mlflow_key": "for-tests",
-    "prefect": "ada:not to be seen",
-}
-ADMIN, ADA = ("admin", SECRETS["mlflow_admin"]), ("ada", "not to be seen")
 HOST = "ganlib.example.org"
 
 
@@ -52,40 +41,8 @@ def team(folder: Path, serve: Callable[..., None]) -> Iterator[Compose]:
     """PostgreSQL with its password, S3, MLflow with its users, Prefect with its password."""
     if binaries() is None:
         pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
-    with postgres("ganlib", SECRETS["postgres"]) as uri:
-        port = urlsplit(uri).port
-        assert port
-        ports = {"postgres:5432": port, "s3:9000": free_port(), "mlflow:5000": free_port(), "prefect:4200": free_port()}
-        made = Compose(folder, SECRETS, ports)
-        _databases(uri)
-        s3 = f"http://127.0.0.1:{ports['s3:9000']}"
-        serve(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", s3.rpartition(":")[2]],
-            f"{s3}/moto-api/",
-            folder,
-        )
-        made.run("bucket")
-        made.run("bucket")  # which is there by then
-        made.serve(serve, "mlflow", f"{mlflow(made)}/health")
-        made.serve(serve, "prefect", f"{prefect(made)}/health")
+    with postgres("ganlib", SECRETS["postgres"]) as server, started(folder, server, serve) as (made, _):
         yield made
-
-
-def _databases(uri: str) -> None:
-    import psycopg2
-
-    connection = psycopg2.connect(uri, password=SECRETS["postgres"])
-    connection.autocommit = True
-    connection.cursor().execute((DEPLOY / "databases.sql").read_text())
-    connection.close()
-
-
-def mlflow(team: Compose) -> str:
-    return team.environment("worker")["GANLIB_SERVICES_MLFLOW"]
-
-
-def prefect(team: Compose) -> str:
-    return team.environment("worker")["GANLIB_SERVICES_PREFECT"]
 
 
 def make(team: Compose, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -98,14 +55,6 @@ def up(team: Compose, **more: str) -> dict[str, Any]:
     done = make(team, "up", **more)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 400
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.3)
-    return found
 
 
 def test_nobody_is_answered_without_a_password(team: Compose) -> None:

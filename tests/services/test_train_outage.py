@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,13 @@ import requests
 
 from ganlib.config import load
 from ganlib.core.project import Project
-from ganlib.families.parts.base import Phase
-from ganlib.families.vae import Vae
 from ganlib.jobs.training.train import train
 from ganlib.tracking.store import connect
 from tests.services import project as projects
+from tests.services.conftest import AtStep
 from tests.services.wire import Wire
 
 pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.slow]
-
-
-@pytest.fixture
-def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
-    """Have something happen as a step begins."""
-
-    def arrange(number: int, happens: Callable[[], object]) -> None:
-        clean = Vae.phases
-
-        def phases(self: Vae, step: int) -> Sequence[Phase]:
-            if step == number:
-                happens()
-            return clean(self, step)
-
-        monkeypatch.setattr(Vae, "phases", phases)
-
-    return arrange
 
 
 @pytest.fixture
@@ -51,7 +33,7 @@ def test_a_training_does_not_wait_for_a_server_that_is_away_and_all_its_values_a
     tmp_path: Path,
     wire: Wire,
     mlflow_server: str,
-    at_step: Callable[[int, Callable[[], object]], None],
+    at_step: AtStep,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     project = Project(projects.make(tmp_path / "project"))

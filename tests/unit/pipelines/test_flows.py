@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -156,6 +157,19 @@ def test_a_run_for_causes_is_done_once_and_says_why_it_is_not_done_again(
     (first, second) = Claims(store, "mnist-generator").read()
     assert (first.claim.causes, first.outcome and first.outcome.detail) == (("data", "age"), "version 7 promoted")
     assert (second.claim.causes, second.claim.attempt) == (("hand",), 2)
+
+
+def test_a_prefect_that_goes_away_in_mid_run_is_no_reason_not_to_begin_again(
+    retraining: Callable[..., list[str]], flows: SimpleNamespace, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    monkeypatch.setattr(flows.retrain.names, "tag", lambda _: None)
+    with pytest.raises(Unavailable, match=r"Prefect .*does not answer \(ConnectError\)"):
+        retraining({"vae": httpx.ConnectError("refused")}, families=["vae"], causes=["data"])
+    (standing,) = Claims(store, "mnist-generator").read()
+    assert standing.outcome
+    assert standing.outcome.state == "stopped"
+    assert standing.blocks is None
 
 
 def test_an_unknown_cause_is_found_before_anything_begins(retraining: Callable[..., list[str]]) -> None:

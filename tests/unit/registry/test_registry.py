@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganlib.core.errors import BadInput, Corrupt, GanlibError
+from ganlib.core.errors import BadInput, Corrupt, GanlibError, Unavailable
 from ganlib.core.files import sha256_file
 from ganlib.generation.session import OnnxModel
-from ganlib.registry.registry import CHALLENGER, CHAMPION, Registry
+from ganlib.registry.registry import CHALLENGER, CHAMPION, Registry, Version
 from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import Absent, MlflowStore, connect
 from tests import factories
@@ -206,6 +206,26 @@ def test_a_graph_without_a_certificate_is_not_registered(
     with pytest.raises(BadInput, match="parity certificate"):
         Registry(store, "m").register(run_id, bare, evaluation=evaluation(), data=data_version())
     assert Registry(store, "m").versions() == []
+
+
+def test_a_registration_that_was_cut_off_is_gone_on_with_and_not_made_twice(
+    store: MlflowStore, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, run_id = Registry(store, "m"), finished_run(store)
+
+    def register(fid: float) -> Version:
+        return registry.register(run_id, graphs[0], evaluation=evaluation(fid), data=data_version())
+
+    def away(*_: object) -> Path:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as patch, pytest.raises(Unavailable):
+        patch.setattr(Registry, "download", away)
+        register(5.0)
+    assert registry.aliases() == {}
+    assert register(5.0).version == 1
+    assert registry.aliases() == {CHALLENGER: 1}
+    assert register(4.0).version == 2, "another evaluation is another version"
 
 
 def test_the_list_is_json_of_objects(store: MlflowStore, graphs: list[Path]) -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from mlflow.exceptions import MlflowException
 
 from ganlib.core.errors import BadInput, GanlibError, NoSpace, ReadOnly, Unavailable
-from ganlib.tracking.failures import Absent, Refused, translate
+from ganlib.tracking.failures import Absent, Refused, WrongLogin, translate
 
 PLACE = Path("/tmp")  # noqa: S108
 SERVER, DATABASE = "http://host", "sqlite:///mlflow.db"
@@ -52,16 +52,16 @@ def http(status: int, text: str = "why") -> requests.HTTPError:
         (sql("attempt to write a readonly database"), DATABASE, ReadOnly, "readonly database"),
         (PermissionError(errno.EACCES, "Permission denied", "/a/b"), DATABASE, ReadOnly, "/a/b: Permission denied"),
         (sql("database is locked"), DATABASE, Unavailable, "database is locked"),
-        (sql('FATAL:  password authentication failed for user "a"'), "postgresql://h/d", Refused, "refuses this user"),
+        (sql('FATAL:  password authentication failed for user "a"'), "postgresql://h/d", WrongLogin, "this user"),
         (sql('FATAL:  database "d" does not exist'), "postgresql://h/d", BadInput, 'database "d" does not exist'),
         (sql("connection refused"), "postgresql://h/d", Unavailable, "connection refused"),
         (mlflow("out-of-date database schema (found version 5, but expected 6). Take"), DATABASE, BadInput, "newer"),
-        (mlflow("x failed with error code 401 != 200. Response body: 'You are not'"), SERVER, Refused, "401"),
-        (mlflow("no", "UNAUTHENTICATED"), SERVER, Refused, "MLFLOW_TRACKING_USERNAME"),
+        (mlflow("x failed with error code 401 != 200. Response body: 'You are not'"), SERVER, WrongLogin, "401"),
+        (mlflow("no", "UNAUTHENTICATED"), SERVER, WrongLogin, "MLFLOW_TRACKING_USERNAME"),
         (mlflow("not yours", "PERMISSION_DENIED"), SERVER, Refused, "not yours"),
         (mlflow("gone", "RESOURCE_DOES_NOT_EXIST"), SERVER, Absent, "gone"),
         (mlflow("boom"), SERVER, Unavailable, "boom"),
-        (http(401), SERVER, Refused, "401"),
+        (http(401), SERVER, WrongLogin, "401"),
         (http(404), SERVER, Absent, "404"),
         (http(503), SERVER, Unavailable, "503"),
         (http(500, "NoSuchBucket"), SERVER, BadInput, "bucket"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganlib.core.errors import GanlibError, Unavailable
+from ganlib.tracking.failures import Refused, WrongLogin
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import MlflowStore
 from tests import factories
@@ -86,8 +87,7 @@ def test_what_could_not_be_sent_by_the_end_is_kept_on_disk_after_what_was_kept_b
         outbox = Outbox(away, spool, every=0.01)
         outbox.points([Point("loss", value, 2, 3)])
         outbox.write(lambda: None)
-        message = outbox.close()
-        assert message is not None
+        message = str(outbox.close())
         assert "1 metric values are kept" in message
         assert str(spool) in message
         assert "1 other writes were dropped" in message
@@ -121,6 +121,47 @@ def test_a_write_that_is_refused_is_told_and_costs_no_value_that_arrived_meanwhi
     with pytest.raises(GanlibError, match="refused"):
         outbox.close()
     assert sent == points(5)
+
+
+def test_everything_waits_for_a_login_that_is_taken_again(tmp_path: Path) -> None:
+    sent: list[Point] = []
+    refusals, tried = [True, True], threading.Event()
+
+    def login() -> None:
+        if refusals:
+            refusals.pop()
+            tried.set()
+            raise WrongLogin("401")
+
+    def send(batch: list[Point]) -> None:
+        login()
+        sent.extend(batch)
+
+    order: list[str] = []
+    outbox = Outbox(send, tmp_path / "s", every=0.01)
+    outbox.write(lambda: (login(), order.append("written")))  # type: ignore[arg-type, return-value]
+    outbox.points(points(3))
+    assert tried.wait(300)
+    while refusals:
+        tried.wait(0.01)
+    assert outbox.close() is None
+    assert (sent, order) == (points(3), ["written"])
+
+
+@pytest.mark.parametrize("kind", [Refused, WrongLogin])
+def test_values_that_the_store_refuses_to_this_user_are_kept_and_the_end_does_not_wait(
+    tmp_path: Path, kind: type[Refused]
+) -> None:
+    def send(_: list[Point]) -> None:
+        raise kind("not you.")
+
+    outbox = Outbox(send, tmp_path / "s", beat=lambda: send([]), every=0.01, beat_every=0.01)
+    outbox.points(points(3))
+    outbox.write(lambda: None)
+    told = outbox.close()
+    assert type(told) is kind
+    assert str(told) == f"not you. 3 metric values are kept in {tmp_path / 's'}, 1 other writes were dropped."
+    assert len((tmp_path / "s").read_text().splitlines()) == 3
 
 
 def test_a_batch_that_is_refused_costs_no_other(tmp_path: Path) -> None:

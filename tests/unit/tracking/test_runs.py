@@ -91,12 +91,18 @@ def test_everything_logged_is_there_when_the_run_ends(store: MlflowStore, begin:
     assert store.client.get_run(run.id).data.tags["key"] == "value"
 
 
-def test_an_artifact_whose_file_is_gone_does_not_keep_the_run_from_ending(store: MlflowStore, begin: Begin) -> None:
+def test_a_run_that_lacks_an_artifact_has_all_else_and_is_no_finished_one(store: MlflowStore, begin: Begin) -> None:
     with pytest.raises(GanlibError, match=r"gone\.bin"), begin() as run:
         run.artifact(Path("gone.bin"))
         run.log({"loss": 1.0}, 1)
-    assert status(store, run)[0] == "FINISHED"
+    state, reason = status(store, run)
+    assert state == "FAILED"
+    assert "could not be recorded" in str(reason)
+    assert "gone.bin" in str(reason)
     assert len(store.client.get_metric_history(run.id, "loss")) == 1
+    with begin(run.id):
+        pass
+    assert status(store, run) == ("FINISHED", None)
 
 
 def test_trouble_at_the_end_does_not_hide_the_error_that_ended_the_run(

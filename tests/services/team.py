@@ -1,0 +1,132 @@
+"""The servers of a team, started by the settings of deploy/compose.yaml without containers, and two machines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import yaml
+
+from ganlib.core.project import Project
+from ganlib.tracking.store import MlflowStore, connect
+from tests.services import project as projects
+from tests.services.compose import DEPLOY, Compose
+from tests.services.conftest import free_port
+from tests.services.postgres import Server
+from tests.services.wire import Wire
+from tests.support.forks import Command
+
+SECRETS = {
+    "postgres": "a pg pass",
+    "s3_user": "testing",
+    "s3_password": "testing-testing",
+    "mlflow_admin": "correct-horse-battery",
+    "mlflow_key": "for-tests",
+    "prefect": "ada:not to be seen",
+}
+ADMIN, ADA = ("admin", SECRETS["mlflow_admin"]), ("ada", "not to be seen")
+
+
+@contextmanager
+def started(folder: Path, database: Server, serve: Callable[..., None]) -> Iterator[tuple[Compose, Wire]]:
+    """Start S3, MLflow with its users and Prefect with its password; S3 is reached by the wire."""
+    port, s3 = urlsplit(database.uri).port, free_port()
+    assert port
+    serve(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(s3)],
+        f"http://127.0.0.1:{s3}/moto-api/",
+        folder,
+    )
+    wire = Wire(s3)
+    ports = {"postgres:5432": port, "s3:9000": wire.port, "mlflow:5000": free_port(), "prefect:4200": free_port()}
+    made = Compose(folder, SECRETS, ports)
+    _databases(database.uri)
+    made.run("bucket")
+    made.run("bucket")  # which is there by then
+    made.serve(serve, "mlflow", f"{mlflow(made)}/health")
+    made.serve(serve, "prefect", f"{prefect(made)}/health")
+    yield made, wire
+    wire.cut()
+
+
+def _databases(uri: str) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(uri, password=SECRETS["postgres"])
+    connection.autocommit = True
+    connection.cursor().execute((DEPLOY / "databases.sql").read_text())
+    connection.close()
+
+
+def mlflow(team: Compose) -> str:
+    """URL of MLflow."""
+    return team.environment("worker")["GANLIB_SERVICES_MLFLOW"]
+
+
+def prefect(team: Compose) -> str:
+    """URL of Prefect's API."""
+    return team.environment("worker")["GANLIB_SERVICES_PREFECT"]
+
+
+class Team:
+    """Two machines, each with a clone and a state of its own, and the servers that they share."""
+
+    def __init__(self, compose: Compose, wire: Wire, database: Server, folder: Path) -> None:
+        """``wire`` leads to S3; the clones are made in ``folder``."""
+        self.compose, self.wire, self.database = compose, wire, database
+        self.machines = [_clone(folder / name) for name in ("one", "two")]
+        self.environment = compose.environment("worker") | {"GANLIB_SERVICES_DVC_REMOTE": "null"}
+        self.uri = mlflow(compose)
+
+    def begin(self, machine: Path, *words: str, typed: bool = False, **more: str) -> Command:
+        """Start ``python -m WORDS`` on a machine."""
+        return Command(words, machine, projects.environment(machine) | self.environment | more, typed=typed)
+
+    def run(self, machine: Path, *words: str, **more: str) -> CompletedProcess[str]:
+        """Run ``python -m WORDS`` on a machine."""
+        return projects.run(machine, *words, **self.environment | more)
+
+    def store(self) -> MlflowStore:
+        """MLflow, as its admin sees it."""
+        return connect(Project(self.machines[0]), self.uri)
+
+    def ask_mlflow(self, verb: str, path: str, **body: object) -> None:
+        """What an admin of MLflow asks of it."""
+        answer = requests.request(verb, f"{self.uri}/api/2.0/mlflow/{path}", json=body, auth=ADMIN, timeout=60)
+        assert answer.ok, answer.text
+
+    def ask_prefect(self, verb: str, path: str, body: object = None) -> Any:
+        """What Prefect's page asks."""
+        return projects.ask_prefect(prefect(self.compose).removesuffix("/api"), verb, path, body, ADA)
+
+    def flow_runs(self, **where: object) -> dict[str, str]:
+        """The states of flow runs by their ids."""
+        found = self.ask_prefect("POST", "flow_runs/filter", {"flow_runs": where})
+        return {run["id"]: run["state_type"] for run in found}
+
+
+def _clone(folder: Path) -> Path:
+    """One whose trainings are small."""
+    made = projects.make(folder)
+    params = yaml.safe_load((made / "params.yaml").read_text())
+    params["families"]["vae"] = {"channels": 8, "batch_size": 32, "latent_dim": 8}
+    params["train"] |= {"checks": 0, "log_every": 1}
+    params["services"]["reconcile_seconds"] = 1
+    (made / "params.yaml").write_text(yaml.safe_dump(params))
+    return made
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    """What ``condition`` gives, once that is something."""
+    deadline = time.monotonic() + 400
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.3)
+    return found

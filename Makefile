@@ -6,13 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-AUDIT := $(VENV)/audit
+TOOLS := $(VENV)/tools
 CODE := ganlib pipelines tests benchmarks tools
 PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT),--prefect-port '$(PREFECT_PORT)')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install data demo ui up down test test-fast format lint types reference site bench constraints audit audit-tools licences hooks clean
+.PHONY: help install data demo ui up down test test-fast format lint types reference site bench constraints audit licences matrix tools hooks clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,18 +80,21 @@ constraints: ## Resolve pyproject.toml afresh in a throw-away environment and re
 	&& { sed -n '/^#/p' constraints.txt; $$folder/bin/python -m pip freeze --exclude ganlib | grep -viE '^(nvidia|triton|-e )' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > $$folder/new \
 	&& cp $$folder/new constraints.txt
 
-audit: $(STAMP) audit-tools ## Known vulnerabilities of the pinned packages (docs/security.md; OSV_URL=...: a mirror of OSV)
+audit: $(STAMP) tools ## Known vulnerabilities of the pinned packages (docs/security.md; OSV_URL=...: a mirror of OSV)
 	@$(BIN)/python -m tools.audit $(if $(OSV_URL),--osv-url '$(OSV_URL)')
 
-licences: $(STAMP) audit-tools ## Licences of the packages in .venv
-	@$(AUDIT)/bin/pip-licenses --python $(BIN)/python --order license
+licences: $(STAMP) tools ## Licences of the packages in .venv
+	@$(TOOLS)/bin/pip-licenses --python $(BIN)/python --order license
 
-# In an environment of its own: what audits the packages is none of them.
-audit-tools: $(AUDIT)/.installed
+matrix: $(STAMP) tools ## Fast tests and retrainings with the oldest versions allowed, and with the newest (docs/compatibility.md)
+	@$(BIN)/python -m tools.matrix
 
-$(AUDIT)/.installed: tools/audit/requirements.txt
-	$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $<
+# In an environment of its own: what looks at the packages is none of them.
+tools: $(TOOLS)/.installed
+
+$(TOOLS)/.installed: tools/requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $<
 	@touch $@
 
 hooks: $(STAMP) ## Run format, lint and types before each commit

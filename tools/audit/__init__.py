@@ -16,9 +16,9 @@ from ganlib.core.errors import BadInput, GanlibError, Unavailable
 from ganlib.core.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / ".venv" / "audit" / "bin" / "pip-audit"
+TOOL = ROOT / ".venv" / "tools" / "bin" / "pip-audit"
 ACCEPTED = Path(__file__).with_name("accepted.toml")
-PINS = (ROOT / "constraints.txt", Path(__file__).with_name("requirements.txt"))
+PINS = (ROOT / "constraints.txt", ROOT / "tools" / "requirements.txt")
 OSV = "https://api.osv.dev/v1/query"
 
 _AWAY = re.compile(

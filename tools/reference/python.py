@@ -14,6 +14,7 @@ from griffe import (
     ExprCall,
     ExprKeyword,
     ExprSubscript,
+    ExprTuple,
     Function,
     Module,
     Object,
@@ -159,7 +160,7 @@ def _parameters(function: Function) -> Iterator[str]:
 
 
 def _parameter(each: Parameter) -> str:
-    stars = {ParameterKind.var_positional: "*", ParameterKind.var_keyword: "**"}.get(each.kind, "")
+    stars = {ParameterKind.var_positional: "*", ParameterKind.var_keyword: "**"}.get(each.kind, "") if each.kind else ""
     kind = f": {each.annotation}" if each.annotation is not None else ""
     plain = each.default is None or bool(stars)
     default = "" if plain else f" = {each.default}" if kind else f"={each.default}"
@@ -189,10 +190,10 @@ def _field(attribute: Attribute, links: Links) -> str:
 def _annotated(attribute: Attribute) -> tuple[str, str]:
     """The type of an attribute, and the note that ``Annotated`` adds to it."""
     kind = attribute.annotation
-    if not isinstance(kind, ExprSubscript) or str(kind.left) != "Annotated":
-        return str(kind or ""), ""
-    inner, note, *_ = kind.slice.elements
-    return str(inner), _plain(str(note)).replace("{", "`").replace("}", "`")
+    if isinstance(kind, ExprSubscript) and str(kind.left) == "Annotated" and isinstance(kind.slice, ExprTuple):
+        inner, note, *_ = kind.slice.elements
+        return str(inner), _plain(str(note)).replace("{", "`").replace("}", "`")
+    return str(kind or ""), ""
 
 
 def _keywords(attribute: Attribute) -> dict[str, str]:
@@ -217,11 +218,8 @@ def _plain(literal: str) -> str:
 
 def _scopes(each: Object) -> list[str]:
     """What the names in a docstring may be relative to: the object itself, and all around it."""
-    scopes, here = [], each
-    while here is not None:
-        scopes.append(here.path)
-        here = here.parent
-    return scopes
+    above = _scopes(each.parent) if each.parent is not None else []
+    return [each.path, *above]
 
 
 def _docstring(each: Object, links: Links) -> Iterator[str]:

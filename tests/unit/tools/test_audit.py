@@ -90,7 +90,7 @@ def accepted(folder: Path, *entries: tuple[str, date], package: str = "ganlib-to
 
 def look(pins: tuple[Path, ...], entries: Path, url: str) -> audit.Audit:
     if TOOL is None:
-        pytest.skip("pip-audit is not there: make audit-tools")
+        pytest.skip("pip-audit is not there: make tools")
     return audit.audit(Path(TOOL), pins, entries, url)
 
 
@@ -175,5 +175,5 @@ def test_without_pip_audit_the_way_to_it_is_told(tmp_path: Path, pins: tuple[Pat
 
 
 def test_it_is_the_version_that_is_pinned() -> None:
-    lines = (ROOT / "tools/audit/requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "tools/requirements.txt").read_text(encoding="utf-8").splitlines()
     assert all("==" in line for line in lines if not line.startswith("#"))

@@ -6,12 +6,10 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import psutil
@@ -23,22 +21,14 @@ from ganlib.core.project import Project
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects
+from tests.services import team as teams
 from tests.services.compose import DEPLOY, Compose
 from tests.services.conftest import free_port
-from tests.services.postgres import WHERE, binaries, postgres
+from tests.services.team import ADA, ADMIN, SECRETS, mlflow_url, prefect_url, s3_url
 from tests.services.test_behind_proxy import await_nginx, needs_nginx, nginx
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
-SECRETS = {
-    "postgres": "a pg pass",
-    "s3_user": "testing",
-    "s3_password": "testing-testing",
-    "mlflow_admin": "correct-horse-battery",
-    "mlflow_key": "for-tests",
-    "prefect": "ada:not to be seen",
-}
-ADMIN, ADA = ("admin", SECRETS["mlflow_admin"]), ("ada", "not to be seen")
 HOST = "ganlib.example.org"
 
 
@@ -50,47 +40,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def team(folder: Path, serve: Callable[..., None]) -> Iterator[Compose]:
     """PostgreSQL with its password, S3, MLflow with its users, Prefect with its password."""
-    if binaries() is None:
-        pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
-    with postgres("ganlib", SECRETS["postgres"]) as uri:
-        port = urlsplit(uri).port
-        assert port
-        ports = {"postgres:5432": port, "s3:9000": free_port(), "mlflow:5000": free_port(), "prefect:4200": free_port()}
-        made = Compose(folder, SECRETS, ports)
-        _databases(uri)
-        s3 = f"http://127.0.0.1:{ports['s3:9000']}"
-        serve(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", s3.rpartition(":")[2]],
-            f"{s3}/moto-api/",
-            folder,
-        )
-        made.run("bucket")
-        made.run("bucket")  # which is there by then
-        made.serve(serve, "mlflow", f"{mlflow(made)}/health")
-        made.serve(serve, "prefect", f"{prefect(made)}/health")
+    with teams.team(folder, serve) as made:
         yield made
-
-
-def _databases(uri: str) -> None:
-    import psycopg2
-
-    connection = psycopg2.connect(uri, password=SECRETS["postgres"])
-    connection.autocommit = True
-    connection.cursor().execute((DEPLOY / "databases.sql").read_text())
-    connection.close()
-
-
-def mlflow(team: Compose) -> str:
-    return team.environment("worker")["GANLIB_SERVICES_MLFLOW"]
-
-
-def prefect(team: Compose) -> str:
-    return team.environment("worker")["GANLIB_SERVICES_PREFECT"]
 
 
 def make(team: Compose, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """`make up` and so on, in an environment that is the worker's."""
-    settings = team.environment("worker") | {"GANLIB_SERVICES_DVC_REMOTE": "null"} | more
+    settings = teams.worker_environment(team) | more
     return projects.run(team.project, "pipelines", "services", *words, "--json", **settings)
 
 
@@ -109,8 +65,8 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 
 
 def test_nobody_is_answered_without_a_password(team: Compose) -> None:
-    searched = f"{mlflow(team)}/api/2.0/mlflow/experiments/search?max_results=1"
-    flows = f"{prefect(team)}/flow_runs/filter"
+    searched = f"{mlflow_url(team)}/api/2.0/mlflow/experiments/search?max_results=1"
+    flows = f"{prefect_url(team)}/flow_runs/filter"
     for login in (None, ("admin", "guessed")):
         assert requests.get(searched, auth=login, timeout=60).status_code == 401
         assert requests.post(flows, json={}, auth=login, timeout=60).status_code == 401
@@ -147,7 +103,7 @@ def test_up_beside_a_teams_servers_starts_what_they_lack_and_again_what_is_kille
     state = up(team)
     try:
         assert {name for name, entry in state.items() if "pid" in entry} == {"deployments", "supervisor"}
-        assert (state["mlflow"], state["prefect"]) == ({"url": mlflow(team)}, {"url": prefect(team)})
+        assert (state["mlflow"], state["prefect"]) == ({"url": mlflow_url(team)}, {"url": prefect_url(team)})
         assert up(team) == state, "a second up starts nothing"
         runs_a_flow(team)
         _kill(state["deployments"]["pid"])
@@ -159,7 +115,7 @@ def test_up_beside_a_teams_servers_starts_what_they_lack_and_again_what_is_kille
         ended = json.loads(make(team, "down").stdout)
     assert ended == ["supervisor", "deployments", "mlflow"]
     assert not (team.project / ".ganlib/services.json").exists()
-    assert requests.get(f"{mlflow(team)}/health", timeout=60).ok, "what is the team's is left alone"
+    assert requests.get(f"{mlflow_url(team)}/health", timeout=60).ok, "what is the team's is left alone"
     texts = [path.read_text(errors="replace") for path in (team.project / ".ganlib/logs").iterdir()]
     assert not [secret for secret in (ADMIN[1], ADA[1], SECRETS["postgres"]) for text in texts if secret in text]
 
@@ -172,7 +128,7 @@ def _kill(pid: int) -> None:
 
 def runs_a_flow(team: Compose) -> None:
     """The page's button: a run that reads the registry on the team's MLflow."""
-    url = prefect(team).removesuffix("/api")
+    url = prefect_url(team).removesuffix("/api")
     target = projects.ask_prefect(url, "GET", "deployments/name/reconcile/mlflow-page", None, ADA)["id"]
     run = projects.ask_prefect(url, "POST", f"deployments/{target}/create_flow_run", {}, ADA)
 
@@ -193,7 +149,7 @@ def _ours_on_postgresql(team: Compose) -> None:
     }
     made = up(team, **ours)
     assert {name for name, entry in made.items() if "pid" in entry} == {"mlflow", "deployments", "supervisor"}
-    assert made["deployments"]["servers"] == [made["mlflow"]["url"], prefect(team)]
+    assert made["deployments"]["servers"] == [made["mlflow"]["url"], prefect_url(team)]
     api = f"{made['mlflow']['url']}/api/2.0/mlflow/experiments"
     experiment = requests.post(f"{api}/create", json={"name": "on postgresql"}, timeout=60).json()["experiment_id"]
     found = requests.get(f"{api}/get", params={"experiment_id": experiment}, timeout=60).json()["experiment"]
@@ -203,10 +159,10 @@ def _ours_on_postgresql(team: Compose) -> None:
 def test_artifacts_go_through_mlflow_to_s3(team: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN[0])
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", ADMIN[1])
-    run_id = factories.finished_run(connect(Project(team.project), mlflow(team)))
+    run_id = factories.finished_run(connect(Project(team.project), mlflow_url(team)))
     s3 = boto3.client(
         "s3",
-        endpoint_url=f"http://127.0.0.1:{team.ports['s3:9000']}",
+        endpoint_url=s3_url(team),
         region_name="us-east-1",
         aws_access_key_id=SECRETS["s3_user"],
         aws_secret_access_key=SECRETS["s3_password"],

@@ -11,7 +11,7 @@ PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install data demo ui up down test test-fast format lint types site bench constraints hooks clean
+.PHONY: help install data demo ui up down test test-fast format lint types site screenshots bench constraints hooks clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ types: $(STAMP) ## mypy --strict
 
 site: $(STAMP) ## docs/ as a site, in build/site; a link that leads nowhere is an error
 	$(BIN)/zensical build --strict
+
+screenshots: $(STAMP) ## Take the pictures of docs/images anew, which tests take on their way through the pages
+	GANLIB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/services/test_browser.py tests/services/test_promote_walk.py
 
 bench: $(STAMP) ## Measured ratios (docs/performance.md)
 	$(BIN)/python -m benchmarks

@@ -12,7 +12,7 @@ PORTS = $(if $(MLFLOW_PORT),--mlflow-port '$(MLFLOW_PORT)') $(if $(PREFECT_PORT)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install data demo ui up down test test-fast format lint types reference site bench constraints audit licences matrix tools hooks clean
+.PHONY: help install data demo ui up down test test-fast format lint types reference site screenshots bench constraints audit licences matrix tools hooks clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ reference: $(STAMP) ## Write docs/reference anew, from docstrings and the comman
 
 site: $(STAMP) ## docs/ as a site, in build/site; a link that leads nowhere is an error
 	$(BIN)/zensical build --strict
+
+screenshots: $(STAMP) ## Take the pictures of docs/images anew, which tests take on their way through the pages
+	GANLIB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/services/test_browser.py tests/services/test_promote_walk.py
 
 bench: $(STAMP) ## Measured ratios (docs/performance.md)
 	$(BIN)/python -m benchmarks

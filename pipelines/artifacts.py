@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from ganlib.evaluation.evaluate import Evaluation
 from ganlib.jobs.measuring.evaluate import SAMPLES
 from ganlib.registry.gate import Decision
+from ganlib.tracking.store import Absent
 
 
 def metrics(runs: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> None:
@@ -41,6 +43,16 @@ def gate(decision: dict[str, Any]) -> None:
     create_markdown_artifact(
         key="gate", markdown=verdict.markdown(), description=f"The gate's report: {verdict.summary().splitlines()[0]}"
     )
+
+
+def approval(root: str, question: dict[str, Any]) -> None:
+    """What there is to see of a version that awaits approval: the gate's report, images, a link to its page."""
+    if question["decision"]:
+        gate(question["decision"])
+    runs = [{"run_id": question["run_id"], "family": question["family"]}] if question["run_id"] else []
+    with suppress(Absent):  # a run that was purged has no images
+        samples(root, runs)
+        mlflow_links(root, runs, {"name": question["model"], "version": question["version"]})
 
 
 def sheet(png: bytes, title: str, key: str = "contact-sheet") -> None:

@@ -28,9 +28,9 @@ def naming(words: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
     def name() -> str:
         from prefect.runtime import flow_run
 
-        if flow_run.name and not is_made_up(flow_run.name):
-            return str(flow_run.name)
         text = words(flow_run.parameters)
+        if flow_run.name and flow_run.name != text and not is_made_up(flow_run.name):
+            return str(flow_run.name)
         _names[str(flow_run.id)] = text
         return text
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -37,10 +37,12 @@ _WORDS = {
 Snapshots = dict[str, dict[str, Any]]
 
 
-def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeployment]) -> list[str]:
+def register(
+    project: Project, runner: Runner, deployments: Iterable[RunnerDeployment], by_watch: Collection[str] = ()
+) -> list[str]:
     """Register ``deployments`` with ``runner``, and their triggers as automations; remove former ones of ours.
 
-    Then :data:`pipelines.environment.READY` appears.
+    Then :data:`pipelines.environment.READY` appears. Runs of those ``by_watch`` are not for the runner.
 
     Returns:
         What a person changed and was left alone, a line each.
@@ -54,7 +56,8 @@ def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeplo
             triggers: list[Any] = one.triggers
             one.triggers = []  # Prefect would make them anew each time, switched on
             former = _read(client, f"{one.flow_name}/{_FORMER}")
-            snapshots[one.full_name] = _register(client, runner, one, former, snapshots, notes)
+            serve = RunnerDeployment.apply if one.full_name in by_watch else runner.add_deployment
+            snapshots[one.full_name] = _register(client, serve, one, former, snapshots, notes)
             for trigger in triggers:
                 snapshots[str(trigger.name)] = _automate(client, one.full_name, trigger, former, snapshots, notes)
             write_json(file, snapshots)  # at once: what is changed by this alone must not look like a person's doing
@@ -69,13 +72,13 @@ def register(project: Project, runner: Runner, deployments: Iterable[RunnerDeplo
 
 def _register(
     client: SyncPrefectClient,
-    runner: Runner,
+    serve: Callable[[RunnerDeployment], Any],
     ours: RunnerDeployment,
     former: DeploymentResponse | None,
     snapshots: Snapshots,
     notes: list[str],
 ) -> dict[str, Any]:
-    """Register ``ours``; what is known of it from now on."""
+    """Register ``ours`` by ``serve``; what is known of it from now on."""
     name = ours.full_name
     before = _read(client, name)
     last = snapshots.get(name, {}) if before else {}
@@ -86,12 +89,12 @@ def _register(
             _keep(ours, theirs, field)
             notes.append(f"{name} {_WORDS[field]}")
     try:
-        runner.add_deployment(ours)
+        serve(ours)
     except DeploymentApplyError:
         if "parameters" not in changes:
             raise
         ours.parameters = {}
-        runner.add_deployment(ours)
+        serve(ours)
         notes[-1:] = [f"{name}: the default parameters that were set in Prefect's page fit no more and were dropped"]
     after = _read(client, name)
     return (_editable(after) if after else {}) | {field: last[field] for field in changes if field in last}

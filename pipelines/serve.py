@@ -24,7 +24,8 @@ from prefect.schedules import Cron
 
 from ganlib import config
 from ganlib.core import project as projects
-from pipelines import forms, launch, triggers
+from pipelines import approvals, forms, launch, triggers
+from pipelines.approve import approve
 from pipelines.environment import READY
 from pipelines.generate import generate
 from pipelines.launch import mark_crashed
@@ -42,6 +43,7 @@ NAMES = {
     "promote": "gate",
     "generate": "batch",
     "reconcile": "mlflow-page",
+    "approve": "version",
 }
 """What a flow's deployment is called."""
 
@@ -65,7 +67,7 @@ def deployments() -> list[RunnerDeployment]:
             triggers=[on_change] if flow is retrain else [],
             description=(flow.description or "").partition("\n\nArgs:")[0],
         )
-        for flow in (version_data, train, retrain, promote, generate, reconcile)
+        for flow in (version_data, train, retrain, promote, generate, reconcile, approve)
     ]
     for deployment in flows:
         forms.fill(cast("RunnerDeployment", deployment), params)
@@ -135,8 +137,9 @@ def main() -> None:
     launch.clear_ghosts()  # of this machine, wherever the server is
     # One at a time: two trainings on two cores only slow each other. Not paused at the end: a pause is a person's.
     runner = Runner(pause_on_shutdown=False, limit=1)
-    register(project, runner, deployments())
+    register(project, runner, deployments(), by_watch={approvals.DEPLOYMENT})
     watch()
+    approvals.watch()
     triggers.watch()
     try:
         asyncio.run(runner.start())

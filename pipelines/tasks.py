@@ -153,6 +153,29 @@ def reconcile(root: str, overrides: list[str]) -> dict[str, Any]:
     return job(*opened(root, overrides)).model_dump(mode="json")
 
 
+@task(name="question", task_run_name="what to ask (entry {entry})", **_RETRY, retry_condition_fn=worth_retrying)
+def question(root: str, overrides: list[str], model: str, entry: int) -> dict[str, Any]:
+    """Say what a person should know of the version that waits for approval by ``entry`` of the ledger of ``model``."""
+    from ganlib.jobs.promotion.approval import question as job
+
+    return job(*opened(root, overrides), model, entry).model_dump(mode="json")
+
+
+@task(
+    name="answer",
+    task_run_name="answer (entry {entry})",
+    **_RETRY,
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=300,
+)
+def answer(root: str, overrides: list[str], model: str, entry: int, reply: dict[str, Any]) -> dict[str, Any]:
+    """Do what a person said about that version; ``reply`` is a :class:`ganlib.registry.approval.Answer`."""
+    from ganlib.jobs.promotion.approval import answer as job
+    from ganlib.registry.approval import Answer
+
+    return job(*opened(root, overrides), model, entry, Answer(**reply)).model_dump(mode="json")
+
+
 @task(name="resolve", task_run_name="resolve {model}", **_RETRY, retry_condition_fn=worth_retrying, timeout_seconds=300)
 def resolve(root: str, overrides: list[str], model: str) -> dict[str, Any]:
     """Say what ``model`` names now: its name (or its run's, or its file's), its version, and a URI that stays."""

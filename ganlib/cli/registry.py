@@ -243,7 +243,7 @@ def _entry_line(entry: LedgerEntry) -> str:
     move = f"{entry.from_version or 'none'} -> {entry.to_version or 'none'}"
     if entry.kind == "voided":
         move = ", ".join(entry.voids)[:60]
-    elif entry.kind in ("refused", "awaiting"):
+    elif entry.kind in ("refused", "awaiting", "declined"):
         move = f"{entry.to_version} against {entry.from_version or 'none'}"
     return f"{entry.seq:>4}  {entry.time}  {entry.kind:11}  {move:14}  {entry.who}: {entry.reason}"
 

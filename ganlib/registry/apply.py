@@ -18,7 +18,7 @@ from ganlib.registry.mlflow_ledger import Ledger, current_actor
 from ganlib.registry.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
 
 _MOVED_BY_US: frozenset[Kind] = frozenset({"promoted", "rolled-back", "accepted"})
-_IDLE: frozenset[Kind] = frozenset({"refused", "voided"})
+_IDLE: frozenset[Kind] = frozenset({"refused", "declined", "voided"})
 _ROUNDS = 20
 """So often it is looked again, while others decide at the same time."""
 

@@ -91,6 +91,9 @@ class Auditor:
             return f"version {entry.to_version} is gone, or is another model"
         if entry.kind == "refused":
             return self._refusal_objection(entry, target, before)
+        if entry.kind == "declined":
+            waits = any(each.to_version == entry.to_version for each in before.waiting())
+            return None if waits else f"version {entry.to_version} did not await approval"
         return self._pass_objection(entry, target, before)
 
     def _ask(self, entry: LedgerEntry, target: Version, before: LedgerSnapshot) -> Decision | None:

@@ -133,7 +133,7 @@ class Champion:
                 f"version {alias.version} of {name} has the alias champion, but {why}; nothing else was champion. Use "
                 f"it by its number ({alias.uri}), or {OVERRULE}."
             )
-        decisions = [entry for entry in snapshot.valid() if entry.kind in ("refused", "awaiting")]
+        decisions = [entry for entry in snapshot.valid() if entry.kind in ("refused", "awaiting", "declined")]
         if snapshot.last_move():
             return f"{name} has no champion any more: {why}. Promote one: ganlib promote VERSION, or ganlib rollback."
         if not decisions:
@@ -147,6 +147,11 @@ class Champion:
             return (
                 f"{name} has no champion yet: version {last.to_version} passed the gate and awaits approval. Set its "
                 f"tag `approve` in MLflow's page, or use it by its number: {uri}."
+            )
+        if last.kind == "declined":
+            return (
+                f"{name} has no champion yet: version {last.to_version} passed the gate and was not approved "
+                f"({last.reason[:_REASON]}). Train another: ganlib retrain; or use it by its number: {uri}."
             )
         return (
             f"{name} has no champion yet: the gate refused version {last.to_version} ({last.reason[:_REASON]}). Train "

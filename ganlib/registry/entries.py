@@ -19,11 +19,11 @@ from pydantic import Field, PositiveInt
 from ganlib.core.record import Record
 from ganlib.registry.version import Version
 
-Kind = Literal["promoted", "refused", "rolled-back", "external", "awaiting", "accepted", "voided"]
+Kind = Literal["promoted", "refused", "rolled-back", "external", "awaiting", "declined", "accepted", "voided"]
 """``external``: a person moved the champion, and nothing is known in its favour; ``awaiting``: the gate passed it, a
-person has yet to approve; ``accepted``: what no gate has passed is champion all the same, as the policy says;
-``voided``: what stands under the keys it names counts for nothing."""
-NON_MOVING: frozenset[Kind] = frozenset({"refused", "awaiting", "voided"})
+person has yet to approve; ``declined``: a person did not; ``accepted``: what no gate has passed is champion all the
+same, as the policy says; ``voided``: what stands under the keys it names counts for nothing."""
+NON_MOVING: frozenset[Kind] = frozenset({"refused", "awaiting", "declined", "voided"})
 """Decisions that move no champion."""
 GENESIS = "0" * 64
 """What stands for the entry before the first."""
@@ -81,7 +81,7 @@ class DecisionRecord(Record):
     from_version: PositiveInt | None
     """The champion before; None: there was none."""
     to_version: PositiveInt | None
-    """The champion after; of a refusal or a wait, the version that was decided upon; None: there is none any more."""
+    """The champion after; of what moves none, the version that was decided upon; None: there is none any more."""
     who: str
     reason: str
     evidence: tuple[Evidence, ...] = ()

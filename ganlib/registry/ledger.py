@@ -267,6 +267,12 @@ class LedgerSnapshot(Record):
         ]
         return of[-1] if of and version.sha256 else None
 
+    def waiting(self) -> tuple[LedgerEntry, ...]:
+        """Return the last words on versions that wait for a person: passed against who is champion, and unanswered."""
+        words = {entry.to_version: entry for entry in self.valid() if entry.kind not in ("external", "voided")}
+        champion = self.champion_state().champion
+        return tuple(entry for entry in words.values() if entry.kind == "awaiting" and entry.from_version == champion)
+
     def last_move(self) -> LedgerEntry | None:
         """Return the entry that made the champion what it is."""
         moves = [entry for entry in self.valid() if entry.kind not in NON_MOVING]

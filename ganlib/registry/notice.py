@@ -138,6 +138,7 @@ def _words(entry: LedgerEntry) -> str:
         "rolled-back": f"version {after} is champion again in place of {before}",
         "external": f"a person has moved the champion from {before} to {after}",
         "awaiting": f"version {after} has passed the gate and awaits approval; the champion is {before}",
+        "declined": f"a person does not approve version {after}; the champion is {before}",
         "accepted": f"version {after}, which no gate has passed, is champion in place of {before}, as the policy says",
         "voided": "somebody has written into the ledger what no decision bears out; nothing is carried out",
     }

@@ -100,14 +100,15 @@ def story(snapshot: LedgerSnapshot, version: Listing) -> Story:
 def _write(registry: Registry, version: Version, history: Story) -> None:
     decision = decision_on(registry, version.version)
     verdict = _verdict(version.version, history, decision)
-    if history.last and history.last.kind == "promoted" and "awaiting" in (version.gate or ""):
-        registry.tag(version.version, {GATE: verdict_text([], awaiting=False)})  # a person has approved it
+    if history.last and history.last.kind in ("promoted", "declined") and "awaiting" in (version.gate or ""):
+        word = ", declined" if history.last.kind == "declined" else ""
+        registry.tag(version.version, {GATE: verdict_text([], awaiting=False) + word})  # a person has answered
     if _is_taken_back(version.version, history.last):
         text = verdict.removeprefix("Taken back ")
         registry.tag(version.version, {TAKEN_BACK: f"{text}; to overrule: {OVERRULE}"[:_TAG]})
     else:
         registry.untag(version.version, TAKEN_BACK)
-    lines = [*_gate(history, decision), *_figures(version, history)]
+    lines = [*_gate(history, decision), *figures(version, history)]
     if _is_taken_back(version.version, history.last):
         lines.insert(0, f"- To overrule: {OVERRULE}.")
     links = " · ".join(_links(registry, version))
@@ -149,6 +150,8 @@ def _verdict(number: int, history: Story, decision: Decision | None) -> str:
         return f"Refused by the gate {when}: {_why(last, decision)}"
     if last.kind == "awaiting":
         return f"Passed the gate {when}, awaits approval"
+    if last.kind == "declined":
+        return f"Not approved {when} by {last.who}: {last.reason}"
     if last.to_version == number:
         again = " again" if last.kind == "rolled-back" else ""
         by_hand = {"accepted": f", though {_why(last, decision)}", "external": ", set by hand"}.get(last.kind, "")
@@ -182,12 +185,12 @@ def _gate(history: Story, decision: Decision | None) -> list[str]:
     lines = [f"- Gate: **{word}**, against {against}"]
     lines += [f"- Failed: {check.name}: {check.detail}" for check in decision.checks if not check.passed]
     if waits:
-        lines.append("- To approve it: add the tag `approve` below, with your name as its value.")
+        lines.append("- To approve it: add the tag `approve` below, with your name as its value; or in Prefect's page.")
     return lines
 
 
-def _figures(version: Version, history: Story) -> list[str]:
-    """FID with its interval beside that of the champion it was compared with, and the other headline figures."""
+def figures(version: Version, history: Story) -> list[str]:
+    """Return the headline figures: FID with its interval beside that of the champion it was compared with, and more."""
     evaluation = version.evaluation
     if evaluation is None:
         return [f"- No figures: {version.damage or 'it was not registered by ganlib'}"]

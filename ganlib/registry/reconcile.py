@@ -5,49 +5,28 @@ MLflow tells nobody who set an alias or a tag. What is known is what was found a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ganlib.config import RegistryConfig
 from ganlib.core.errors import GanlibError, Unavailable
 from ganlib.core.record import Record
-from ganlib.registry.apply import append_and_apply, apply_pending
+from ganlib.registry.apply import apply_pending
+from ganlib.registry.approval import REASON, Answer, Approvals, Gate, taken_back_words
 from ganlib.registry.audit import existing
-from ganlib.registry.entries import RECONCILE, DecisionRecord, Evidence, LedgerEntry
-from ganlib.registry.gate import Decision
+from ganlib.registry.entries import LedgerEntry
+from ganlib.registry.finding import Finding
 from ganlib.registry.graph_file import FileRisk, file_risk
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import Ledger, current_actor
+from ganlib.registry.mlflow_ledger import Ledger
 from ganlib.registry.promote import record as write_evidence
-from ganlib.registry.promote import record_and_apply, require_agreement
 from ganlib.registry.registry import CHAMPION, Registry, Version, alias_lock
-from ganlib.registry.roles import objection
 
 APPROVE, APPROVAL = "approve", "approval"
 """Tags of a version: the first is a person's, who may put a name in it; the second is our answer."""
 
-Gate = Callable[[Version, Version | None, int], Decision]
-"""What the gate says of a version against a champion that so many others were compared with; changes nothing."""
-
 _NO = {"false", "no", "0"}
 _NAMELESS = {"", "true", "yes", "1"}
-_REASON = 1000
-
-
-class Finding(Record):
-    """One thing that people had done, and what came of it."""
-
-    level: Literal["info", "warning", "error"]
-    text: str
-    entry: LedgerEntry | None = None
-    """The ledger's last word on it."""
-    model: str = ""
-    """The registered model that it is about."""
-
-    def __str__(self) -> str:
-        """As in ``icons-generator: version 3 stays champion``."""
-        return f"{self.model}: {self.text}" if self.model else self.text
 
 
 class Reconciliation(Record):
@@ -137,12 +116,8 @@ def champion_risk(registry: Registry) -> FileRisk | None:
         return None
 
 
-class _Reconciler:
+class _Reconciler(Approvals):
     """One pass, with the lock held."""
-
-    def __init__(self, registry: Registry, gate: Gate, rules: RegistryConfig) -> None:
-        self.registry, self.gate, self.rules = registry, gate, rules
-        self.ledger = Ledger(registry.store, registry.name)
 
     def run(self) -> list[Finding]:
         before = self.ledger.read()
@@ -177,14 +152,11 @@ class _Reconciler:
         now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
         return Finding(level="info", text=f"{now}: {entry.reason}", entry=entry)
 
-    def _decide(self, challenger: Version, champion: Version | None) -> Decision:
-        return self.gate(challenger, champion, self.ledger.read().comparisons(Evidence.of(challenger)))
-
     def _passes(self, challenger: Version, champion: Version | None) -> str | None:
         """:data:`ganlib.registry.apply.PromotionCheck`: ask the gate, if it has not spoken."""
         if self.ledger.read().verdict(challenger):
             return None  # it was refused; a pass would not have been asked about
-        decision = self._decide(challenger, champion)
+        decision = self.decide(challenger, champion)
         write_evidence(self.registry, challenger, decision)
         return f"the gate, asked now, passes it: {decision.checks[-1].detail}" if decision.promoted else None
 
@@ -201,7 +173,7 @@ class _Reconciler:
         if verdict and verdict.kind != "refused" and not rollback:
             return [self._accept(snapshot, champion, f"it had passed the gate (entry {verdict.seq})", "info")]
         if rollback:
-            why: str | None = _taken_back(rollback)
+            why: str | None = taken_back_words(rollback)
         else:
             why = f"the gate refused it (entry {verdict.seq})" if verdict else self._refusal(champion, last, snapshot)
         if why is None:
@@ -212,20 +184,20 @@ class _Reconciler:
 
     def _refusal(self, champion: Version, last: LedgerEntry, snapshot: LedgerSnapshot) -> str | None:
         """Why the gate does not pass a champion that was found; None: it does."""
-        decision = self._decide(champion, existing(self.registry, last.from_version, snapshot.champion_state()))
+        decision = self.decide(champion, existing(self.registry, last.from_version, snapshot.champion_state()))
         failures = [f"{check.name}: {check.detail}" for check in decision.checks if not check.passed]
-        return None if decision.promoted else f"the gate does not pass it: {'; '.join(failures)}"[:_REASON]
+        return None if decision.promoted else f"the gate does not pass it: {'; '.join(failures)}"[:REASON]
 
     def _accept(
         self, snapshot: LedgerSnapshot, champion: Version, why: str, level: Literal["info", "warning"]
     ) -> Finding:
-        entry = self._record_and_apply(snapshot, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
+        entry = self.record_and_apply(snapshot, "accepted", champion, champion, f"set outside of ganlib; kept: {why}")
         return Finding(level=level, text=f"version {champion.version} stays champion: {why}", entry=entry)
 
     def _revert(self, snapshot: LedgerSnapshot, champion: Version, why: str) -> Finding:
         target = self._earlier(snapshot, champion.version)
         reason = f"policy registry.external: revert; version {champion.version} was set outside of ganlib, and {why}"
-        entry = self._record_and_apply(snapshot, "rolled-back", champion, target, reason)
+        entry = self.record_and_apply(snapshot, "rolled-back", champion, target, reason)
         now = f"version {target.version} is champion again" if target else "there is no champion, as before"
         return Finding(level="error", text=f"{now}: {reason}", entry=entry)
 
@@ -238,7 +210,7 @@ class _Reconciler:
             )
             return Finding(level="error", text=text, entry=last)
         reason = f"fell back to the champion before: {last.reason}"
-        entry = self._record_and_apply(snapshot, "rolled-back", None, target, reason)
+        entry = self.record_and_apply(snapshot, "rolled-back", None, target, reason)
         return Finding(level="error", text=f"version {target.version} is champion again: {last.reason}", entry=entry)
 
     def _earlier(self, snapshot: LedgerSnapshot, but: int | None) -> Version | None:
@@ -250,91 +222,10 @@ class _Reconciler:
 
     def _approved(self, number: int, by: str) -> Finding:
         """Version ``number`` has the tag ``approve``. The tag goes last: whoever is killed before comes back here."""
-        snapshot, champion = self.ledger.read(), self.registry.alias(CHAMPION)
-        challenger = self.registry.get(number)
-        approver = f"{by or 'a person'} (tag {APPROVE}), found by {current_actor()}"
-        if champion and champion.version == number:
-            finding = Finding(level="info", text=f"version {number} is champion; its tag {APPROVE} was taken off")
-            return self._with_answer(number, finding, "is champion")
-        if reason := objection(self.registry, self.rules, challenger, by):
-            text = f"version {number} was approved, but {reason}"
-            return self._with_answer(number, Finding(level="error", text=text), f"refused: {reason}")
-        if rollback := snapshot.taken_back(challenger):
-            text = f"version {number} was approved, but {_taken_back(rollback)}"
-            return self._with_answer(
-                number, Finding(level="error", text=text, entry=rollback), f"refused: {_taken_back(rollback)}"
-            )
-        verdict = snapshot.verdict(challenger)
-        against = champion.version if champion else None
-        if verdict and verdict.kind == "awaiting" and verdict.from_version == against:
-            why = f"approved; the gate had passed it (entry {verdict.seq})"
-            entry = self._promote(snapshot, challenger, champion, approver, why)
-            finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
-            return self._with_answer(number, finding, f"promoted (entry {entry.seq})")
-        if verdict and (verdict.kind, verdict.who, verdict.from_version) == ("refused", approver, against):
-            entry = verdict  # killed before the tag was taken off
-        else:
-            decision = self._decide(challenger, champion)
-            if not decision.promoted and self.rules.external == "accept":
-                failures = "; ".join(f"{check.name}: {check.detail}" for check in decision.checks if not check.passed)
-                why = f"approved; policy registry.external: accept, though the gate does not pass it: {failures}"
-                entry = self._promote(snapshot, challenger, champion, approver, why[:_REASON], kind="accepted")
-                finding = Finding(level="warning", text=f"version {number} is champion: {why}", entry=entry)
-                return self._with_answer(number, finding, f"accepted (entry {entry.seq})")
-            entry = record_and_apply(self.registry, self.ledger, decision, challenger, champion, snapshot, by=approver)
-        if entry.kind == "promoted":
-            finding = Finding(level="info", text=f"version {number} was approved and is champion", entry=entry)
-            return self._with_answer(number, finding, f"promoted (entry {entry.seq})")
-        text = f"version {number} was approved, but the gate does not pass it: {entry.reason}"
-        return self._with_answer(number, Finding(level="error", text=text, entry=entry), f"refused (entry {entry.seq})")
-
-    def _promote(
-        self,
-        snapshot: LedgerSnapshot,
-        challenger: Version,
-        champion: Version | None,
-        by: str,
-        reason: str,
-        kind: Literal["promoted", "accepted"] = "promoted",
-    ) -> LedgerEntry:
-        return self._record_and_apply(snapshot, kind, champion, challenger, reason, by)
-
-    def _with_answer(self, number: int, finding: Finding, answer: str) -> Finding:
-        self.registry.tag(number, {APPROVAL: answer})
+        outcome = self.approve(number, Answer(name=by, door=f"tag {APPROVE}"))
+        self.registry.tag(number, {APPROVAL: outcome.words})
         self.registry.untag(number, APPROVE)
-        return finding
-
-    def _record_and_apply(
-        self,
-        snapshot: LedgerSnapshot,
-        kind: Literal["promoted", "accepted", "rolled-back"],
-        champion: Version | None,
-        target: Version | None,
-        reason: str,
-        by: str | None = None,
-    ) -> LedgerEntry:
-        require_agreement(snapshot, champion)
-        versions = {version.version: version for version in (target, champion) if version}
-        return append_and_apply(
-            self.registry,
-            self.ledger,
-            DecisionRecord(
-                kind=kind,
-                from_version=champion.version if champion else None,
-                to_version=target.version if target else None,
-                who=by or f"{RECONCILE}, {current_actor()}",
-                reason=reason,
-                evidence=tuple(Evidence.of(version) for version in versions.values()),
-                policy=self.rules.model_dump(mode="json", include={"external", "approval"}),
-            ),
-            snapshot,
-        )
-
-
-def _taken_back(entry: LedgerEntry) -> str:
-    """Why a version that a person rolled back from is not made champion here."""
-    reason = f"{entry.who} rolled back from it (entry {entry.seq}: {entry.reason})"[:_REASON]
-    return f"{reason}; to insist: ganlib promote {entry.from_version} --again"
+        return outcome.finding
 
 
 def _reason_in(text: str) -> str | None:

@@ -29,10 +29,15 @@ def require_promoter(rules: RegistryConfig, act: str) -> None:
         raise BadInput(f"{_no_promoter(rules, name, act)}. Nothing was changed.")
 
 
+def promoter_objection(rules: RegistryConfig, name: str, act: str) -> str | None:
+    """Return why ``name`` may not do ``act``, if others are named; an empty one stands for somebody who gave none."""
+    return None if is_promoter(rules, name) else _no_promoter(rules, name or "who gives no name", act)
+
+
 def objection(registry: Registry, rules: RegistryConfig, version: Version, name: str) -> str | None:
     """Return why ``name`` may not approve ``version``, if so; empty names stand for somebody who gave none."""
-    if not is_promoter(rules, name):
-        return _no_promoter(rules, name or "who gives no name", "approve")
+    if reason := promoter_objection(rules, name, "approve"):
+        return reason
     if rules.own_approval or version.run_id is None:
         return None
     if not name:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from ganlib.core import sqlite
 from ganlib.tracking import place
 from ganlib.tracking.store import MlflowStore
 
+DESTINATION = "MLFLOW_ARTIFACTS_DESTINATION"
+"""MLflow's own variable: where its server keeps what clients know as ``mlflow-artifacts:``."""
 _PLACES = (("runs", "artifact_uri"), ("logged_models", "artifact_location"))
 
 
@@ -64,10 +68,16 @@ def _fetch(store: MlflowStore, uri: str, aside: Path) -> list[Path]:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     with store.translate_errors():
-        repository = get_artifact_repository(uri, store.uri)
+        repository = get_artifact_repository(_reachable(uri), store.uri)
         if repository.list_artifacts():
             repository.download_artifacts("", str(aside))
     return [path for path in aside.rglob("*") if path.is_file()]
+
+
+def _reachable(uri: str) -> str:
+    """``uri`` without MLflow's server in between, if :data:`DESTINATION` says where that has it."""
+    parts, destination = urlsplit(uri), os.environ.get(DESTINATION)
+    return f"{destination.rstrip('/')}{parts.path}" if destination and parts.scheme == "mlflow-artifacts" else uri
 
 
 def _below(connection: sqlite3.Connection, root: _Root) -> list[str]:

@@ -5,7 +5,6 @@ With GANLIB_SCREENSHOTS=docs/images the pictures of docs/operations.md are taken
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from ganlib.registry.registry import Registry
 from ganlib.registry.resolve import resolve_version
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
+from tests.support.screenshots import picture
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -73,8 +73,7 @@ def look(page: Any, name: str) -> None:
     """Keep a picture, without the assistant that MLflow opens beside its pages."""
     for close in page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").all():
         close.click()
-    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
+    picture(page, name)
 
 
 def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_version(
@@ -87,8 +86,7 @@ def test_an_alias_set_in_the_page_is_recorded_and_the_next_batch_uses_that_versi
     form.get_by_role("combobox").fill("champion")
     page.keyboard.press("Enter")
     form.get_by_text("also being used on version 1").wait_for()
-    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / "set-champion.png")
+    picture(page, "set-champion")
     form.get_by_role("button", name="Save aliases").click()
     form.wait_for(state="hidden")
     page.get_by_text("@ champion").first.wait_for()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -22,6 +21,7 @@ from ganlib.jobs.doctor import prefect_runs
 from ganlib.jobs.prefect_server import PrefectServer
 from tests.services import project as projects
 from tests.support.forks import Command
+from tests.support.screenshots import picture
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -100,7 +100,7 @@ class Prefect:
         return {found["name"] for found in self.ask("POST", "deployments/filter", {})}
 
 
-NAMES = {"new-data", "one-family", "best-of-families", "gate", "batch", "mlflow-page"}
+NAMES = {"new-data", "one-family", "best-of-families", "gate", "batch", "mlflow-page", "version"}
 
 
 @pytest.fixture(scope="module")
@@ -326,8 +326,7 @@ def test_a_person_chooses_in_the_form_and_types_a_name(browser: Any, prefect: Pr
     pick(page, "Select", "ae")
     page.keyboard.press("Escape")
     page.locator("input[name=name]").fill("before the release")
-    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / "retrain-form.png")
+    picture(page, "retrain-form")
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url(re.compile("tab=Runs"))
     runs = prefect.ask("POST", "flow_runs/filter", {"flow_runs": {"name": {"any_": ["before the release"]}}})

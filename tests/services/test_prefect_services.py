@@ -101,7 +101,7 @@ def test_metrics_tell_of_the_queue_and_of_what_ended(folder: Path, services: dic
 
 def test_every_flow_is_deployed(services: dict[str, Any]) -> None:
     found = {(d["name"], d["entrypoint"]) for d in api(services, "deployments/filter")}
-    assert len({name for name, _ in found}) == 6, "each has a name of its own"
+    assert len({name for name, _ in found}) == 7, "each has a name of its own"
     assert {entry.rpartition(":")[2] for _, entry in found} == {
         "version_data",
         "train",
@@ -109,6 +109,7 @@ def test_every_flow_is_deployed(services: dict[str, Any]) -> None:
         "promote",
         "generate",
         "reconcile",
+        "approve",
     }
     assert deployment(services, "retrain")["schedules"][0]["active"]
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +26,14 @@ from ganlib.registry.page import TAKEN_BACK
 from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
-from tests.conftest import ROOT
 from tests.services import project as projects
+from tests.services.walk import PATIENCE, SECTION, opened, set_alias, to_model, told, until
+from tests.support.screenshots import picture
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 NAME = "mnist-generator"
-PATIENCE = 180_000  # milliseconds; a page of MLflow takes five seconds on two idle cores
 COLLAPSED = (0.325, *(0.075,) * 9)
-SECTION = (ROOT / "README.md").read_text().partition("\n## Promote\n")[2].partition("\n## ")[0]
-
-
-def told(pattern: str) -> str:
-    """What README's section says at ``pattern``, on one line."""
-    found = re.search(pattern, " ".join(SECTION.split()))
-    assert found, f"README's section Promote says nothing like {pattern!r}"
-    return found[1]
-
-
-WAY = re.findall(r"[*`]([^*`]+)[*`]", told(r"the way there is: (switch to .*?)\. "))
-DIALOG = re.findall(r"[*`]([^*`]+)[*`]", told(r"To promote a version there, (click .*?)\. The blue"))
 BLUE = told(r"The blue \*([^*]+)\* is another thing")
 OVERRULE = told(r"To overrule the gate, (.*?)\. ").replace("`", "")
 COMMANDS = [line.strip().partition("#")[0].strip() for line in SECTION.splitlines() if line.startswith("    ganlib ")]
@@ -90,53 +77,7 @@ def registry(folder: Path, mlflow: str) -> Iterator[Registry]:
 
 @pytest.fixture(scope="module")
 def page(browser: Any) -> Any:
-    opened = browser.new_page(viewport={"width": 1280, "height": 800})
-    opened.set_default_timeout(PATIENCE)
-    # MLflow tells of its newest page in a dialog, and opens an assistant: closed as soon as they come up.
-    opened.add_locator_handler(
-        opened.get_by_role("button", name="Try it now"), lambda: opened.get_by_role("button", name="Try it now").click()
-    )
-    opened.add_locator_handler(
-        opened.locator("[data-component-id='mlflow.assistant.chat_panel.close']"),
-        lambda: opened.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click(),
-    )
-    return opened
-
-
-def picture(page: Any, name: str) -> None:
-    if folder := os.environ.get("GANLIB_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
-def until(page: Any, condition: Callable[[], bool]) -> None:
-    """Wait for what the servers do by themselves: ten minutes, should the machine be busy."""
-    for _ in range(600):
-        if condition():
-            return
-        page.wait_for_timeout(1000)
-    pytest.fail("it did not happen")
-
-
-def walk(page: Any, mlflow: str) -> None:
-    """From MLflow's front page to the registered model, as README says."""
-    page.goto(mlflow, wait_until="commit")
-    for words in WAY:
-        page.get_by_text(words, exact=True).first.click()
-    page.get_by_role("heading", name=NAME).wait_for()
-
-
-def set_alias(page: Any, number: int) -> None:
-    """On the model's page, to version ``number``, and there what README says to click and type."""
-    page.get_by_role("link", name=f"Version {number}", exact=True).click()
-    page.get_by_role("heading", name=f"Version {number}").wait_for()
-    add, beside, typed, save = DIALOG
-    page.get_by_text(f"{beside}:").first.wait_for()
-    page.get_by_role("button", name=add, exact=True).or_(page.get_by_title(f"Edit {beside.lower()}")).first.click()
-    form = page.get_by_role("dialog")
-    form.get_by_role("combobox").fill(typed)
-    page.keyboard.press("Enter")
-    form.get_by_role("button", name=save).click()
-    form.wait_for(state="hidden")
+    return opened(browser)
 
 
 def used(registry: Registry, tmp_path: Path) -> int:
@@ -162,7 +103,7 @@ def test_make_ui_opens_the_registered_model(folder: Path, mlflow: str, registry:
 def test_the_way_through_the_page_is_readmes_and_the_list_says_what_to_promote(
     page: Any, mlflow: str, registry: Registry
 ) -> None:
-    walk(page, mlflow)
+    to_model(page, mlflow, NAME)
     row = page.get_by_role("row").filter(has_text="Version 2")
     for words in ("refused: mode collapse", "10 [9.5, 10.5]", "Refused by the gate"):
         row.get_by_text(words).first.wait_for()
@@ -180,7 +121,7 @@ def test_the_way_through_the_page_is_readmes_and_the_list_says_what_to_promote(
 def test_a_refused_version_is_never_used_and_the_page_says_that_it_was_taken_back_and_how_to_overrule_that(
     page: Any, mlflow: str, registry: Registry, folder: Path, tmp_path: Path
 ) -> None:
-    walk(page, mlflow)
+    to_model(page, mlflow, NAME)
     set_alias(page, 2)
     assert used(registry, tmp_path) == 1
     until(page, lambda: TAKEN_BACK in registry.tags(2))
@@ -196,7 +137,7 @@ def test_a_refused_version_is_never_used_and_the_page_says_that_it_was_taken_bac
     assert "external: revert" in text
     key, value = told(r"set `registry\.(external: accept)` in").split(": ")
     (folder / "params.yaml").write_text(text.replace("external: revert", f"{key}: {value}"))
-    walk(page, mlflow)
+    to_model(page, mlflow, NAME)
     set_alias(page, 2)
     assert used(registry, tmp_path) == 2
     until(page, lambda: registry.get(2).description.startswith("Champion since"))
@@ -210,7 +151,7 @@ def test_a_refused_version_is_never_used_and_the_page_says_that_it_was_taken_bac
 def test_a_version_that_the_gate_passes_stays_and_is_recorded_as_promoted(
     page: Any, mlflow: str, registry: Registry, tmp_path: Path
 ) -> None:
-    walk(page, mlflow)
+    to_model(page, mlflow, NAME)
     set_alias(page, 3)
     assert used(registry, tmp_path) == 3
     until(page, lambda: registry.get(3).description.startswith("Champion since"))

@@ -9,10 +9,12 @@ from ganlib.core.errors import GanlibError, ReadOnly, Unavailable
 from ganlib.core.project import Project
 from ganlib.registry import page
 from ganlib.registry import reconcile as people
-from ganlib.registry.gate import decide
+from ganlib.registry.approval import Gate
+from ganlib.registry.finding import Finding
+from ganlib.registry.gate import Decision, decide
 from ganlib.registry.mlflow_ledger import models_with_ledger
-from ganlib.registry.reconcile import Finding, Pending, Reconciliation
-from ganlib.registry.registry import Registry, registered_models
+from ganlib.registry.reconcile import Pending, Reconciliation
+from ganlib.registry.registry import Registry, Version, registered_models
 from ganlib.tracking.reap import open_store
 from ganlib.tracking.store import MlflowStore, connect
 
@@ -28,11 +30,11 @@ def reconcile(project: Project, params: Params) -> Reconciliation:
         Unavailable: the registry cannot be reached: nothing was changed.
     """
     findings: list[Finding] = []
-    for registry in _registries(open_store(project), params):
+    for registry in registries(open_store(project), params):
         try:
             done = people.reconcile(
                 registry,
-                gate=lambda challenger, champion, comparisons: decide(challenger, champion, params.gate, comparisons),
+                gate=gate(params),
                 rules=params.registry,
                 state=project.state,
             )
@@ -46,17 +48,26 @@ def reconcile(project: Project, params: Params) -> Reconciliation:
     return Reconciliation(findings=tuple(findings))
 
 
+def gate(params: Params) -> Gate:
+    """Return the gate with the limits of ``params``."""
+
+    def decide_with_limits(challenger: Version, champion: Version | None, comparisons: int) -> Decision:
+        return decide(challenger, champion, params.gate, comparisons)
+
+    return decide_with_limits
+
+
 def pending(project: Project, params: Params) -> Mapping[str, Pending]:
     """Return what :func:`reconcile` would look at, by registered model; empty if it has nothing to do. Reads only.
 
     Raises:
         Unavailable: the registry cannot be reached.
     """
-    work = {registry.name: people.pending(registry) for registry in _registries(connect(project), params)}
+    work = {registry.name: people.pending(registry) for registry in registries(connect(project), params)}
     return {name: each for name, each in work.items() if each is not None}
 
 
-def _registries(store: MlflowStore, params: Params) -> list[Registry]:
-    """The registered models that people may promote: of the project's data, and all that have versions or a ledger."""
+def registries(store: MlflowStore, params: Params) -> list[Registry]:
+    """Return the models that people may promote: of the project's data, and all that have versions or a ledger."""
     names = dict.fromkeys([params.registry.model, *registered_models(store), *models_with_ledger(store)])
     return [Registry(store, name) for name in names]

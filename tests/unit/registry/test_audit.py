@@ -118,6 +118,7 @@ FORGED: dict[str, tuple[str, int | None, int | None, dict[str, Any]]] = {
     "rolled-back-to-no-champion": ("rolled-back", 2, 3, {}),
     "rolled-back-to-none": ("rolled-back", 2, None, {}),
     "refused-though-better": ("refused", 2, 5, {}),
+    "declined-though-nobody-waits": ("declined", 2, 4, {}),
     "void-of-what-holds": ("voided", None, None, {"voids": ("000002",)}),
     "a-version-that-is-not-there": ("promoted", 2, 99, {"evidence": ()}),
 }

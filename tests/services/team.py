@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import psutil
+import pytest
 import requests
 import yaml
 
@@ -18,8 +20,8 @@ from ganlib.core.project import Project
 from ganlib.tracking.store import MlflowStore, connect
 from tests.services import project as projects
 from tests.services.compose import DEPLOY, Compose
-from tests.services.conftest import free_port
-from tests.services.postgres import Server
+from tests.services.conftest import free_port, serving
+from tests.services.postgres import WHERE, Server, binaries, postgres
 from tests.services.wire import Wire
 from tests.support.forks import Command
 
@@ -34,9 +36,27 @@ SECRETS = {
 ADMIN, ADA = ("admin", SECRETS["mlflow_admin"]), ("ada", "not to be seen")
 
 
+class Servers(NamedTuple):
+    """All of them, while they run."""
+
+    compose: Compose
+    s3: Wire
+    """The way to it."""
+    database: Server
+    serve: Callable[..., None]
+    """Starts a server, as :func:`tests.services.conftest.serving` does."""
+
+
 @contextmanager
-def started(folder: Path, database: Server, serve: Callable[..., None]) -> Iterator[tuple[Compose, Wire]]:
-    """Start S3, MLflow with its users and Prefect with its password; S3 is reached by the wire."""
+def servers(folder: Path) -> Iterator[Servers]:
+    """Start PostgreSQL with its password, S3, MLflow with its users and Prefect with its password, for a project."""
+    if binaries() is None:
+        pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
+    with postgres("ganlib", SECRETS["postgres"]) as database, serving(folder) as serve:  # ended in the other order
+        yield from _started(folder, database, serve)
+
+
+def _started(folder: Path, database: Server, serve: Callable[..., None]) -> Iterator[Servers]:
     port, s3 = urlsplit(database.uri).port, free_port()
     assert port
     serve(
@@ -52,7 +72,7 @@ def started(folder: Path, database: Server, serve: Callable[..., None]) -> Itera
     made.run("bucket")  # which is there by then
     made.serve(serve, "mlflow", f"{mlflow(made)}/health")
     made.serve(serve, "prefect", f"{prefect(made)}/health")
-    yield made, wire
+    yield Servers(made, wire, database, serve)
     wire.cut()
 
 
@@ -78,12 +98,22 @@ def prefect(team: Compose) -> str:
 class Team:
     """Two machines, each with a clone and a state of its own, and the servers that they share."""
 
-    def __init__(self, compose: Compose, wire: Wire, database: Server, folder: Path) -> None:
-        """``wire`` leads to S3; the clones are made in ``folder``."""
-        self.compose, self.wire, self.database = compose, wire, database
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        """The clones are made in ``folder``."""
+        self.compose, self.s3, self.database, self._serve = servers
         self.machines = [_clone(folder / name) for name in ("one", "two")]
-        self.environment = compose.environment("worker") | {"GANLIB_SERVICES_DVC_REMOTE": "null"}
-        self.uri = mlflow(compose)
+        self.environment = self.compose.environment("worker") | {"GANLIB_SERVICES_DVC_REMOTE": "null"}
+        self.uri = mlflow(self.compose)
+
+    def restart_prefect(self) -> None:
+        """Kill Prefect's server, and start it again where it was."""
+        (server,) = {
+            psutil.Process(each.pid)
+            for each in psutil.net_connections("tcp")
+            if each.status == "LISTEN" and each.laddr.port == self.compose.ports["prefect:4200"]
+        }
+        kill(*server.children(recursive=True), server)
+        self.compose.serve(self._serve, "prefect", f"{prefect(self.compose)}/health")
 
     def begin(self, machine: Path, *words: str, typed: bool = False, **more: str) -> Command:
         """Start ``python -m WORDS`` on a machine."""
@@ -130,3 +160,10 @@ def wait_for(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
     return found
+
+
+def kill(*processes: psutil.Process) -> None:
+    """Kill them, and wait until they are gone."""
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes, timeout=300)

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from tests import factories
 from tests.services import project as projects
 from tests.services.compose import DEPLOY, Compose
 from tests.services.conftest import free_port
-from tests.services.postgres import WHERE, binaries, postgres
-from tests.services.team import ADA, ADMIN, SECRETS, mlflow, prefect, started, wait_for
+from tests.services.team import ADA, ADMIN, SECRETS, kill, mlflow, prefect, servers, wait_for
 from tests.services.test_behind_proxy import await_nginx, needs_nginx, nginx
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -37,12 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def team(folder: Path, serve: Callable[..., None]) -> Iterator[Compose]:
-    """PostgreSQL with its password, S3, MLflow with its users, Prefect with its password."""
-    if binaries() is None:
-        pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
-    with postgres("ganlib", SECRETS["postgres"]) as server, started(folder, server, serve) as (made, _):
-        yield made
+def team(folder: Path) -> Iterator[Compose]:
+    with servers(folder) as made:
+        yield made.compose
 
 
 def make(team: Compose, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -99,7 +95,7 @@ def test_up_beside_a_teams_servers_starts_what_they_lack_and_again_what_is_kille
         assert (state["mlflow"], state["prefect"]) == ({"url": mlflow(team)}, {"url": prefect(team)})
         assert up(team) == state, "a second up starts nothing"
         runs_a_flow(team)
-        _kill(state["deployments"]["pid"])
+        kill(psutil.Process(state["deployments"]["pid"]))
         log = team.project / ".ganlib/logs/supervisor.log"
         wait_for(lambda: "deployments: back after" in log.read_text())
         assert log.read_text().count("deployments: ") == 2
@@ -111,12 +107,6 @@ def test_up_beside_a_teams_servers_starts_what_they_lack_and_again_what_is_kille
     assert requests.get(f"{mlflow(team)}/health", timeout=60).ok, "what is the team's is left alone"
     texts = [path.read_text(errors="replace") for path in (team.project / ".ganlib/logs").iterdir()]
     assert not [secret for secret in (ADMIN[1], ADA[1], SECRETS["postgres"]) for text in texts if secret in text]
-
-
-def _kill(pid: int) -> None:
-    process = psutil.Process(pid)
-    process.kill()
-    psutil.wait_procs([process], timeout=120)
 
 
 def runs_a_flow(team: Compose) -> None:

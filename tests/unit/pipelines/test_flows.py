@@ -342,6 +342,7 @@ def test_a_name_that_a_person_typed_stays(flows: SimpleNamespace, monkeypatch: p
     from prefect.runtime import flow_run
 
     monkeypatch.setattr(flow_run, "name", typed, raising=False)
+    monkeypatch.setattr(flow_run, "parameters", {"model": "champion", "count": 5}, raising=False)
     for flow in (flows.retrain.retrain, flows.generate.generate, flows.version_data.version_data):
         assert flow.flow_run_name() == typed
 

@@ -55,6 +55,7 @@ def test_every_flow_has_a_deployment_and_retraining_a_schedule_and_a_trigger(tmp
         "promote": [0, 0],
         "generate": [0, 0],
         "reconcile": [0, 0],
+        "approve": [0, 0],
     }
 
 
@@ -68,7 +69,7 @@ def test_the_forms_offer_the_choices_and_defaults_of_params(tmp_path: Path) -> N
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120
     )
     forms, params = yaml.safe_load(done.stdout), load(ROOT / "params.yaml")
-    assert len({name.partition("/")[2] for name in forms}) == 6
+    assert len({name.partition("/")[2] for name in forms}) == 7
     retrain, train, generate = (
         forms[name] for name in ("retrain/best-of-families", "train/one-family", "generate/batch")
     )

@@ -91,7 +91,7 @@ def test_without_the_password_there_is_no_answer(folder: Path, services: dict[st
     for login in (None, ("ada", "guessed")):
         for path in ("deployments/filter", "flow_runs/filter", "automations/filter"):
             assert requests.post(f"{url}/{path}", json={}, auth=login, timeout=30).status_code == 401
-    assert len(ask(services, "POST", "deployments/filter", {})) == 6
+    assert len(ask(services, "POST", "deployments/filter", {})) == 7
     wrong = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": "ada:guessed"}
     done = projects.run(folder, "pipelines", "version_data", **wrong)
     assert done.returncode == 2, done.stderr

@@ -123,7 +123,7 @@ def test_of_two_watches_one_answers_what_a_person_did_and_the_other_changes_noth
     assert set(states) <= {"FAILED", "COMPLETED"}
 
 
-def test_batches_of_both_machines_on_s3_have_the_digest_of_one_and_each_call_is_one_run(team: Team) -> None:
+def test_batches_of_both_machines_on_s3_have_the_digest_of_one_and_each_call_that_makes_some_is_one_run(team: Team) -> None:
     def words(place: str) -> list[str]:
         request = GenerateRequest(
             out=f"s3://ganlib/images/{place}", count=600, seed=7, shard_size=200, file_format="npy"
@@ -133,24 +133,20 @@ def test_batches_of_both_machines_on_s3_have_the_digest_of_one_and_each_call_is_
     one, two = team.machines
     calls = [(one, "same"), (two, "same"), (one, "one"), (two, "two")]
     jobs = [(call, team.begin(call[0], *words(call[1]))) for call in calls]
-    late = 0
     for (machine, place), job in jobs:
         told = job.communicate(900)
         if job.returncode == 75:  # the other was first to begin it, at the same moment
-            late += 1
             assert team.run(machine, *words(place)).returncode == 0
         else:
             assert job.returncode == 0, told
-    assert late <= 1
     made = [manifests.read(f"s3://ganlib/images/{place}") for place in ("same", "one", "two")]
     assert len({each.digest for each in made if each}) == 1
     assert all(verify(f"s3://ganlib/images/{place}").ok for place in ("same", "one", "two"))
     store = team.store()
     runs = store.client.search_runs([store.named_experiment(experiment_of(NAME))])
-    assert sorted(run.info.status for run in runs) in (
-        ["FINISHED"] * len(calls),
-        ["FAILED"] * late + ["FINISHED"] * len(calls),
-    )
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    # Of two for the same place the later one may find all images there, and makes none.
+    assert len(calls) - 1 <= len(runs) <= len(calls)
 
 
 def test_data_versions_that_both_machines_push_at_once_are_read_back_whole(

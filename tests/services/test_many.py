@@ -123,7 +123,9 @@ def test_of_two_watches_one_answers_what_a_person_did_and_the_other_changes_noth
     assert set(states) <= {"FAILED", "COMPLETED"}
 
 
-def test_batches_of_both_machines_on_s3_have_the_digest_of_one_and_each_call_that_makes_some_is_one_run(team: Team) -> None:
+def test_batches_of_both_machines_on_s3_have_the_digest_of_one_and_each_call_that_makes_some_is_one_run(
+    team: Team,
+) -> None:
     def words(place: str) -> list[str]:
         request = GenerateRequest(
             out=f"s3://ganlib/images/{place}", count=600, seed=7, shard_size=200, file_format="npy"

@@ -36,7 +36,7 @@ class Answer(Record):
     """What somebody says about a version that awaits approval."""
 
     name: str
-    """As it was typed; empty: no name was reply."""
+    """As it was typed; empty: no name was given."""
     door: str
     """Where it was typed, as in ``Prefect's page``."""
     approve: bool = True
@@ -80,7 +80,7 @@ def answer(registry: Registry, seq: int, reply: Answer, *, gate: Gate, rules: Re
     Args:
         registry: the registered model.
         seq: the ledger's entry ``awaiting``.
-        given: what a person said.
+        reply: what a person said.
         gate: asked again where the champion is another.
         rules: who may.
         state: folder of the lock.

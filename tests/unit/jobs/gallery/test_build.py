@@ -148,8 +148,9 @@ def test_without_a_network_it_has_no_page_that_draws_and_says_so(
 
 
 def test_a_version_whose_graph_is_gone_is_shown_without_images(
-    empty_database: Path, params: Params, web: Path, tmp_path: Path
+    empty_database: Path, params: Params, web: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # which keeps the credentials of tests before
     project = factories.project(tmp_path / "project", empty_database)
     store = connect(project)
     with pytest.raises(BadInput, match="nothing is registered"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from ganlib.core.errors import BadInput, GanlibError, Unavailable
@@ -99,22 +99,19 @@ class ObjectStore:
                     "changed; give them the right to, or set another place."
                 ) from error
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[None]:
         """As :meth:`explained`, but what is not there stays :class:`FileNotFoundError`."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise self.in_words(error) from error
+        return self._in_words_but(FileNotFoundError)
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Turn failures inside into our errors, but for :class:`FileExistsError`."""
+        return self._in_words_but(FileExistsError)
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn failures inside into our errors, but for :class:`FileExistsError`."""
+    def _in_words_but(self, kind: type[OSError]) -> Iterator[None]:
         try:
             yield
-        except FileExistsError:
+        except kind:
             raise
         except Exception as error:
             raise self.in_words(error) from error

@@ -11,7 +11,6 @@ from subprocess import CompletedProcess
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 import requests
 import yaml
@@ -43,8 +42,6 @@ class Servers(NamedTuple):
     s3: Wire
     """The way to it."""
     database: Server
-    serve: Callable[..., None]
-    """Starts a server, as :func:`tests.services.conftest.serving` does."""
 
 
 @contextmanager
@@ -72,7 +69,7 @@ def _started(folder: Path, database: Server, serve: Callable[..., None]) -> Iter
     made.run("bucket")  # which is there by then
     made.serve(serve, "mlflow", f"{mlflow(made)}/health")
     made.serve(serve, "prefect", f"{prefect(made)}/health")
-    yield Servers(made, wire, database, serve)
+    yield Servers(made, wire, database)
     wire.cut()
 
 
@@ -100,20 +97,10 @@ class Team:
 
     def __init__(self, servers: Servers, folder: Path) -> None:
         """The clones are made in ``folder``."""
-        self.compose, self.s3, self.database, self._serve = servers
+        self.compose, self.s3, self.database = servers
         self.machines = [_clone(folder / name) for name in ("one", "two")]
         self.environment = self.compose.environment("worker") | {"GANLIB_SERVICES_DVC_REMOTE": "null"}
         self.uri = mlflow(self.compose)
-
-    def restart_prefect(self) -> None:
-        """Kill Prefect's server, and start it again where it was."""
-        (server,) = {
-            psutil.Process(each.pid)
-            for each in psutil.net_connections("tcp")
-            if each.status == "LISTEN" and each.laddr.port == self.compose.ports["prefect:4200"]
-        }
-        kill(*server.children(recursive=True), server)
-        self.compose.serve(self._serve, "prefect", f"{prefect(self.compose)}/health")
 
     def begin(self, machine: Path, *words: str, typed: bool = False, **more: str) -> Command:
         """Start ``python -m WORDS`` on a machine."""
@@ -160,10 +147,3 @@ def wait_for(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
     return found
-
-
-def kill(*processes: psutil.Process) -> None:
-    """Kill them, and wait until they are gone."""
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes, timeout=300)

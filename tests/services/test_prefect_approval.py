@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import connect
 from tests import factories
 from tests.services import project as projects
+from tests.services.team import wait_for
 from tests.support.forks import Command
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -78,14 +78,6 @@ def register(registry: Registry, number: int, fid: float) -> None:
 def decide(registry: Registry, number: int, *, approve: bool = False) -> bool:
     project = registry.store.project
     return promote(project, load(project.params_file), str(number), approve=approve).promoted
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 400
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.3)
-    return found
 
 
 def forms(prefect: str, *states: str) -> list[dict[str, Any]]:

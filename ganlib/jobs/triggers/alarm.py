@@ -90,7 +90,6 @@ def tell_failures(state: Situation, receiver: Receiver) -> str | None:
 
 def _failures(server: PrefectServer, model: str, last: str) -> Iterator[tuple[str, Message]]:
     """Runs that failed after ``last``, each with its place: when it ended, and its id."""
-    flows = {flow["id"]: str(flow["name"]) for flow in server.rows("flows", {})}
     query = {
         "tags": {"all_": ["ganlib"]},
         "state": {"type": {"any_": ["FAILED", "CRASHED"]}},
@@ -98,9 +97,11 @@ def _failures(server: PrefectServer, model: str, last: str) -> Iterator[tuple[st
     }
     runs = server.rows("flow_runs", {"flow_runs": query})
     places = {f"{stamp(datetime.fromisoformat(run['end_time']))} {run['id']}": run for run in runs}
-    for place, run in sorted(places.items()):
+    news = {place: run for place, run in sorted(places.items()) if place > last}
+    flows = {flow["id"]: str(flow["name"]) for flow in server.rows("flows", {})} if news else {}
+    for place, run in news.items():
         flow = flows.get(run["flow_id"], "unknown")
-        if place <= last or flow in _QUIET:
+        if flow in _QUIET:
             continue
         url = f"{server.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
         reason = str((run.get("state") or {}).get("message") or "it does not say why")

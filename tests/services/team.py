@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 import yaml
@@ -147,3 +148,10 @@ def wait_for(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
     return found
+
+
+def kill(*processes: psutil.Process) -> None:
+    """Kill them, and wait until they are gone."""
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes, timeout=300)

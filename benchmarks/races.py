@@ -55,6 +55,8 @@ class Figures:
     rounds: int = 0
     winners: Counter[int] = field(default_factory=Counter)
     """Rounds by how many moves displaced the champion that all had seen."""
+    awaiting: int = 0
+    """Rounds in which who asks for a person's approval was the first: the others come again, and nothing is moved."""
     codes: Counter[int] = field(default_factory=Counter)
     """Commands by exit code."""
     moves: int = 0
@@ -75,7 +77,7 @@ class Figures:
     def good(self) -> bool:
         """Whether all that is promised was held."""
         wrong = self.forks + self.empty + self.mismatches + self.strange + self.external
-        return self.whole and wrong == 0 and set(self.winners) <= {1}
+        return self.whole and wrong == 0 and set(self.winners) <= {0, 1} and self.winners[0] == self.awaiting
 
     def summary(self) -> str:
         """A line for each figure."""
@@ -83,6 +85,7 @@ class Figures:
             [
                 f"rounds                                              {self.rounds}",
                 f"rounds by moves that displaced what all had seen    {dict(sorted(self.winners.items()))}",
+                f"rounds that now wait for a person's approval        {self.awaiting}",
                 f"commands by exit code                               {dict(sorted(self.codes.items()))}",
                 f"moves of the champion                               {self.moves}",
                 f"forks: displaced what was champion no more          {self.forks}",
@@ -234,7 +237,9 @@ def _count(
     moves = [entry for entry in new if entry.kind not in NON_MOVING]
     champion = snapshot.until(last).champion_state().champion
     figures.rounds += 1
-    figures.winners[sum(move.from_version == champion for move in _until_back(moves, champion))] += 1
+    displacing = sum(move.from_version == champion for move in _until_back(moves, champion))
+    figures.winners[displacing] += 1
+    figures.awaiting += displacing == 0 and [entry.kind for entry in new[:1]] == ["awaiting"]
     figures.moves += len(moves)
     for move in moves:
         figures.forks += move.from_version != champion

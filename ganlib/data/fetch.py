@@ -55,9 +55,11 @@ def fetch(
     else:
         folder = stage(root, cache, config, report)
         names = {*read_report(folder).files, run.REPORT}
+        # Whoever is killed from here on leaves no folder that the next one takes for a whole import.
+        going = folder.rename(folder.with_suffix(".going"))
         for name in sorted(names, key=lambda name: name == run.REPORT):
-            shutil.move(folder / name, raw / name)
-        folder.rmdir()
+            shutil.move(going / name, raw / name)
+        going.rmdir()
     for path in raw.iterdir():
         if path.name not in names:
             path.unlink()

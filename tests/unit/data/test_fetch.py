@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -187,6 +189,38 @@ def test_an_import_that_was_tried_out_is_used_once_and_only_for_the_same_wishes(
     stage(tmp_path, tmp_path / "cache", config)
     fetch(tmp_path, tmp_path / "raw", tmp_path / "cache", config.model_copy(update={"size": 16}))
     assert read_report(tmp_path / "raw").spec.image.width == 16
+
+
+@pytest.mark.parametrize("moved", range(4))
+def test_a_fetch_that_stopped_while_it_moved_its_files_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    own = png_folders(tmp_path / "own", digits(100))
+    config = DataConfig(source="own", source_sha256=Source(own, 10**9).digest())
+    raw, cache = tmp_path / "raw", tmp_path / "cache"
+    fetch(tmp_path, raw, cache, config)
+    whole = content(raw)
+    moves = itertools.count()
+
+    def stopping(source: Path, target: Path) -> Path:
+        if next(moves) == moved:
+            raise KeyboardInterrupt
+        return move(source, target)
+
+    move = shutil.move
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "move", stopping)
+        patch.setattr(Path, "rmdir", stopping_at_the_end)
+        fetch(tmp_path, raw, cache, config)
+    for path in raw.iterdir():  # as DVC does before a stage that did not end
+        path.unlink()
+    fetch(tmp_path, raw, cache, config)
+    assert content(raw) == whole
+
+
+def stopping_at_the_end(folder: Path) -> None:
+    """In place of the last step."""
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("change", [{"size": 32}, {"channels": 3}, {"name": "digits"}])

@@ -43,6 +43,8 @@ class Servers(NamedTuple):
     s3: Wire
     """The way to it."""
     database: Server
+    serve: Callable[..., None]
+    """Starts a server, as :func:`tests.services.conftest.serving` does."""
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def _started(folder: Path, database: Server, serve: Callable[..., None]) -> Iter
     made.run("bucket")  # which is there by then
     made.serve(serve, "mlflow", f"{mlflow(made)}/health")
     made.serve(serve, "prefect", f"{prefect(made)}/health")
-    yield Servers(made, wire, database)
+    yield Servers(made, wire, database, serve)
     wire.cut()
 
 
@@ -98,10 +100,20 @@ class Team:
 
     def __init__(self, servers: Servers, folder: Path) -> None:
         """The clones are made in ``folder``."""
-        self.compose, self.s3, self.database = servers
+        self.compose, self.s3, self.database, self._serve = servers
         self.machines = [_clone(folder / name) for name in ("one", "two")]
         self.environment = self.compose.environment("worker") | {"GANLIB_SERVICES_DVC_REMOTE": "null"}
         self.uri = mlflow(self.compose)
+
+    def restart_prefect(self) -> None:
+        """Kill Prefect's server, and start it again where it was."""
+        (server,) = {
+            psutil.Process(each.pid)
+            for each in psutil.net_connections("tcp")
+            if each.status == "LISTEN" and each.laddr.port == self.compose.ports["prefect:4200"]
+        }
+        kill(*server.children(recursive=True), server)
+        self.compose.serve(self._serve, "prefect", f"{prefect(self.compose)}/health")
 
     def begin(self, machine: Path, *words: str, typed: bool = False, **more: str) -> Command:
         """Start ``python -m WORDS`` on a machine."""

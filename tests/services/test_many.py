@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from ganlib.cli import options
@@ -31,7 +34,7 @@ from ganlib.tracking.runs import spool_file
 from tests import factories
 from tests.services import project as projects
 from tests.services.conftest import AtStep
-from tests.services.team import ADMIN, SECRETS, Team, servers, wait_for
+from tests.services.team import ADMIN, SECRETS, Team, kill, servers, wait_for
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 
 pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.slow]
@@ -259,3 +262,50 @@ def test_a_password_that_is_changed_in_mid_run_costs_no_value_and_the_same_train
     steps = [point.step for point in store.client.get_metric_history(run_id, "loss/elbo")]
     assert sorted(steps) == list(range(1, 11)), "each value once, those of the time in between too"
     assert not spool_file(store, run_id).exists()
+
+
+def started_by_button(team: Team, **parameters: Any) -> str:
+    """The id of a flow run that Prefect's page was asked for.
+
+    The parameters are to be no other test's: the flow takes a training that ended well and was not evaluated.
+    """
+    target = team.ask_prefect("GET", "deployments/name/train/one-family")["id"]
+    return str(team.ask_prefect("POST", f"deployments/{target}/create_flow_run", {"parameters": parameters})["id"])
+
+
+def training_below(pid: int) -> psutil.Process | None:
+    """The process that trains for the deployments' process ``pid``."""
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if {"ganlib", "train"} <= set(child.cmdline()):
+                return child
+    return None
+
+
+def test_a_flow_outlives_prefects_server_and_what_a_killed_worker_leaves_is_ended_when_it_is_back(
+    team: Team,
+) -> None:
+    machine = team.machines[0]
+    done = team.run(machine, "pipelines", "services", "up", "--json")
+    assert done.returncode == 0, done.stderr
+    worker = json.loads(done.stdout)["deployments"]["pid"]
+    try:
+        run = started_by_button(team, family="vae", overrides=["train.seed=1"])
+        training = wait_for(lambda: training_below(worker))
+        training.suspend()  # until all has happened
+        team.restart_prefect()
+        team.database.restart()
+        training.resume()
+        wait_for(lambda: team.flow_runs()[run] not in ("PENDING", "RUNNING"))
+        assert team.flow_runs()[run] == "COMPLETED"
+
+        run = started_by_button(team, family="vae", overrides=["train.seed=2", "budgets.smoke.steps=100000"])
+        store, running = team.store(), "attributes.status = 'RUNNING'"
+        (alive,) = wait_for(lambda: store.client.search_runs([store.named_experiment("mnist-generators")], running))
+        family = [psutil.Process(worker), *psutil.Process(worker).children(recursive=True)]
+        training = training_below(worker)
+        kill(*(process for process in family if process != training))  # which sees that it is alone
+        wait_for(lambda: team.flow_runs()[run] == "CRASHED")
+        wait_for(lambda: store.client.get_run(alive.info.run_id).info.status == "KILLED")
+    finally:
+        assert team.run(machine, "pipelines", "services", "down").returncode == 0

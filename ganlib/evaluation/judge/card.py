@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from ganlib.core import tables
 from ganlib.core.progress import Report, silent
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 JudgeKind = Literal["classifier", "encoder", "file"]
+RECIPE = 1
+"""Raised with any change to a judge's net or training: a data version then gets a new one."""
+CARD = "judge.json"
 _MOST_IMAGES = 2000  # images of a split that accuracy is measured on, at most
 _NEIGHBOURS = 5
 
@@ -26,7 +31,7 @@ class JudgeSettings(Record):
     """What decides a trained judge's bytes, besides the data and the versions of libraries."""
 
     recipe: int
-    """Of the net and its training: :data:`ganlib.evaluation.judge.own.RECIPE`."""
+    """Of the net and its training: :data:`RECIPE`."""
     seed: int
     steps: int
     """As ``judge.steps`` has it; 0: by the number of images."""
@@ -174,3 +179,21 @@ def _spread(splits: dict[SplitName, Split], spec: DatasetSpec) -> tuple[np.ndarr
 
 def _share(right: np.ndarray) -> float:
     return round(float(right.mean()), 4)
+
+
+def graph_path(folder: Path, sha256: str) -> Path:
+    """Return where in ``folder`` the graph with that digest lies."""
+    return folder / f"judge-{sha256}.onnx"
+
+
+def read_card(folder: Path) -> JudgeCard | None:
+    """Return the card in ``folder``; None if there is none that can be read."""
+    try:
+        return JudgeCard.model_validate_json((folder / CARD).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def kind_of(spec: DatasetSpec) -> JudgeKind:
+    """Return what kind of judge is trained for such images."""
+    return "classifier" if spec.class_names else "encoder"

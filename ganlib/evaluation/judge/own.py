@@ -7,36 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from ganlib.core.files import write_bytes
 from ganlib.core.progress import Report, silent
 from ganlib.data.spec import DatasetSpec
 from ganlib.data.splits import SPLITS, Split, load_split
-from ganlib.evaluation.judge.card import JudgeCard, JudgeKind, JudgeSettings, examine
+from ganlib.evaluation.judge.card import CARD, JudgeCard, JudgeSettings, examine, graph_path, kind_of
 from ganlib.evaluation.judge.classifier import fit_classifier
 from ganlib.evaluation.judge.encoder import fit_encoder
 from ganlib.evaluation.judge.onnx_judge import DATASET_KEY, OnnxJudge
 from ganlib.evaluation.judge.own_net import to_onnx
 from ganlib.evaluation.judge.schedule import steps_for
-
-RECIPE = 1
-"""Raised with any change to a judge's net or training: a data version then gets a new one."""
-CARD = "judge.json"
-
-
-def graph_path(folder: Path, sha256: str) -> Path:
-    """Return where in ``folder`` the graph with that digest lies."""
-    return folder / f"judge-{sha256}.onnx"
-
-
-def read_card(folder: Path) -> JudgeCard | None:
-    """Return the card in ``folder``; None if there is none that can be read."""
-    try:
-        return JudgeCard.model_validate_json((folder / CARD).read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def train_own(
@@ -76,11 +58,6 @@ def train_own(
     write_bytes(graph_path(out, judge.sha256), data)
     write_bytes(out / CARD, (card.model_dump_json(indent=2) + "\n").encode())
     return card
-
-
-def kind_of(spec: DatasetSpec) -> JudgeKind:
-    """Return what kind of judge is trained for such images."""
-    return "classifier" if spec.class_names else "encoder"
 
 
 def _fit(train: Split, spec: DatasetSpec, steps: int, report: Report) -> tuple[nn.Sequential, nn.Linear | None]:

@@ -18,11 +18,19 @@ from ganlib.data.versioning import dvc_cache
 from ganlib.data.versioning.dvc import exclusive, keep_lock_file
 from ganlib.data.versioning.record import DataVersion
 from ganlib.data.versioning.state import describe
-from ganlib.evaluation.judge.card import JudgeCard, JudgeSettings, examine, some
+from ganlib.evaluation.judge.card import (
+    RECIPE,
+    JudgeCard,
+    JudgeSettings,
+    examine,
+    graph_path,
+    kind_of,
+    read_card,
+    some,
+)
 from ganlib.evaluation.judge.judge import Judge
 from ganlib.evaluation.judge.mnist.judge import judge_sha256, load_judge
 from ganlib.evaluation.judge.onnx_judge import OnnxJudge, open_judge
-from ganlib.evaluation.judge.own import RECIPE, graph_path, kind_of, read_card, train_own
 
 STAGE = "own-judge"
 """Of dvc.yaml: it trains the judge of a data version that is not MNIST."""
@@ -101,6 +109,8 @@ def train_judge(project: Project, params: Params, data: DataVersion, report: Rep
 
 def run_stage(project: Project, params: Params, report: Report = silent) -> JudgeCard:
     """Train the judge of the data version that is prepared: what the DVC stage runs."""
+    from ganlib.evaluation.judge.own import train_own
+
     data = describe(project)
     return train_own(project.prepared, folder(project), data.spec, data.md5, _settings(params), report)
 

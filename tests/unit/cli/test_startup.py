@@ -52,6 +52,11 @@ told()
     assert not {"torch", "mlflow", "onnxruntime"} & found
 
 
+def test_the_flows_are_there_without_what_their_tasks_import(checkout: Path) -> None:
+    found = imported("import pipelines.serve; told()", checkout)
+    assert not {"torch", "mlflow", "onnx", "onnxruntime", "scipy", "dvc", "rfc3987_syntax"} & found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dcgan", "vae"])
 def test_a_training_takes_its_first_step_without_what_it_does_not_need_yet(name: str, tmp_path: Path) -> None:

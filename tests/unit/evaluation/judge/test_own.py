@@ -11,12 +11,12 @@ import torch
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.data.spec import SIDES, DatasetSpec, ImageShape
-from ganlib.evaluation.judge.card import JudgeCard, JudgeSettings
+from ganlib.evaluation.judge.card import CARD, JudgeCard, JudgeSettings, graph_path, read_card
 from ganlib.evaluation.judge.classifier import balanced_order, warp
 from ganlib.evaluation.judge.degradations import KINDS, DegradationCurve, degraded
 from ganlib.evaluation.judge.encoder import cluster, clusters_for
 from ganlib.evaluation.judge.onnx_judge import OnnxJudge, open_judge
-from ganlib.evaluation.judge.own import CARD, graph_path, read_card, train_own
+from ganlib.evaluation.judge.own import train_own
 from ganlib.evaluation.judge.own_net import FEATURES, body, fold, see, to_onnx
 from ganlib.evaluation.judge.schedule import steps_for
 from tests.shapes import SHAPES, UNLABELLED, drawn, prepare

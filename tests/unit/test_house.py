@@ -430,6 +430,7 @@ OF_SEVERAL_FILES = {
     "test_forks": "what tests start in place of an interpreter (tests/support/forks.py)",
     "test_house": "this file",
     "test_pages": "pages that follow others: translations, llms.txt",
+    "test_screenshots": "pictures for docs/images (tests/support/screenshots.py)",
 }
 """Tests that mirror no source file, and what they are of."""
 

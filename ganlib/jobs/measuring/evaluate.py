@@ -17,15 +17,15 @@ from ganlib.core.progress import Report, TitledReport, doing, silent
 from ganlib.core.project import Project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
-from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
+from ganlib.evaluation.evaluate import Delivery, Evaluation, Speedup, load_reference, score_images
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.generation.mark import packet_of_models
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
-from ganlib.jobs.models import Model, fetch
+from ganlib.jobs.models import Model, fetch, fetch_version
 from ganlib.registry import page
-from ganlib.registry.registry import Registry
+from ganlib.registry.registry import CHAMPION, Registry, Version
 from ganlib.tracking import charts, runs
 from ganlib.tracking.store import connect
 
@@ -94,8 +94,12 @@ def evaluate(
     )  # fmt: skip
     if result.doubt:
         report.event(Remark(f"evaluate {label}", {"note": result.doubt}))
-    result = result.model_copy(update={"delivery": _delivery(graph, speed)})
     registry = Registry(connect(project), source.version.name) if record and source.version else None
+    delivery = _delivery(graph, speed)
+    if registry and source.version:
+        timings = _speedups(project, params, registry, source.version, graph, report)
+        delivery = delivery.model_copy(update={"speedups": timings})
+    result = result.model_copy(update={"delivery": delivery})
     if registry and source.version:
         registry.record_evaluation(source.version.version, result, source.path)
     if source.trained_by:
@@ -136,6 +140,23 @@ def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], she
     run.text(result.model_dump_json(indent=2), "evaluation/evaluation.json")
     run.text(json.dumps({name: pack(values) for name, values in replicates.items()}, indent=2), REPLICATES)
     run.image(sheet, SAMPLES)
+
+
+def _speedups(
+    project: Project, params: Params, registry: Registry, version: Version, graph: OnnxModel, report: Report
+) -> tuple[Speedup, ...]:
+    """How fast ``version`` is beside others, as far as that is known; beside the champion anew, if the gate asks."""
+    from ganlib.generation.session import OnnxModel
+    from ganlib.generation.speed.latency import speedups
+
+    delivery = version.evaluation.delivery if version.evaluation else None
+    earlier = delivery.speedups if delivery else ()
+    champion = registry.alias(CHAMPION)
+    if params.gate.prefer == "quality" or champion is None or champion.version == version.version:
+        return earlier
+    rival = fetch_version(project, registry, champion, CHAMPION)
+    anew = speedups(graph, OnnxModel(rival.path, sha256=rival.sha256), report=report)
+    return (*(each for each in earlier if each.rival != rival.sha256), *anew)
 
 
 def _delivery(graph: OnnxModel, speed: float) -> Delivery:

@@ -243,15 +243,18 @@ def _version(version: Listing | None, same: list[Listing], name: str) -> Link:
 
 
 def _parent(registry: Registry, sibling: Listing, links: list[Link]) -> Listing:
-    """The version whose training a sibling's weights come from; the sibling itself if that one is gone."""
-    facts: dict[str, JsonValue] = {"version": sibling.sibling_of, "in fewer bits": sibling.precision}
+    """The version whose training a sibling's weights come from: itself, of a student, and where the parent is gone."""
+    what = "parent" if sibling.precision else "teacher"
+    facts: dict[str, JsonValue] = {"version": sibling.sibling_of}
+    if sibling.precision:
+        facts["in fewer bits"] = sibling.precision
     try:
         parent = registry.get(sibling.sibling_of or 0)
     except Absent:
-        links.append(Link(what="parent", found={}, note=f"version {sibling.sibling_of} is gone"))
+        links.append(Link(what=what, found={}, note=f"version {sibling.sibling_of} is gone"))
         return sibling
-    links.append(Link(what="parent", found={**facts, "sha256": parent.sha256}))
-    return parent
+    links.append(Link(what=what, found={**facts, "sha256": parent.sha256}))
+    return parent if sibling.precision else sibling
 
 
 def _data(store: MlflowStore, md5: str | None, run: RunRecord | None, links: list[Link]) -> None:

@@ -15,6 +15,7 @@ from ganlib.generation.mark import packet_of_run
 from ganlib.jobs.training.finish import sheet
 from ganlib.jobs.training.parent import begin_from
 from ganlib.jobs.training.session import Session
+from ganlib.jobs.training.teacher import teach
 from ganlib.tracking import charts
 from ganlib.tracking.runs import UNHEALTHY_TAG
 
@@ -69,6 +70,8 @@ def fit(
     ema = Ema(model.generator, model.options.ema_half_life)
     if session.parent and not resume:
         begin_from(session.parent, project, model, ema, report)
+    if session.teacher:
+        teach(session.teacher, project, model, params.distill, report, resume=resume)
     if settings.compile:
         compile_nets(model)
     batches = _batches(project, params, model, session)

@@ -81,6 +81,13 @@ def improvement(challenger: Version, champion: Version, level: float, comparison
     )
 
 
+def margin(evaluation: Evaluation, metric: str, policy: GateConfig) -> float:
+    """Return how much higher a figure may be than that of ``evaluation`` and still be as good: the policy's share of it,
+    and what real images have."""
+    share, floor = evaluation.figures[metric].value, evaluation.floors[metric].value
+    return policy.max_loss * max(share, 0.0) + max(floor, 0.0)
+
+
 def again(*versions: Version) -> str:
     """The command that makes figures comparable."""
     return "re-evaluate: " + " && ".join(f"ganlib evaluate {version.version} --record" for version in versions)
@@ -142,15 +149,14 @@ def _faster(
     That it is no worse is bounded at the level that this comparison may spend, as that it is better would be. It is the
     same bound held against a lower limit, so that asking for the one after the other spends no more.
     """
-    floor, loss = max(theirs.floors[change.metric].value, 0.0), -change.bound
-    margin = policy.max_loss * max(theirs.figures[change.metric].value, 0.0) + floor
+    limit, loss = margin(theirs, change.metric, policy), -change.bound
     fast, speed = _speed(challenger, champion, policy)
     extent = f"higher by {loss:.3g} at most" if loss > 0 else f"lower by {-loss:.3g} at least"
     quality = (
-        f"{extent}, which must be less than {margin:.3g} higher: {100 * policy.max_loss:g}% of the champion's and the "
-        f"{floor:.3g} of real images"
+        f"{extent}, which must be less than {limit:.3g} higher: {100 * policy.max_loss:g}% of the champion's and "
+        f"what real images have"
     )
-    return loss < margin and fast, f"{quality}; {speed}; gate.prefer is {policy.prefer}"
+    return loss < limit and fast, f"{quality}; {speed}; gate.prefer is {policy.prefer}"
 
 
 def _speed(challenger: Version, champion: Version, policy: GateConfig) -> tuple[bool, str]:

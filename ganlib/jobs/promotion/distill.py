@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ganlib import families
@@ -13,7 +13,7 @@ from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
-from ganlib.evaluation.evaluate import Evaluation, Speedup
+from ganlib.evaluation.evaluate import Speedup
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import ROUNDS, side_by_side, speedups
 from ganlib.jobs.data.version_data import current_data
@@ -23,9 +23,11 @@ from ganlib.jobs.promotion.distillation import Distillation, measure_difference
 from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.sibling_table import fid_change
 from ganlib.jobs.promotion.siblings import current_evaluation
+from ganlib.jobs.training.finished_runs import finished
 from ganlib.jobs.training.teacher import WIDTH, Teacher, find_teacher, trained_with
 from ganlib.jobs.training.train import TrainResult, train
 from ganlib.registry import page
+from ganlib.registry.lineage import versions_of
 from ganlib.registry.registry import Registry, Version
 from ganlib.tracking.store import connect
 
@@ -58,7 +60,7 @@ def distill(
         reference: the teacher: a version of the registered model.
         speed: times the teacher's images a second.
         budget: a row of ``budgets``; default ``train.budget``.
-        resume: id of an interrupted run to go on with.
+        resume: id of an interrupted run to go on with; of one whose training is done, what follows is.
         overrides: what the command line changed, recorded in the run.
         put_through: let the gate decide, which may promote it and counts as a try against the champion; otherwise it is
             only asked what it would say.
@@ -75,11 +77,12 @@ def distill(
     teacher = find_teacher(project, params, reference)
     width = _width_of(project, resume) if resume else widest(project, params, teacher, speed, report)
     student_params = teacher.student(params, width)
-    trained = train(
+    done = finished(project, params, resume) if resume else None
+    result = done or train(
         project, student_params, teacher.family,
         budget=budget, resume=resume, overrides=overrides, teacher=teacher, report=report,
     )  # fmt: skip
-    return _registered(project, params, teacher, trained, width, speed, put_through, rounds, report)
+    return _registered(project, params, teacher, result, width, speed, put_through, rounds, report)
 
 
 def widest(project: Project, params: Params, teacher: Teacher, speed: float, report: Report) -> int:
@@ -102,7 +105,7 @@ def widest(project: Project, params: Params, teacher: Teacher, speed: float, rep
         fast_enough, too_slow = (width, too_slow) if ratio >= _MARGIN * speed else (fast_enough, width)
         report.advance("choose a width", timings, (teacher.channels - 1).bit_length(), {"width": width, "times": ratio})
     if not fast_enough:
-        raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was trained.")
+        raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was result.")
     return fast_enough
 
 
@@ -125,7 +128,7 @@ def _registered(
     project: Project,
     params: Params,
     teacher: Teacher,
-    trained: TrainResult,
+    result: TrainResult,
     width: int,
     speed: float,
     put_through: bool,
@@ -133,26 +136,29 @@ def _registered(
     report: Report,
 ) -> Distillation:
     """Measure the student beside its teacher, make it a version, and ask the gate."""
-    ours = OnnxModel(trained.onnx, sha256=trained.sha256)
+    ours = OnnxModel(result.onnx, sha256=result.sha256)
     theirs = OnnxModel(teacher.model.path, sha256=teacher.model.sha256)
-    timings = speedups(ours, theirs, rounds=rounds, report=report)
     before = current_evaluation(project, params, teacher.model) or evaluate(
         project, params, str(teacher.model.path), report=report
     )
-    after = _with(evaluate(project, params, f"runs:/{trained.run_id}", report=report), timings)
-    version = _version(project, teacher.model, trained, after)
+    version = _version(
+        project, params, teacher.model, result, lambda: speedups(ours, theirs, rounds=rounds, report=report), report
+    )
+    after = version.evaluation
+    assert after  # noqa: S101  (it was registered with one)
+    assert after.delivery  # noqa: S101
     decision = promote(project, params, str(version.version), dry_run=not put_through)
     return Distillation(
         teacher=teacher.reference,
         version=version.version,
-        run_id=trained.run_id,
+        run_id=result.run_id,
         family=teacher.family,
         width=width,
         teacher_width=teacher.channels,
-        asked=speed,
-        steps=trained.steps,
-        seconds=trained.seconds,
-        speedups=timings,
+        speed=speed,
+        steps=result.steps,
+        seconds=result.seconds,
+        speedups=tuple(each for each in after.delivery.speedups if each.rival == theirs.sha256),
         mean_difference=measure_difference(ours, theirs, params.evaluate.seed),
         before=before,
         after=after,
@@ -161,18 +167,28 @@ def _registered(
     )
 
 
-def _with(evaluation: Evaluation, timings: tuple[Speedup, ...]) -> Evaluation:
-    assert evaluation.delivery  # noqa: S101  (it was made just now)
-    return evaluation.model_copy(update={"delivery": evaluation.delivery.model_copy(update={"speedups": timings})})
-
-
-def _version(project: Project, teacher: Model, trained: TrainResult, evaluation: Evaluation) -> Version:
+def _version(
+    project: Project,
+    params: Params,
+    teacher: Model,
+    result: TrainResult,
+    time_both: Callable[[], tuple[Speedup, ...]],
+    report: Report,
+) -> Version:
+    """Return the student as a version beside its teacher: the one that it is already, or one that is measured now."""
     assert teacher.version  # noqa: S101  (a teacher is one)
     registry = Registry(connect(project), teacher.version.name)
+    for earlier in versions_of(registry, result.sha256):
+        if earlier.sibling_of == teacher.version.version:
+            return registry.get(earlier.version)
+    timings = time_both()
+    evaluation = evaluate(project, params, f"runs:/{result.run_id}", report=report)
+    assert evaluation.delivery  # noqa: S101  (it was made just now)
+    delivery = evaluation.delivery.model_copy(update={"speedups": timings})
     version = registry.register(
-        trained.run_id,
-        trained.onnx,
-        evaluation=evaluation,
+        result.run_id,
+        result.onnx,
+        evaluation=evaluation.model_copy(update={"delivery": delivery}),
         data=current_data(project),
         candidates=teacher.version.candidates,
         sibling_of=teacher.version.version,

@@ -31,7 +31,7 @@ class Distillation(Record):
     width: int
     """Of the student's generator, where the teacher's is ``teacher_width``."""
     teacher_width: int
-    asked: float
+    speed: float
     """Times the teacher's images a second that were asked for."""
     steps: int
     seconds: float
@@ -52,7 +52,7 @@ class Distillation(Record):
     @property
     def fast(self) -> bool:
         """Whether the student is as fast as it was asked to be, on each number of threads."""
-        return all(each.value >= self.asked for each in self.speedups)
+        return all(each.value >= self.speed for each in self.speedups)
 
     def summary(self) -> str:
         """Return some lines for people."""
@@ -72,7 +72,7 @@ class Distillation(Record):
             self.gate.summary(),
         ]
         if not self.fast:
-            lines.insert(2, f"slower than asked for ({self.asked:g} times), beside what else this machine did")
+            lines.insert(2, f"slower than asked for ({self.speed:g} times), beside what else this machine did")
         return "\n".join(lines)
 
 

@@ -244,16 +244,14 @@ def _version(version: Listing | None, same: list[Listing], name: str) -> Link:
 
 def _parent(registry: Registry, sibling: Listing, links: list[Link]) -> Listing:
     """The version whose training a sibling's weights come from: itself, of a student, and where the parent is gone."""
-    what = "parent" if sibling.precision else "teacher"
-    facts: dict[str, JsonValue] = {"version": sibling.sibling_of}
-    if sibling.precision:
-        facts["in fewer bits"] = sibling.precision
+    how: dict[str, JsonValue] = {"in fewer bits": sibling.precision} if sibling.precision else {"distilled": True}
+    facts: dict[str, JsonValue] = {"version": sibling.sibling_of, **how}
     try:
         parent = registry.get(sibling.sibling_of or 0)
     except Absent:
-        links.append(Link(what=what, found={}, note=f"version {sibling.sibling_of} is gone"))
+        links.append(Link(what="parent", found={}, note=f"version {sibling.sibling_of} is gone"))
         return sibling
-    links.append(Link(what=what, found={**facts, "sha256": parent.sha256}))
+    links.append(Link(what="parent", found={**facts, "sha256": parent.sha256}))
     return parent if sibling.precision else sibling
 
 

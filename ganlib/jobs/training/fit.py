@@ -68,10 +68,7 @@ def fit(
     torch.manual_seed(settings.seed)
     model = _build(family, session)
     ema = Ema(model.generator, model.options.ema_half_life)
-    if session.parent and not resume:
-        begin_from(session.parent, project, model, ema, report)
-    if session.teacher:
-        teach(session.teacher, project, model, params.distill, report, resume=resume)
+    _begin(session, project, params, model, ema, report, resume=resume)
     if settings.compile:
         compile_nets(model)
     batches = _batches(project, params, model, session)
@@ -114,6 +111,16 @@ def _build(family: str, session: Session) -> Family:
     with doing(f"build {family}"), gc_paused(sweep=True):  # the first optimiser imports torch's compiler
         model = families.build(family, session.options, session.data.spec)
         return model.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _begin(
+    session: Session, project: Project, params: Params, model: Family, ema: Ema, report: Report, *, resume: bool
+) -> None:
+    """Give the nets their parent's weights, or a student its teacher."""
+    if session.parent and not resume:
+        begin_from(session.parent, project, model, ema, report)
+    if session.teacher:
+        teach(session.teacher, project, model, params.distill, report, resume=resume)
 
 
 def _batches(project: Project, params: Params, model: Family, session: Session) -> DeviceBatches:

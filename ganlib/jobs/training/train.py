@@ -82,8 +82,8 @@ def train(
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
     with session(
-        project, params, family, budget=budget, resume=resume, overrides=overrides, report=report, teacher=teacher,
-        verb="distill" if teacher else "train",
+        project, params, family, verb="distill" if teacher else "train",
+        budget=budget, resume=resume, overrides=overrides, teacher=teacher, report=report,
     ) as training:  # fmt: skip
         if smaller := changes(params.evaluate, fitted(params.evaluate, training.data.counts)):
             report.event(Remark(f"train {family}", {"note": f"will be measured by less: {smaller}"}))
@@ -93,10 +93,8 @@ def train(
 
         def require_asked_for() -> None:
             if training.stop():
-                command = f"distill {teacher.reference}" if teacher else f"train {family}"
-                raise Interrupted(
-                    f"training was stopped at step {outcome.steps}; go on with: ganlib {command} --resume {run.id}"
-                )
+                command = f"ganlib {f'distill {teacher.reference}' if teacher else f'train {family}'} --resume {run.id}"
+                raise Interrupted(f"training was stopped at step {outcome.steps}; go on with: {command}")
 
         require_asked_for()
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")

@@ -45,7 +45,7 @@ def test_the_margin_is_a_share_of_the_champion_s_fid_and_what_real_images_have(f
     assert decision.promoted is passes
     assert failed(decision) == (set() if passes else {"faster at equal quality"})
     detail = decision.checks[-1].detail
-    assert f"must be less than {MARGIN:g} higher: 5% of the champion's and the 0.5 of real images" in detail
+    assert f"must be less than {MARGIN:g} higher: 5% of the champion's and what real images have" in detail
     assert "3.1 [3, 3.3] times its images/s on one thread, of which all must be at least 1.5" in detail
     assert "gate.prefer is speed_at_equal_quality" in detail
 

@@ -118,8 +118,10 @@ def test_a_student_is_a_version_beside_its_teacher_and_an_interrupted_one_is_gon
     assert registry.aliases() == {CHAMPION: 1}
     assert ledger.read().lines == before, "the gate was asked, and decided nothing"
     walked = {link.what: link.found for link in explain(project, params, "2").links}
-    assert walked["teacher"]["version"] == 1
+    assert walked["parent"] == {"version": 1, "distilled": True, "sha256": teacher.sha256}
     assert walked["run"]["id"] == run_id, "its own training's"
+    once_more = made(project, params, stages, resume=run_id)
+    assert (once_more.version, once_more.after) == (2, student.after), "what is there already is not made again"
     for word in ("a student of models:/mnist-generator/1", "on one thread", "on 2 threads", "would be", "paired"):
         assert word in student.summary()
 

@@ -9,6 +9,7 @@ from ganlib.cli import (
     costs,
     data,
     detect,
+    distill,
     doctor,
     evaluate,
     explain,
@@ -51,6 +52,7 @@ app.command()(tune.tune)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command()(export.export)
+app.command()(distill.distill)
 app.command()(register.register)
 app.command()(promote.promote)
 app.command()(rollback.rollback)

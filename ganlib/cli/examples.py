@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "model.onnx --siblings --out out/siblings",
         "champion --check-runtimes --python openvino-env/bin/python",
     ),
+    "distill": ("champion", "7 --speed 4 --budget demo", "7 --resume 0123456789abcdef0123456789abcdef"),
     "register": ("0123456789abcdef0123456789abcdef",),
     "promote": ("7 --dry-run", "challenger", "7 --expect 6"),
     "rollback": ("--reason 'threes look like eights'", "--expect 7"),

@@ -284,7 +284,7 @@ def _table(rows: list[Listing]) -> str:
 
 
 def _kind(version: Listing) -> str:
-    return f"{version.family or '?'}{f' {version.precision}' if version.precision else ''}"
+    return f"{version.family or '?'}{f' {version.variant}' if version.variant else ''}"
 
 
 def _describe(version: Version) -> str:

@@ -28,6 +28,7 @@ from ganlib.config.services import MarkConfig as MarkConfig
 from ganlib.config.services import ServeConfig as ServeConfig
 from ganlib.config.services import ServicesConfig as ServicesConfig
 from ganlib.config.training import Budget as Budget
+from ganlib.config.training import DistillConfig as DistillConfig
 from ganlib.config.training import ExportConfig as ExportConfig
 from ganlib.config.training import Limits as Limits
 from ganlib.config.training import TrainConfig as TrainConfig
@@ -53,6 +54,7 @@ class Params(Record):
     train: TrainConfig = TrainConfig()
     budgets: dict[str, Budget]
     families: dict[str, dict[str, Any]]
+    distill: DistillConfig = DistillConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
     registry: RegistryConfig = RegistryConfig()

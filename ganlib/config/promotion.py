@@ -101,12 +101,23 @@ _OLD_LIMITS = {
 
 
 class GateConfig(Record):
-    """What a challenger must show. All but the first two hold however good its FID is."""
+    """What a challenger must show. The limits hold however good its FID is, and however fast it is."""
 
     level: float = Field(
         0.05, gt=0, lt=0.5, description="chance of a false promotion among all challengers since the last promotion"
     )
     min_improvement: float = Field(0.0, ge=0, description="the FID must be lower by more than this, at that level")
+    prefer: Literal["quality", "speed_at_equal_quality"] = Field(
+        "quality", description="whether a version may also replace the champion for its speed, if it is as good"
+    )
+    max_loss: float = Field(
+        0.05,
+        ge=0,
+        description="of such a version: share of the champion's FID that it may lose, on top of what real images have",
+    )
+    min_speedup: float = Field(
+        1.5, gt=1, description="of such a version: times the champion's images a second, in every round of the timings"
+    )
     max_pixel_difference: int = Field(1, ge=0, le=255, description="grey levels between torch and onnxruntime")
     max_sibling_difference: float = Field(
         2.0, ge=0, le=255, description="grey levels on the mean between a sibling in fewer bits and its parent"

@@ -45,6 +45,17 @@ class TrainConfig(Record):
         )
 
 
+class DistillConfig(Record):
+    """What a student learns from: docs/distillation.md says what each term is worth."""
+
+    pixels: float = Field(1.0, ge=0, description="weight of the mean absolute difference to the teacher's pixels")
+    features: float = Field(
+        1.0, ge=0, description="weight of the same in the features of the family's discriminator, level by level"
+    )
+    adversarial: float = Field(0.1, ge=0, description="weight of the family's own loss, against its discriminator")
+    batch_size: PositiveInt = Field(64, description="pairs a step; multiples of 64 are what a teacher draws fastest")
+
+
 class Limits(Record):
     """A limit on training: whichever comes first."""
 
@@ -56,6 +67,7 @@ class Budget(Limits):
     """Limits by name, with exceptions for families that need less or more."""
 
     families: dict[str, Limits] = Field({}, description="limits of single families")
+    distill: Limits | None = Field(None, description="limits of a distillation; null: those of the family")
 
 
 class ExportConfig(Record):

@@ -19,11 +19,41 @@ from ganlib.evaluation.judge.judge import Judge, doubt
 from ganlib.evaluation.old_records import upgraded
 from ganlib.evaluation.reference import METRIC_VERSION, Reference, load_reference, summarise
 
-__all__ = ["METRIC_VERSION", "Delivery", "Evaluation", "Interval", "Reference", "load_reference", "score_images"]
+__all__ = [
+    "METRIC_VERSION",
+    "Delivery",
+    "Evaluation",
+    "Interval",
+    "Reference",
+    "Speedup",
+    "load_reference",
+    "score_images",
+]
 
 DECIDING_SAMPLES = 5000
 """Below so many images the KID decides, and not the FID, whose bias then hides what models differ in (Binkowski 2018,
 section 4)."""
+
+
+class Speedup(Record):
+    """How many times as many images a second as another model, measured in turns with it."""
+
+    rival: str
+    """sha256 of the other model's graph."""
+    value: float
+    """Median of the rounds' ratios."""
+    least: float
+    most: float
+    rounds: int
+    threads: int
+    images_per_second: float
+    """Of the model itself: the median."""
+    machine: str
+
+    def __str__(self) -> str:
+        """``3.1 [3.0, 3.3] times its images/s on one thread``."""
+        threads = "one thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{self.value:.3g} [{self.least:.3g}, {self.most:.3g}] times its images/s on {threads}"
 
 
 class Delivery(Record):
@@ -44,6 +74,8 @@ class Delivery(Record):
     """Share of pixels that differ at all."""
     mean_pixel_difference: float | None = None
     """Of a sibling in fewer bits, whose two figures above are against its parent: grey levels on the mean."""
+    speedups: tuple[Speedup, ...] = ()
+    """Against other models, such as a student's teacher, as far as that was measured."""
 
 
 _LATER = ("kid_subsets", "kid_subset_size", "neighbours")
@@ -168,7 +200,7 @@ class Evaluation(Record):
         flat |= {name: value for name, value in single.items() if value is not None}
         flat |= {f"{name}_agreement": share.value for name, share in self.agreement.items()}
         if self.delivery:
-            delivery = self.delivery.model_dump(exclude={"machine", "threads"}, exclude_none=True)
+            delivery = self.delivery.model_dump(exclude={"machine", "threads", "speedups"}, exclude_none=True)
             flat |= {"onnx_bytes" if name == "bytes" else name: float(value) for name, value in delivery.items()}
         return flat
 

@@ -20,7 +20,7 @@ class Cgan(LabelConditional):
     def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
         classes, width = spec.num_classes, condition_width(spec.num_classes)
-        generator = ConvGenerator(spec.image, options.latent_dim, options.channels, width)
+        generator = ConvGenerator(spec.image, options.latent_dim, options.drawing_channels, width)
         discriminator = ConvDiscriminator(spec.image, options.channels, width, normalise=options.normalise)
         super().__init__(
             options,

@@ -100,6 +100,15 @@ class ConvTrunk(nn.Module):
         features: Tensor = self.layers(images)
         return features
 
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """What each activation gives, from the finest to the features themselves."""
+        levels = []
+        for layer in self.layers:
+            images = layer(images)
+            if isinstance(layer, nn.LeakyReLU):
+                levels.append(images)
+        return levels
+
 
 class ConvDiscriminator(nn.Module):
     """Image to one logit, with a minibatch deviation feature against mode collapse (Karras 2018, section 3).
@@ -140,6 +149,11 @@ class ConvDiscriminator(nn.Module):
         """What the logit is linear in, float [batch, n]."""
         features: Tensor = self.dense(self.trunk(images))
         return features
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """What each of its activations gives, from the finest to what the logit is linear in."""
+        levels = self.trunk.levels(images)
+        return [*levels, self.dense(levels[-1])]
 
 
 @wrap_torch_function(lambda features, group: (features,))  # so that ganlib.objectives.double_backward can see it

@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 
 from ganlib.config import GateConfig, Limit
 from ganlib.core.record import Record
-from ganlib.evaluation.bootstrap import unpack
-from ganlib.evaluation.evaluate import DECIDING_SAMPLES, Evaluation
+from ganlib.evaluation.evaluate import Evaluation
 from ganlib.evaluation.metrics import Metric, metrics
 from ganlib.evaluation.metrics.class_excess import due
+from ganlib.registry.rivals import Check as Check
+from ganlib.registry.rivals import Improvement, again, better, improvement
 from ganlib.registry.version import Version, verdict_text
-
-_LEAST = 50  # replicates that a standard deviation is taken of
-
-
-class Check(Record):
-    """One condition and what was found."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-class Improvement(Record):
-    """How much lower the challenger's FID, or KID of few images, is than the champion's, by a paired bootstrap."""
-
-    metric: str = "fid"
-    """``fid`` or ``kid``: which of them decided."""
-    value: float
-    bound: float
-    """One-sided lower bound at ``level``."""
-    level: float
-    """What of the policy's level this comparison may spend."""
-    tried: int
-    """Models compared with this champion before."""
-    candidates: int
-    """Models that the challenger was chosen from."""
-    correlation: float
-    """Of the two models' replicates: what the common noise, labels and reference are worth."""
 
 
 class Decision(Record):
@@ -101,62 +73,22 @@ def decide(challenger: Version, champion: Version | None, policy: GateConfig, co
         checks.append(Check(name="health", passed=False, detail=f"its training broke: {challenger.unhealthy}"))
     if champion is not None:
         checks += [_contract(challenger, champion), _comparable(challenger, champion)]
-    better = improvement(challenger, champion, policy.level, comparisons) if champion else None
-    checks.append(_better(challenger, champion, policy, better))
+    change = improvement(challenger, champion, policy.level, comparisons) if champion else None
+    checks.append(better(challenger, champion, policy, change))
     return Decision(
         challenger=challenger.version,
         champion=champion.version if champion else None,
         promoted=all(check.passed for check in checks),
         checks=tuple(checks),
         policy=policy,
-        improvement=better,
-    )
-
-
-def spend(level: float, comparisons: int, candidates: int = 1) -> float:
-    """Return what of ``level`` the best of ``candidates`` may spend as a challenger, after ``comparisons`` others.
-
-    The k-th model gets ``level / (k (k + 1))``; these sum to ``level`` over any number of models. The best of m gets
-    what m would have got together, and shares it among them (Bonferroni), since it stands for all of them.
-    """
-    return level / ((comparisons + 1) * (comparisons + candidates + 1))
-
-
-def improvement(challenger: Version, champion: Version, level: float, comparisons: int) -> Improvement | None:
-    """Return the champion's FID less the challenger's, with a lower bound; None if their replicates do not fit.
-
-    Of few images it is the KID that is compared (:data:`ganlib.evaluation.evaluate.DECIDING_SAMPLES`).
-
-    Replicate b of either resamples images of the same numbers, so of the same noise and label, against the same
-    reference: their difference is a replicate of the difference. The bound takes its standard deviation and the normal
-    quantile: at the levels that are left after some challengers, no affordable number of replicates has percentiles.
-    """
-    if challenger.evaluation is None or champion.evaluation is None:
-        return None
-    metric = challenger.evaluation.deciding
-    ours, theirs = (unpack(each.resampled.get(metric, "")) for each in (challenger.evaluation, champion.evaluation))
-    if len(ours) != len(theirs) or len(ours) < _LEAST or not np.isfinite([ours, theirs]).all():
-        return None
-    value = champion.evaluation.figures[metric].value - challenger.evaluation.figures[metric].value
-    share = spend(level, comparisons, challenger.candidates)
-    spread = float((theirs - ours).std(ddof=1))
-    together = float(ours.std() * theirs.std())
-    covariance = float(((ours - ours.mean()) * (theirs - theirs.mean())).mean())
-    return Improvement(
-        metric=metric,
-        value=value,
-        bound=value - NormalDist().inv_cdf(1 - share) * spread,
-        level=share,
-        tried=comparisons,
-        candidates=challenger.candidates,
-        correlation=covariance / together if together else 0.0,
+        improvement=change,
     )
 
 
 def _evidence(version: Version) -> Check:
     name = "evidence"
     if version.damage:
-        return Check(name=name, passed=False, detail=f"{version.damage}; {_again(version)}")
+        return Check(name=name, passed=False, detail=f"{version.damage}; {again(version)}")
     if version.evaluation is None or version.certificate is None or version.contract is None or not version.sha256:
         return Check(
             name=name,
@@ -165,7 +97,7 @@ def _evidence(version: Version) -> Check:
         )
     evaluation = version.evaluation
     if evaluation.delivery is None:
-        detail = f"measured before there were all figures that the gate asks for; {_again(version)}"
+        detail = f"measured before there were all figures that the gate asks for; {again(version)}"
         return Check(name=name, passed=False, detail=detail)
     figures = [evaluation.fid, evaluation.figures[evaluation.deciding]]
     sound = all(math.isfinite(value) for each in figures for value in (each.value, each.low, each.high))
@@ -235,7 +167,7 @@ def _figure(name: str, metric: Metric, limit: Limit, evaluation: Evaluation, ver
         return Check(name=title, passed=True, detail=f"not checked ({metric.label}): the judge knows no classes")
     figure = evaluation.figures.get(name)
     if figure is None:
-        detail = f"measured before there was the figure {metric.label!r}; {_again(version)}"
+        detail = f"measured before there was the figure {metric.label!r}; {again(version)}"
         return Check(name=title, passed=False, detail=detail)
     value, certain = figure.value, figure.low == figure.high
     text = f"{metric.label} {metric.text(value) if certain else metric.interval(figure)}"
@@ -261,11 +193,6 @@ def _most_frequent(name: str, evaluation: Evaluation) -> str:
     )
 
 
-def _again(*versions: Version) -> str:
-    """The command that makes figures comparable."""
-    return "re-evaluate: " + " && ".join(f"ganlib evaluate {version.version} --record" for version in versions)
-
-
 def _contract(challenger: Version, champion: Version) -> Check:
     name = "contract"
     if challenger.contract is None or champion.contract is None:
@@ -277,55 +204,11 @@ def _contract(challenger: Version, champion: Version) -> Check:
 def _comparable(challenger: Version, champion: Version) -> Check:
     name = "comparable"
     ours, theirs = challenger.evaluation, champion.evaluation
-    again = _again(champion, challenger)
+    command = again(champion, challenger)
     if ours is None or theirs is None:
-        return Check(name=name, passed=False, detail=f"not comparable: no evaluation on one side; {again}")
+        return Check(name=name, passed=False, detail=f"not comparable: no evaluation on one side; {command}")
     if differing := ours.unlike(theirs):
-        return Check(name=name, passed=False, detail=f"not comparable: other {', '.join(differing)}; {again}")
+        return Check(name=name, passed=False, detail=f"not comparable: other {', '.join(differing)}; {command}")
     return Check(
         name=name, passed=True, detail="same data, judge, metric version, number of images, seed and confidence level"
-    )
-
-
-def _change(change: Improvement, policy: GateConfig) -> str:
-    """How the challenger's FID differs from the champion's, and what of it is beyond doubt."""
-    rule = f"it must be lower beyond doubt by more than {policy.min_improvement:g}"
-    if change.value <= 0:
-        return f"higher by {-change.value:.3g}, and {rule}" if change.value else f"no lower, and {rule}"
-    if change.bound <= 0:
-        return (
-            f"lower by {change.value:.3g}, but that may be chance (it may be higher by {-change.bound:.3g}), and {rule}"
-        )
-    sure = f"beyond doubt by {change.bound:.3g}, which must exceed {policy.min_improvement:g}"
-    return f"lower by {change.value:.3g}, and {sure}"
-
-
-def _deciding(change: Improvement, evaluation: Evaluation) -> str:
-    """Name the figure that decides, and why where it is not the FID."""
-    if change.metric == "fid":
-        return "FID"
-    return f"KID, which decides where fewer than {DECIDING_SAMPLES:,} images ({evaluation.n:,}) are drawn:"
-
-
-def _better(
-    challenger: Version, champion: Version | None, policy: GateConfig, change: Improvement | None
-) -> Check:  # fmt: skip
-    """The lower bound of the improvement must exceed what the policy asks for."""
-    name = "better"
-    if champion is None:
-        return Check(name=name, passed=True, detail="there is no champion")
-    if challenger.evaluation is None or champion.evaluation is None:
-        return Check(name=name, passed=False, detail="unknown")
-    if change is None:
-        word = challenger.evaluation.deciding.upper()
-        detail = f"unknown: no replicates of the {word} that belong together; {_again(champion, challenger)}"
-        return Check(name=name, passed=False, detail=detail)
-    note = f", the best of {change.candidates}" if change.candidates > 1 else ""
-    return Check(
-        name=name,
-        passed=change.bound > policy.min_improvement,
-        detail=f"{_deciding(change, challenger.evaluation)} {challenger.evaluation.figures[change.metric]} against "
-        f"{champion.evaluation.figures[change.metric]}: {_change(change, policy)} (paired "
-        f"bootstrap at level "
-        f"{change.level:.2g}: {policy.level:g} is shared among all challengers, {change.tried} before this one{note})",
     )

@@ -200,7 +200,7 @@ def figures(version: Version, history: Story) -> list[str]:
         f"- KID {evaluation.kid}; real images {evaluation.floor_kid}",
         *(f"- {name} as asked: {share}" for name, share in evaluation.agreement.items()),
         f"- {version.family}, data {(version.data_version or '?')[:12]}"
-        + (f", {version.precision} of version {version.sibling_of}" if version.sibling_of else ""),
+        + (f", {version.variant} of version {version.sibling_of}" if version.sibling_of else ""),
     ]
 
 

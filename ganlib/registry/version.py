@@ -43,7 +43,7 @@ class Listing(Record):
     candidates: int = 1
     """How many models it was chosen from, by its FID."""
     sibling_of: int | None = None
-    """The version that it is the same net of, in fewer bits."""
+    """The version that it is the same net of, in fewer bits, or the student of."""
     precision: str | None = None
     """``fp16`` or ``int8``; None: float32."""
     fid_text: str | None = Field(None, exclude=True)
@@ -57,6 +57,11 @@ class Listing(Record):
     def uri(self) -> str:
         """MLflow's name of it."""
         return f"models:/{self.name}/{self.version}"
+
+    @property
+    def variant(self) -> str | None:
+        """How it differs from the net that was trained first: ``fp16``, ``int8`` or ``distilled``; None: it is that."""
+        return self.precision or ("distilled" if self.sibling_of else None)
 
 
 class Version(Listing):

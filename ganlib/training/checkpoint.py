@@ -183,6 +183,17 @@ def read_average(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return json.loads(state["config"]), state["ema"]
 
 
+def read_part(path: Path, name: str, module: nn.Module) -> None:
+    """Load what the checkpoint at ``path`` has of the family's child ``name`` into ``module``.
+
+    Raises:
+        BadInput: there is no file, it is damaged, or that net has other parts or sizes.
+    """
+    state, prefix = Checkpoints(path, {}).newest([path], silent), f"{name}."
+    weights = {key.removeprefix(prefix): value for key, value in state["family"].items() if key.startswith(prefix)}
+    _load_fitting(module, weights, 0)
+
+
 def read_weights(path: Path, family: Family, ema: Ema, *, same_classes: bool) -> list[str]:
     """Load the nets and the moving average of the checkpoint at ``path`` into ``family`` and ``ema``.
 

@@ -246,7 +246,7 @@ MAY_BE_NAMED = {
     "ganlib/jobs/measuring/results.py": {"images_seen"},  # as above
     "ganlib/jobs/promotion/explain.py": {"asked", "found"},  # in what `registry explain --json` prints
     "ganlib/registry/entries.py": {"found"},  # in people's ledgers
-    "ganlib/registry/gate.py": {"tried"},  # in people's ledgers
+    "ganlib/registry/rivals.py": {"tried"},  # in people's ledgers
     "ganlib/registry/prune.py": {"created", "kept"},  # in what `registry prune --json` prints
     "ganlib/registry/version.py": {"created"},  # in what `registry list --json` prints
     "ganlib/serving/connection.py": {"connection_made"},  # asyncio's

@@ -80,6 +80,7 @@ PAGES = (
             "registry.version",
             "registry.champion",
             "registry.gate",
+            "registry.rivals",
             "registry.entries",
             "registry.ledger",
             "evaluation.evaluate",

@@ -13,6 +13,7 @@ from ganlib.data.augment import recolour, translate_and_cut
 from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.families.parts.base import Family, FamilyOptions, Losses, OptimizerOptions, Phase, TrainingBatch
 from ganlib.families.parts.few import for_few
+from ganlib.families.parts.lesson import Lesson
 from ganlib.objectives import penalties
 from ganlib.objectives.losses import AdversarialLoss
 
@@ -168,6 +169,9 @@ class Adversarial(Family):
             "discriminator": options.discriminator.build(discriminator),
         }
         self._fakes: Tensor | None = None
+        self._noise: Tensor | None = None
+        self.lesson: Lesson | None = None
+        """What a student's generator learns from besides the game, set before training."""
 
     @property
     def generator(self) -> nn.Module:
@@ -182,7 +186,12 @@ class Adversarial(Family):
         return discriminator, Phase("generator", self._generator, self.optimizers["generator"], self._generate)
 
     def variant(self, step: int) -> Hashable | None:
-        """Whose turn it is, and whether there are penalties. A subclass whose losses use the step says what of it."""
+        """Whose turn it is, and whether there are penalties. A subclass whose losses use the step says what of it.
+
+        A teacher draws on the host, which no recording of a step holds.
+        """
+        if self.lesson:
+            return None
         return self.options.others_turn(step), self.options.penalised(step)
 
     def compilable(self) -> Sequence[nn.Module]:
@@ -202,7 +211,9 @@ class Adversarial(Family):
 
     def noise(self, batch: TrainingBatch) -> Tensor:
         """Standard normal noise for as many images as ``batch`` has."""
-        return torch.randn(len(batch.images), self.noise_dim, device=batch.images.device)
+        noise = torch.randn(len(batch.images), self.noise_dim, device=batch.images.device)
+        self._noise = noise if self.lesson else None
+        return noise
 
     def reals(self, batch: TrainingBatch, step: int) -> Tensor:
         """The real images as the discriminator is to see them."""
@@ -244,7 +255,11 @@ class Adversarial(Family):
             with torch.no_grad():
                 real = self.logits(self.reals(batch, step), batch, step)
         loss = self._loss.generator(real, fake_logits)
-        return loss, {"generator_loss": loss.detach()}
+        losses = {"generator_loss": loss.detach()}
+        if self.lesson is None or self._noise is None:
+            return loss, losses
+        taught, terms = self.lesson(fakes, self._noise, *self.condition_inputs(batch))
+        return self.lesson.weights.adversarial * loss + taught, {**losses, **terms}
 
 
 class LabelConditional(Adversarial):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
@@ -21,9 +21,17 @@ class ConvolutionalOptions(AdversarialOptions):
     batch_size: int = 32
     latent_dim: int = 32
     channels: int = 32
+    generator_channels: PositiveInt | None = Field(
+        None, description="width of the generator alone, as of a student; null: as `channels` says"
+    )
     normalise: bool = Field(False, description="BatchNorm in the discriminator, as in the DCGAN paper")
     r1_gamma: float = 0.05
     penalty_every: int = 8
+
+    @property
+    def drawing_channels(self) -> int:
+        """Width of the generator."""
+        return self.generator_channels or self.channels
 
 
 class Convolutional(Adversarial):
@@ -34,6 +42,6 @@ class Convolutional(Adversarial):
 
     def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
-        generator = ConvGenerator(spec.image, options.latent_dim, options.channels)
+        generator = ConvGenerator(spec.image, options.latent_dim, options.drawing_channels)
         discriminator = ConvDiscriminator(spec.image, options.channels, normalise=options.normalise)
         super().__init__(options, spec, generator, discriminator, self.loss, discriminator.separable)

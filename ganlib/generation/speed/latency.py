@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from ganlib.core.processes import machine
 from ganlib.core.progress import Report, doing, silent
+from ganlib.evaluation.evaluate import Speedup
 from ganlib.generation.noise import BLOCK
 
 if TYPE_CHECKING:
@@ -21,29 +24,74 @@ _TURN = 40  # calls of a model before the next one's turn
 _SECONDS = 0.3  # of each model in each round: long beside the clock's grain and a scheduler's slice
 
 
-def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, report: Report = silent) -> list[float]:
-    """Images a second of each model on one thread, in blocks of 64: the median of ``rounds``.
+def images_per_second(
+    models: Sequence[OnnxModel], *, rounds: int = ROUNDS, threads: int = 1, report: Report = silent
+) -> list[float]:
+    """Images a second of each model: the median of what :func:`side_by_side` gives."""
+    speeds = side_by_side(models, rounds=rounds, threads=threads, report=report)
+    return [statistics.median(each) for each in speeds]
 
-    The models take turns within a round, so that what else the machine does falls on all of them alike.
+
+def side_by_side(
+    models: Sequence[OnnxModel],
+    *,
+    rounds: int = ROUNDS,
+    threads: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+    report: Report = silent,
+) -> list[list[float]]:
+    """Images a second of each model in each of ``rounds``, in blocks of 64, ``threads`` of them at a time.
+
+    The models take turns within a round, so that what else the machine does falls on all of them alike. With one thread
+    and ``time.thread_time`` as the ``clock`` it hardly falls on them at all: those are seconds of the processor.
     """
     inputs = [_block(model) for model in models]
 
-    def seconds(at: int, blocks: int) -> float:
-        start = time.perf_counter()
+    def draw(at: int, blocks: int) -> None:
         for _ in range(blocks):
             models[at].run(inputs[at])
-        return time.perf_counter() - start
+
+    def seconds(at: int, blocks: int) -> float:
+        start = clock()
+        others = [pool.submit(draw, at, blocks) for _ in range(threads - 1)]
+        draw(at, blocks)
+        for each in others:
+            each.result()
+        return clock() - start
 
     everyone = range(len(models))
-    for at in everyone:  # the first call of a session allocates
-        seconds(at, 1)
-    blocks = [max(1, round(_SECONDS / seconds(at, 1))) for at in everyone]
-    timings: list[list[float]] = [[] for _ in models]
-    for number in range(rounds):
-        for at in everyone:
-            timings[at].append(seconds(at, blocks[at]))
-        report.advance("time onnxruntime", number + 1, rounds)
-    return [BLOCK * count / statistics.median(times) for count, times in zip(blocks, timings, strict=True)]
+    with ThreadPoolExecutor(max(1, threads - 1)) as pool:
+        for at in everyone:  # the first call of a session allocates
+            seconds(at, 1)
+        blocks = [max(1, round(_SECONDS / seconds(at, 1))) for at in everyone]
+        speeds: list[list[float]] = [[] for _ in models]
+        for number in range(rounds):
+            for at in everyone:
+                speeds[at].append(BLOCK * threads * blocks[at] / seconds(at, blocks[at]))
+            report.advance("time onnxruntime", number + 1, rounds)
+    return speeds
+
+
+def speedups(
+    model: OnnxModel, rival: OnnxModel, *, rounds: int = ROUNDS, report: Report = silent
+) -> tuple[Speedup, ...]:
+    """How many times as many images a second as ``rival`` the ``model`` draws, on one and on two threads."""
+    return tuple(_speedup(model, rival, threads, rounds, report) for threads in (1, 2))
+
+
+def _speedup(model: OnnxModel, rival: OnnxModel, threads: int, rounds: int, report: Report) -> Speedup:
+    own, other = side_by_side([model, rival], rounds=rounds, threads=threads, report=report)
+    ratios = [a / b for a, b in zip(own, other, strict=True)]
+    return Speedup(
+        rival=rival.sha256,
+        value=statistics.median(ratios),
+        least=min(ratios),
+        most=max(ratios),
+        rounds=rounds,
+        threads=threads,
+        images_per_second=statistics.median(own),
+        machine=machine(),
+    )
 
 
 @doing("time one image")

@@ -17,15 +17,15 @@ from ganlib.core.progress import Report, TitledReport, doing, silent
 from ganlib.core.project import Project
 from ganlib.data.splits import load_split
 from ganlib.evaluation.bootstrap import pack
-from ganlib.evaluation.evaluate import Delivery, Evaluation, load_reference, score_images
+from ganlib.evaluation.evaluate import Delivery, Evaluation, Speedup, load_reference, score_images
 from ganlib.evaluation.needs import changes, fitted
 from ganlib.generation.mark import packet_of_models
 from ganlib.generation.pictures.contact_sheet import contact_sheet
 from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.version_data import current_data
-from ganlib.jobs.models import Model, fetch
+from ganlib.jobs.models import Model, fetch, fetch_version
 from ganlib.registry import page
-from ganlib.registry.registry import Registry
+from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking import charts, runs
 from ganlib.tracking.store import connect
 
@@ -74,11 +74,10 @@ def evaluate(
     settings = fitted(params.evaluate, data.counts)
     graph = OnnxModel(source.path, sha256=source.sha256)
     require_same(graph.spec, data.spec)
-    label = graph.metadata.get("family", "model")
+    label, request = graph.metadata.get("family", "model"), graph.request(settings.seed)
     judge = judge_for(project, params, data, TitledReport(report, "judge"))
     if smaller := changes(params.evaluate, settings):
         report.event(Remark(f"evaluate {label}", {"note": smaller}))
-    request = graph.request(settings.seed)
     codes = request.codes(np.arange(settings.samples))
     start = time.perf_counter()
     images = graph.draw(request, 0, settings.samples, TitledReport(report, f"draw {label}"))
@@ -94,8 +93,9 @@ def evaluate(
     )  # fmt: skip
     if result.doubt:
         report.event(Remark(f"evaluate {label}", {"note": result.doubt}))
-    result = result.model_copy(update={"delivery": _delivery(graph, speed)})
     registry = Registry(connect(project), source.version.name) if record and source.version else None
+    timings = _speedups(project, params, registry, source, graph, report)
+    result = result.model_copy(update={"delivery": _delivery(graph, speed, timings)})
     if registry and source.version:
         registry.record_evaluation(source.version.version, result, source.path)
     if source.trained_by:
@@ -138,7 +138,25 @@ def _log(run: Run, result: Evaluation, replicates: Mapping[str, np.ndarray], she
     run.image(sheet, SAMPLES)
 
 
-def _delivery(graph: OnnxModel, speed: float) -> Delivery:
+def _speedups(
+    project: Project, params: Params, registry: Registry | None, source: Model, graph: OnnxModel, report: Report
+) -> tuple[Speedup, ...]:
+    """How fast a version to record is beside others, as far as is known; beside the champion anew, if the gate asks."""
+    from ganlib.generation.session import OnnxModel
+    from ganlib.generation.speed.latency import speedups
+
+    if registry is None or source.version is None:
+        return ()
+    delivery = source.evaluation.delivery if source.evaluation else None
+    earlier, champion = delivery.speedups if delivery else (), registry.alias(CHAMPION)
+    if params.gate.prefer == "quality" or champion is None or champion.version == source.version.version:
+        return earlier
+    rival = fetch_version(project, registry, champion, CHAMPION)
+    anew = speedups(graph, OnnxModel(rival.path, sha256=rival.sha256), report=report)
+    return (*(each for each in earlier if each.rival != rival.sha256), *anew)
+
+
+def _delivery(graph: OnnxModel, speed: float, timings: tuple[Speedup, ...]) -> Delivery:
     """What the file costs; ``speed``: images a second, seen while they were drawn for the figures."""
     from ganlib.export.onnx import Certificate
     from ganlib.generation.speed.latency import latency
@@ -158,4 +176,5 @@ def _delivery(graph: OnnxModel, speed: float) -> Delivery:
         max_pixel_difference=parity.max_pixel_difference if parity else None,
         differing_share=parity.differing_share if parity else None,
         mean_pixel_difference=parity.mean_difference if parity else None,
+        speedups=timings,
     )

@@ -243,15 +243,16 @@ def _version(version: Listing | None, same: list[Listing], name: str) -> Link:
 
 
 def _parent(registry: Registry, sibling: Listing, links: list[Link]) -> Listing:
-    """The version whose training a sibling's weights come from; the sibling itself if that one is gone."""
-    facts: dict[str, JsonValue] = {"version": sibling.sibling_of, "in fewer bits": sibling.precision}
+    """The version whose training a sibling's weights come from: itself, of a student, and where the parent is gone."""
+    how: dict[str, JsonValue] = {"in fewer bits": sibling.precision} if sibling.precision else {"distilled": True}
+    facts: dict[str, JsonValue] = {"version": sibling.sibling_of, **how}
     try:
         parent = registry.get(sibling.sibling_of or 0)
     except Absent:
         links.append(Link(what="parent", found={}, note=f"version {sibling.sibling_of} is gone"))
         return sibling
     links.append(Link(what="parent", found={**facts, "sha256": parent.sha256}))
-    return parent
+    return parent if sibling.precision else sibling
 
 
 def _data(store: MlflowStore, md5: str | None, run: RunRecord | None, links: list[Link]) -> None:

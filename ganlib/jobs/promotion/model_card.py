@@ -179,7 +179,7 @@ def _facts(subject: CardSubject) -> dict[str, object]:
         "inputs": ", ".join(f"`{name}` {kind}" for name, kind in contract.inputs.items()),
         "output": f"`image` uint8[batch, {', '.join(map(str, contract.spec.image.dims))}]",
         **({"classes": text} if names else {}),
-        **({"precision": f"{version.precision}, of version {version.sibling_of}"} if version.sibling_of else {}),
+        **({"variant": f"{version.variant}, of version {version.sibling_of}"} if version.sibling_of else {}),
         "aliases when this was written": ", ".join(version.aliases) or "none",
         "trained by run": version.run_id or "unknown",
         "training and evaluation took": subject.cost.text(subject.currency) if subject.cost else "not measured",

@@ -83,7 +83,7 @@ def siblings(
         raise BadInput(f"{reference} is {other} already: make siblings of {of}. Nothing was made.")
 
     def measure(model: Model) -> Evaluation:
-        return _current_evaluation(project, params, model) or evaluate(project, params, str(model.path), report=report)
+        return current_evaluation(project, params, model) or evaluate(project, params, str(model.path), report=report)
 
     base, settings = measure(source), params.export
     images = -(-settings.calibration_images // BLOCK) * BLOCK
@@ -151,7 +151,7 @@ def blocks(model: OnnxModel, seed: int, images: int) -> list[precisions.Inputs]:
     return [request.inputs(model.noise_dim, block) for block in range(-(-images // BLOCK))]
 
 
-def _current_evaluation(project: Project, params: Params, source: Model) -> Evaluation | None:
+def current_evaluation(project: Project, params: Params, source: Model) -> Evaluation | None:
     """The version's evaluation, if one made now would be by the same measure."""
     evaluation = source.version.evaluation if source.version else None
     if evaluation is None or "fid" not in evaluation.resampled:

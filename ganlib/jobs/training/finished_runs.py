@@ -68,6 +68,18 @@ def unused(
     return None
 
 
+def finished(project: Project, params: Params, run_id: str) -> TrainResult | None:
+    """Return what the training of ``run_id`` gave, if it came to its end.
+
+    Raises:
+        BadInput: there is no such run.
+        Unavailable: MLflow cannot be reached.
+    """
+    store = connect(project)
+    run = history.read(store, run_id)
+    return _result(project, params, store, run) if run.status == "FINISHED" else None
+
+
 def _used(project: Project, params: Params, run: RunRecord, serves: Service) -> bool:
     """Whether the command that trained it came to its end: a model was registered since, or it was evaluated."""
     if serves == "evaluation":

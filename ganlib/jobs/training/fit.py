@@ -15,6 +15,7 @@ from ganlib.generation.mark import packet_of_run
 from ganlib.jobs.training.finish import sheet
 from ganlib.jobs.training.parent import begin_from
 from ganlib.jobs.training.session import Session
+from ganlib.jobs.training.teacher import teach
 from ganlib.tracking import charts
 from ganlib.tracking.runs import UNHEALTHY_TAG
 
@@ -67,8 +68,7 @@ def fit(
     torch.manual_seed(settings.seed)
     model = _build(family, session)
     ema = Ema(model.generator, model.options.ema_half_life)
-    if session.parent and not resume:
-        begin_from(session.parent, project, model, ema, report)
+    _begin(session, project, params, model, ema, report, resume=resume)
     if settings.compile:
         compile_nets(model)
     batches = _batches(project, params, model, session)
@@ -111,6 +111,16 @@ def _build(family: str, session: Session) -> Family:
     with doing(f"build {family}"), gc_paused(sweep=True):  # the first optimiser imports torch's compiler
         model = families.build(family, session.options, session.data.spec)
         return model.to(session.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _begin(
+    session: Session, project: Project, params: Params, model: Family, ema: Ema, report: Report, *, resume: bool
+) -> None:
+    """Give the nets their parent's weights, or a student its teacher."""
+    if session.parent and not resume:
+        begin_from(session.parent, project, model, ema, report)
+    if session.teacher:
+        teach(session.teacher, project, model, params.distill, report, resume=resume)
 
 
 def _batches(project: Project, params: Params, model: Family, session: Session) -> DeviceBatches:

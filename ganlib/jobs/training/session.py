@@ -23,6 +23,7 @@ from ganlib.jobs.data.judge import judge_for
 from ganlib.jobs.data.report import attach
 from ganlib.jobs.data.version_data import current_data
 from ganlib.jobs.training.parent import ParentModel, find_parent
+from ganlib.jobs.training.teacher import Teacher
 from ganlib.tracking import runs
 from ganlib.tracking.reap import open_store
 
@@ -58,6 +59,8 @@ class Session:
     """Whose weights it begins from."""
     judge: Callable[[], Judge]
     """Gives the judge of the data; the first call may train it."""
+    teacher: Teacher | None = None
+    """Whose student is trained."""
 
 
 @contextmanager
@@ -70,9 +73,10 @@ def session(
     resume: str | None = None,
     overrides: Sequence[str] = (),
     verb: str = "train",
+    teacher: Teacher | None = None,
     report: Report = silent,
 ) -> Iterator[Session]:
-    """Provide a run to train ``family`` in, with everything checked that can be checked before the first step.
+    """Provide a run to train ``family`` in, or a student of ``teacher``, with all checked that can be before it starts.
 
     Raises as :func:`train`.
     """
@@ -89,7 +93,7 @@ def session(
     require_batch(data, options.batch_size)
     device = devices.prepare(settings.device, settings.threads, allow_cpu=settings.allow_cpu)
     parent = find_parent(project, params, family, data.spec, resume)
-    config = shape(params, family, limits, options, data, parent)
+    config = {**shape(params, family, limits, options, data, parent), **(teacher.shapes(params) if teacher else {})}
     judge = cache(lambda: judge_for(project, params, data, report))
     if config["checks"] or verb == "try":
         judge()  # one that is missing is trained now, and not in the time of the training
@@ -100,15 +104,9 @@ def session(
         runs.start(
             store,
             " ".join((*([] if verb == "train" else [verb]), family, budget or params.train.budget)),
-            family=family,
+            family=f"{family} distilled" if teacher else family,  # a student is not the newest of its family
             params=flat(config),
-            tags={
-                "ganlib.overrides": " ".join(overrides) or "none",
-                CODE_TAG: code_sha256(),
-                "ganlib.dataset": data.spec.name,
-                "ganlib.image": str(data.spec.image),
-                **({runs.INIT_TAG: str(parent)} if parent and resume is None else {}),
-            },
+            tags=_tags(data, overrides, None if resume else parent, teacher),
             data=data,
             source=projects.source(project.root),
             experiment=params.registry.experiment,
@@ -119,7 +117,20 @@ def session(
         if team.leads and resume is None:
             attach(project, run)
         _tag_machine(run, params.train, device, team)
-        yield Session(run, stop, team, device, limits, config, data, options, parent, judge)
+        yield Session(run, stop, team, device, limits, config, data, options, parent, judge, teacher)
+
+
+def _tags(
+    data: DataVersion, overrides: Sequence[str], parent: ParentModel | None, teacher: Teacher | None
+) -> dict[str, str]:
+    return {
+        "ganlib.overrides": " ".join(overrides) or "none",
+        CODE_TAG: code_sha256(),
+        "ganlib.dataset": data.spec.name,
+        "ganlib.image": str(data.spec.image),
+        **({runs.INIT_TAG: str(parent)} if parent else {}),
+        **(teacher.tags() if teacher else {}),
+    }
 
 
 def _tag_machine(run: Run, settings: TrainConfig, device: torch.device, team: Team) -> None:

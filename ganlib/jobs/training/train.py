@@ -27,6 +27,7 @@ from ganlib.jobs.training.finish import finish
 from ganlib.jobs.training.fit import fit
 from ganlib.jobs.training.parent import find_parent
 from ganlib.jobs.training.session import Session, session, shape
+from ganlib.jobs.training.teacher import Teacher
 from ganlib.tracking.runs import NullRun
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def train(
     budget: str | None = None,
     resume: str | None = None,
     overrides: Sequence[str] = (),
+    teacher: Teacher | None = None,
     report: Report = silent,
 ) -> TrainResult:
     """Train ``family`` on the current data version and export its generator.
@@ -68,6 +70,7 @@ def train(
         budget: a row of ``budgets``; default ``train.budget``.
         resume: id of an interrupted run to go on with, from its last checkpoint.
         overrides: what the command line changed, recorded in the run.
+        teacher: the model, of that family, whose student it is to be.
         report: told of progress.
 
     Raises:
@@ -78,7 +81,10 @@ def train(
         Unhealthy: training broke, and ``train.unhealthy`` is ``stop`` or did not help; the run is tagged with why.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint was written and the run ended as KILLED.
     """
-    with session(project, params, family, budget=budget, resume=resume, overrides=overrides, report=report) as training:
+    with session(
+        project, params, family, verb="distill" if teacher else "train",
+        budget=budget, resume=resume, overrides=overrides, teacher=teacher, report=report,
+    ) as training:  # fmt: skip
         if smaller := changes(params.evaluate, fitted(params.evaluate, training.data.counts)):
             report.event(Remark(f"train {family}", {"note": f"will be measured by less: {smaller}"}))
         run, folder = training.run, project.run_folder(training.run.id)
@@ -87,9 +93,8 @@ def train(
 
         def require_asked_for() -> None:
             if training.stop():
-                raise Interrupted(
-                    f"training was stopped at step {outcome.steps}; go on with: ganlib train {family} --resume {run.id}"
-                )
+                command = f"ganlib {f'distill {teacher.reference}' if teacher else f'train {family}'} --resume {run.id}"
+                raise Interrupted(f"training was stopped at step {outcome.steps}; go on with: {command}")
 
         require_asked_for()
         run.artifact(folder / ("checkpoint-best.pt" if outcome.best_step else "checkpoint.pt"), "checkpoint")
@@ -164,6 +169,8 @@ def _export(
         metadata[JUDGE_KEY] = judge
     if session.parent:
         metadata["init_run_id"] = session.parent.run_id
+    if session.teacher:
+        metadata |= session.teacher.metadata()
     if model.captions:
         metadata[CAPTIONS_KEY] = json.dumps(model.captions, ensure_ascii=False)
     if model.shares:

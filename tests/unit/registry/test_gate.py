@@ -11,7 +11,8 @@ from ganlib.config import GateConfig, Limit
 from ganlib.evaluation.bootstrap import pack
 from ganlib.evaluation.evaluate import Evaluation, Interval
 from ganlib.export.contract import Contract, TensorType
-from ganlib.registry.gate import Decision, decide, spend
+from ganlib.registry.gate import Decision, decide
+from ganlib.registry.rivals import spend
 from ganlib.registry.version import Version
 from tests.factories import EVEN, certificate, delivery, evaluation, replicates
 

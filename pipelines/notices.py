@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -84,9 +84,9 @@ class NoticeWatch:
             self._tell(message.type, state.params, partial(alarm.tell, state, message))
 
     def _tell(self, what: str, params: Params, tell: Callable[[Receiver], str | None]) -> None:
-        for name, make in _receivers(params):
+        for name, address in params.services.receivers.items():
             try:
-                fault = tell(make())
+                fault = tell(_receiver(params, address))
             except GanlibError as error:
                 fault = str(error)
             except Exception as error:  # whatever it is, the next time may succeed
@@ -94,8 +94,6 @@ class NoticeWatch:
             self._outages.look(f"{what} to {name}", fault)
 
 
-def _receivers(params: Params) -> Iterator[tuple[str, Callable[[], Receiver]]]:
-    if params.services.webhook:
-        yield "the webhook", partial(webhook, params)
-    for name in params.services.notify_blocks:
-        yield name, partial(PrefectBlock, name)
+def _receiver(params: Params, address: str) -> Receiver:
+    """The one at ``address`` of ``services.receivers``."""
+    return webhook(params) if address == params.services.webhook else PrefectBlock(address)

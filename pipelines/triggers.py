@@ -7,8 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 
 from ganlib import config
 from ganlib.config import Params
@@ -24,7 +27,15 @@ DEPLOYMENT = "retrain/best-of-families"
 ON_NEW_DATA = "data changed -> retrain"
 """The automation that starts a retraining when the flow `version-data` has changed the data."""
 
-Starter = Callable[[RetrainPlan], str | None]
+
+class RetrainRuns(Protocol):
+    """What the watch starts."""
+
+    def under_way(self) -> bool:
+        """Return whether the last that was started has not ended."""
+
+    def start(self, ahead: RetrainPlan) -> str | None:
+        """Start what a plan says; return why it was not started, or None."""
 
 
 def watch() -> None:
@@ -49,13 +60,12 @@ class TriggerWatch:
     def __init__(
         self,
         project: Project,
-        start: Starter | None = None,
+        runs: RetrainRuns | None = None,
         clock: Callable[[], float] = time.monotonic,
         off: Callable[[], Collection[str]] | None = None,
     ) -> None:
-        """``start`` starts what a plan says and returns a line about it, or None; ``clock`` tells seconds, and ``off``
-        which causes do not count now."""
-        self._project, self._start, self._clock = project, start or start_run, clock
+        """``runs`` are started; ``clock`` tells seconds, and ``off`` which causes do not count now."""
+        self._project, self._runs, self._clock = project, runs or PrefectRuns(), clock
         self._off = off or switched_off
         self._since: float | None = None
         self._last_words: str | None = None
@@ -78,7 +88,7 @@ class TriggerWatch:
         ahead = plan(self._project, params, state=state)
         messages = list(alarms(state, ahead))
         self._notices.alarm(state, messages)  # that hinders no start
-        if not ahead.due:
+        if not ahead.due or self._runs.under_way():  # what a run takes in and makes looks like new causes until it ends
             self._since = None
             self._tell(None)
             return False
@@ -90,7 +100,7 @@ class TriggerWatch:
         if self._clock() - self._since < params.triggers.settle_seconds:
             return False
         self._since = None
-        self._tell(self._start(ahead) or words)
+        self._tell(self._runs.start(ahead) or words)
         return True
 
     def _tell(self, words: str | None) -> None:
@@ -116,21 +126,36 @@ def switched_off() -> set[str]:
     return off if any(automation.enabled for automation in automations) else off | {"data"}
 
 
-def start_run(ahead: RetrainPlan) -> str | None:
-    """Start a run of the deployment for the causes of ``ahead``; of several looks at the same state, one starts it.
+class PrefectRuns:
+    """Runs of the deployment, which this process starts one after the other."""
 
-    Returns:
-        Why none was started; None if it was.
-    """
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(DEPLOYMENT)
-        if deployment.paused:
-            return f"{DEPLOYMENT} is paused in Prefect's page, so nothing is retrained; there is {ahead.causes[0]}"
-        client.create_flow_run_from_deployment(
-            deployment.id,
-            parameters={"causes": [str(cause) for cause in ahead.causes]},
-            tags=["ganlib", *(f"cause:{cause.name}" for cause in ahead.causes)],
-            # What waits behind a training is not started again; what ended before its claim is, an hour later.
-            idempotency_key=f"{ahead.key}.{ahead.attempt}.{datetime.now(UTC):%Y-%m-%dT%H}",
-        )
-    return None
+    def __init__(self) -> None:
+        """None was started yet."""
+        self._last: UUID | None = None
+
+    def under_way(self) -> bool:
+        """See :class:`RetrainRuns`. One that a person has deleted has ended."""
+        if self._last is None:
+            return False
+        with get_client(sync_client=True) as client:
+            try:
+                state = client.read_flow_run(self._last).state
+            except ObjectNotFound:
+                return False
+        return state is not None and not state.is_final()
+
+    def start(self, ahead: RetrainPlan) -> str | None:
+        """See :class:`RetrainRuns`. Of several looks at the same state, also on other machines, one starts it."""
+        with get_client(sync_client=True) as client:
+            deployment = client.read_deployment_by_name(DEPLOYMENT)
+            if deployment.paused:
+                return f"{DEPLOYMENT} is paused in Prefect's page, so nothing is retrained; there is {ahead.causes[0]}"
+            run = client.create_flow_run_from_deployment(
+                deployment.id,
+                parameters={"causes": [str(cause) for cause in ahead.causes]},
+                tags=["ganlib", *(f"cause:{cause.name}" for cause in ahead.causes)],
+                # What ended before its claim is started again an hour later.
+                idempotency_key=f"{ahead.key}.{ahead.attempt}.{datetime.now(UTC):%Y-%m-%dT%H}",
+            )
+        self._last = run.id
+        return None

@@ -124,20 +124,26 @@ def merged(text: str, entry: int, verdict: str, paragraphs: list[str]) -> str:
         verdict: one line.
         paragraphs: what else there is to say, the most important first; what finds no room is left out.
     """
-    verdict = re.sub(r"-{2,}", "-", " ".join(verdict.split()))[:1000]
+    verdict = " ".join(verdict.split())[:1000]
     before, after = "", f"\n\n{text}" if text.strip() else ""
     if old := _OURS.match(text):
-        above = old["above"]
-        before = above.removesuffix(f"{old['verdict']}\n")
-        after = text[old.end() :]
+        before, after = old["above"], text[old.end() :]
+        *above, line = before.removesuffix("\n").split("\n")
+        if _in_comment(line) == old["verdict"]:
+            before = "".join(f"{each}\n" for each in above)
     while True:
         inside = "".join(f"\n\n{paragraph}" for paragraph in paragraphs if paragraph)
-        whole = f"{before}{verdict}\n<!-- ganlib {entry}: {verdict} -->{inside}\n\n<!-- /ganlib -->{after}"
+        whole = f"{before}{verdict}\n<!-- ganlib {entry}: {_in_comment(verdict)} -->{inside}\n\n<!-- /ganlib -->{after}"
         if len(whole) <= _LIMIT:
             return whole
         if not paragraphs:
             return text  # a person's words fill it
         paragraphs = paragraphs[:-1]
+
+
+def _in_comment(text: str) -> str:
+    """``text`` without what would end a comment."""
+    return re.sub(r"-{2,}", "-", text)
 
 
 def _verdict(number: int, history: Story, decision: Decision | None) -> str:

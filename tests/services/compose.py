@@ -23,7 +23,7 @@ class Compose:
     """The services of the file, as they run in ``project``; a ``NAME:PORT`` of theirs is one of ``ports``."""
 
     def __init__(self, project: Path, secrets: Mapping[str, str], ports: Mapping[str, int]) -> None:
-        self.project, self.ports = project, ports
+        self.project, self.secrets, self.ports = project, secrets, ports
         self.tree: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
         folder = project / "secrets"
         folder.mkdir()

@@ -25,9 +25,12 @@ def ask(server: str, *, asks: bool) -> None:
     requests.post(f"{server}/moto-api/reset-auth", data=b"0" if asks else b"inf", timeout=120)
 
 
-def user(name: str, *actions: str) -> dict[str, str]:
-    """Make a user who may do ``actions`` such as ``s3:GetObject``; the variables with their access key."""
-    iam = boto3.client("iam")
+def user(name: str, *actions: str, **client: str) -> dict[str, str]:
+    """Make a user who may do ``actions`` such as ``s3:GetObject``; the variables with their access key.
+
+    ``client`` says where, and as whom, if the environment does not.
+    """
+    iam = boto3.client("iam", **client)
     iam.create_user(UserName=name)
     allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -22,13 +22,12 @@ from tests.services import project as projects
 from tests.services.compose import DEPLOY, Compose
 from tests.services.conftest import free_port, serving
 from tests.services.postgres import WHERE, Server, binaries, postgres
+from tests.services.s3 import ask, user
 from tests.services.wire import Wire
 from tests.support.forks import Command
 
 SECRETS = {
     "postgres": "a pg pass",
-    "s3_user": "testing",
-    "s3_password": "testing-testing",
     "mlflow_admin": "correct-horse-battery",
     "mlflow_key": "for-tests",
     "prefect": "ada:not to be seen",
@@ -48,25 +47,28 @@ class Servers(NamedTuple):
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Servers]:
-    """Start PostgreSQL with its password, S3, MLflow with its users and Prefect with its password, for a project."""
+def servers(folder: Path, **prefect: str) -> Iterator[Servers]:
+    """Start PostgreSQL with its password, S3, MLflow with its users and Prefect with its password, for a project.
+
+    Settings of Prefect's server that are given as ``prefect`` hold in place of the file's.
+    """
     if binaries() is None:
         pytest.skip(f"no PostgreSQL on this machine: {WHERE}")
     with postgres("ganlib", SECRETS["postgres"]) as database, serving(folder) as serve:  # ended in the other order
-        yield from _started(folder, database, serve)
+        yield from _started(folder, database, serve, prefect)
 
 
-def _started(folder: Path, database: Server, serve: Callable[..., None]) -> Iterator[Servers]:
-    port, s3 = urlsplit(database.uri).port, free_port()
+def _started(
+    folder: Path, database: Server, serve: Callable[..., None], settings: Mapping[str, str]
+) -> Iterator[Servers]:
+    port, s3_port = urlsplit(database.uri).port, free_port()
     assert port
-    serve(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(s3)],
-        f"http://127.0.0.1:{s3}/moto-api/",
-        folder,
-    )
-    wire = Wire(s3)
+    s3 = f"http://127.0.0.1:{s3_port}"
+    serve([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(s3_port)], f"{s3}/moto-api/", folder)
+    keys, wire = _keys(s3), Wire(s3_port)
     ports = {"postgres:5432": port, "s3:9000": wire.port, "mlflow:5000": free_port(), "prefect:4200": free_port()}
-    made = Compose(folder, SECRETS, ports)
+    made = Compose(folder, SECRETS | keys, ports)
+    made.tree["services"]["prefect"]["environment"] |= settings
     _databases(database.uri)
     made.run("bucket")
     made.run("bucket")  # which is there by then
@@ -74,6 +76,14 @@ def _started(folder: Path, database: Server, serve: Callable[..., None]) -> Iter
     made.serve(serve, "prefect", f"{prefect(made)}/health")
     yield Servers(made, wire, database, serve)
     wire.cut()
+
+
+def _keys(url: str) -> dict[str, str]:
+    """The secrets of the one whom S3 at ``url`` lets do something from now on."""
+    nobody = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nobody", "region_name": "us-east-1"}
+    made = user("ganlib", "s3:*", endpoint_url=url, **nobody)
+    ask(url, asks=True)
+    return {"s3_user": made["AWS_ACCESS_KEY_ID"], "s3_password": made["AWS_SECRET_ACCESS_KEY"]}
 
 
 def _databases(uri: str) -> None:
@@ -155,7 +165,7 @@ def _clone(folder: Path) -> Path:
 
 def wait_for(condition: Callable[[], Any]) -> Any:
     """What ``condition`` gives, once that is something."""
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + 900
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)

@@ -34,7 +34,7 @@ from ganlib.tracking.runs import spool_file
 from tests import factories
 from tests.services import project as projects
 from tests.services.conftest import AtStep
-from tests.services.team import ADMIN, SECRETS, Team, kill, servers, wait_for
+from tests.services.team import ADMIN, Team, kill, servers, wait_for
 from tests.unit.data.builders import dvc_project, idx_files, write_files
 
 pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.slow]
@@ -57,8 +57,8 @@ def admin(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
         "MLFLOW_TRACKING_PASSWORD": ADMIN[1],
         "AWS_ENDPOINT_URL": team.environment["AWS_ENDPOINT_URL"],
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": SECRETS["s3_user"],
-        "AWS_SECRET_ACCESS_KEY": SECRETS["s3_password"],
+        "AWS_ACCESS_KEY_ID": team.compose.secrets["s3_user"],
+        "AWS_SECRET_ACCESS_KEY": team.compose.secrets["s3_password"],
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -139,16 +139,21 @@ def _ours_on_postgresql(team: Compose) -> None:
     assert found["artifact_location"] == f"s3://ganlib/ours/{experiment}"
 
 
-def test_artifacts_go_through_mlflow_to_s3(team: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_artifacts_go_through_mlflow_to_s3_and_back(
+    team: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN[0])
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", ADMIN[1])
-    run_id = factories.finished_run(connect(Project(team.project), mlflow(team)))
+    store = connect(Project(team.project), mlflow(team))
+    run_id = factories.finished_run(store)
+    store.client.log_text(run_id, "hello", "note.txt")
+    assert store.download(run_id, "note.txt", tmp_path).read_text() == "hello", "no link to S3, which this one refuses"
     s3 = boto3.client(
         "s3",
         endpoint_url=f"http://127.0.0.1:{team.ports['s3:9000']}",
         region_name="us-east-1",
-        aws_access_key_id=SECRETS["s3_user"],
-        aws_secret_access_key=SECRETS["s3_password"],
+        aws_access_key_id=team.secrets["s3_user"],
+        aws_secret_access_key=team.secrets["s3_password"],
     )
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="ganlib", Prefix="artifacts/")["Contents"]]
     assert [key for key in keys if run_id in key]

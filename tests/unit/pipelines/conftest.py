@@ -21,6 +21,7 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("PREFECT_API_URL", f"{DEAD}/api")
         from pipelines import (
+            approvals,
             children,
             generate,
             launch,
@@ -38,7 +39,7 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         )  # fmt: skip
 
         yield SimpleNamespace(
-            children=children, generate=generate, launch=launch, limits=limits, places=places, ports=ports,
-            reconcile=reconcile, retrain=retrain, services=services, supervisor=supervisor, tasks=tasks, teams=teams,
-            triggers=triggers, version_data=version_data,
+            approvals=approvals, children=children, generate=generate, launch=launch, limits=limits, places=places,
+            ports=ports, reconcile=reconcile, retrain=retrain, services=services, supervisor=supervisor, tasks=tasks,
+            teams=teams, triggers=triggers, version_data=version_data,
         )  # fmt: skip

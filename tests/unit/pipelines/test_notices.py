@@ -29,13 +29,13 @@ def test_a_webhook_that_is_away_is_one_line_when_it_goes_and_one_when_it_is_back
     receiver.refuses_from = 1
     for _ in range(3):
         watch.look(params)
-    assert lines == ["notices to the webhook: HTTP 503"]
+    assert lines == ["notices to webhook: HTTP 503"]
     receiver.refuses_from = 0
     for _ in range(2):
         watch.look(params)
     receiver.close()
     assert len(receiver.messages) == 1
-    assert [line.partition(" after ")[0] for line in lines[1:]] == ["notices to the webhook: back"]
+    assert [line.partition(" after ")[0] for line in lines[1:]] == ["notices to webhook: back"]
     monkeypatch.delenv(notice.SECRET)
     watch.look(params)
     assert "there is no secret to sign with" in lines[-1]

@@ -16,20 +16,30 @@ from tests.unit.jobs.triggers.conftest import champion, pin, settings
 __all__ = ["champion"]
 
 
+class Runs:
+    """Keeps the plans of what was started, and is under way as a test says."""
+
+    def __init__(self) -> None:
+        self.plans: list[RetrainPlan] = []
+        self.at_work = False
+
+    def under_way(self) -> bool:
+        return self.at_work
+
+    def start(self, ahead: RetrainPlan) -> None:
+        self.plans.append(ahead)
+
+
 def test_causes_that_come_within_a_minute_are_one_start_that_names_all(
     champion: Registry, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, seconds = champion.store, [0.0]
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    plans: list[RetrainPlan] = []
-
-    def start(plan: RetrainPlan) -> None:
-        plans.append(plan)
-
+    runs = Runs()
     params: list[Params] = [settings(["data", "age"])]
     monkeypatch.setattr(config, "load", lambda path: params[0])
     off: set[str] = {"data"}
-    watch = flows.triggers.TriggerWatch(store.project, start, lambda: seconds[0], lambda: off)
+    watch = flows.triggers.TriggerWatch(store.project, runs, lambda: seconds[0], lambda: off)
     assert not watch.look(), "there is no cause"
     pin(store, "e" * 32 + ".dir")
     seconds[0] = -100.0
@@ -42,11 +52,31 @@ def test_causes_that_come_within_a_minute_are_one_start_that_names_all(
     assert not watch.look()
     seconds[0] = 60.0
     assert watch.look()
-    assert [[cause.name for cause in plan.causes] for plan in plans] == [["data", "age"]]
+    assert [[cause.name for cause in plan.causes] for plan in runs.plans] == [["data", "age"]]
     monkeypatch.setattr(flows.triggers, "situation", _away)
     assert not watch.look()
     assert not watch.look()
     assert [record.message for record in caplog.records] == ["MLflow does not answer"]
+
+
+def test_what_a_run_takes_in_and_makes_starts_no_other_before_it_has_ended(
+    champion: Registry, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inbox that is being emptied, and a data version that is made and not trained on yet, are no new causes."""
+    store, seconds, runs = champion.store, [0.0], Runs()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(config, "load", lambda path: settings(["data"]))
+    pin(store, "e" * 32 + ".dir")
+    watch = flows.triggers.TriggerWatch(store.project, runs, lambda: seconds[0], set)
+    runs.at_work = True
+    for seconds[0] in (0.0, 100.0):
+        assert not watch.look()
+    runs.at_work = False
+    seconds[0] = 200.0
+    assert not watch.look(), "causes that come together are one run"
+    seconds[0] = 300.0
+    assert watch.look()
+    assert len(runs.plans) == 1
 
 
 def _away(*_: object) -> None:

@@ -167,7 +167,7 @@ def test_a_page_that_a_killed_command_did_not_write_is_written_by_the_next(
 @pytest.mark.parametrize("own", ["", "Mine.", "Mine.\n\n<!-- ganlib is a program -->"])
 def test_our_part_of_a_description_is_replaced_and_nothing_else(own: str) -> None:
     once = merged(own, 1, "Refused -- by the gate", ["- a", "- b"])
-    assert once.startswith("Refused - by the gate\n<!-- ganlib 1: ")
+    assert once.startswith("Refused -- by the gate\n<!-- ganlib 1: Refused - by the gate -->"), "a command to copy"
     assert once.endswith(own)
     twice = merged(once, 2, "Champion", ["- c"])
     assert twice == merged(own, 2, "Champion", ["- c"])

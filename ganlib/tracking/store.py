@@ -27,26 +27,13 @@ from ganlib.core.project import Project
 from ganlib.core.proxies import spare_loopback, through
 from ganlib.core.redact import redacted
 from ganlib.core.startup import gc_paused
-from ganlib.tracking import database, place
+from ganlib.tracking import database, environment, place
 from ganlib.tracking.failures import Absent as Absent
 from ganlib.tracking.failures import translate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# An unreachable server is to be reported in seconds; MLflow's own retries take minutes.
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # By the server: or else it hands out links to its S3, by a name and on a network that may be its own alone.
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for results
-    "GIT_PYTHON_REFRESH": "quiet",
-}
 _ENVIRONMENT_LOCK = threading.Lock()
 
 
@@ -236,8 +223,7 @@ def connect(project: Project, uri: str | None = None) -> MlflowStore:
         Unavailable: the server does not answer within ten seconds; the URL is named.
         BadInput: it answers, and cannot be used as it is: wrong password, damaged, made by another MLflow.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    environment.set_defaults()
     spare_loopback()
     with _ENVIRONMENT_LOCK:
         chosen_uri = _without_password(uri) if uri else os.environ.get("MLFLOW_TRACKING_URI")
@@ -316,11 +302,11 @@ def _select(uri: str) -> None:
     import mlflow
 
     with _ENVIRONMENT_LOCK:
-        environment = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+        before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         # MLflow exports both, which would bind this process, and its children, to the first store for ever.
-        for name, value in environment.items():
+        for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

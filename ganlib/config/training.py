@@ -46,7 +46,7 @@ class TrainConfig(Record):
 
 
 class DistillConfig(Record):
-    """What a student learns from: docs/distillation.md says what each term is worth."""
+    """What a student learns from: docs/distillation.md says what the terms are."""
 
     pixels: float = Field(1.0, ge=0, description="weight of the mean absolute difference to the teacher's pixels")
     features: float = Field(

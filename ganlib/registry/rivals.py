@@ -82,8 +82,10 @@ def improvement(challenger: Version, champion: Version, level: float, comparison
 
 
 def margin(evaluation: Evaluation, metric: str, policy: GateConfig) -> float:
-    """Return how much higher a figure may be than that of ``evaluation`` and still be as good: the policy's share of
-    it, and what real images have."""
+    """Return how much higher a figure may be than that of ``evaluation`` and still be as good.
+
+    It is the policy's share of that figure, and what real images have.
+    """
     share, floor = evaluation.figures[metric].value, evaluation.floors[metric].value
     return policy.max_loss * max(share, 0.0) + max(floor, 0.0)
 

@@ -105,7 +105,7 @@ def widest(project: Project, params: Params, teacher: Teacher, speed: float, rep
         fast_enough, too_slow = (width, too_slow) if ratio >= _MARGIN * speed else (fast_enough, width)
         report.advance("choose a width", timings, (teacher.channels - 1).bit_length(), {"width": width, "times": ratio})
     if not fast_enough:
-        raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was result.")
+        raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was trained.")
     return fast_enough
 
 

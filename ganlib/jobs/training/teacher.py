@@ -133,9 +133,10 @@ def teach(
     from ganlib.families.parts.adversarial import Adversarial
     from ganlib.families.parts.lesson import Lesson
     from ganlib.generation.session import OnnxModel
+    from ganlib.nets.conv import ConvDiscriminator
     from ganlib.nets.label import LabelledNet
 
-    assert isinstance(student, Adversarial)  # noqa: S101  (families with students are)
+    assert isinstance(student, Adversarial)  # noqa: S101  (families with students are on these nets)
     graph = OnnxModel(teacher.model.path, sha256=teacher.model.sha256)
     names = list(graph.contract.inputs)
 
@@ -146,6 +147,7 @@ def teach(
 
     discriminator = student.discriminator
     net = discriminator.net if isinstance(discriminator, LabelledNet) else discriminator
+    assert isinstance(net, ConvDiscriminator)  # noqa: S101
     student.lesson = Lesson(draw, net.levels, weights)
     if not resume:
         origin = _begin(teacher, project, student)

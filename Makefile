@@ -72,7 +72,7 @@ site: $(STAMP) ## docs/ as a site, in build/site; a link that leads nowhere is a
 	$(BIN)/zensical build --strict
 
 screenshots: $(STAMP) ## Take the pictures of docs/images anew, which tests take on their way through the pages
-	GANLIB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/services/test_browser.py tests/services/test_promote_walk.py
+	GANLIB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/services/test_browser.py tests/services/test_day.py tests/services/test_promote_walk.py
 
 bench: $(STAMP) ## Measured ratios (docs/performance.md)
 	$(BIN)/python -m benchmarks

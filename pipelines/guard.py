@@ -1,5 +1,7 @@
 """Who may talk to Prefect's server: pages of its own origins only, and nobody who calls it by a stranger's name.
 
+And to whom its own pages may talk: to it, and not to who has made them.
+
 Prefect has no check of its own, so any page that is open in a browser on this machine could start a flow: by CORS, by
 a POST that needs none (a form, ``text/plain``), by a WebSocket, or under a name of its own that it has point to
 127.0.0.1 (DNS rebinding).
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _READING = ("GET", "HEAD")
 
@@ -61,3 +63,26 @@ class OriginGuard:
             return any(origin.lower() not in self._origins for origin in origins)
         # A browser that names no origin still says that another site asks. A link that somebody follows may.
         return headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope.get("method") not in _READING
+
+
+class QuietPages:
+    """ASGI middleware that has a browser let pages talk to their server alone.
+
+    Prefect's ask a service for statistics for its settings, whatever ``PREFECT_SERVER_ANALYTICS_ENABLED`` says.
+    """
+
+    def __init__(self, app: ASGIApp, api_url: str) -> None:
+        """``api_url`` is where pages find Prefect's API."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(api_url))
+        sources = f"connect-src 'self' {origin} {origin.replace('http', 'ws', 1)}"
+        self._app, self._header = app, (b"content-security-policy", sources.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with a header in the answer."""
+
+        async def quietly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), self._header]
+            await send(message)
+
+        await self._app(scope, receive, quietly)

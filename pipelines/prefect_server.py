@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from pipelines.guard import guarded, loopback
+from pipelines.guard import QuietPages, guarded, loopback
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     # Below a path, Prefect writes the pages anew into its own package, where a server of another path has its own.
     below = server.ui.serve_base.strip("/") and not server.ui.static_directory
     with temporary_settings({PREFECT_UI_STATIC_DIRECTORY: str(settings.home / "ui")} if below else {}):
-        app = create_app(final=True)
+        app = QuietPages(create_app(final=True), server.ui.api_url or "")
     uvicorn.run(
         guarded(app, server.api.cors_allowed_origins.split(",")),
         host=server.api.host,

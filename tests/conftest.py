@@ -44,6 +44,7 @@ LONGEST = (
     "unit/jobs/test_zoo.py",
     "services/test_prefect_password.py",
     "services/test_prefect_services.py",
+    "services/test_day.py",
     "faults/test_train_killed.py",
     "services/test_prefect_people.py",
     "services/test_moved_project.py",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -139,8 +140,12 @@ def test_prefects_page_works_in_a_real_browser(browser: Any, url: str) -> None:
     page = browser.new_page()
     asked: list[tuple[int, str]] = []
     page.on("response", lambda answer: asked.append((answer.status, answer.url)))
-    for name in (url, url.replace("127.0.0.1", "localhost")):
-        page.goto(f"{name}/deployments")
+    hosts: set[str | None] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    words: list[str] = []
+    page.on("console", lambda message: words.append(message.text))
+    for place in (f"{url}/deployments", f"{url.replace('127.0.0.1', 'localhost')}/v2/deployments"):
+        page.goto(place)
         page.get_by_text("Deployments").first.wait_for(timeout=120_000)
         page.wait_for_load_state("networkidle", timeout=120_000)
     answered = {
@@ -148,6 +153,8 @@ def test_prefects_page_works_in_a_real_browser(browser: Any, url: str) -> None:
     }
     assert 200 in answered
     assert not {400, 403} & answered
+    assert hosts <= {"127.0.0.1", "localhost", None}, "pages do not report to who has made them"
+    assert any("Content Security Policy" in each for each in words), "or else QuietPages is needed no more"
 
 
 def test_the_temporary_server_of_one_command_is_guarded_too(tmp_path: Path) -> None:

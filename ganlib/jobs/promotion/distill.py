@@ -75,7 +75,7 @@ def distill(
     if speed <= 1:
         raise BadInput(f"--speed {speed:g}: a student is faster than its teacher, so it must be more than 1.")
     teacher = find_teacher(project, params, reference)
-    width = _width_of(project, resume) if resume else widest(project, params, teacher, speed, report)
+    width = _width_of(project, resume) if resume else _width(project, params, teacher, speed, report)
     student_params = teacher.student(params, width)
     done = finished(project, params, resume) if resume else None
     result = done or train(
@@ -85,28 +85,37 @@ def distill(
     return _registered(project, params, teacher, result, width, speed, put_through, rounds, report)
 
 
-def widest(project: Project, params: Params, teacher: Teacher, speed: float, report: Report) -> int:
-    """Return the largest width at which the family's generator is :data:`_MARGIN` times ``speed`` times as fast as its
-    teacher.
+def widest(channels: int, speed: float, times: Callable[[int], float], report: Report = silent) -> int | None:
+    """Return the largest width below ``channels`` that is :data:`_MARGIN` times ``speed`` times as fast; None: none is.
 
-    Each width that halves what is left is exported untrained and timed: weights do not decide how fast a graph is.
-
-    Raises:
-        BadInput: none is.
+    Args:
+        channels: the teacher's width.
+        speed: times the teacher's images a second.
+        times: measures how many times as fast a width is, which is the more the narrower it is.
+        report: told of each width, by which what is left is halved.
     """
-    graph, timings = OnnxModel(teacher.model.path, sha256=teacher.model.sha256), 0
-    fast_enough, too_slow = 0, teacher.channels
+    fast_enough, too_slow, timings = 0, channels, 0
     while too_slow - fast_enough > 1:
         width = (fast_enough + too_slow) // 2
+        ratio, timings = times(width), timings + 1
+        fast_enough, too_slow = (width, too_slow) if ratio >= _MARGIN * speed else (fast_enough, width)
+        report.advance("choose a width", timings, (channels - 1).bit_length(), {"width": width, "times": ratio})
+    return fast_enough or None
+
+
+def _width(project: Project, params: Params, teacher: Teacher, speed: float, report: Report) -> int:
+    """Export generators untrained and time them: weights do not decide how fast a graph is."""
+    graph = OnnxModel(teacher.model.path, sha256=teacher.model.sha256)
+
+    def times(width: int) -> float:
         with tempfile.TemporaryDirectory(prefix="ganlib-width-") as folder:
             candidate = _untrained(project, params, teacher, width, Path(folder) / "generator.onnx")
             own, its = map(statistics.median, side_by_side([candidate, graph], clock=time.thread_time))
-        ratio, timings = own / its, timings + 1
-        fast_enough, too_slow = (width, too_slow) if ratio >= _MARGIN * speed else (fast_enough, width)
-        report.advance("choose a width", timings, (teacher.channels - 1).bit_length(), {"width": width, "times": ratio})
-    if not fast_enough:
-        raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was trained.")
-    return fast_enough
+        return own / its
+
+    if width := widest(teacher.channels, speed, times, report):
+        return width
+    raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was trained.")
 
 
 def _untrained(project: Project, params: Params, teacher: Teacher, width: int, path: Path) -> OnnxModel:

@@ -17,8 +17,7 @@ from ganlib.core.project import Project
 from ganlib.export.contract import describe
 from ganlib.jobs.measuring.evaluate import evaluate
 from ganlib.jobs.models import Model
-from ganlib.jobs.promotion import distill as job
-from ganlib.jobs.promotion.distill import distill
+from ganlib.jobs.promotion.distill import distill, widest
 from ganlib.jobs.promotion.distillation import Distillation
 from ganlib.jobs.promotion.explain import explain
 from ganlib.jobs.promotion.promote import promote, register
@@ -84,19 +83,20 @@ def made(project: Project, params: Params, report: Report = silent, **changes: A
     return distill(project, params, "champion", speed=SPEED, rounds=1, report=report, **changes)
 
 
-def test_the_widest_that_is_fast_enough_is_taken(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bare: Project
-) -> None:
+def test_the_widest_that_is_fast_enough_is_taken() -> None:
     """Of graphs whose time is their width squared, 32 wide is 4 times as fast at 16, and 3 times 1.03 at 18."""
-    monkeypatch.setattr(job, "OnnxModel", lambda path, sha256: 32)
-    monkeypatch.setattr(job, "_untrained", lambda project, params, teacher, width, path: width)
-    monkeypatch.setattr(job, "side_by_side", lambda widths, clock: [[1000 / width**2] for width in widths])
-    params = load(bare.params_file)
+
+    def times(width: int) -> float:
+        return (32 / width) ** 2
+
+    assert [widest(32, speed, times) for speed in (1.5, 3, 8)] == [25, 18, 11]
+    assert widest(32, 2000, times) is None
+
+
+def test_a_student_has_its_teachers_options_but_for_its_width(tmp_path: Path) -> None:
+    params = load(factories.project(tmp_path / "bare").params_file)
     model = Model(reference="1", path=tmp_path / "m.onnx", sha256="0" * 64)
     teacher = Teacher(reference="models:/m/1", model=model, family="dcgan", noise_dim=32, channels=32)
-    assert [job.widest(bare, params, teacher, speed, silent) for speed in (1.5, 3, 8)] == [25, 18, 11]
-    with pytest.raises(BadInput, match="no dcgan is 2000 times as fast as models:/m/1"):
-        job.widest(bare, params, teacher, 2000, silent)
     student = teacher.student(params, 18)
     assert student.families["dcgan"] == {
         "latent_dim": 32, "channels": 32, "batch_size": params.distill.batch_size, "generator_channels": 18
@@ -104,11 +104,6 @@ def test_the_widest_that_is_fast_enough_is_taken(
     assert student.limits("dcgan", "standard") == params.budgets["standard"].distill
     for family, budget in (("cgan", "standard"), ("dcgan", "demo")):
         assert student.limits(family, budget).steps == params.limits(family, budget).steps
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Project:
-    return factories.project(tmp_path / "bare")
 
 
 @pytest.mark.slow

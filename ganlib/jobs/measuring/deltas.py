@@ -103,6 +103,6 @@ def _figures(evaluation: Evaluation) -> dict[str, Interval | float]:
     if evaluation.confidence is not None:
         figures["confidence"] = evaluation.confidence
     if evaluation.delivery:
-        costs = evaluation.delivery.model_dump(exclude={"machine"} | _NOT_THE_MODEL_S, exclude_none=True)
+        costs = evaluation.delivery.model_dump(exclude={"machine", "speedups"} | _NOT_THE_MODEL_S, exclude_none=True)
         figures |= costs
     return figures

@@ -72,7 +72,10 @@ class Distillation(Record):
             self.gate.summary(),
         ]
         if not self.fast:
-            lines.insert(2, f"slower than asked for ({self.speed:g} times), beside what else this machine did")
+            lines.insert(
+                1 + len(self.speedups),
+                f"slower than asked for ({self.speed:g} times), beside what else this machine did",
+            )
         return "\n".join(lines)
 
 

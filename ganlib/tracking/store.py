@@ -42,8 +42,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # By the server: or else it hands out links to its S3, by a name and on a network that may be its own alone.
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+    **dict.fromkeys(("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"), "false"),
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for results
     "GIT_PYTHON_REFRESH": "quiet",
 }
@@ -338,9 +337,7 @@ def _require_answer(url: str) -> None:
             "(`make up`, services.mlflow in params.yaml, MLFLOW_TRACKING_URI) Nothing was changed."
         ) from error
     if answer.status_code >= 500:
-        raise Unavailable(
-            f"MLflow at {url}{through(url)} answers {answer.status_code}. Nothing was changed; try again."
-        )
+        raise Unavailable(f"MLflow at {url}{through(url)} answers {answer.status_code}. Nothing was changed.")
 
 
 def served(project: Project) -> str | None:

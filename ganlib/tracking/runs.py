@@ -25,6 +25,7 @@ from ganlib.core.errors import BadInput, GanlibError, Interrupted
 from ganlib.core.project import SourceRevision
 from ganlib.core.redact import redacted
 from ganlib.tracking import costs
+from ganlib.tracking.dataset_input import log_data_version
 from ganlib.tracking.login import login
 from ganlib.tracking.outbox import Outbox, Point
 from ganlib.tracking.store import MlflowStore
@@ -297,18 +298,12 @@ def _cost(store: MlflowStore, run_id: str, prices: CostsConfig) -> Cost | None:
 
 def _record(store: MlflowStore, run_id: str, params: Mapping[str, object], data: DataVersion) -> None:
     """Parameters, the data version as the run's dataset input, and the environment."""
-    from mlflow.data.code_dataset_source import CodeDatasetSource
-    from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.entities import DatasetInput, InputTag, Param
+    from mlflow.entities import Param
 
     pairs = [Param(key, str(value)) for key, value in params.items()]
     for start in range(0, len(pairs), 100):
         store.client.log_batch(run_id, params=pairs[start : start + 100])
-    # MLflow knows no dvc:// source and takes digests of at most 36 characters; the whole md5 is in the tags.
-    where = CodeDatasetSource(tags={"dvc.path": "data/prepared", "dvc.md5": data.md5})
-    dataset = MetaDataset(source=where, name="mnist" if data.source == "mnist" else "images", digest=data.md5[:32])
-    context = [InputTag("mlflow.data.context", "train"), InputTag("dvc.md5", data.md5)]
-    store.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), context)])  # noqa: SLF001  (what mlflow.log_input does)
+    log_data_version(store, run_id, data)
     store.client.log_dict(run_id, data.model_dump(mode="json"), "data_version.json")
     store.client.log_dict(run_id, _environment(), "environment.json")
 

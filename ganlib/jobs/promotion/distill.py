@@ -99,7 +99,7 @@ def widest(project: Project, params: Params, teacher: Teacher, speed: float, rep
     while too_slow - fast_enough > 1:
         width = (fast_enough + too_slow) // 2
         with tempfile.TemporaryDirectory(prefix="ganlib-width-") as folder:
-            candidate = _untrained(project, params, teacher, width, Path(folder) / "generator.onnx")
+            candidate = fresh_graph(project, params, teacher, width, Path(folder) / "generator.onnx")
             own, its = map(statistics.median, side_by_side([candidate, graph], clock=time.thread_time))
         ratio, timings = own / its, timings + 1
         fast_enough, too_slow = (width, too_slow) if ratio >= _MARGIN * speed else (fast_enough, width)
@@ -109,7 +109,8 @@ def widest(project: Project, params: Params, teacher: Teacher, speed: float, rep
     return fast_enough
 
 
-def _untrained(project: Project, params: Params, teacher: Teacher, width: int, path: Path) -> OnnxModel:
+def fresh_graph(project: Project, params: Params, teacher: Teacher, width: int, path: Path) -> OnnxModel:
+    """Return the graph of the family's generator at that width as training begins with it, written to ``path``."""
     from ganlib.export.onnx import export
 
     spec, settings = current_data(project).spec, params.export.model_copy(update={"parity_batches": (1,)})

@@ -89,7 +89,7 @@ def test_the_widest_that_is_fast_enough_is_taken(
 ) -> None:
     """Of graphs whose time is their width squared, 32 wide is 4 times as fast at 16, and 3 times 1.03 at 18."""
     monkeypatch.setattr(job, "OnnxModel", lambda path, sha256: 32)
-    monkeypatch.setattr(job, "_untrained", lambda project, params, teacher, width, path: width)
+    monkeypatch.setattr(job, "fresh_graph", lambda project, params, teacher, width, path: width)
     monkeypatch.setattr(job, "side_by_side", lambda widths, clock: [[1000 / width**2] for width in widths])
     params = load(bare.params_file)
     model = Model(reference="1", path=tmp_path / "m.onnx", sha256="0" * 64)

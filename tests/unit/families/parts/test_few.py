@@ -53,7 +53,8 @@ def test_what_somebody_has_set_is_kept() -> None:
 def test_what_is_left_to_the_number_of_images_is_a_number_in_the_runs_record() -> None:
     for name in families.names():
         options = families.for_data(PARAMS, name, MNIST, 500)
-        assert None not in options.model_dump().values(), name
+        left = {option for option, value in options.model_dump().items() if value is None}
+        assert left <= {"generator_channels"}, name  # which is no matter of how many there are
 
 
 def test_a_family_that_does_not_fit_is_refused_before_anything_is_filled_in() -> None:

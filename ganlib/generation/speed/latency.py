@@ -24,12 +24,9 @@ _TURN = 40  # calls of a model before the next one's turn
 _SECONDS = 0.3  # of each model in each round: long beside the clock's grain and a scheduler's slice
 
 
-def images_per_second(
-    models: Sequence[OnnxModel], *, rounds: int = ROUNDS, threads: int = 1, report: Report = silent
-) -> list[float]:
-    """Images a second of each model: the median of what :func:`side_by_side` gives."""
-    speeds = side_by_side(models, rounds=rounds, threads=threads, report=report)
-    return [statistics.median(each) for each in speeds]
+def images_per_second(models: Sequence[OnnxModel], *, rounds: int = ROUNDS, report: Report = silent) -> list[float]:
+    """Images a second of each model on one thread: the median of what :func:`side_by_side` gives."""
+    return [statistics.median(each) for each in side_by_side(models, rounds=rounds, report=report)]
 
 
 def side_by_side(

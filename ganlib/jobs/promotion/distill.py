@@ -13,6 +13,7 @@ from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.data.spec import DatasetSpec
 from ganlib.evaluation.evaluate import Speedup
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import ROUNDS, side_by_side, speedups
@@ -105,11 +106,11 @@ def widest(channels: int, speed: float, times: Callable[[int], float], report: R
 
 def _width(project: Project, params: Params, teacher: Teacher, speed: float, report: Report) -> int:
     """Export generators untrained and time them: weights do not decide how fast a graph is."""
-    graph = OnnxModel(teacher.model.path, sha256=teacher.model.sha256)
+    graph, spec = OnnxModel(teacher.model.path, sha256=teacher.model.sha256), current_data(project).spec
 
     def times(width: int) -> float:
         with tempfile.TemporaryDirectory(prefix="ganlib-width-") as folder:
-            candidate = _untrained(project, params, teacher, width, Path(folder) / "generator.onnx")
+            candidate = _untrained(spec, params, teacher, width, Path(folder) / "generator.onnx")
             own, its = map(statistics.median, side_by_side([candidate, graph], clock=time.thread_time))
         return own / its
 
@@ -118,10 +119,10 @@ def _width(project: Project, params: Params, teacher: Teacher, speed: float, rep
     raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was trained.")
 
 
-def _untrained(project: Project, params: Params, teacher: Teacher, width: int, path: Path) -> OnnxModel:
+def _untrained(spec: DatasetSpec, params: Params, teacher: Teacher, width: int, path: Path) -> OnnxModel:
     from ganlib.export.onnx import export
 
-    spec, settings = current_data(project).spec, params.export.model_copy(update={"parity_batches": (1,)})
+    settings = params.export.model_copy(update={"parity_batches": (1,)})
     family = families.build(teacher.family, families.configured(teacher.student(params, width), teacher.family), spec)
     export(family.generator, family.noise_dim, path, settings, {}, spec, family.condition)
     return OnnxModel(path)

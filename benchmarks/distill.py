@@ -12,14 +12,13 @@ spends it) is higher by less than 5% of the teacher's plus what real images have
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 
-from ganlib.cli.app import open_project, set_environment_defaults
+from benchmarks.rounds import run
+from ganlib.cli.app import open_project
 from ganlib.config import Params
 from ganlib.core import progress
-from ganlib.core.errors import GanlibError
 from ganlib.core.project import Project
 from ganlib.jobs.promotion.distill import distill
 from ganlib.jobs.promotion.distillation import Distillation
@@ -89,8 +88,4 @@ def _row(project: Project, params: Params, found: Distillation, seconds: float) 
 
 
 if __name__ == "__main__":
-    set_environment_defaults()
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except GanlibError as error:
-        sys.exit(str(error))
+    run(main)

@@ -8,18 +8,17 @@ run's graph and its float16 sibling are measured on the test split, by the judge
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.pages import put
+from benchmarks.rounds import run
 from ganlib import config, pretrained
-from ganlib.cli.app import set_environment_defaults
 from ganlib.config import Params
 from ganlib.core import progress
 from ganlib.core import project as projects
-from ganlib.core.errors import BadInput, GanlibError
+from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, write_bytes, write_json
 from ganlib.core.progress import Report
 from ganlib.core.project import Project, SourceRevision
@@ -164,8 +163,4 @@ def _card(
 
 
 if __name__ == "__main__":
-    set_environment_defaults()
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except GanlibError as error:
-        sys.exit(str(error))
+    run(main)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, NoReturn
+
+from ganlib.cli.app import set_environment_defaults
+from ganlib.core.errors import GanlibError
 
 
 class Figure(NamedTuple):
@@ -31,6 +35,15 @@ def at_most(what: str, values: Sequence[float], limit: float) -> Figure:
 def at_least(what: str, values: Sequence[float], limit: float) -> Figure:
     """A figure whose median is promised to be ``limit`` or more."""
     return Figure(what, values, f">= {limit:g}", statistics.median(values) >= limit)
+
+
+def run(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Run a benchmark that works in a project, as a program; what is wrong with the project is one line."""
+    set_environment_defaults()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except GanlibError as error:
+        sys.exit(str(error))
 
 
 def spread(values: Sequence[float], form: str = ".2f") -> str:

@@ -11,6 +11,7 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check mlflow==3.17.2 boto3==1.43.117 'moto[server]==5.2.5'
 cat >"$folder/links.py" <<'EOF2'
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -55,7 +56,8 @@ threading.Thread(target=accept, daemon=True).start()
 folder = tempfile.mkdtemp()
 keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
 theirs = os.environ | keys | {"MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{ports[1]}"}
-started = [subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(ports[0])], stderr=subprocess.DEVNULL)]
+store_words = [sys.executable, "-m", "moto.server", "-p", str(ports[0])]
+started = [subprocess.Popen(store_words, stderr=subprocess.DEVNULL, start_new_session=True)]
 try:
     wait(f"http://127.0.0.1:{ports[0]}/moto-api/")
     import boto3
@@ -66,7 +68,8 @@ try:
     words = ["--backend-store-uri", f"sqlite:///{folder}/m.db", "--artifacts-destination", "s3://artifacts",
              "--port", str(ports[2]), "--workers", "1"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started.append(subprocess.Popen([sys.executable, "-m", "mlflow", "server", *words], env=theirs, **quiet))
+    server_words = [sys.executable, "-m", "mlflow", "server", *words]
+    started.append(subprocess.Popen(server_words, env=theirs, start_new_session=True, **quiet))
     url = f"http://127.0.0.1:{ports[2]}"
     wait(f"{url}/health")
     import mlflow
@@ -89,8 +92,7 @@ try:
             print(f"variable {word}, {what} of ten bytes: {counts[word, what]} requests by a presigned link to S3")
 finally:
     for each in reversed(started):
-        each.kill()
-    subprocess.run(["pkill", "-f", f"{folder}/m.db"], check=False)
+        os.killpg(each.pid, signal.SIGKILL)  # with the processes that it has started
 expected = counts["unset", "upload"] == counts["false", "upload"] == counts["false", "download"] == 0
 os._exit(0 if expected and counts["unset", "download"] > 0 else 1)
 EOF2

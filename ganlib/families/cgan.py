@@ -7,7 +7,7 @@ from typing import ClassVar
 from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import LabelConditional
 from ganlib.families.parts.convolutional import ConvolutionalOptions
-from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
+from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.label import LabelledNet, condition_width
 from ganlib.objectives.losses import BCE
 
@@ -20,12 +20,11 @@ class Cgan(LabelConditional):
     def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
         classes, width = spec.num_classes, condition_width(spec.num_classes)
-        generator = ConvGenerator(spec.image, options.latent_dim, options.drawing_channels, width)
         discriminator = ConvDiscriminator(spec.image, options.channels, width, normalise=options.normalise)
         super().__init__(
             options,
             spec,
-            LabelledNet(generator, classes),
+            LabelledNet(options.drawing(spec, width), classes),
             LabelledNet(discriminator, classes),
             BCE,
             discriminator.separable,

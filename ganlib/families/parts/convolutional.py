@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field, PositiveInt
+from torch import nn
 
 from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import Adversarial, AdversarialOptions
 from ganlib.families.parts.base import OptimizerOptions
+from ganlib.nets.category import CategoricalInput
 from ganlib.nets.conv import ConvDiscriminator, ConvGenerator
 from ganlib.objectives.losses import AdversarialLoss
 
@@ -24,14 +26,21 @@ class ConvolutionalOptions(AdversarialOptions):
     generator_channels: PositiveInt | None = Field(
         None, description="width of the generator alone, as of a student; null: as `channels` says"
     )
+    latent_categories: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="of which the noise chooses one, for images of several kinds; 0: none (Chen 2016)",
+    )
     normalise: bool = Field(False, description="BatchNorm in the discriminator, as in the DCGAN paper")
     r1_gamma: float = 0.05
     penalty_every: int = 8
 
-    @property
-    def drawing_channels(self) -> int:
-        """Width of the generator."""
-        return self.generator_channels or self.channels
+    def drawing(self, spec: DatasetSpec, condition: int = 0) -> nn.Module:
+        """The generator, which takes a condition of that width beside the noise."""
+        width, categories = self.generator_channels or self.channels, self.latent_categories
+        net = ConvGenerator(spec.image, self.latent_dim, width, condition + categories)
+        return CategoricalInput(net, categories) if categories else net
 
 
 class Convolutional(Adversarial):
@@ -42,6 +51,6 @@ class Convolutional(Adversarial):
 
     def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""
-        generator = ConvGenerator(spec.image, options.latent_dim, options.drawing_channels)
+        generator = options.drawing(spec)
         discriminator = ConvDiscriminator(spec.image, options.channels, normalise=options.normalise)
         super().__init__(options, spec, generator, discriminator, self.loss, discriminator.separable)

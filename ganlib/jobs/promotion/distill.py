@@ -25,7 +25,7 @@ from ganlib.jobs.promotion.promote import promote
 from ganlib.jobs.promotion.sibling_table import fid_change
 from ganlib.jobs.promotion.siblings import current_evaluation
 from ganlib.jobs.training.finished_runs import finished
-from ganlib.jobs.training.teacher import WIDTH, Teacher, find_teacher, trained_with
+from ganlib.jobs.training.teacher import WIDTH, Teacher, find_teacher, options_of
 from ganlib.jobs.training.train import TrainResult, train
 from ganlib.registry import page
 from ganlib.registry.lineage import versions_of
@@ -114,7 +114,7 @@ def _width(project: Project, params: Params, teacher: Teacher, speed: float, rep
             own, its = map(statistics.median, side_by_side([candidate, graph], clock=time.thread_time))
         return own / its
 
-    if width := widest(teacher.channels, speed, times, report):
+    if width := widest(teacher.width, speed, times, report):
         return width
     raise BadInput(f"no {teacher.family} is {speed:g} times as fast as {teacher.reference}. Nothing was trained.")
 
@@ -129,8 +129,9 @@ def _untrained(spec: DatasetSpec, params: Params, teacher: Teacher, width: int, 
 
 
 def _width_of(project: Project, run_id: str) -> int:
-    if width := trained_with(project, run_id, WIDTH):
-        return int(width)
+    options = options_of(project, run_id)
+    if "teacher" in options:
+        return int(options[WIDTH])
     raise BadInput(f"run {run_id} is no distillation: nothing to resume.")
 
 
@@ -164,7 +165,7 @@ def _registered(
         run_id=result.run_id,
         family=teacher.family,
         width=width,
-        teacher_width=teacher.channels,
+        teacher_width=teacher.width,
         speed=speed,
         steps=result.steps,
         seconds=result.seconds,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ganlib import families
 from ganlib.config import DistillConfig, Params
@@ -35,16 +36,24 @@ class Teacher(Record):
     model: Model
     family: str
     noise_dim: int
+    width: int
+    """Of its generator."""
     channels: int
-    """The width of its nets."""
+    """The width of its discriminator."""
+    latent_categories: int
 
     def student(self, params: Params, width: int) -> Params:
         """Return ``params`` for a student whose generator is ``width`` wide: its family's, and limits of distillation.
 
-        Noise and, where the teacher's run tells it, the discriminator's width are the teacher's.
+        Noise, what is made of it and, where the teacher's run tells it, the discriminator's width are the teacher's.
         """
         row = params.families.get(self.family, {})
-        own = {"latent_dim": self.noise_dim, "channels": self.channels, "batch_size": params.distill.batch_size}
+        own = {
+            "latent_dim": self.noise_dim,
+            "latent_categories": self.latent_categories,
+            "channels": self.channels,
+            "batch_size": params.distill.batch_size,
+        }
         budgets = {
             name: budget.model_copy(update={"families": {**budget.families, self.family: budget.distill}})
             if budget.distill
@@ -91,13 +100,16 @@ def find_teacher(project: Project, params: Params, reference: str) -> Teacher:
     family = description.metadata.get("family", "unknown")
     if family not in (able := with_students()):
         raise BadInput(f"no student can be made of family {family}: of {', '.join(able)} one can. Nothing was made.")
-    own = families.configured(params, family).channels
+    # Where its run is not known, its nets are taken to be those that the family has now.
+    told = options_of(project, model.trained_by) or families.configured(params, family).model_dump()
     return Teacher(
         reference=model.version.uri,
         model=model,
         family=family,
         noise_dim=description.contract.noise_dim,
-        channels=int(trained_with(project, model.trained_by, "channels") or own),
+        width=int(told.get(WIDTH) or told["channels"]),
+        channels=int(told["channels"]),
+        latent_categories=int(told.get("latent_categories") or 0),  # a run from before there were any does not say
     )
 
 
@@ -106,13 +118,13 @@ def with_students() -> tuple[str, ...]:
     return tuple(name for name in families.names() if WIDTH in families.load(name).Options.model_fields)
 
 
-def trained_with(project: Project, run_id: str | None, option: str) -> str | None:
-    """Return the option of a training as its run has it; None: there is no such run any more, or it is not told."""
+def options_of(project: Project, run_id: str | None) -> Mapping[str, Any]:
+    """Return the parameters of a training that its run has a value for; empty: there is no such run any more."""
     try:
-        value = history.read(connect(project), run_id).params.get(option) if run_id else None
+        params = history.read(connect(project), run_id).params if run_id else {}
     except Absent:
-        return None
-    return None if value == "None" else value
+        return {}
+    return {name: value for name, value in params.items() if value != "None"}
 
 
 def teach(

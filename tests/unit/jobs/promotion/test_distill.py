@@ -96,10 +96,13 @@ def test_the_widest_that_is_fast_enough_is_taken() -> None:
 def test_a_student_has_its_teachers_options_but_for_its_width(tmp_path: Path) -> None:
     params = load(factories.project(tmp_path / "bare").params_file)
     model = Model(reference="1", path=tmp_path / "m.onnx", sha256="0" * 64)
-    teacher = Teacher(reference="models:/m/1", model=model, family="dcgan", noise_dim=32, channels=32)
+    teacher = Teacher(
+        reference="models:/m/1", model=model, family="dcgan", noise_dim=32, width=32, channels=16, latent_categories=4
+    )
     student = teacher.student(params, 18)
     assert student.families["dcgan"] == {
-        "latent_dim": 32, "channels": 32, "batch_size": params.distill.batch_size, "generator_channels": 18
+        "latent_dim": 32, "latent_categories": 4, "channels": 16, "batch_size": params.distill.batch_size,
+        "generator_channels": 18,
     }  # fmt: skip
     assert student.limits("dcgan", "standard") == params.budgets["standard"].distill
     for family, budget in (("cgan", "standard"), ("dcgan", "demo")):

@@ -24,9 +24,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from mlflow import MlflowClient
+
 from benchmarks.rounds import Figure, at_most, show
 from ganlib.core.project import find
-from ganlib.tracking.store import connect
 
 LIMIT = 0.5
 """Of the earlier build's seconds, at most."""
@@ -133,10 +134,10 @@ def _curve(place: Path, result: dict[str, float]) -> list[Point]:
     Each window of steps says its images a second. One that began with a check has the check's seconds in it, and counts
     as long as the median of those around it.
     """
-    client = connect(find(place)).client
+    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
     run, size = str(result["run_id"]), result["images"] / result["steps"]
-    fids = {each.step: each.value for each in client.get_metric_history(run, "validation_fid")}
-    windows = sorted((each.step, each.value) for each in client.get_metric_history(run, "images_per_second"))
+    fids = dict(_history(client, run, "validation_fid"))
+    windows = _history(client, run, "images_per_second")
     durations = []
     for place_of, (step, speed) in enumerate(windows):
         since = windows[place_of - 1][0] if place_of else 0
@@ -149,6 +150,12 @@ def _curve(place: Path, result: dict[str, float]) -> list[Point]:
         seconds = sum(duration for step, duration in durations if step <= check)
         curve.append(Point(seconds, round(check * size), fid))
     return curve
+
+
+def _history(client: MlflowClient, run: str, metric: str) -> list[tuple[int, float]]:
+    """Steps and values of ``metric``, which later builds show in a group: ``quality/validation_fid``."""
+    name = next(each for each in client.get_run(run).data.metrics if each.rpartition("/")[2] == metric)
+    return sorted((each.step, each.value) for each in client.get_metric_history(run, name))
 
 
 def _draw(args: argparse.Namespace, curves: dict[str, list[list[Point]]]) -> None:

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import PositiveInt
+
 from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import LabelConditional
+from ganlib.families.parts.base import OptimizerOptions
 from ganlib.families.parts.convolutional import ConvolutionalOptions
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.label import LabelledNet, condition_width
 from ganlib.objectives.losses import BCE
 
 
+class CganOptions(ConvolutionalOptions):
+    """What comes to a low FID in the fewest seconds (docs/families/cgan.md)."""
+
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    channels: int = 16
+    generator_channels: PositiveInt | None = 32
+    ema_half_life: PositiveInt = 2500
+
+
 class Cgan(LabelConditional):
     """See the module."""
 
-    Options: ClassVar[type[ConvolutionalOptions]] = ConvolutionalOptions
+    Options: ClassVar[type[ConvolutionalOptions]] = CganOptions
 
     def __init__(self, options: ConvolutionalOptions, spec: DatasetSpec) -> None:
         """Build both nets."""

@@ -14,7 +14,7 @@ SCALE = 4.0
 class CategoricalInput(nn.Module):
     """A net that takes a float condition beside the noise, given noise alone: the first number says which category.
 
-    Images of several kinds, such as digits, have no continuous path from one kind to another, and a continuous net of
+    Images of several kinds, such as letters, have no continuous path from one kind to another, and a continuous net of
     normal noise draws what lies between. Here it may leap instead. Unlike InfoGAN's, no loss asks what category it is.
     """
 

@@ -477,3 +477,26 @@ def test_lines_of_prose_are_broken_at_one_width() -> None:
         if len(line) > PROSE_WIDTH
     ]
     assert wide == []
+
+
+CLOCK = re.compile(r"""(setattr|patch(\.object)?)\(\s*("[\w.]*\btime\.\w+"|time\s*,)""")
+"""What would set the clock of a whole process."""
+
+
+def test_no_test_sets_the_clock_of_the_whole_process() -> None:
+    sources = (path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))
+    found = [str(path.relative_to(ROOT)) for path in sources if CLOCK.search(path.read_text(encoding="utf-8"))]
+    assert found == [], "other threads go by it: tests/support/clock.py sets it for a module"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'monkeypatch.setattr("ganlib.core.cost.time.monotonic", lambda: 0.0)',
+        'monkeypatch.setattr(\n    time, "monotonic", lambda: 0.0)',
+        'with patch("time.time"):',
+        'with patch.object(time, "time"):',
+    ],
+)
+def test_a_clock_that_is_set_would_be_seen(code: str) -> None:
+    assert CLOCK.search(code)

@@ -101,15 +101,15 @@ def find_teacher(project: Project, params: Params, reference: str) -> Teacher:
     if family not in (able := with_students()):
         raise BadInput(f"no student can be made of family {family}: of {', '.join(able)} one can. Nothing was made.")
     # Where its run is not known, its nets are taken to be those that the family has now.
-    told = options_of(project, model.trained_by) or families.configured(params, family).model_dump()
+    row = options_of(project, model.trained_by) or families.configured(params, family).model_dump()
     return Teacher(
         reference=model.version.uri,
         model=model,
         family=family,
         noise_dim=description.contract.noise_dim,
-        width=int(told.get(WIDTH) or told["channels"]),
-        channels=int(told["channels"]),
-        latent_categories=int(told.get("latent_categories") or 0),  # a run from before there were any does not say
+        width=int(row.get(WIDTH) or row["channels"]),
+        channels=int(row["channels"]),
+        latent_categories=int(row.get("latent_categories") or 0),  # a run from before there were any does not say
     )
 
 

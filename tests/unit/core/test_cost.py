@@ -11,6 +11,7 @@ import pytest
 from ganlib.core import cost as costs
 from ganlib.core import energy
 from ganlib.core.cost import Cost, CostMeter
+from tests.support.clock import set_clock
 from tests.support.counters import rapl, turn
 from tests.unit.core.test_energy import nvml
 
@@ -38,7 +39,7 @@ def test_energy_is_the_share_of_the_machines_that_this_process_used(
 ) -> None:
     monkeypatch.setattr(energy, "POWERCAP", rapl(tmp_path))
     clock, busy = [10.0], [100.0]
-    monkeypatch.setattr("ganlib.core.cost.time.process_time", lambda: clock[0])
+    set_clock(monkeypatch, costs, process_time=lambda: clock[0])
     monkeypatch.setattr("ganlib.core.cost.psutil.cpu_times", lambda: Times(busy[0]))
     meter = CostMeter()
     clock[0], busy[0] = 11.0, 104.0  # one of the four seconds that processors were busy
@@ -67,7 +68,7 @@ def test_gpus_are_counted_from_when_they_are_held(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(energy, "POWERCAP", tmp_path)
     now, counter = [0.0], {"GPU-a": 7000}
     monkeypatch.setitem(sys.modules, "pynvml", nvml(counter))
-    monkeypatch.setattr("ganlib.core.cost.time.monotonic", lambda: now[0])
+    set_clock(monkeypatch, costs, monotonic=lambda: now[0])
     meter = CostMeter()
     now[0] = 10.0
     meter.hold_gpus(4, ["GPU-a"])

@@ -20,6 +20,7 @@ from ganlib.core.progress import Lines, Pulse, TitledReport, console, current, d
 from tests import terminal
 from tests.conftest import ROOT
 from tests.reports import Recorder
+from tests.support.clock import set_clock
 
 _FACTS = {"validation_fid": 4.5, "discriminator_loss": 1.25, "images_per_second": 1234.0}
 _PROGRAM = f"""
@@ -59,7 +60,7 @@ def test_elsewhere_there_are_no_bars() -> None:
 
 def test_a_stage_has_one_line_in_five_seconds_and_one_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now, stream = [0.0], io.StringIO()
-    monkeypatch.setattr("ganlib.core.progress.time.monotonic", lambda: now[0])
+    set_clock(monkeypatch, progress, monotonic=lambda: now[0])
     lines = Lines(stream)
     for second in range(11):
         now[0] = float(second)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from ganlib.training.checkpoint import Checkpoints
 from ganlib.training.device import prepare
 from ganlib.training.ema import Ema
 from ganlib.training.health import OutOfMemory, Unhealthy
+from tests.support.clock import set_clock
 
 CPU = torch.device("cpu")
 EVERY = families.names()
@@ -236,7 +236,7 @@ def test_checks_that_take_long_are_fewer_but_the_last_one_is_always_made(
         now[0] += 100
         return loop.Verdict(1.0)
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=tick))
+    set_clock(monkeypatch, loop, monotonic=tick)
     chosen = plan(tmp_path / "c.pt", 10, checks=10, check_share=0.05)
     outcome = loop.fit(family, ema, data(), chosen, loop.Hooks(check=check))
     assert asked == [1, 10]

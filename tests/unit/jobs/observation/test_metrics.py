@@ -26,6 +26,7 @@ from ganlib.registry.registry import CHAMPION, Registry
 from ganlib.tracking.store import MlflowStore, connect
 from tests import factories
 from tests.conftest import ROOT
+from tests.support.clock import set_clock
 from tests.support.prometheus import declared, promtool, sample, samples
 
 NAME = "mnist-generator"
@@ -156,7 +157,7 @@ def test_all_runs_are_read_once_a_minute_and_decisions_once(project: Project, mo
 
     monkeypatch.setattr("ganlib.jobs.observation.metrics.history.every", counting)
     monkeypatch.setattr(Registry, "decision", reading)
-    monkeypatch.setattr("ganlib.jobs.observation.metrics.time.monotonic", lambda: now[0])
+    set_clock(monkeypatch, metrics, monotonic=lambda: now[0])
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ProjectMetrics(project, load(project.params_file)))
     for seconds in (0, 30, 31):

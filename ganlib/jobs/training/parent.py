@@ -83,11 +83,26 @@ def begin_from(parent: ParentModel, project: Project, family: Family, ema: Ema, 
     try:
         fresh = read_weights(checkpoint, family, ema, same_classes=parent.num_classes == family.spec.num_classes)
     except BadInput as error:
-        raise BadInput(f"{parent} cannot be begun from: {error}") from error
+        others = _other_options(project, parent.run_id, family)
+        raise BadInput(f"{parent} cannot be begun from: {error}{others}") from error
     facts = {"weights of": str(parent)}
     if fresh:
         facts["fresh, as the classes differ"] = ", ".join(fresh)
     report.event(Remark(f"train {family.name}", facts))
+
+
+def _other_options(project: Project, run_id: str, family: Family) -> str:
+    """In words, what options the run had that ``family`` has not; empty where they are the same."""
+    theirs = history.read(connect(project), run_id).params
+    ours = {name: str(value) for name, value in family.options.model_dump().items() if not isinstance(value, dict)}
+    differ = [
+        f"{name} {theirs.get(name, 'not there yet')}, now {value}"
+        for name, value in ours.items()
+        if theirs.get(name) != value
+    ]
+    if not differ:
+        return ""
+    return f" Options that its run had otherwise: {'; '.join(differ)} (--set families.{family.name}.NAME=VALUE)."
 
 
 def bring_images_for(project: Project, params: Params, source: Path, report: Report = silent) -> str | None:

@@ -77,7 +77,10 @@ def test_a_parent_that_does_not_fit_is_refused_in_a_line(project: Project, paren
         find_parent(project, began, "wgan_gp", shapes.SHAPES)
     with pytest.raises(BadInput, match=r"makes images of 3x32x32, and \w+ has images of 1x28x28.*--size 32"):
         find_parent(project, began, "dcgan", LETTERS)
-    with pytest.raises(BadInput, match="its nets have other sizes"):
+    with pytest.raises(
+        BadInput,
+        match=r"its nets have other sizes.*had otherwise: channels 8, now 16 \(--set families\.dcgan\.NAME=VALUE\)",
+    ):
         train(
             project, params(project, "families.dcgan.channels=16", f"train.init={reference}"), "dcgan", budget="smoke"
         )

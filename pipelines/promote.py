@@ -27,7 +27,7 @@ def promote(version: str = "challenger", dry_run: bool = False) -> dict[str, Any
     """
     decision = tasks.promote(str(projects.find().root), [], version, dry_run=dry_run)
     artifacts.gate(decision)
-    outcome = "dry run" if dry_run else "promoted" if decision["promoted"] else "not promoted"
+    outcome = "dry run" if dry_run else Decision.model_validate(decision).outcome
     names.rename(f"promote version {decision['challenger']}: {outcome}")
     return decision
 

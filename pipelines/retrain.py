@@ -69,8 +69,7 @@ def retrain(
         if start.why_not:
             return _nothing(start.why_not, ready)
         result = _trained(root, changes, selection, limits, data)
-        outcome = "promoted" if result["decision"]["promoted"] else "not promoted"
-        start.detail = f"version {result['version']['version']} {outcome}"
+        start.detail = _outcome(result["version"], result["decision"])
     return {"data": data, "preparation": ready and ready.model_dump(mode="json"), **result}
 
 
@@ -92,9 +91,12 @@ def _trained(
     decision = tasks.promote(root, changes, str(version["version"]))
     artifacts.gate(decision)
     artifacts.mlflow_links(root, runs, version)
-    outcome = "promoted" if decision["promoted"] else "not promoted"
-    names.rename(f"retrain {' + '.join(fits)} ({limits}): version {version['version']} {outcome}")
+    names.rename(f"retrain {' + '.join(fits)} ({limits}): {_outcome(version, decision)}")
     return {"runs": runs, "evaluations": evaluations, "version": version, "decision": decision}
+
+
+def _outcome(version: dict[str, Any], decision: dict[str, Any]) -> str:
+    return f"version {version['version']} {Decision.model_validate(decision).outcome}"
 
 
 def _nothing(why_not: str, ready: Preparation | None) -> dict[str, Any]:

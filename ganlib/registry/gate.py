@@ -35,6 +35,11 @@ class Decision(Record):
         """Return the tag ``gate``: ``passed``, or ``refused:`` and the names of the checks that failed."""
         return verdict_text([check.name for check in self.checks if not check.passed], awaiting=self.awaiting)
 
+    @property
+    def outcome(self) -> str:
+        """What became of the challenger, as runs are named by: promoted, refused, awaiting approval."""
+        return "awaiting approval" if self.awaiting else "promoted" if self.promoted else "refused"
+
     def summary(self) -> str:
         """Return a line for the decision and one for each check."""
         would, result = ("would be ", "") if self.dry_run else ("", " to champion")

@@ -181,7 +181,8 @@ def _retrained_once(day: Day, version: int, causes: set[str], outcome: str) -> N
     """What arrived has started one run, which names its causes and has registered a version."""
     day.decided(f"{outcome} {version}")
     newest, *before = wait_for(lambda: day.runs("retrain", "Completed"))
-    assert newest["name"] == f"retrain vae (smoke): version {version} not promoted"
+    words = {"awaiting": "awaiting approval"}.get(outcome, outcome)
+    assert newest["name"] == f"retrain vae (smoke): version {version} {words}"
     assert {tag.removeprefix("cause:") for tag in newest["tags"] if tag.startswith("cause:")} == causes
     assert len(before) == version - 1
     assert not list((day.folder / "inbox").rglob("*.png"))

@@ -276,3 +276,10 @@ def test_the_report_names_every_check() -> None:
         assert check.name in decision.markdown()
         assert check.detail in decision.summary()
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
+
+
+def test_what_waits_for_a_person_is_not_called_refused() -> None:
+    refused = gate(version(1, None), None)
+    promoted = gate(version(1, evaluation(10)), None)
+    waits = promoted.model_copy(update={"promoted": False, "awaiting": True})
+    assert [each.outcome for each in (refused, promoted, waits)] == ["refused", "promoted", "awaiting approval"]

@@ -19,10 +19,10 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
 
@@ -97,8 +97,7 @@ def _race(args: argparse.Namespace, seed: int, places: tuple[Path, Path]) -> lis
     with ExitStack() as stack:
         runs = []
         for turn, place in enumerate(places):
-            # The processes inherit it.
-            os.sched_setaffinity(0, {cores[(turn + seed) % 2]})
+            os.sched_setaffinity(0, {cores[(turn + seed) % 2]})  # which is inherited by what starts now
             environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(place)}
             own = args.set if place == places[1] else []
             runs.append(stack.enter_context(subprocess.Popen(
@@ -110,6 +109,13 @@ def _race(args: argparse.Namespace, seed: int, places: tuple[Path, Path]) -> lis
         if run.returncode:
             raise SystemExit(f"The training in {place} failed.")
     return [_curve(place, json.loads(answer)) for place, answer in zip(places, answers, strict=True)]
+
+
+def _curve(place: Path, result: dict[str, Any]) -> list[Point]:
+    """Of a run in MLflow's database of ``place``."""
+    client, run = MlflowClient(f"sqlite:///{place}/mlflow.db"), str(result["run_id"])
+    fids, windows = (_history(client, run, metric) for metric in ("validation_fid", "images_per_second"))
+    return curve_of(dict(fids), windows, result["images"] / result["steps"])
 
 
 def _command(args: argparse.Namespace, seed: int, own: Sequence[str]) -> list[str]:
@@ -128,28 +134,26 @@ def _command(args: argparse.Namespace, seed: int, own: Sequence[str]) -> list[st
     ]  # fmt: skip
 
 
-def _curve(place: Path, result: dict[str, float]) -> list[Point]:
-    """The checks of a run in MLflow's database of ``place``, over seconds of training alone.
+def curve_of(fids: Mapping[int, float], windows: Sequence[tuple[int, float]], size: float) -> list[Point]:
+    """The checks of a run, over seconds of training alone.
 
-    Each window of steps says its images a second. One that began with a check has the check's seconds in it, and counts
-    as long as the median of those around it.
+    Args:
+        fids: what each check found, by its step.
+        windows: steps at which the losses were read, each with the images a second since the one before. A window that
+            began with a check has the check's seconds in it, and counts as long as the median of those around it.
+        size: of a batch.
     """
-    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
-    run, size = str(result["run_id"]), result["images"] / result["steps"]
-    fids = dict(_history(client, run, "validation_fid"))
-    windows = _history(client, run, "images_per_second")
     durations = []
-    for place_of, (step, speed) in enumerate(windows):
-        since = windows[place_of - 1][0] if place_of else 0
+    for place, (step, speed) in enumerate(windows):
+        since = windows[place - 1][0] if place else 0
         if any(since <= check < step for check in fids):
-            around = windows[max(0, place_of - _NEIGHBOURS) : place_of + _NEIGHBOURS + 1]
+            around = windows[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
             speed = statistics.median(other for _, other in around)
         durations.append((step, (step - since) * size / speed))
-    curve = []
-    for check, fid in sorted(fids.items()):
-        seconds = sum(duration for step, duration in durations if step <= check)
-        curve.append(Point(seconds, round(check * size), fid))
-    return curve
+    return [
+        Point(sum(seconds for step, seconds in durations if step <= check), round(check * size), fid)
+        for check, fid in sorted(fids.items())
+    ]
 
 
 def _history(client: MlflowClient, run: str, metric: str) -> list[tuple[int, float]]:

@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from ganlib.config import GateConfig
 from ganlib.core.errors import BadInput, GanlibError, Interrupted, Unavailable
 from ganlib.core.project import Project
 from ganlib.data.mnist.dataset import MNIST
@@ -24,6 +25,7 @@ from ganlib.jobs.training import child
 from ganlib.jobs.triggers.look import parse
 from ganlib.jobs.triggers.run import Preparation
 from ganlib.jobs.triggers.start import Start
+from ganlib.registry.gate import Decision
 from ganlib.tracking.claims import Claims
 from ganlib.tracking.store import MlflowStore
 from tests import factories
@@ -93,7 +95,8 @@ class Jobs:
 
     def promote(self, root: str, overrides: list[str], version: str) -> dict[str, Any]:
         self.called.append(f"gate {version}")
-        return {"promoted": True}
+        decision = Decision(challenger=7, champion=None, promoted=True, checks=(), policy=GateConfig())
+        return decision.model_dump(mode="json")
 
 
 @contextmanager

@@ -13,6 +13,6 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **clocks: Cal
     """Have ``module`` take each of ``clocks`` for that of its name in ``time``.
 
     Replaced in ``time`` itself it would be another clock for the process's other threads, too: a server of the session
-    that went to sleep by it would wake when the true clock gets there, which may be never.
+    that goes to sleep meanwhile sleeps for the difference of both clocks, which is hours.
     """
     monkeypatch.setattr(module, "time", SimpleNamespace(**(vars(time) | clocks)))

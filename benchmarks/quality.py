@@ -1,6 +1,6 @@
 """How many seconds of training a quality takes, beside an earlier build: FID curves over seconds.
 
-    git worktree add ../before 8e2f967 && (cd ../before && make data)
+    git clone . ../before && git -C ../before checkout 8e2f967    # then `make data` there
     python -m benchmarks.quality dcgan --before ../before --fid 1.5
     python -m benchmarks.quality cgan --before ../before --fid 0.6 --picture docs/images/quality-cgan.png
 
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
 
-from benchmarks.rounds import Figure, at_most, show
+from benchmarks.rounds import Figure, at_most, run, show
 from ganlib.core.project import find
 
 LIMIT = 0.5
@@ -95,18 +95,17 @@ def _race(args: argparse.Namespace, seed: int, places: tuple[Path, Path]) -> lis
     if len(cores) < len(places):
         raise SystemExit("Two cores are needed.")
     with ExitStack() as stack:
-        runs = []
-        for turn, place in enumerate(places):
+        trainings = []
+        for turn, (place, own) in enumerate(zip(places, ([], args.set), strict=True)):
             os.sched_setaffinity(0, {cores[(turn + seed) % 2]})  # which is inherited by what starts now
             environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(place)}
-            own = args.set if place == places[1] else []
-            runs.append(stack.enter_context(subprocess.Popen(
+            trainings.append(stack.enter_context(subprocess.Popen(
                 _command(args, seed, own), stdout=subprocess.PIPE, text=True, cwd=place, env=environment
             )))  # fmt: skip
         os.sched_setaffinity(0, cores)
-        answers = [run.communicate()[0] for run in runs]
-    for place, run in zip(places, runs, strict=True):
-        if run.returncode:
+        answers = [each.communicate()[0] for each in trainings]
+    for place, each in zip(places, trainings, strict=True):
+        if each.returncode:
             raise SystemExit(f"The training in {place} failed.")
     return [_curve(place, json.loads(answer)) for place, answer in zip(places, answers, strict=True)]
 
@@ -180,4 +179,4 @@ def _draw(args: argparse.Namespace, curves: dict[str, list[list[Point]]]) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

@@ -8,20 +8,15 @@ from pydantic import PositiveInt
 
 from ganlib.data.spec import DatasetSpec
 from ganlib.families.parts.adversarial import LabelConditional
-from ganlib.families.parts.base import OptimizerOptions
-from ganlib.families.parts.convolutional import ConvolutionalOptions
+from ganlib.families.parts.convolutional import ConvolutionalOptions, QuickOptions
 from ganlib.nets.conv import ConvDiscriminator
 from ganlib.nets.label import LabelledNet, condition_width
 from ganlib.objectives.losses import BCE
 
 
-class CganOptions(ConvolutionalOptions):
+class CganOptions(QuickOptions):
     """What comes to a low FID in the fewest seconds (docs/families/cgan.md)."""
 
-    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
-    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
-    channels: int = 16
-    generator_channels: PositiveInt | None = 32
     ema_half_life: PositiveInt = 2500
 
 

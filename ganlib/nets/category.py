@@ -31,11 +31,15 @@ class CategoricalInput(nn.Module):
         self.register_buffer("thresholds", torch.tensor(bounds, dtype=torch.float32))
 
     def forward(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
-        """What the net gives for ``noise``, float [batch, latent_dim], all of which it sees (and [batch, condition]).
-
-        Noise is compared with stored numbers, with no arithmetic before, so every runtime chooses the same category.
-        """
-        category = (noise[:, :1] > self.thresholds).sum(1)
-        code = SCALE * F.one_hot(category, self.categories).to(noise.dtype)
+        """What the net gives for all of ``noise``, float [batch, latent_dim] (and a condition, float [batch, n])."""
+        code = SCALE * F.one_hot(choose(noise, self.thresholds), self.categories).to(noise.dtype)
         out: Tensor = self.net(noise, code if condition is None else torch.cat([condition, code], dim=1))
         return out
+
+
+def choose(noise: Tensor, thresholds: Tensor) -> Tensor:
+    """Which range between ``thresholds`` the first column of ``noise`` is in: float [batch, n] to int64 [batch].
+
+    It is compared with stored numbers, with no arithmetic before, so every runtime chooses the same one.
+    """
+    return (noise[:, :1] > thresholds).sum(1)

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganlib.nets.category import choose
+
 
 class GaussianMixture(nn.Module):
     """Standard normal noise to samples of a mixture of Gaussians with full covariances.
@@ -32,10 +34,9 @@ class GaussianMixture(nn.Module):
     def forward(self, noise: Tensor) -> Tensor:
         """Float32 standard normal [batch, dim + 1] to samples, float32 [batch, dim].
 
-        The first column chooses the component. It is compared with stored numbers, with no arithmetic before, so every
-        runtime chooses the same one.
+        The first column chooses the component.
         """
-        component = (noise[:, :1] > self.thresholds).sum(1)
+        component = choose(noise, self.thresholds)
         spread = self.factors[component] @ noise[:, 1:].unsqueeze(2)
         return self.means[component] + spread.squeeze(2)
 

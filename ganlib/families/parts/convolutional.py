@@ -43,6 +43,16 @@ class ConvolutionalOptions(AdversarialOptions):
         return CategoricalInput(net, categories) if categories else net
 
 
+class QuickOptions(ConvolutionalOptions):
+    """Of the families that come to a low FID in the fewest seconds: no momentum, and a discriminator of half the
+    generator's width (docs/families/dcgan.md)."""
+
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    channels: int = 16
+    generator_channels: PositiveInt | None = 32
+
+
 class Convolutional(Adversarial):
     """DCGAN's nets under the loss of the subclass."""
 

@@ -29,7 +29,7 @@ def test_every_pin_is_for_the_oldest_python_that_is_allowed() -> None:
             continue
         if found.version.partition("+")[0] == version:
             needs[name] = str(found.metadata.get("Requires-Python") or "")
-    assert len(needs) > len(PINS) / 2, "in the environment of `make install`: all but those of other systems"
+    assert len(needs) > 300
     assert {name: need for name, need in needs.items() if not SpecifierSet(need).contains(oldest)} == {}
 
 

@@ -25,7 +25,7 @@ from ganlib.core.errors import BadInput, GanlibError
 ROOT = Path(__file__).resolve().parents[1]
 UV = ROOT / ".venv" / "tools" / "bin" / "uv"
 FOLDER = ROOT / "build" / "matrix"
-FAST = ("-m", "not slow and not services and not faults", "--numprocesses", "2", "--dist", "loadfile")
+FAST = ("-m", "not slow and not services and not faults and not pins", "--numprocesses", "2", "--dist", "loadfile")
 RETRAIN = ("tests/services/test_mlproject.py", "tests/services/test_prefect_services.py")
 """MLflow and Prefect start retrainings on their own servers, and DVC versions the data."""
 SHOWN = (

@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 PINS = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
 
 
+@pytest.mark.pins
 def test_every_pin_is_for_the_oldest_python_that_is_allowed() -> None:
     oldest = f"{PROJECT['requires-python'].removeprefix('>=')}.0"
     needs = {}

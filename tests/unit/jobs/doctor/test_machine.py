@@ -27,6 +27,7 @@ def only(look: Callable[[HealthContext], Iterator[HealthFinding]], project: Proj
     return found
 
 
+@pytest.mark.pins
 def test_packages_are_compared_with_the_constraints(project: Project) -> None:
     assert only(machine.versions, project).state == "remark", "there are none"
     shutil.copy(ROOT / "constraints.txt", project.root)

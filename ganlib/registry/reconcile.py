@@ -5,6 +5,7 @@ MLflow tells nobody who set an alias or a tag. What is known is what was found a
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,8 +18,8 @@ from ganlib.registry.audit import existing
 from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.finding import Finding
 from ganlib.registry.graph_file import FileRisk, file_risk
-from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import Ledger
+from ganlib.registry.ledger import LedgerSnapshot, moment
+from ganlib.registry.mlflow_ledger import Ledger, lock_name
 from ganlib.registry.promote import record as write_evidence
 from ganlib.registry.registry import CHAMPION, Registry, Version, alias_lock
 
@@ -27,6 +28,8 @@ APPROVE, APPROVAL = "approve", "approval"
 
 _NO = {"false", "no", "0"}
 _NAMELESS = {"", "true", "yes", "1"}
+_AT_WORK = timedelta(minutes=5)
+"""So long after its entry another machine's command is taken to be moving aliases still. It needs seconds."""
 
 
 class Reconciliation(Record):
@@ -140,8 +143,12 @@ class _Reconciler(Approvals):
         return [*findings, Finding(level="error", text=str(risk))] if risk else findings
 
     def _finished(self, entry: LedgerEntry) -> Finding:
-        """An entry that a killed command had recorded, and that was carried out now."""
+        """An entry that another command had recorded, and that was carried out now."""
         now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
+        ours = entry.lock in ("", lock_name(self.registry.store.project.state))  # which this call holds
+        if not ours and datetime.now(UTC) - moment(entry.time) < _AT_WORK:
+            text = f"carried out what another machine has just recorded and tells of (entry {entry.seq}): {now}"
+            return Finding(level="info", text=text, entry=entry)
         text = f"completed what a killed command had begun (entry {entry.seq}): {now}: {entry.reason}"
         return Finding(level="error" if entry.kind == "rolled-back" else "info", text=text, entry=entry)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
 from ganlib.config import GateConfig, RegistryConfig
 from ganlib.core.errors import GanlibError
+from ganlib.registry import mlflow_ledger
 from ganlib.registry.apply import apply_pending
+from ganlib.registry.entries import DecisionRecord
 from ganlib.registry.gate import decide
 from ganlib.registry.mlflow_ledger import TAG, Ledger
 from ganlib.registry.promote import promote, rollback
@@ -165,6 +168,33 @@ def test_what_another_command_recorded_as_external_is_judged_by_the_next_reconci
     assert moves(registry) == [("external", 2, 3)]
     assert not look(registry).ok
     assert moves(registry) == [("external", 2, 3), ("rolled-back", 3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("lock", "age", "level"),
+    [("", 0, "error"), ("of another machine", 0, "info"), ("of another machine", 600, "error")],
+    ids=["killed here", "at work elsewhere", "killed elsewhere"],
+)
+def test_a_rollback_that_another_command_recorded_is_told_here_only_if_that_command_cannot(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, lock: str, age: int, level: str
+) -> None:
+    ledger = Ledger(registry.store, NAME)
+    theirs = ledger.read().entries()[-1].model_copy(update={"kind": "rolled-back", "from_version": 2, "to_version": 1})
+    record = DecisionRecord.model_validate(theirs.model_dump(include=set(DecisionRecord.model_fields)))
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=age)
+
+    with monkeypatch.context() as patch:
+        if lock:
+            patch.setattr(mlflow_ledger, "lock_name", lambda state: lock)
+        ledger.append(record, ledger.read())
+    monkeypatch.setattr("ganlib.registry.reconcile.datetime", Clock)
+    (finding,) = look(registry).findings
+    assert finding.level == level
+    assert aliases(registry)[CHAMPION] == 1
 
 
 def test_a_deleted_champion_falls_back_to_the_one_before_and_says_so(registry: Registry) -> None:

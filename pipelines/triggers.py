@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -14,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from ganlib import config
-from ganlib.config import Params
+from ganlib.config import Params, TriggersConfig
 from ganlib.core import project as projects
 from ganlib.core.errors import GanlibError
 from ganlib.core.project import Project
@@ -44,13 +45,13 @@ def watch() -> None:
     In a thread of the process that serves the deployments, as the watch over MLflow's page is: a look reads a few
     records, and a run of its own for each would start a process every minute.
     """
-    threading.Thread(target=_watch_until, args=(threading.Event(),), name="triggers", daemon=True).start()
+    threading.Thread(target=watch_until, args=(threading.Event(),), name="triggers", daemon=True).start()
 
 
-def _watch_until(stop: threading.Event) -> None:
-    project = projects.find()
-    watch = TriggerWatch(project)
-    while not stop.wait(config.load(project.params_file).triggers.look_seconds):
+def watch_until(stop: threading.Event) -> None:
+    """Do what :func:`watch` says until ``stop`` is set."""
+    watch = TriggerWatch(projects.find())
+    while not stop.wait(watch.seconds()):
         watch.look()
 
 
@@ -70,6 +71,13 @@ class TriggerWatch:
         self._since: float | None = None
         self._last_words: str | None = None
         self._notices = NoticeWatch(project, logging.getLogger(__name__).warning)
+        self._seconds: float = TriggersConfig().look_seconds
+
+    def seconds(self) -> float:
+        """Seconds until the next look. While params.yaml cannot be read, as when it is being saved, those of before."""
+        with suppress(Exception):  # which the look tells; the watch must not end with it
+            self._seconds = config.load(self._project.params_file).triggers.look_seconds
+        return self._seconds
 
     def look(self) -> bool:
         """Look once; return whether a retraining was started. What hinders is told once, and nothing ends the watch."""

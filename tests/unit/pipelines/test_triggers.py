@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
+import yaml
 
 from ganlib import config
 from ganlib.config import Params
 from ganlib.core.errors import Unavailable
+from ganlib.core.project import Project
 from ganlib.jobs.triggers.plan import RetrainPlan
 from ganlib.registry.registry import Registry
 from tests.unit.jobs.triggers.conftest import champion, pin, settings
@@ -77,6 +82,33 @@ def test_what_a_run_takes_in_and_makes_starts_no_other_before_it_has_ended(
     seconds[0] = 300.0
     assert watch.look()
     assert len(runs.plans) == 1
+
+
+def test_a_configuration_that_is_being_saved_does_not_end_the_watch(
+    tmp_path: Path, flows: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = Project(tmp_path)
+    whole = yaml.safe_dump(settings(["data"], look_seconds=5.0).model_dump(mode="json")).encode()
+    contents = [None, whole, whole[:-20] + b"{", b"", b"\xff", None, whole]
+
+    class Saved(threading.Event):
+        """At each wait the file is what an editor has made of it by then."""
+
+        waits: ClassVar[list[float]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits.append(timeout or 0.0)
+            project.params_file.unlink(missing_ok=True)
+            if (content := contents.pop(0)) is not None:
+                project.params_file.write_bytes(content)
+            return not contents
+
+    monkeypatch.setattr(flows.triggers.projects, "find", lambda: project)
+    monkeypatch.setattr(flows.triggers, "situation", _away)
+    monkeypatch.setattr(flows.triggers, "switched_off", set)
+    flows.triggers.watch_until(Saved())
+    assert Saved.waits == [60.0, 60.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+    assert any("not YAML" in record.message for record in caplog.records), "what hinders is told"
 
 
 def _away(*_: object) -> None:

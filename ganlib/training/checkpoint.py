@@ -25,6 +25,7 @@ from ganlib.core.files import atomic_path, require_space
 from ganlib.core.progress import Report, silent
 from ganlib.families.parts.base import Family
 from ganlib.training.ema import Ema
+from ganlib.training.rates import scale
 
 _PARTS = {"name", "config", "progress", "family", "ema", "optimizers"}
 
@@ -128,8 +129,7 @@ class Checkpoints:
         progress = self._load(self.newest([self._healthy, *self._last], report), family, ema)
         share = 0.5 ** (last.rollbacks + 1 - progress.rollbacks)
         for optimizer in family.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] *= share
+            scale(optimizer, share)
         # The time is spent, whatever came of it.
         progress = replace(progress, rollbacks=last.rollbacks + 1, seconds=last.seconds, checking=last.checking)
         self.save(family, ema, progress)

@@ -16,6 +16,7 @@ from ganlib.data.batches import DeviceBatches
 from ganlib.families.parts.base import Family, Losses, Phase, TrainingBatch
 from ganlib.training.distributed import Team
 from ganlib.training.health import PREFIX, OutOfMemory
+from ganlib.training.rates import LearningRates, recordable
 
 Precision = Literal["fp32", "bf16"]
 """Of the players' passes. Weights, optimisers, losses and penalties are float32 in both."""
@@ -47,8 +48,11 @@ class Step:
         self._family, self._data, self._team, self._precision = family, data, team, precision
         self._device = next(family.parameters()).device
         self._parameters: dict[nn.Module, list[nn.Parameter]] = {}
-        self.recorder = Recorder(self._device) if graphs and self._device.type == "cuda" and team.size == 1 else None
-        for optimizer in family.optimizers.values():
+        optimizers = family.optimizers.values()
+        graphs = graphs and self._device.type == "cuda" and team.size == 1 and recordable(optimizers)
+        self.recorder = Recorder(self._device) if graphs else None
+        self._rates = LearningRates(optimizers)
+        for optimizer in optimizers:
             _capturable(optimizer, self.recorder is not None)
 
     def seed(self, number: int) -> None:
@@ -63,6 +67,7 @@ class Step:
         Raises:
             OutOfMemory: it did not fit.
         """
+        self._rates.fall(step * self._family.options.batch_size)
         with _memory(self._family, step):
             indices, variant = self._data.indices(step), self._family.variant(step)
             if self.recorder is None or variant is None:

@@ -20,6 +20,9 @@ from ganlib.data.spec import DatasetSpec, ImageShape
 from ganlib.families.parts.space import Space, around
 from ganlib.nets.ladder import undrawable
 
+TIMESCALE = "timescale"
+"""Of an optimiser's group: its option of that name, if it has one."""
+
 
 class OptimizerOptions(Record):
     """An optimiser of ``torch.optim``."""
@@ -27,10 +30,15 @@ class OptimizerOptions(Record):
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
     learning_rate: float = Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
+    timescale: PositiveInt | None = Field(
+        None,
+        description="in images: the learning rate falls with 1 / sqrt(1 + images seen / timescale) (Zhai 2022); "
+        "null: it stays",
+    )
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimiser over all of ``module``'s parameters."""
-        parameters = list(module.parameters())
+        parameters = [{"params": list(module.parameters()), TIMESCALE: self.timescale}]
         if self.name == "adam":
             return torch.optim.Adam(parameters, self.learning_rate, betas=self.betas, fused=True)
         if self.name == "adamw":

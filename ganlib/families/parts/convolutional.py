@@ -44,11 +44,11 @@ class ConvolutionalOptions(AdversarialOptions):
 
 
 class QuickOptions(ConvolutionalOptions):
-    """Of the families that come to a low FID in the fewest seconds: no momentum, and a discriminator of half the
-    generator's width (docs/families/dcgan.md)."""
+    """Of the families that come to a low FID in the fewest seconds: no momentum, learning rates that fall, and a
+    discriminator of half the generator's width (docs/families/dcgan.md)."""
 
-    generator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
-    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=2e-3, betas=(0.0, 0.99))
+    generator: OptimizerOptions = OptimizerOptions(learning_rate=4e-3, betas=(0.0, 0.99), timescale=32_000)
+    discriminator: OptimizerOptions = OptimizerOptions(learning_rate=4e-3, betas=(0.0, 0.99), timescale=32_000)
     channels: int = 16
     generator_channels: PositiveInt | None = 32
 

@@ -55,7 +55,7 @@ def test_what_is_off_stays_off_and_a_family_adds_its_own() -> None:
 
 def test_a_learning_rate_alone_leaves_the_rest_of_the_familys_optimiser() -> None:
     options = families.options("wgan_gp", {"generator": {"learning_rate": 0.5}}).model_dump()
-    assert options["generator"] == {"name": "adam", "learning_rate": 0.5, "betas": (0.0, 0.9)}
+    assert options["generator"] == {"name": "adam", "learning_rate": 0.5, "betas": (0.0, 0.9), "timescale": None}
     with pytest.raises(BadInput, match="Did you mean 'learning_rate'"):
         families.options("wgan_gp", {"generator": {"learning_rat": 0.5}})
 
@@ -112,7 +112,7 @@ def test_the_first_trial_is_of_the_options_as_they_are_and_the_best_is_applied_w
 ) -> None:
     before = store.project.params_file.read_text()
     children, found = search(by_rate, apply=True, only=["discriminator.learning_rate", "batch_size"])
-    assert children.options[0] == {"discriminator.learning_rate": 2e-3, "batch_size": 32}
+    assert children.options[0] == {"discriminator.learning_rate": 4e-3, "batch_size": 32}
     assert found.best.fid == min(1 / each["discriminator.learning_rate"] for each in children.options)
     after = store.project.params_file.read_text()
     assert load(store.project.params_file).families["dcgan"] == tree(found.best.params)

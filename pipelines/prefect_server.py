@@ -25,12 +25,13 @@ def main() -> None:
     below = server.ui.serve_base.strip("/") and not server.ui.static_directory
     with temporary_settings({PREFECT_UI_STATIC_DIRECTORY: str(settings.home / "ui")} if below else {}):
         app = QuietPages(create_app(final=True), server.ui.api_url or "")
-    uvicorn.run(
-        guarded(app, server.api.cors_allowed_origins.split(",")),
-        host=server.api.host,
-        port=server.api.port,
-        timeout_keep_alive=server.api.keepalive_timeout,
-        ws_ping_interval=server.api.websocket_ping_interval,
-        ws_ping_timeout=server.api.websocket_ping_timeout,
-        log_level=server.logging_level.lower(),
-    )
+        # In here too: Prefect 3.9 makes another app as it starts.
+        uvicorn.run(
+            guarded(app, server.api.cors_allowed_origins.split(",")),
+            host=server.api.host,
+            port=server.api.port,
+            timeout_keep_alive=server.api.keepalive_timeout,
+            ws_ping_interval=server.api.websocket_ping_interval,
+            ws_ping_timeout=server.api.websocket_ping_timeout,
+            log_level=server.logging_level.lower(),
+        )

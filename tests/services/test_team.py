@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -182,6 +183,7 @@ def test_nginx_offers_all_of_it_below_paths_of_one_host(
         scripts = re.findall(r'(?:src|href)="(/prefect/[^"]+\.(?:js|css))"', page.text)
         assert scripts
         assert any((team.project / "prefect/ui").iterdir()), "pages of that path are the project's, not the package's"
+        assert "/prefect" not in _base_of_the_package(), "where every other server of the installation has its pages"
         assert all(requests.get(url + place, headers=named, timeout=60).ok for place in scripts)
         settings = requests.get(f"{url}/prefect/ui-settings", headers=named, timeout=60).json()
         assert settings["api_url"] == f"https://{HOST}/prefect/api"
@@ -191,6 +193,13 @@ def test_nginx_offers_all_of_it_below_paths_of_one_host(
         assert (
             requests.get(f"{url}/mlflow/", headers={"Host": "evil.example"}, auth=ADMIN, timeout=60).status_code == 403
         )
+
+
+def _base_of_the_package() -> str:
+    """The path that the pages in Prefect's own package were last written for."""
+    (package,) = importlib.util.find_spec("prefect").submodule_search_locations  # type: ignore[union-attr,misc]
+    written_for = Path(package) / "server/ui_build/UI_SERVE_BASE"
+    return written_for.read_text() if written_for.exists() else ""
 
 
 @pytest.mark.skipif(

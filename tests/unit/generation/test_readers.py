@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,7 +67,10 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test reads what it has made itself: Hugging Face takes a folder of the same name for the same data."""
     monkeypatch.chdir(tmp_path)
+    with suppress(ImportError):
+        monkeypatch.setattr(importlib.import_module("datasets.config"), "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 def planes(pixels: Any) -> np.ndarray:

@@ -276,6 +276,11 @@ def current_actor() -> str:
     return f"{login()}@{socket.gethostname()}"
 
 
+def under_lock_of(state: Path, entry: LedgerEntry) -> bool:
+    """Return whether ``entry`` was decided under the promotion lock in ``state``, or names none, as old entries do."""
+    return entry.lock in ("", lock_name(state))
+
+
 def lock_name(state: Path) -> str:
     """Return what tells the promotion lock in ``state`` from that of any other folder or machine."""
     state.mkdir(parents=True, exist_ok=True)

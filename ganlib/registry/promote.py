@@ -12,7 +12,7 @@ from ganlib.registry.audit import displaced
 from ganlib.registry.entries import DecisionRecord, Evidence, Kind, LedgerEntry
 from ganlib.registry.gate import Check, Decision, decide
 from ganlib.registry.ledger import LedgerSnapshot
-from ganlib.registry.mlflow_ledger import Ledger, current_actor, lock_name
+from ganlib.registry.mlflow_ledger import Ledger, current_actor, under_lock_of
 from ganlib.registry.registry import CHAMPION, PREVIOUS, Registry, Version, alias_lock
 from ganlib.tracking import runs
 from ganlib.tracking.store import Absent
@@ -201,8 +201,8 @@ def _repeats(late_entry: LedgerEntry, kind: Kind, expect: int | None, state: Pat
 
     That it was killed is known only of one that held the lock we hold; another's may be at work still.
     """
-    ours = late_entry.lock in ("", lock_name(state))
-    return ours and late_entry.kind == kind and (expect is None or expect == (late_entry.from_version or 0))
+    repeated = late_entry.kind == kind and (expect is None or expect == (late_entry.from_version or 0))
+    return repeated and under_lock_of(state, late_entry)
 
 
 def _record_of(decision: Decision, challenger: Version, champion: Version | None, by: str) -> DecisionRecord:

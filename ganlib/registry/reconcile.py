@@ -19,7 +19,7 @@ from ganlib.registry.entries import LedgerEntry
 from ganlib.registry.finding import Finding
 from ganlib.registry.graph_file import FileRisk, file_risk
 from ganlib.registry.ledger import LedgerSnapshot, moment
-from ganlib.registry.mlflow_ledger import Ledger, lock_name
+from ganlib.registry.mlflow_ledger import Ledger, under_lock_of
 from ganlib.registry.promote import record as write_evidence
 from ganlib.registry.registry import CHAMPION, Registry, Version, alias_lock
 
@@ -145,7 +145,7 @@ class _Reconciler(Approvals):
     def _finished(self, entry: LedgerEntry) -> Finding:
         """An entry that another command had recorded, and that was carried out now."""
         now = f"champion is {entry.to_version or 'none'} instead of {entry.from_version or 'none'}"
-        ours = entry.lock in ("", lock_name(self.registry.store.project.state))  # which this call holds
+        ours = under_lock_of(self.registry.store.project.state, entry)  # which this call holds
         if not ours and datetime.now(UTC) - moment(entry.time) < _AT_WORK:
             text = f"carried out what another machine has just recorded and tells of (entry {entry.seq}): {now}"
             return Finding(level="info", text=text, entry=entry)

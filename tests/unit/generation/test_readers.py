@@ -67,7 +67,7 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test reads what it has made itself: Hugging Face takes a folder of the same name for the same data."""
+    """Each test reads what it has made itself, and not what Hugging Face's cache has of another's files."""
     monkeypatch.chdir(tmp_path)
     with suppress(ImportError):
         monkeypatch.setattr(importlib.import_module("datasets.config"), "HF_DATASETS_CACHE", tmp_path / "cache")

@@ -1,46 +1,47 @@
-"""How many seconds of training a quality takes, beside an earlier build: FID curves over seconds.
+"""How many seconds of training a quality takes, beside an earlier build and other people's programs: FIDs over seconds.
 
     git clone . ../before && git -C ../before checkout 8e2f967    # then `make data` there
     python -m benchmarks.quality dcgan --before ../before --fid 1.5
     python -m benchmarks.quality cgan --before ../before --fid 0.6 --picture docs/images/quality-cgan.png
+    python -m benchmarks.quality dcgan --before ../before --fid 1.5 --python VENV/bin/python \
+        --peers PyTorch-GAN/implementations/dcgan/dcgan.py PyTorch-GAN/implementations/wgan_gp/wgan_gp.py pythae
 
 In a project, on its data version: `ganlib train FAMILY` of both builds at once, a core and a thread each, which they
-swap with each seed. Curves are of the validation FIDs that training itself measures, whose seconds are not training.
-Limit: the seconds to the FID, median of the seeds' ratios, at most half of the earlier build's.
+swap with each seed. Then the peers, two by two, for as many seconds on the same images (benchmarks/peer_script.py).
+Curves are of validation FIDs of as many samples: those that training itself measures, and those of what the peers draw.
+What that takes is no training. Limit: the seconds to the FID, median of the seeds' ratios, at most half of the earlier
+build's.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from mlflow import MlflowClient
 
+from benchmarks.curves import Point, curve_of, seconds_to
 from benchmarks.rounds import Figure, at_most, run, show
-from ganlib.core.project import find
+from ganlib.config import load
+from ganlib.core.project import Project, find
+from ganlib.data.splits import load_split
+from ganlib.evaluation.validation import Validation
+from ganlib.jobs.data.judge import judge_for
+from ganlib.jobs.data.version_data import current_data
 
 LIMIT = 0.5
 """Of the earlier build's seconds, at most."""
-_NEIGHBOURS = 3
-"""Windows on either side that say how long one with a check in it would have been without."""
-
-
-class Point(NamedTuple):
-    """What a check found."""
-
-    seconds: float
-    images: int
-    fid: float
+_SAMPLES = 5000
+_SCRIPT = Path(__file__).with_name("peer_script.py")
 
 
 def main(words: Sequence[str]) -> int:
@@ -54,13 +55,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budget", default="standard")
     parser.add_argument("--set", action="append", default=[], help="of this build alone, as in `ganlib train`")
+    parser.add_argument("--peers", nargs="*", default=[], help="scripts of PyTorch-GAN, lightweight-gan, pythae")
+    parser.add_argument("--python", help="of the peers' environment")
     parser.add_argument("--picture", type=Path, help="draw the curves there, as PNG")
     args = parser.parse_args(words)
-    here = find().root
-    curves: dict[str, list[list[Point]]] = {"before": [], "now": []}
+    if args.peers and not args.python:
+        parser.error("--peers need --python")
+    project = find()
+    peers = Peers(project, args) if args.peers else None
+    curves: dict[str, list[list[Point]]] = {}
     for seed in args.seeds:
-        for side, curve in zip(curves, _race(args, seed, (args.before.resolve(), here)), strict=True):
-            curves[side].append(curve)
+        found = _race(args, seed, (args.before.resolve(), project.root))
+        for side, curve in (found | (peers.race(seed) if peers else {})).items():
+            curves.setdefault(side, []).append(curve)
             for point in curve:
                 print(f"| {side} | {seed} | {point.seconds:.0f} | {point.images:,} | {point.fid:.3g} |", flush=True)
     if args.picture:
@@ -68,46 +75,105 @@ def main(words: Sequence[str]) -> int:
     return show(_figures(args, curves))
 
 
-def seconds_to(curve: Sequence[Point], fid: float) -> float | None:
-    """Seconds until a curve is at ``fid``, on the line between two checks; None if it never is."""
-    for before, after in itertools.pairwise(curve):
-        if after.fid <= fid < before.fid:
-            share = (before.fid - fid) / (before.fid - after.fid)
-            return before.seconds + share * (after.seconds - before.seconds)
-    return curve[0].seconds if curve and curve[0].fid <= fid else None
-
-
 def _figures(args: argparse.Namespace, curves: dict[str, list[list[Point]]]) -> Iterator[Figure]:
-    """Seconds of both and their ratio. All the seconds of an earlier build that never gets there count, which favours
-    it, and this build is to get there."""
+    """Seconds of both builds and their ratio, and what everybody came to. All the seconds of an earlier build that
+    never gets there count, which favours it, and this build is to get there."""
     seconds = {}
-    for side, found in curves.items():
-        late = [curve[-1].seconds if side == "before" else math.inf for curve in found]
-        seconds[side] = [seconds_to(curve, args.fid) or end for curve, end in zip(found, late, strict=True)]
+    for side in ("before", "now"):
+        late = [curve[-1].seconds if side == "before" else math.inf for curve in curves[side]]
+        seconds[side] = [seconds_to(curve, args.fid) or end for curve, end in zip(curves[side], late, strict=True)]
         yield Figure(f"{args.family}, seconds to FID {args.fid:g}: {side}", seconds[side])
     ratios = [now / before for before, now in zip(seconds["before"], seconds["now"], strict=True)]
     yield at_most(f"{args.family}, seconds to FID {args.fid:g}: now / before", ratios, LIMIT)
+    for side, found in curves.items():
+        last = [curve[-1] for curve in found]
+        words = f"after {max(point.seconds for point in last):.0f} s and {max(point.images for point in last):,} images"
+        yield Figure(f"{side}, lowest FID {words} at most", [min(point.fid for point in curve) for curve in found])
 
 
-def _race(args: argparse.Namespace, seed: int, places: tuple[Path, Path]) -> list[list[Point]]:
-    """Train in both ``places`` at once, on cores of their own that they swap with ``seed``."""
+def _race(args: argparse.Namespace, seed: int, places: tuple[Path, Path]) -> dict[str, list[Point]]:
+    """Train the family in both ``places``."""
+    commands = [
+        _Command(_words(args, seed, own), place, {"PYTHONPATH": str(place)})
+        for place, own in zip(places, ([], args.set), strict=True)
+    ]
+    answers = side_by_side(commands, seed)
+    return {
+        side: _curve(place, json.loads(answer))
+        for side, place, answer in zip(("before", "now"), places, answers, strict=True)
+    }
+
+
+class _Command(NamedTuple):
+    words: list[str]
+    folder: Path
+    variables: dict[str, str]
+
+
+def side_by_side(commands: Sequence[_Command], turn: int) -> list[str]:
+    """Run at once, on a core and a thread each, which the commands swap by ``turn``; return what they print."""
     cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < len(places):
-        raise SystemExit("Two cores are needed.")
+    if len(cores) < len(commands):
+        raise SystemExit(f"{len(commands)} cores are needed.")
     with ExitStack() as stack:
-        trainings = []
-        for turn, (place, own) in enumerate(zip(places, ([], args.set), strict=True)):
-            os.sched_setaffinity(0, {cores[(turn + seed) % 2]})  # which is inherited by what starts now
-            environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(place)}
-            trainings.append(stack.enter_context(subprocess.Popen(
-                _command(args, seed, own), stdout=subprocess.PIPE, text=True, cwd=place, env=environment
+        running = []
+        for place, each in enumerate(commands):
+            os.sched_setaffinity(0, {cores[(place + turn) % 2]})  # which is inherited by what starts now
+            environment = os.environ | {"OMP_NUM_THREADS": "1"} | each.variables
+            running.append(stack.enter_context(subprocess.Popen(
+                each.words, stdout=subprocess.PIPE, text=True, cwd=each.folder, env=environment
             )))  # fmt: skip
         os.sched_setaffinity(0, cores)
-        answers = [each.communicate()[0] for each in trainings]
-    for place, each in zip(places, trainings, strict=True):
-        if each.returncode:
-            raise SystemExit(f"The training in {place} failed.")
-    return [_curve(place, json.loads(answer)) for place, answer in zip(places, answers, strict=True)]
+        answers = [each.communicate()[0] for each in running]
+    for each, process in zip(commands, running, strict=True):
+        if process.returncode:
+            raise SystemExit(f"{' '.join(each.words[:5])} failed in {each.folder}.")
+    return answers
+
+
+class Peers:
+    """Other people's programs, on the training images of a project's data version."""
+
+    def __init__(self, project: Project, args: argparse.Namespace) -> None:
+        """Write the images where the programs read them, and see the validation split as the judge does."""
+        self._args, data = args, current_data(project)
+        train = load_split(project.prepared, "train")
+        labels = np.random.default_rng(0).choice(train.labels, _SAMPLES)
+        arrays = {"images": train.images, "labels": train.labels, "wishes": labels}
+        self._folders = {Path(peer).stem: project.state / "quality" / Path(peer).stem for peer in args.peers}
+        for folder in self._folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", array)
+        judge = judge_for(project, load(project.params_file), data)
+        self._validation = Validation(judge, load_split(project.prepared, "validation").images)
+
+    def race(self, seed: int) -> dict[str, list[Point]]:
+        """Train two by two for the given seconds; a curve for each way that each draws in."""
+        commands = [
+            _Command([self._args.python, str(_SCRIPT), peer, str(folder), *self._times(seed)], folder, {})
+            for peer, folder in zip(self._args.peers, self._folders.values(), strict=True)
+        ]
+        pairs = (commands[start : start + 2] for start in range(0, len(commands), 2))
+        answers = [answer for pair in pairs for answer in side_by_side(pair, seed)]
+        return {
+            f"{name}, {way}": self._curve(folder, way, told["points"])
+            for (name, folder), told in zip(self._folders.items(), map(json.loads, answers), strict=True)
+            for way in told["ways"]
+        }
+
+    def _times(self, seed: int) -> list[str]:
+        return [
+            *("--every", str(self._args.seconds / self._args.checks), "--times", str(self._args.checks)),
+            *("--seed", str(seed)),
+        ]
+
+    def _curve(self, folder: Path, way: str, points: Sequence[tuple[float, int]]) -> list[Point]:
+        fids = (
+            self._validation.of(np.load(folder / f"{way}-{turn}.npy", allow_pickle=False)).fid
+            for turn in range(1, len(points) + 1)
+        )
+        return [Point(seconds, images, fid) for (seconds, images), fid in zip(points, fids, strict=True)]
 
 
 def _curve(place: Path, result: dict[str, Any]) -> list[Point]:
@@ -117,42 +183,20 @@ def _curve(place: Path, result: dict[str, Any]) -> list[Point]:
     return curve_of(dict(fids), windows, result["images"] / result["steps"])
 
 
-def _command(args: argparse.Namespace, seed: int, own: Sequence[str]) -> list[str]:
+def _words(args: argparse.Namespace, seed: int, own: Sequence[str]) -> list[str]:
     settings = {
         "train.seed": seed,
         f"budgets.{args.budget}.seconds": args.seconds,
         "train.checks": args.checks,
         "train.check_share": 10,
         "train.seconds_per_check": 1,
-        "train.check_samples": 5000,
+        "train.check_samples": _SAMPLES,
     }
     words = [f"{key}={value}" for key, value in settings.items()] + list(own)
     return [
         sys.executable, "-m", "ganlib", "train", args.family, "--budget", args.budget, "--json",
         *(word for each in words for word in ("--set", each)),
     ]  # fmt: skip
-
-
-def curve_of(fids: Mapping[int, float], windows: Sequence[tuple[int, float]], size: float) -> list[Point]:
-    """The checks of a run, over seconds of training alone.
-
-    Args:
-        fids: what each check found, by its step.
-        windows: steps at which the losses were read, each with the images a second since the one before. A window that
-            began with a check has the check's seconds in it, and counts as long as the median of those around it.
-        size: of a batch.
-    """
-    durations = []
-    for place, (step, speed) in enumerate(windows):
-        since = windows[place - 1][0] if place else 0
-        if any(since <= check < step for check in fids):
-            around = windows[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
-            speed = statistics.median(other for _, other in around)
-        durations.append((step, (step - since) * size / speed))
-    return [
-        Point(sum(seconds for step, seconds in durations if step <= check), round(check * size), fid)
-        for check, fid in sorted(fids.items())
-    ]
 
 
 def _history(client: MlflowClient, run: str, metric: str) -> list[tuple[int, float]]:
@@ -166,10 +210,10 @@ def _draw(args: argparse.Namespace, curves: dict[str, list[list[Point]]]) -> Non
 
     sheet = Sheet(figsize=(7, 4), layout="constrained")
     axes = sheet.subplots()
-    for (side, found), colour in zip(curves.items(), ("tab:gray", "tab:blue"), strict=True):
+    for place, (side, found) in enumerate(curves.items()):
         for turn, curve in enumerate(found):
             axes.plot(
-                [point.seconds for point in curve], [point.fid for point in curve], color=colour,
+                [point.seconds for point in curve], [point.fid for point in curve], color=f"C{place}",
                 label=None if turn else side,
             )  # fmt: skip
     axes.axhline(args.fid, color="black", linewidth=0.5)

@@ -427,7 +427,7 @@ OF_SEVERAL_FILES = {
     "registry/test_gate_simulated": "the gate, over many challengers",
     "registry/test_rollback": "`rollback` of promote.py, over the ledger",
     "registry/test_taken_back": "what a person took back, through promote and reconcile",
-    "training/test_quality": "benchmarks/quality.py",
+    "training/test_quality": "benchmarks/curves.py",
     "test_forks": "what tests start in place of an interpreter (tests/support/forks.py)",
     "test_house": "this file",
     "test_pages": "pages that follow others: translations, llms.txt",

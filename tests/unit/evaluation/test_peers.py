@@ -46,17 +46,23 @@ while True:
 """
 
 
+def _command(folder: Path, script: str, *words: str) -> list[str]:
+    """The peer script's, with a module that stands for torchvision, two images, and labels to be drawn."""
+    (folder / "torchvision").mkdir()
+    for name in ("__init__", "datasets"):
+        (folder / "torchvision" / f"{name}.py").touch()
+    (folder / "gan.py").write_text(script)
+    np.save(folder / "images.npy", np.zeros((2, 1, 28, 28), np.uint8))
+    np.save(folder / "labels.npy", np.array([0, 7]))
+    np.save(folder / "wishes.npy", np.array([3, 250] * 200))
+    program = ROOT / "benchmarks" / "peer_script.py"
+    return [sys.executable, str(program), str(folder / "gan.py"), str(folder), "latent_dim=5", *words]
+
+
 def test_a_script_is_stopped_wherever_it_is_and_draws_what_is_asked_for(tmp_path: Path) -> None:
     """Python drops an exception that comes in the midst of a finaliser, so that one signal would not end it."""
-    (tmp_path / "torchvision").mkdir()
-    for name in ("__init__", "datasets"):
-        (tmp_path / "torchvision" / f"{name}.py").touch()
-    ready, script = tmp_path / "ready", tmp_path / "gan.py"
-    script.write_text(SCRIPT.replace("READY", repr(str(ready))))
-    np.save(tmp_path / "images.npy", np.zeros((2, 1, 28, 28), np.uint8))
-    np.save(tmp_path / "labels.npy", np.array([0, 7]))
-    np.save(tmp_path / "wishes.npy", np.array([3, 250] * 200))
-    words = [sys.executable, ROOT / "benchmarks" / "peer_script.py", script, tmp_path, "latent_dim=5"]
+    ready = tmp_path / "ready"
+    words = _command(tmp_path, SCRIPT.replace("READY", repr(str(ready))))
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as peer:
         try:
@@ -72,3 +78,50 @@ def test_a_script_is_stopped_wherever_it_is_and_draws_what_is_asked_for(tmp_path
     assert (train[::2] == 3).all()
     assert (train[1::2] == 250).all()
     assert (plain == 0).all()
+
+
+COUNTS = """
+import argparse, time
+import torch
+from torchvision import datasets
+
+parser = argparse.ArgumentParser()
+for name in ("img_size", "channels", "n_epochs", "latent_dim"):
+    parser.add_argument("--" + name, type=int, default=3)
+opt = parser.parse_args()
+
+class Generator(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("draws", torch.zeros(()))
+
+    def forward(self, z):
+        self.draws += 1
+        torch.rand(())
+        return (seen / 127.5 - 1).expand(len(z), 1, opt.img_size, opt.img_size)
+
+torch.manual_seed(3)
+generator, seen, own = Generator(), torch.tensor(0), torch.Generator().manual_seed(3)
+version = generator.draws._version
+data = datasets.MNIST("../../data/mnist", transform=lambda image: image)
+while True:
+    data[0]
+    seen += 1
+    assert generator.training and generator.draws == 0 and generator.draws._version == version
+    assert torch.rand(()) == torch.rand((), generator=own)
+    time.sleep(0.01)
+"""
+
+
+def test_what_is_drawn_in_the_midst_of_a_training_leaves_it_as_it_was(tmp_path: Path) -> None:
+    """Its mode, its averages and its random numbers; and its seconds are those of training alone."""
+    words = _command(tmp_path, COUNTS, "--every", "0.3", "--times", "3")
+    told = json.loads(subprocess.check_output(words, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}))
+    seconds, images = zip(*told["points"], strict=True)
+    assert len(seconds) == 3
+    assert seconds[-1] >= 0.9
+    assert sorted(set(images)) == list(images)
+    levels = [np.load(tmp_path / f"train-{turn}.npy", allow_pickle=False) for turn in (1, 2, 3)]
+    for level, count in zip(levels, images, strict=True):
+        assert level.shape == (400, 1, 28, 28)
+        assert count - 1 <= int(level.max()) <= count

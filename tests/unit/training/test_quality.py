@@ -1,10 +1,10 @@
-"""How the benchmark of time to quality reads a run's curve (benchmarks/quality.py)."""
+"""How the benchmark of time to quality reads a run's curve (benchmarks/curves.py)."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.quality import Point, curve_of, seconds_to
+from benchmarks.curves import Point, curve_of, seconds_to
 
 
 def test_the_seconds_of_a_check_are_not_training() -> None:

@@ -20,6 +20,10 @@ def compare(
         ),
     ],
     train: Annotated[bool, typer.Option("--train", help="Train the families first; goes on after a stop.")] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="Trainings at once (--train), each a process with its share of cores, on one GPU."),
+    ] = 1,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -49,7 +53,7 @@ def compare(
 
     with reporting(as_json=as_json) as report:
         result = job(
-            project, params, names, train=train, budget=budget, out=output_folder(out) if out else None,
+            project, params, names, train=train, jobs=jobs, budget=budget, out=output_folder(out) if out else None,
             record=record, hardware=hardware, overrides=overrides or [], report=report,
         )  # fmt: skip
     show(result, as_json=as_json, text=lambda: text(result))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, write_json
+from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
+from ganlib.core.shared_gpu import shared_gpu
 from ganlib.data.versioning.record import DataVersion
 from ganlib.jobs.measuring.selection import of_limits
 from ganlib.jobs.training import child
@@ -21,7 +23,8 @@ from ganlib.tracking.store import MlflowStore
 
 
 class Campaign:
-    """The training of ``families`` by one command, one after the other so that each has the machine to itself.
+    """The training of ``families`` by one command, one after the other so that each has the machine to itself, or
+    ``jobs`` side by side, each with its share of the cores, all on one GPU.
 
     What tells its runs from earlier ones is a list of those, kept in the state folder until :meth:`close`: their times
     are of clocks that may have been set since.
@@ -36,11 +39,13 @@ class Campaign:
         families: Sequence[str],
         *,
         budget: str | None,
+        jobs: int = 1,
         overrides: Sequence[str],
     ) -> None:
         """The arguments together say which campaign it is; see :func:`ganlib.jobs.measuring.compare.compare`."""
         self._project, self._params, self._store = project, params, store
         self._families, self._budget, self._overrides = tuple(families), budget, tuple(overrides)
+        self._jobs = jobs
         identity = [params.model_dump_json(), data.md5, sorted(families), budget, self._overrides]
         self._path = project.state / "compare" / f"{sha256_bytes(json.dumps(identity).encode())[:16]}.json"
 
@@ -54,14 +59,15 @@ class Campaign:
         reap(self._store)
         before = self.earlier_runs()
         # In a thread, so that a Ctrl-C here is seen at once and the child is given the time to save its state.
-        with ThreadPoolExecutor(1) as pool, child.ended_together():
-            return dict(
-                zip(
-                    self._families,
-                    pool.map(lambda family: self._train(family, before, report), self._families),
-                    strict=True,
-                )
-            )
+        with (
+            shared_gpu(self._jobs, self._params.train.device, report) as variables,
+            ThreadPoolExecutor(self._jobs) as pool,
+            child.ended_together(),
+        ):
+            if self._jobs > 1:
+                variables = {"OMP_NUM_THREADS": str(max(1, usable_cores() // self._jobs)), **variables}
+            runs = pool.map(lambda family: self._train(family, before, variables, report), self._families)
+            return dict(zip(self._families, runs, strict=True))
 
     def close(self) -> None:
         """Forget it: the same command trains anew."""
@@ -77,7 +83,7 @@ class Campaign:
             write_json(self._path, {"before": sorted(earlier), "families": self._families})
             return earlier
 
-    def _train(self, family: str, before: set[str], report: Report) -> str:
+    def _train(self, family: str, before: set[str], variables: Mapping[str, str], report: Report) -> str:
         limits = self._params.limits(family, self._budget)
         resume = None
         for run in history.of_family(self._store, self._params.registry.experiment, family):
@@ -94,5 +100,6 @@ class Campaign:
                 break
         return train_in_child(
             self._project, self._params, family,
-            budget=self._budget, resume=resume, overrides=self._overrides, report=report,
+            budget=self._budget, resume=resume, concurrent=self._jobs, overrides=self._overrides, variables=variables,
+            report=report,
         ).run_id  # fmt: skip

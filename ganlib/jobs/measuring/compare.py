@@ -38,6 +38,7 @@ def compare(
     names: Sequence[str],
     *,
     train: bool = False,
+    jobs: int = 1,
     budget: str | None = None,
     out: Path | None = None,
     record: bool = False,
@@ -51,8 +52,9 @@ def compare(
         project: the checkout with the data version to compare against.
         params: the configuration, ``overrides`` already applied.
         names: see :func:`ganlib.jobs.measuring.selection.select`.
-        train: train those that are families now, one after the other. After an interruption the same call goes on
-            where it was: what is trained is taken, what was stopped is resumed.
+        train: train those that are families now. After an interruption the same call goes on where it was: what is
+            trained is taken, what was stopped is resumed.
+        jobs: trainings side by side, each with its share of the cores, all on one GPU.
         budget: to train by; without ``train``, only runs of this budget are taken for families.
         out: a folder for ``table.json``, ``table.md``, ``quality.png`` and ``sheet.png``, which go to MLflow in any
             case.
@@ -63,13 +65,11 @@ def compare(
 
     Raises:
         BadInput: an unknown name, a family without such a run, nothing to train, or ``record`` of anything but
-            families at budget ``standard`` or ``best`` as params.yaml has it.
+            families at budget ``standard`` or ``best`` as params.yaml has it, each trained with the machine to itself.
     """
     params.require_budget(budget)
     unique = tuple(dict.fromkeys(names))
-    to_train = [name for name in unique if train and name in families.names()]
-    if train and not to_train:
-        raise BadInput(f"--train: none of {', '.join(unique)} is a family that `ganlib families` lists.")
+    to_train = _to_train(unique, jobs, train=train, record=record)
     if record:
         results.require_as_committed(project, params, rows_of := budget or results.BUDGET)
         if to_train and (budget_name := params.require_budget(budget)) != rows_of:
@@ -80,7 +80,7 @@ def compare(
     }  # before hours of training, not after them
     if out:
         require_writable(out)
-    campaign = Campaign(project, params, store, data, to_train, budget=budget, overrides=overrides)
+    campaign = Campaign(project, params, store, data, to_train, budget=budget, jobs=jobs, overrides=overrides)
     for name, run_id in campaign.run(report).items() if to_train else ():
         by_label[name] = opened(project, params, store, f"runs:/{run_id}", name)
     selection = [by_label[name] for name in unique]
@@ -91,6 +91,20 @@ def compare(
     result = _log(project, params, store, rows, selection, data, records, overrides, out)
     campaign.close()
     return result
+
+
+def _to_train(names: Sequence[str], jobs: int, *, train: bool, record: bool) -> list[str]:
+    """Return those of ``names`` that are families, if families are to be trained."""
+    if not train:
+        if jobs > 1:
+            raise BadInput("--jobs is how many trainings run side by side: add --train.")
+        return []
+    if jobs > 1 and record:
+        raise BadInput("--record writes the seconds of trainings that had the machine to themselves: leave out --jobs.")
+    to_train = [name for name in names if name in families.names()]
+    if not to_train:
+        raise BadInput(f"--train: none of {', '.join(names)} is a family that `ganlib families` lists.")
+    return to_train
 
 
 def _rows(

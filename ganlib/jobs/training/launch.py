@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ganlib.config import Params
 from ganlib.core.progress import Report, silent
@@ -40,9 +40,13 @@ def train_in_child(
     concurrent: int = 1,
     resume: str | None = None,
     overrides: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
     report: Report = silent,
 ) -> TrainResult:
-    """:func:`ganlib.jobs.training.train.train` in a process of its own, ``concurrent - 1`` others on the same cores."""
+    """:func:`ganlib.jobs.training.train.train` in a process of its own, ``concurrent - 1`` others on the same cores.
+
+    ``variables`` are of its environment, besides this process's own.
+    """
     limits = params.limits(family, budget)
     arguments = ["train", family, *(f"--set={override}" for override in overrides)]
     if budget:
@@ -51,7 +55,7 @@ def train_in_child(
         arguments.append(f"--resume={resume}")
     # On shared cores it costs less to sleep at once.
     sleepy = concurrent > 1 and os.environ.get("GOMP_SPINCOUNT") == GOMP_SPINCOUNT
-    variables = {"GOMP_SPINCOUNT": "0"} if sleepy else None
+    variables = {**(variables or {}), **({"GOMP_SPINCOUNT": "0"} if sleepy else {})}
     # Start-up, checkpointing and export are not training: allow for them on a slow machine.
     timeout = limits.seconds * 1.5 + 300
     return TrainResult.model_validate(

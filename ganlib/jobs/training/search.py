@@ -12,6 +12,7 @@ from ganlib.core.errors import GanlibError, Interrupted
 from ganlib.core.events import Event, TrainingCheck, TrialStart
 from ganlib.core.progress import Report, TitledReport
 from ganlib.core.project import Project
+from ganlib.core.shared_gpu import shared_gpu
 from ganlib.core.yaml_edit import flow
 from ganlib.families.parts.space import Space
 from ganlib.jobs.training import child
@@ -67,8 +68,8 @@ class Search:
         self._family, self._distributions = family, distributions(dimensions)
         self._gate, self._trouble, self._running = threading.Lock(), threading.Event(), 0
 
-    def go_on(self, trials: int, jobs: int, words: Sequence[str], timeout: float) -> None:
-        """Run trials until ``trials`` are done, ``jobs`` side by side."""
+    def go_on(self, trials: int, jobs: int, words: Sequence[str], timeout: float, device: str) -> None:
+        """Run trials until ``trials`` are done, ``jobs`` side by side, on one ``device``."""
         self._study.set_user_attr("run", self._run.id)
         with self._store.translate_errors():
             experiment = self._store.client.get_run(self._run.id).info.experiment_id
@@ -88,7 +89,12 @@ class Search:
 
         self._tell_progress(trials)
         # In threads, so that a Ctrl-C here is seen at once and the children are given the time to end their runs.
-        with ThreadPoolExecutor(jobs) as pool, child.ended_together():
+        with (
+            shared_gpu(jobs, device, self._report) as more,
+            ThreadPoolExecutor(jobs) as pool,
+            child.ended_together(),
+        ):
+            variables |= more
             for worker in [pool.submit(work) for _ in range(jobs)]:
                 worker.result()
 

@@ -117,7 +117,7 @@ def tune(
         params: the configuration, ``overrides`` already applied.
         family: a name of :func:`ganlib.families.names`.
         trials: complete and pruned ones.
-        jobs: trials side by side, each in a process of its own with its share of the cores.
+        jobs: trials side by side, each in a process of its own with its share of the cores, all on one GPU.
         budget: of each trial, a row of ``budgets``.
         checks: validation FIDs over a trial; each may end it.
         only: names of the search space; none for all.
@@ -131,7 +131,7 @@ def tune(
         GanlibError: a trial failed for another reason than its options. The others are kept.
     """
     dimensions, limits, data = space(params, family, only), params.limits(family, budget), current_data(project)
-    settings = _trial_settings(params, limits, checks, jobs)
+    words = _words(budget, overrides, _trial_settings(params, limits, checks, jobs))
     name, store = study_name(params, family, budget, checks, dimensions, data), connect(project)
     folder = project.state / "tune" / name
     with hold(folder / "lock", what="search with the same arguments", patience=2):
@@ -148,7 +148,7 @@ def tune(
             ) as run,
         ):  # fmt: skip
             search = Search(project, store, study, run, family, dimensions, report)
-            search.go_on(trials, jobs, _words(budget, overrides, settings), timeout=limits.seconds * 1.5 + 300)
+            search.go_on(trials, jobs, words, limits.seconds * 1.5 + 300, params.train.device)
             result = _log(run, _result(study, family, run.id, folder / "best.yaml"))
     if apply:
         _apply(project, result)

@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,7 @@ from ganlib.core.project import SourceRevision
 from ganlib.export.size import parameters
 from ganlib.generation.session import OnnxModel
 from ganlib.generation.speed.latency import images_per_second
-from ganlib.jobs.measuring import campaign, comparison, results
+from ganlib.jobs.measuring import campaign, compare, comparison, results
 from ganlib.jobs.measuring.campaign import Campaign
 from ganlib.jobs.measuring.comparison import Comparison, ComparisonRow
 from ganlib.jobs.measuring.results import FamilyResult
@@ -184,6 +185,32 @@ def test_a_clock_that_was_set_since_it_began_mixes_no_earlier_run_in_and_loses_n
     first = begin().run()["dcgan"]
     move(first, step)
     assert begin().run()["dcgan"] == first
+
+
+def test_jobs_are_side_by_side_each_with_its_share_of_the_cores(
+    store: MlflowStore, params: Params, onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, asked = threading.Barrier(2), {}
+
+    def train(_project: Any, _params: Any, family: str, **options: Any) -> TrainResult:
+        both.wait(60)  # for the other one
+        asked[family] = options
+        return result_of(trained(store, params, onnx))
+
+    monkeypatch.setattr(campaign, "train_in_child", train)
+    monkeypatch.setattr(campaign, "usable_cores", lambda: 8)
+    data = factories.data_version()
+    Campaign(store.project, params, store, data, ["dcgan", "vae"], budget="smoke", jobs=2, overrides=()).run()
+    for family in ("dcgan", "vae"):
+        assert asked[family]["variables"] == {"OMP_NUM_THREADS": "4"}
+        assert asked[family]["concurrent"] == 2
+
+
+def test_jobs_are_of_trainings_whose_seconds_nobody_records(store: MlflowStore, params: Params) -> None:
+    with pytest.raises(BadInput, match="add --train"):
+        compare.compare(store.project, params, ["dcgan"], jobs=2)
+    with pytest.raises(BadInput, match="leave out --jobs"):
+        compare.compare(store.project, params, ["dcgan"], train=True, jobs=2, record=True)
 
 
 def test_speed_is_measured_and_parameters_are_counted_on_the_graph(onnx: Path) -> None:

@@ -1,0 +1,88 @@
+"""One GPU for several processes at once.
+
+Without NVIDIA's multi-process service (MPS) the kernels of two processes take turns on a card, of which those of small
+nets fill a small part. Those of the service's clients run at once: https://docs.nvidia.com/deploy/mps
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganlib.core.events import Remark
+from ganlib.core.progress import Report
+
+DRIVER = Path("/proc/driver/nvidia/version")
+"""Is there where NVIDIA's driver is."""
+CONTROL = "nvidia-cuda-mps-control"
+_PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
+_SECONDS = 30
+
+
+@contextmanager
+def shared_gpu(jobs: int, device: str, report: Report) -> Iterator[dict[str, str]]:
+    """Provide the environment variables of ``jobs`` processes that use one GPU at once, with the service for them.
+
+    Where there is one job, the processor is to be used, NVIDIA's driver is not here, or its service runs already,
+    there are none, and nothing is started. What hinders the service is told, and the processes take turns on the card.
+
+    Args:
+        jobs: processes at once.
+        device: ``train.device``.
+        report: told once whether they run at once or take turns.
+    """
+    if jobs == 1 or device == "cpu" or not DRIVER.exists():
+        yield {}
+        return
+    if _ask("get_server_list", os.environ) is None:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="ganlib-mps-", ignore_cleanup_errors=True) as folder:
+        variables = {_PIPES: folder, _LOGS: folder}
+        problem = _start(variables)
+        words = (
+            f"they take turns, as {problem}" if problem else f"at once, by NVIDIA's multi-process service in {folder}"
+        )
+        report.event(Remark("gpu", {f"{jobs} processes on one card": words}))
+        try:
+            yield {} if problem else variables
+        finally:
+            if not problem:
+                _ask("quit", {**os.environ, **variables})
+
+
+def _start(variables: Mapping[str, str]) -> str | None:
+    """Start the service; what hinders it, in words."""
+    if not shutil.which(CONTROL):
+        return f"{CONTROL}, which comes with NVIDIA's driver, is not on the PATH"
+    try:
+        done = subprocess.run(
+            [CONTROL, "-d"],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{CONTROL} cannot be started: {error}"
+    if done.returncode:
+        answer = " ".join((done.stdout + done.stderr).split())
+        return f"{CONTROL} ended with {done.returncode}: {answer or 'without a word'}"
+    return None
+
+
+def _ask(word: str, environment: Mapping[str, str]) -> str | None:
+    """Tell the service that runs where ``environment`` says; what hinders it, in words."""
+    try:
+        done = subprocess.run(
+            [CONTROL], input=f"{word}\n", env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if done.returncode == 0 else done.stderr.strip() or str(done.returncode)

@@ -1,0 +1,113 @@
+"""NVIDIA's multi-process service, by a program that stands for its control: there is no card here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganlib.core import shared_gpu as module
+from ganlib.core.events import Event, Remark
+from ganlib.core.shared_gpu import CONTROL, shared_gpu
+
+PROGRAM = """#!/bin/sh
+# It runs where $CUDA_MPS_PIPE_DIRECTORY has a file of that name, and notes what it is told.
+pipes=${CUDA_MPS_PIPE_DIRECTORY:-HOME/default}
+if [ "$1" = -d ]; then
+    echo "start $pipes" >> HOME/log
+    [ -e HOME/broken ] && { echo "An instance of this daemon"; echo "is already running" >&2; exit 1; }
+    touch $pipes/running
+else
+    read word
+    [ -e $pipes/running ] || { echo "Cannot find MPS control daemon process" >&2; exit 1; }
+    echo "$word $pipes" >> HOME/log
+    [ "$word" = quit ] && rm $pipes/running
+    exit 0
+fi
+"""
+
+
+class Ear:
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.facts: list[Any] = []
+
+    def advance(self, *_: Any) -> None:
+        raise AssertionError
+
+    def event(self, event: Event) -> None:
+        assert isinstance(event, Remark)
+        self.facts.append(event.facts)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a driver; the folder where its program is."""
+    (tmp_path / "default").mkdir()
+    (tmp_path / "version").touch()
+    program = tmp_path / CONTROL
+    program.write_text(PROGRAM.replace("HOME", str(tmp_path)))
+    program.chmod(0o755)
+    monkeypatch.setattr(module, "DRIVER", tmp_path / "version")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
+    return tmp_path
+
+
+def log(home: Path) -> list[str]:
+    path = home / "log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_the_service_runs_while_there_are_jobs_and_ends_with_them(home: Path) -> None:
+    ear = Ear()
+    with pytest.raises(KeyError), shared_gpu(16, "auto", ear) as variables:
+        folder = variables["CUDA_MPS_PIPE_DIRECTORY"]
+        assert log(home) == [f"start {folder}"]
+        assert len(folder) < 90  # a socket's name has 108 bytes
+        raise KeyError
+    assert log(home) == [f"start {folder}", f"quit {folder}"]
+    assert not Path(folder).exists()
+    (facts,) = ear.facts
+    assert facts == {"16 processes on one card": f"at once, by NVIDIA's multi-process service in {folder}"}
+
+
+@pytest.mark.parametrize(("jobs", "device"), [(1, "cuda"), (2, "cpu")])
+def test_nothing_is_started_for_one_job_or_for_the_processor(home: Path, jobs: int, device: str) -> None:
+    with shared_gpu(jobs, device, Ear()) as variables:
+        assert variables == {}
+    assert log(home) == []
+
+
+def test_nothing_is_started_or_said_without_a_driver(home: Path) -> None:
+    (home / "version").unlink()
+    with shared_gpu(2, "auto", Ear()) as variables:
+        assert variables == {}
+    assert log(home) == []
+
+
+def test_a_service_that_runs_already_is_used_and_goes_on(home: Path) -> None:
+    (home / "default" / "running").touch()
+    ear = Ear()
+    with shared_gpu(2, "cuda:0", ear) as variables:
+        assert variables == {}
+    assert log(home) == [f"get_server_list {home / 'default'}"]
+    assert ear.facts == []
+
+
+def test_what_hinders_it_is_told_and_the_jobs_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "broken").touch()
+    ear = Ear()
+    with shared_gpu(2, "auto", ear) as variables:
+        assert variables == {}
+    assert len(log(home)) == 1
+    (home / CONTROL).unlink()
+    with shared_gpu(2, "auto", ear) as variables:
+        assert variables == {}
+    assert [facts["2 processes on one card"] for facts in ear.facts] == [
+        f"they take turns, as {CONTROL} ended with 1: An instance of this daemon is already running",
+        f"they take turns, as {CONTROL}, which comes with NVIDIA's driver, is not on the PATH",
+    ]

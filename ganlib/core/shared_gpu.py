@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ganlib.core.events import Remark
-from ganlib.core.progress import Report
+from ganlib.core.progress import Report, doing
 
 DRIVER = Path("/proc/driver/nvidia/version")
 """Is there where NVIDIA's driver is."""
 CONTROL = "nvidia-cuda-mps-control"
 _PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
+PROBE = "import torch; torch.zeros(1, device='cuda').item()"
+"""Python that a process must be able to run by the service: with ``train.device: auto`` one that cannot would train on
+the processor, and nobody would know why."""
 _SECONDS = 30
 
 
@@ -44,7 +48,8 @@ def shared_gpu(jobs: int, device: str, report: Report) -> Iterator[dict[str, str
         return
     with tempfile.TemporaryDirectory(prefix="ganlib-mps-", ignore_cleanup_errors=True) as folder:
         variables = {_PIPES: folder, _LOGS: folder}
-        problem = _start(variables)
+        with doing("start NVIDIA's multi-process service"):
+            problem = _start(variables) or _probe(variables)
         words = (
             f"they take turns, as {problem}" if problem else f"at once, by NVIDIA's multi-process service in {folder}"
         )
@@ -75,6 +80,29 @@ def _start(variables: Mapping[str, str]) -> str | None:
         answer = " ".join((done.stdout + done.stderr).split())
         return f"{CONTROL} ended with {done.returncode}: {answer or 'without a word'}"
     return None
+
+
+def _probe(variables: Mapping[str, str]) -> str | None:
+    """Have a first process use the card by the service; where it cannot, end the service and say why."""
+    environment = {**os.environ, **variables}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=4 * _SECONDS,
+            check=False,
+        )
+        answer = (
+            "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        )
+    except subprocess.TimeoutExpired as error:
+        answer = str(error)
+    if not answer:
+        return None
+    _ask("quit", environment)
+    return f"a first process by NVIDIA's multi-process service could not use it: {answer}"
 
 
 def _ask(word: str, environment: Mapping[str, str]) -> str | None:

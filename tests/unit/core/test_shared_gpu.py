@@ -52,6 +52,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(PROGRAM.replace("HOME", str(tmp_path)))
     program.chmod(0o755)
     monkeypatch.setattr(module, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(
+        module, "PROBE", "import os; assert os.path.exists(os.environ['CUDA_MPS_PIPE_DIRECTORY'] + '/running')"
+    )
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
     return tmp_path
@@ -111,3 +114,14 @@ def test_what_hinders_it_is_told_and_the_jobs_go_on(home: Path, monkeypatch: pyt
         f"they take turns, as {CONTROL} ended with 1: An instance of this daemon is already running",
         f"they take turns, as {CONTROL}, which comes with NVIDIA's driver, is not on the PATH",
     ]
+
+
+def test_a_service_by_which_nothing_can_use_the_card_is_ended_and_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PROBE", "raise RuntimeError('no CUDA device')")
+    ear = Ear()
+    with shared_gpu(2, "auto", ear) as variables:
+        assert variables == {}
+    assert [line.split()[0] for line in log(home)] == ["start", "quit"]
+    assert ear.facts[0]["2 processes on one card"].endswith("could not use it: RuntimeError: no CUDA device")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound, Pause
+from prefect.exceptions import ObjectNotFound, Pause, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
 from prefect.states import Completed, Pending
 
@@ -44,6 +45,8 @@ DEPLOYMENT = "approve/version"
 _OPEN = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 _MOST = 20
 """So often a form is put up again after names that may not approve, or a killed process."""
+SAVED_WITHIN = timedelta(seconds=60)
+"""So long after a run was suspended whoever did that is saving what its form asks for."""
 
 
 def watch() -> None:
@@ -73,6 +76,8 @@ class ApprovalForms:
         """Nothing is asked yet."""
         self._project, self._params = project, params
         self._open = True  # there may be some from before
+        self._whole: set[UUID] = set()
+        """Runs whose forms are known to be saved."""
 
     def look(self) -> None:
         """Close the forms that nothing waits for, put up those that are missing, and go on with what was answered.
@@ -92,12 +97,31 @@ class ApprovalForms:
             forms = _runs(client, deployment, _OPEN)
             for run in forms:
                 if not versions.keys() & set(run.tags):
-                    _close(client, run)
+                    _close(client, run, _NO_QUESTION)
+                elif not self._saved(client, run):
+                    _close(client, run, _HALF)  # and the next look puts another one up
             there = {tag for run in forms for tag in run.tags}
             for tag in versions.keys() - there:
                 _put_up(client, deployment, tag, versions[tag])
             _go_on(client, deployment)
             self._open = bool(_runs(client, deployment, _OPEN))
+
+    def _saved(self, client: SyncPrefectClient, run: FlowRun) -> bool:
+        """Whether ``run`` can be answered, or still may be: Prefect saves a form when its run is suspended already, and
+        a process that is killed in between leaves one that refuses every answer."""
+        state = run.state
+        if run.id in self._whole or state is None or state.type != StateType.PAUSED:
+            return True
+        if datetime.now(UTC) - state.timestamp < SAVED_WITHIN:
+            return True
+        try:
+            client.read_flow_run_input(run.id, (state.state_details.run_input_keyset or {}).get("schema", ""))
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        self._whole.add(run.id)
+        return True
 
 
 def _tag(one: WaitingVersion) -> str:
@@ -136,10 +160,13 @@ def _put_up(client: SyncPrefectClient, deployment: UUID, tag: str, one: WaitingV
     )
 
 
-def _close(client: SyncPrefectClient, run: FlowRun) -> None:
-    """End a form whose version waits no more; what is at work on an answer ends by itself."""
+_NO_QUESTION = "it waits no more: it was answered elsewhere, or the champion is another; see its page in MLflow"
+_HALF = "the process that put this form up was killed before it was whole: another run asks"
+
+
+def _close(client: SyncPrefectClient, run: FlowRun, message: str) -> None:
+    """End a form; what is at work on an answer ends by itself."""
     if run.state_type in (StateType.PAUSED, StateType.SCHEDULED):
-        message = "it waits no more: it was answered elsewhere, or the champion is another; see its page in MLflow"
         client.set_flow_run_state(run.id, Completed(name="Closed", message=message), force=True)
 
 

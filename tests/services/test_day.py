@@ -205,6 +205,8 @@ def _looked_at(day: Day, browser: Any) -> None:
 def _approved_in_prefects_page(day: Day, browser: Any) -> None:
     """Ann finds a form in Prefect's page, and what she types makes version 1 the champion; the webhook hears it."""
     (run,) = wait_for(lambda: day.runs("approve", "Suspended"))
+    schema = f"flow_runs/{run['id']}/input/suspended-answer-schema"  # which Prefect saves after that
+    wait_for(lambda: projects.prefect_answer(day.prefect, "GET", schema, auth=ADA).ok)
     page = prefect_pages.open_run(browser, day.prefect, run["id"], ":".join(ADA))
     page.set_viewport_size({"width": 1280, "height": 1000})
     form = prefect_pages.fill_in(page, "yes", "ann", "squares have corners")

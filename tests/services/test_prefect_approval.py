@@ -85,6 +85,15 @@ def forms(prefect: str, *states: str) -> list[dict[str, Any]]:
     return list(projects.ask_prefect(prefect, "POST", "flow_runs/filter", body))
 
 
+def whole(prefect: str) -> list[dict[str, Any]]:
+    """The forms that can be answered: Prefect saves what one asks for when its run is suspended already."""
+    return [
+        form
+        for form in forms(prefect, "Suspended")
+        if projects.prefect_answer(prefect, "GET", f"flow_runs/{form['id']}/input/suspended-answer-schema").ok
+    ]
+
+
 def send(prefect: str, form: dict[str, Any], **fields: str) -> dict[str, Any]:
     """Send what Prefect's page sends."""
     return dict(projects.ask_prefect(prefect, "POST", f"flow_runs/{form['id']}/resume", {"run_input": fields}))
@@ -95,14 +104,14 @@ def test_who_answers_the_form_in_prefects_page_moves_the_champion(
 ) -> None:
     """A name that may not approve fails the run with the reason, and another asks again, also after a kill."""
     with deployments(folder, prefect):
-        (first,) = wait_for(lambda: forms(prefect, "Suspended"))
+        (first,) = wait_for(lambda: whole(prefect))
         assert first["name"] == f"version 2 of {NAME} awaits approval (entry 2)"
         assert send(prefect, first, approve="yes", name="")["status"] == "REJECT"
         assert send(prefect, first, approve="perhaps", name="ada")["status"] == "REJECT"
         assert send(prefect, first, approve="yes", name="bob")["status"] == "ACCEPT"
         (failed,) = wait_for(lambda: forms(prefect, "Failed"))
         assert "bob may not approve: registry.promoters in params.yaml names ada, grace" in failed["state"]["message"]
-        (second,) = wait_for(lambda: forms(prefect, "Suspended"))
+        (second,) = wait_for(lambda: whole(prefect))
         assert registry.aliases()[CHAMPION] == 1
     with deployments(folder, prefect):
         fields = {"approve": "yes", "name": "grace", "reason": "eights look like eights"}
@@ -122,14 +131,60 @@ def test_a_form_ends_with_its_question_and_a_no_is_an_answer(folder: Path, prefe
     register(registry, 4, 1)
     assert not decide(registry, 3)
     with deployments(folder, prefect):
-        wait_for(lambda: forms(prefect, "Suspended"))
+        wait_for(lambda: whole(prefect))
         assert decide(registry, 3, approve=True)
         wait_for(lambda: forms(prefect, "Closed"))
         assert not decide(registry, 4)
-        (form,) = wait_for(lambda: forms(prefect, "Suspended"))
+        (form,) = wait_for(lambda: whole(prefect))
         assert send(prefect, form, approve="no", name="ada", reason="too blurry")["status"] == "ACCEPT"
         wait_for(lambda: len(forms(prefect, "Completed")) == 2)
     entry = Ledger(registry.store, NAME).read().entries()[-1]
     assert (entry.kind, entry.to_version, entry.reason) == ("declined", 4, "declined: too blurry")
     assert registry.aliases()[CHAMPION] == 3
     assert forms(prefect, "Suspended", "Scheduled", "Running") == []
+
+
+SUSPENDED = """
+import os
+import prefect.flow_runs as runs
+propose = runs.propose_state_sync
+
+def killed(*args, **kwargs):
+    state = propose(*args, **kwargs)
+    if state.is_paused():
+        os._exit(0)
+    return state
+
+runs.propose_state_sync = killed
+"""
+LOOK = """
+from datetime import timedelta
+from ganlib import config
+from ganlib.core import project as projects
+from pipelines import approvals
+approvals.SAVED_WITHIN = timedelta(seconds=0)
+project = projects.find()
+forms = approvals.ApprovalForms(project, config.load(project.params_file))
+forms.look()
+"""
+
+
+def test_a_form_that_was_left_half_by_a_kill_is_put_up_again(folder: Path, prefect: str, registry: Registry) -> None:
+    """Prefect saves what a form asks for when its run is suspended already, and answers no form without."""
+    register(registry, 5, 0.5)
+    assert not decide(registry, 5)
+    settings = {"PREFECT_API_URL": f"{prefect}/api", "PREFECT_HOME": str(folder / ".ganlib/prefect")}
+    projects.run_code(folder, SUSPENDED + LOOK + "raise SystemExit('nothing was suspended')", **settings)
+    (half,) = forms(prefect, "Suspended")
+    fields = {"approve": "yes", "name": "ada", "reason": "sharper"}
+    refusal = send(prefect, half, **fields)
+    assert (refusal["status"], refusal["details"]["reason"]) == ("REJECT", "Run input schema not found.")
+    projects.run_code(folder, LOOK + "forms.look()", **settings)
+    (another,) = forms(prefect, "Suspended")
+    projects.run_code(folder, LOOK + "forms.look()", **settings)  # which leaves what is whole
+    assert send(prefect, another, **fields)["status"] == "ACCEPT"
+    with deployments(folder, prefect):
+        wait_for(lambda: len(forms(prefect, "Completed")) == 3)
+    closed = [form for form in forms(prefect, "Closed") if form["id"] == half["id"]]
+    assert "killed before it was whole" in closed[0]["state"]["message"]
+    assert registry.aliases()[CHAMPION] == 5

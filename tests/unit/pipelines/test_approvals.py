@@ -55,7 +55,7 @@ class Runs:
 
     def create_flow_run_from_deployment(self, deployment: Any, *, tags: list[str], **settings: Any) -> None:
         scheduled = self.module.StateType.SCHEDULED
-        self.runs.append(SimpleNamespace(id=uuid4(), tags=tags, state_type=scheduled, parameters=settings))
+        self.runs.append(SimpleNamespace(id=uuid4(), tags=tags, state_type=scheduled, state=None, parameters=settings))
 
     def get_scheduled_flow_runs_for_deployments(self, deployments: Any, scheduled_before: Any) -> list[Any]:
         return [run for run in self.runs if run.state_type == self.module.StateType.SCHEDULED]

@@ -41,13 +41,13 @@ up: $(STAMP) ## Start MLflow, Prefect and the deployments on loopback; print the
 down: $(STAMP) ## Stop what `make up` started
 	@$(BIN)/python -m pipelines services down
 
-# Three processes on two cores, as tests wait for servers; the order is tests/conftest.py's, with the longest first. What is
+# Four processes on two cores, as tests wait for servers; the order is tests/conftest.py's, with the longest first. What is
 # compiled once is there for the hundreds of processes that tests start.
 test: export OMP_NUM_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) ## All tests: real data, real servers, real kills (about 30 minutes on two quiet cores)
 	$(BIN)/ganlib data version
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 25
 
 test-fast: export OMP_NUM_THREADS := 1
 test-fast: $(STAMP) ## The tests that take seconds

@@ -202,14 +202,8 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
     Raises:
         BadInput: it is no folder, or is someone else's.
     """
-    manifest = manifests.read(storage)
+    manifest = _begun(storage)
     if manifest is None:
-        others = [name.rstrip("/") for name in storage.names() if not _is_scratch(name)]
-        if others:
-            raise BadInput(
-                f"{storage} is not empty ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''}) "
-                "and holds no job of ours; nothing was changed. Choose another folder."
-            )
         return None
     later = {"metadata": manifest.metadata, "mark": manifest.mark and job.mark}
     differences = manifest.differences(job.model_copy(update=later))  # what came later it does without, as it was begun
@@ -218,6 +212,19 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
             f"{storage} holds another job: {'; '.join(differences)}. Nothing was changed; choose another folder."
         )
     return manifest
+
+
+def _begun(storage: Storage) -> Manifest | None:
+    """The manifest of what was begun in ``storage``, by whichever machine; None if nothing was."""
+    if manifest := manifests.read(storage):
+        return manifest
+    others = [name.rstrip("/") for name in storage.names() if not _is_scratch(name)]
+    if not others or (manifest := manifests.read(storage)):  # another machine began it between the first look and this
+        return manifest
+    raise BadInput(
+        f"{storage} is not empty ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''}) "
+        "and holds no job of ours; nothing was changed. Choose another folder."
+    )
 
 
 def _is_scratch(name: str) -> bool:

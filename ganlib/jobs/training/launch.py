@@ -55,7 +55,7 @@ def train_in_child(
         arguments.append(f"--resume={resume}")
     # On shared cores it costs less to sleep at once.
     sleepy = concurrent > 1 and os.environ.get("GOMP_SPINCOUNT") == GOMP_SPINCOUNT
-    variables = {**(variables or {}), **({"GOMP_SPINCOUNT": "0"} if sleepy else {})}
+    variables = {**(variables or {}), **({"GOMP_SPINCOUNT": "0"} if sleepy else {})} or None
     # Start-up, checkpointing and export are not training: allow for them on a slow machine.
     timeout = limits.seconds * 1.5 + 300
     return TrainResult.model_validate(

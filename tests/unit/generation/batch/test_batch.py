@@ -341,3 +341,18 @@ def test_more_shards_than_a_manifest_can_name_are_refused(model: OnnxModel, tmp_
     with pytest.raises(BadInput, match=r"raise --shard-size|files needed|no space"):
         generate(model, out=tmp_path / "out", count=SHARDS_LIMIT + 1, seed=3, shard_size=1, file_format="npy")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_job_that_another_machine_begins_between_two_looks_is_ours(
+    model: OnnxModel, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look finds nothing, and the second one files: the manifest was there before them."""
+    shutil.copytree(done, out := tmp_path / "out")
+    read, looks = manifests.read, []
+
+    def late(place: Any) -> Manifest | None:
+        looks.append(place)
+        return None if len(looks) == 1 else read(place)
+
+    monkeypatch.setattr(manifests, "read", late)
+    assert make(model, out).digest == read(done).digest

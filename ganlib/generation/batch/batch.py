@@ -31,7 +31,6 @@ from ganlib.generation.session import ImageBlock, OnnxModel
 from ganlib.generation.spec import BatchSpec, require_positive, require_range
 from ganlib.generation.storage import Where, locate
 from ganlib.generation.storage.base import Storage, require_few
-from ganlib.generation.storage.lock import LOCK
 
 __all__ = ["Manifest", "Verification", "generate", "open_batch", "verify"]
 
@@ -202,7 +201,7 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
     Raises:
         BadInput: it is no folder, or is someone else's.
     """
-    manifest = _begun(storage)
+    manifest = manifests.of_job(storage)
     if manifest is None:
         return None
     later = {"metadata": manifest.metadata, "mark": manifest.mark and job.mark}
@@ -212,24 +211,6 @@ def _earlier(storage: Storage, job: BatchSpec) -> Manifest | None:
             f"{storage} holds another job: {'; '.join(differences)}. Nothing was changed; choose another folder."
         )
     return manifest
-
-
-def _begun(storage: Storage) -> Manifest | None:
-    """The manifest of what was begun in ``storage``, by whichever machine; None if nothing was."""
-    if manifest := manifests.read(storage):
-        return manifest
-    others = [name.rstrip("/") for name in storage.names() if not _is_scratch(name)]
-    if not others or (manifest := manifests.read(storage)):  # another machine began it between the first look and this
-        return manifest
-    raise BadInput(
-        f"{storage} is not empty ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''}) "
-        "and holds no job of ours; nothing was changed. Choose another folder."
-    )
-
-
-def _is_scratch(name: str) -> bool:
-    """Whether a process of ours that was killed before its first manifest can have left ``name``."""
-    return name == LOCK or (name.startswith(f".{manifests.FILE}.") and name.endswith(".part"))
 
 
 def _require_room(storage: Storage, job: BatchSpec, more: int) -> int:

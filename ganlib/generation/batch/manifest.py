@@ -13,6 +13,8 @@ from ganlib.core.record import Record
 from ganlib.generation import formats
 from ganlib.generation.spec import BatchSpec
 from ganlib.generation.storage import Where, locate
+from ganlib.generation.storage.base import Storage
+from ganlib.generation.storage.lock import LOCK
 
 FILE = "manifest.json"
 
@@ -94,3 +96,25 @@ def read(out: Where) -> Manifest | None:
             f"{path} is damaged: its shards are not those of {manifest.count:,} images; nothing was changed."
         )
     return manifest
+
+
+def of_job(storage: Storage) -> Manifest | None:
+    """The manifest of the job in ``storage``, whichever machine began it; None: the folder is new.
+
+    Raises:
+        BadInput: as :func:`read`; or files are there, and no job of ours.
+    """
+    if manifest := read(storage):
+        return manifest
+    others = [name.rstrip("/") for name in storage.names() if not _is_scratch(name)]
+    if not others or (manifest := read(storage)):  # another machine began it between the first look and the list
+        return manifest
+    raise BadInput(
+        f"{storage} is not empty ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''}) "
+        "and holds no job of ours; nothing was changed. Choose another folder."
+    )
+
+
+def _is_scratch(name: str) -> bool:
+    """Whether a process of ours that was killed before its first manifest can have left ``name``."""
+    return name == LOCK or (name.startswith(f".{FILE}.") and name.endswith(".part"))

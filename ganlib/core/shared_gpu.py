@@ -65,19 +65,22 @@ def _start(variables: Mapping[str, str]) -> str | None:
     """Start the service; what hinders it, in words."""
     if not shutil.which(CONTROL):
         return f"{CONTROL}, which comes with NVIDIA's driver, is not on the PATH"
+    output = Path(variables[_LOGS]) / "start.log"  # not a pipe: who stays in the background would hold it open
     try:
-        done = subprocess.run(
-            [CONTROL, "-d"],
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        with output.open("w") as file:
+            done = subprocess.run(
+                [CONTROL, "-d"],
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                timeout=_SECONDS,
+                check=False,
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{CONTROL} cannot be started: {error}"
     if done.returncode:
-        answer = " ".join((done.stdout + done.stderr).split())
+        answer = " ".join(output.read_text(errors="replace").split())
         return f"{CONTROL} ended with {done.returncode}: {answer or 'without a word'}"
     return None
 

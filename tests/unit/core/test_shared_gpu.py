@@ -18,12 +18,13 @@ pipes=${CUDA_MPS_PIPE_DIRECTORY:-HOME/default}
 if [ "$1" = -d ]; then
     echo "start $pipes" >> HOME/log
     [ -e HOME/broken ] && { echo "An instance of this daemon"; echo "is already running" >&2; exit 1; }
-    touch $pipes/running
+    sleep 600 &
+    echo $! > $pipes/running
 else
     read word
     [ -e $pipes/running ] || { echo "Cannot find MPS control daemon process" >&2; exit 1; }
     echo "$word $pipes" >> HOME/log
-    [ "$word" = quit ] && rm $pipes/running
+    [ "$word" = quit ] && kill $(cat $pipes/running) && rm $pipes/running
     exit 0
 fi
 """

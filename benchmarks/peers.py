@@ -37,7 +37,7 @@ from ganlib.jobs.data.version_data import current_data
 
 LIMIT = 0.5
 """Of the peer's FID, at most."""
-_SCRIPT = Path(__file__).with_name("peer_script.py")
+SCRIPT = Path(__file__).with_name("peer_script.py")
 
 
 def main(words: Sequence[str]) -> int:
@@ -57,7 +57,6 @@ def main(words: Sequence[str]) -> int:
     train, settings = load_split(project.prepared, "train"), fitted(params.evaluate, data.counts)
     own, other = judge_for(project, params, data), other_judge.judge(project, train, data)
     folder = project.state / "peers" / f"{args.family}-{Path(args.peer).stem}"
-    folder.mkdir(parents=True, exist_ok=True)
     sides, summary = _both(project, args, train, folder, settings)
     print(f"{data.spec.name} {data.spec.image}, {summary}", flush=True)
     ratio = 0.0
@@ -88,24 +87,25 @@ def _scores(
     return {name: score_images(images, reference, judge, settings)[0] for name, images in sides.items()}
 
 
+def write_images(folder: Path, train: Split, wishes: np.ndarray) -> None:
+    """Write what a peer trains on, and the labels to be drawn, where :data:`SCRIPT` reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in {"images": train.images, "labels": train.labels, "wishes": wishes}.items():
+        np.save(folder / f"{name}.npy", array)
+
+
 def _both(
     project: Project, args: argparse.Namespace, train: Split, folder: Path, settings: EvaluateConfig
 ) -> tuple[dict[str, np.ndarray], str]:
     """Train both at once and draw from both: ``ours`` and the peer's ways, and what each has seen, in words."""
     shares = np.random.default_rng(settings.seed)
-    arrays = {
-        "images": train.images,
-        "labels": train.labels,
-        "wishes": shares.choice(train.labels, settings.samples),
-    }
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+    write_images(folder, train, shares.choice(train.labels, settings.samples))
     environment, cores = os.environ | {"OMP_NUM_THREADS": "1"}, sorted(os.sched_getaffinity(0))
     command = [sys.executable, "-m", "ganlib", "train", args.family, "--budget", args.budget, "--json"]
     command += [word for override in args.set for word in ("--set", override)]
     start = time.monotonic()
     os.sched_setaffinity(0, cores[-1:])  # which is inherited by what starts now
-    words = [args.python, _SCRIPT, args.peer, folder, *args.options]
+    words = [args.python, SCRIPT, args.peer, folder, *args.options]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as peer:
         try:
             os.sched_setaffinity(0, cores[:1])

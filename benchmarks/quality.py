@@ -30,6 +30,7 @@ import numpy as np
 from mlflow import MlflowClient
 
 from benchmarks.curves import Point, curve_of, seconds_to
+from benchmarks.peers import SCRIPT, write_images
 from benchmarks.rounds import Figure, at_most, run, show
 from ganlib.config import load
 from ganlib.core.project import Project, find
@@ -41,7 +42,6 @@ from ganlib.jobs.data.version_data import current_data
 LIMIT = 0.5
 """Of the earlier build's seconds, at most."""
 _SAMPLES = 5000
-_SCRIPT = Path(__file__).with_name("peer_script.py")
 
 
 def main(words: Sequence[str]) -> int:
@@ -138,20 +138,17 @@ class Peers:
         """Write the images where the programs read them, and see the validation split as the judge does."""
         self._args, data = args, current_data(project)
         train = load_split(project.prepared, "train")
-        labels = np.random.default_rng(0).choice(train.labels, _SAMPLES)
-        arrays = {"images": train.images, "labels": train.labels, "wishes": labels}
+        wishes = np.random.default_rng(0).choice(train.labels, _SAMPLES)
         self._folders = {Path(peer).stem: project.state / "quality" / Path(peer).stem for peer in args.peers}
         for folder in self._folders.values():
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, array in arrays.items():
-                np.save(folder / f"{name}.npy", array)
+            write_images(folder, train, wishes)
         judge = judge_for(project, load(project.params_file), data)
         self._validation = Validation(judge, load_split(project.prepared, "validation").images)
 
     def race(self, seed: int) -> dict[str, list[Point]]:
         """Train two by two for the given seconds; a curve for each way that each draws in."""
         commands = [
-            _Command([self._args.python, str(_SCRIPT), peer, str(folder), *self._times(seed)], folder, {})
+            _Command([self._args.python, str(SCRIPT), peer, str(folder), *self._times(seed)], folder, {})
             for peer, folder in zip(self._args.peers, self._folders.values(), strict=True)
         ]
         pairs = (commands[start : start + 2] for start in range(0, len(commands), 2))

@@ -21,10 +21,11 @@ import numpy as np
 
 from benchmarks.rounds import Figure, at_least, run, show
 from ganlib.cli.app import open_project
-from ganlib.core.processes import machine, usable_cores
+from ganlib.core.processes import machine
 from ganlib.core.progress import console
 from ganlib.core.project import Project
 from ganlib.core.shared_gpu import shared_gpu
+from ganlib.core.threads import core_share
 from ganlib.generation.session import OnnxModel
 from ganlib.jobs.training.launch import train_in_child
 from ganlib.tracking.store import connect
@@ -46,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse_args(words)
     overrides = [*args.overrides, f"budgets.smoke={{steps: {args.steps}, seconds: 3600}}", "train.checks=0"]
     project, params = open_project(overrides)
-    share = {"OMP_NUM_THREADS": str(max(1, usable_cores() // args.jobs))}
+    share = {"OMP_NUM_THREADS": str(core_share(args.jobs))}
 
     def train(seed: int, variables: Mapping[str, str]) -> tuple[float, Path]:
         result = train_in_child(

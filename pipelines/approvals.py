@@ -47,6 +47,8 @@ _MOST = 20
 """So often a form is put up again after names that may not approve, or a killed process."""
 SAVED_WITHIN = timedelta(seconds=60)
 """So long after a run was suspended whoever did that is saving what its form asks for."""
+_NO_QUESTION = "it waits no more: it was answered elsewhere, or the champion is another; see its page in MLflow"
+_HALF = "the process that put this form up was killed before it was whole: another run asks"
 
 
 def watch() -> None:
@@ -158,10 +160,6 @@ def _put_up(client: SyncPrefectClient, deployment: UUID, tag: str, one: WaitingV
         tags=["ganlib", tag],
         idempotency_key=f"{tag}.{len(former)}",
     )
-
-
-_NO_QUESTION = "it waits no more: it was answered elsewhere, or the champion is another; see its page in MLflow"
-_HALF = "the process that put this form up was killed before it was whole: another run asks"
 
 
 def _close(client: SyncPrefectClient, run: FlowRun, message: str) -> None:

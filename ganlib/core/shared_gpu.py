@@ -40,16 +40,14 @@ def shared_gpu(jobs: int, device: str, report: Report) -> Iterator[dict[str, str
         device: ``train.device``.
         report: told once whether they run at once or take turns.
     """
-    if jobs == 1 or device == "cpu" or not DRIVER.exists():
-        yield {}
-        return
-    if _ask("get_server_list", os.environ) is None:
+    if jobs == 1 or device == "cpu" or not DRIVER.exists() or _answers("get_server_list", os.environ):
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="ganlib-mps-", ignore_cleanup_errors=True) as folder:
         variables = {_PIPES: folder, _LOGS: folder}
+        environment = {**os.environ, **variables}
         with doing("start NVIDIA's multi-process service"):
-            problem = _start(variables) or _probe(variables)
+            problem = _start(environment, Path(folder)) or _probe(environment)
         words = (
             f"they take turns, as {problem}" if problem else f"at once, by NVIDIA's multi-process service in {folder}"
         )
@@ -58,19 +56,19 @@ def shared_gpu(jobs: int, device: str, report: Report) -> Iterator[dict[str, str
             yield {} if problem else variables
         finally:
             if not problem:
-                _ask("quit", {**os.environ, **variables})
+                _answers("quit", environment)
 
 
-def _start(variables: Mapping[str, str]) -> str | None:
+def _start(environment: Mapping[str, str], folder: Path) -> str | None:
     """Start the service; what hinders it, in words."""
     if not shutil.which(CONTROL):
         return f"{CONTROL}, which comes with NVIDIA's driver, is not on the PATH"
-    output = Path(variables[_LOGS]) / "start.log"  # not a pipe: who stays in the background would hold it open
+    output = folder / "start.log"  # not a pipe: who stays in the background would hold it open
     try:
         with output.open("w") as file:
             done = subprocess.run(
                 [CONTROL, "-d"],
-                env={**os.environ, **variables},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -85,9 +83,8 @@ def _start(variables: Mapping[str, str]) -> str | None:
     return None
 
 
-def _probe(variables: Mapping[str, str]) -> str | None:
+def _probe(environment: Mapping[str, str]) -> str | None:
     """Have a first process use the card by the service; where it cannot, end the service and say why."""
-    environment = {**os.environ, **variables}
     try:
         done = subprocess.run(
             [sys.executable, "-c", PROBE],
@@ -97,23 +94,21 @@ def _probe(variables: Mapping[str, str]) -> str | None:
             timeout=4 * _SECONDS,
             check=False,
         )
-        answer = (
-            "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        )
+        if done.returncode == 0:
+            return None
+        answer = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     except subprocess.TimeoutExpired as error:
         answer = str(error)
-    if not answer:
-        return None
-    _ask("quit", environment)
+    _answers("quit", environment)
     return f"a first process by NVIDIA's multi-process service could not use it: {answer}"
 
 
-def _ask(word: str, environment: Mapping[str, str]) -> str | None:
-    """Tell the service that runs where ``environment`` says; what hinders it, in words."""
+def _answers(word: str, environment: Mapping[str, str]) -> bool:
+    """Tell the service where ``environment`` says ``word``; whether there is one."""
     try:
         done = subprocess.run(
             [CONTROL], input=f"{word}\n", env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None if done.returncode == 0 else done.stderr.strip() or str(done.returncode)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -25,6 +25,11 @@ def usable_cores() -> int:
     return visible_cores() if quota is None else max(1, min(visible_cores(), math.ceil(quota)))
 
 
+def core_share(processes: int) -> int:
+    """Return the cores' worth of time for each of so many processes at once; at least 1."""
+    return max(1, usable_cores() // processes)
+
+
 def limit() -> str | None:
     """Say in words where a CPU quota leaves fewer cores than are visible; None where it does not."""
     if usable_cores() == visible_cores():

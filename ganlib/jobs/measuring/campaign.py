@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from ganlib.config import Params
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_bytes, write_json
-from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.shared_gpu import shared_gpu
+from ganlib.core.threads import core_share
 from ganlib.data.versioning.record import DataVersion
 from ganlib.jobs.measuring.selection import of_limits
 from ganlib.jobs.training import child
@@ -65,7 +65,7 @@ class Campaign:
             child.ended_together(),
         ):
             if self._jobs > 1:
-                variables = {"OMP_NUM_THREADS": str(max(1, usable_cores() // self._jobs)), **variables}
+                variables = {"OMP_NUM_THREADS": str(core_share(self._jobs)), **variables}
             runs = pool.map(lambda family: self._train(family, before, variables, report), self._families)
             return dict(zip(self._families, runs, strict=True))
 

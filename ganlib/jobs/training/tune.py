@@ -19,11 +19,11 @@ from ganlib.core import project as projects
 from ganlib.core.errors import BadInput, unknown
 from ganlib.core.files import write_bytes
 from ganlib.core.locks import hold
-from ganlib.core.processes import usable_cores
 from ganlib.core.progress import Report, silent
 from ganlib.core.project import Project
 from ganlib.core.record import Record
 from ganlib.core.signals import sigterm_interrupts
+from ganlib.core.threads import core_share
 from ganlib.core.yaml_edit import flow, lay_over
 from ganlib.families.parts.space import Space, tree, value_of
 from ganlib.jobs.data.version_data import current_data
@@ -175,7 +175,7 @@ def _trial_settings(params: Params, limits: Limits, checks: int, jobs: int) -> d
         "train.patience": 0,
     }
     if jobs > 1 and not params.train.threads:
-        settings["train.threads"] = max(1, usable_cores() // jobs)
+        settings["train.threads"] = core_share(jobs)
     return settings
 
 

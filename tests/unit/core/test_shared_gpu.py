@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ganlib.core import shared_gpu as module
-from ganlib.core.events import Event, Remark
 from ganlib.core.shared_gpu import CONTROL, shared_gpu
+from tests.reports import Recorder
 
 PROGRAM = """#!/bin/sh
 # It runs where $CUDA_MPS_PIPE_DIRECTORY has a file of that name, and notes what it is told.
@@ -28,20 +27,6 @@ else
     exit 0
 fi
 """
-
-
-class Ear:
-    """Keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.facts: list[Any] = []
-
-    def advance(self, *_: Any) -> None:
-        raise AssertionError
-
-    def event(self, event: Event) -> None:
-        assert isinstance(event, Remark)
-        self.facts.append(event.facts)
 
 
 @pytest.fixture
@@ -67,51 +52,51 @@ def log(home: Path) -> list[str]:
 
 
 def test_the_service_runs_while_there_are_jobs_and_ends_with_them(home: Path) -> None:
-    ear = Ear()
-    with pytest.raises(KeyError), shared_gpu(16, "auto", ear) as variables:
+    heard = Recorder()
+    with pytest.raises(KeyError), shared_gpu(16, "auto", heard) as variables:
         folder = variables["CUDA_MPS_PIPE_DIRECTORY"]
         assert log(home) == [f"start {folder}"]
         assert len(folder) < 90  # a socket's name has 108 bytes
         raise KeyError
     assert log(home) == [f"start {folder}", f"quit {folder}"]
     assert not Path(folder).exists()
-    (facts,) = ear.facts
-    assert facts == {"16 processes on one card": f"at once, by NVIDIA's multi-process service in {folder}"}
+    (event,) = heard.events
+    assert event.facts == {"16 processes on one card": f"at once, by NVIDIA's multi-process service in {folder}"}
 
 
 @pytest.mark.parametrize(("jobs", "device"), [(1, "cuda"), (2, "cpu")])
 def test_nothing_is_started_for_one_job_or_for_the_processor(home: Path, jobs: int, device: str) -> None:
-    with shared_gpu(jobs, device, Ear()) as variables:
+    with shared_gpu(jobs, device, Recorder()) as variables:
         assert variables == {}
     assert log(home) == []
 
 
 def test_nothing_is_started_or_said_without_a_driver(home: Path) -> None:
     (home / "version").unlink()
-    with shared_gpu(2, "auto", Ear()) as variables:
+    with shared_gpu(2, "auto", Recorder()) as variables:
         assert variables == {}
     assert log(home) == []
 
 
 def test_a_service_that_runs_already_is_used_and_goes_on(home: Path) -> None:
     (home / "default" / "running").touch()
-    ear = Ear()
-    with shared_gpu(2, "cuda:0", ear) as variables:
+    heard = Recorder()
+    with shared_gpu(2, "cuda:0", heard) as variables:
         assert variables == {}
     assert log(home) == [f"get_server_list {home / 'default'}"]
-    assert ear.facts == []
+    assert heard.events == []
 
 
 def test_what_hinders_it_is_told_and_the_jobs_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "broken").touch()
-    ear = Ear()
-    with shared_gpu(2, "auto", ear) as variables:
+    heard = Recorder()
+    with shared_gpu(2, "auto", heard) as variables:
         assert variables == {}
     assert len(log(home)) == 1
     (home / CONTROL).unlink()
-    with shared_gpu(2, "auto", ear) as variables:
+    with shared_gpu(2, "auto", heard) as variables:
         assert variables == {}
-    assert [facts["2 processes on one card"] for facts in ear.facts] == [
+    assert [event.facts["2 processes on one card"] for event in heard.events] == [
         f"they take turns, as {CONTROL} ended with 1: An instance of this daemon is already running",
         f"they take turns, as {CONTROL}, which comes with NVIDIA's driver, is not on the PATH",
     ]
@@ -121,8 +106,10 @@ def test_a_service_by_which_nothing_can_use_the_card_is_ended_and_told(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PROBE", "raise RuntimeError('no CUDA device')")
-    ear = Ear()
-    with shared_gpu(2, "auto", ear) as variables:
+    heard = Recorder()
+    with shared_gpu(2, "auto", heard) as variables:
         assert variables == {}
     assert [line.split()[0] for line in log(home)] == ["start", "quit"]
-    assert ear.facts[0]["2 processes on one card"].endswith("could not use it: RuntimeError: no CUDA device")
+    assert str(heard.events[0].facts["2 processes on one card"]).endswith(
+        "could not use it: RuntimeError: no CUDA device"
+    )

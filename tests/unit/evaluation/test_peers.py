@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.conftest import ROOT
 
-SCRIPT = """
+OPTIONS = """
 import argparse, pathlib, time
 import torch
 from torchvision import datasets
@@ -23,7 +23,8 @@ parser = argparse.ArgumentParser()
 for name in ("img_size", "channels", "n_epochs", "latent_dim"):
     parser.add_argument("--" + name, type=int, default=3)
 opt = parser.parse_args()
-
+"""
+SCRIPT = """
 class Generator(torch.nn.Module):
     def forward(self, z, labels):
         level = labels if self.training else -labels
@@ -51,7 +52,7 @@ def _command(folder: Path, script: str, *words: str) -> list[str]:
     (folder / "torchvision").mkdir()
     for name in ("__init__", "datasets"):
         (folder / "torchvision" / f"{name}.py").touch()
-    (folder / "gan.py").write_text(script)
+    (folder / "gan.py").write_text(OPTIONS + script)
     np.save(folder / "images.npy", np.zeros((2, 1, 28, 28), np.uint8))
     np.save(folder / "labels.npy", np.array([0, 7]))
     np.save(folder / "wishes.npy", np.array([3, 250] * 200))
@@ -81,15 +82,6 @@ def test_a_script_is_stopped_wherever_it_is_and_draws_what_is_asked_for(tmp_path
 
 
 COUNTS = """
-import argparse, time
-import torch
-from torchvision import datasets
-
-parser = argparse.ArgumentParser()
-for name in ("img_size", "channels", "n_epochs", "latent_dim"):
-    parser.add_argument("--" + name, type=int, default=3)
-opt = parser.parse_args()
-
 class Generator(torch.nn.Module):
     def __init__(self):
         super().__init__()

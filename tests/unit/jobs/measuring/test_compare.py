@@ -18,6 +18,7 @@ import yaml
 from PIL import Image
 
 from ganlib.config import MarkConfig, Params, load
+from ganlib.core import threads
 from ganlib.core.errors import BadInput
 from ganlib.core.files import sha256_file
 from ganlib.core.project import SourceRevision
@@ -198,7 +199,7 @@ def test_jobs_are_side_by_side_each_with_its_share_of_the_cores(
         return result_of(trained(store, params, onnx))
 
     monkeypatch.setattr(campaign, "train_in_child", train)
-    monkeypatch.setattr(campaign, "usable_cores", lambda: 8)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 8)
     data = factories.data_version()
     Campaign(store.project, params, store, data, ["dcgan", "vae"], budget="smoke", jobs=2, overrides=()).run()
     for family in ("dcgan", "vae"):
